@@ -1,0 +1,102 @@
+"""Configuration of CLaC: a graph tower and a text tower that share one embedding space."""
+
+from __future__ import annotations
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+GRAPH_ENCODERS = ("painn", "cgcnn")
+GRAPH_POOLINGS = ("mean", "sum", "mean_max")
+TEXT_POOLINGS = ("cls", "mean")
+
+
+def _require(value: object, allowed: tuple[str, ...], name: str) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
+
+
+@strict
+class ClacGraphConfig(PreTrainedConfig):
+    r"""
+    Configuration of the graph tower. The feature extractor reads `cutoff` and `max_neighbors` from here, so the edges
+    that are built and the edges that the network was trained on cannot differ.
+
+    Args:
+        encoder (`str`): `"painn"` (arXiv 2102.03150) or `"cgcnn"` (doi 10.1103/PhysRevLett.120.145301).
+        hidden_size (`int`): features per atom.
+        num_interactions (`int`): message-passing layers.
+        num_radial (`int`): radial basis functions (Bessel for PaiNN, Gaussian for CGCNN).
+        cutoff (`float`): neighbour cutoff in Å.
+        max_neighbors (`int`, *optional*): incoming edges per atom, nearest first. A shell of equal distances is never
+            split, so an atom may have more. `None` keeps every neighbour, which makes PaiNN smooth in the positions.
+        pooling (`str`): atoms to crystal, `"mean"` (does not change with the choice of cell), `"sum"` or `"mean_max"`.
+        max_atomic_number (`int`): largest atomic number with an embedding.
+    """
+
+    model_type = "clac_graph"
+    base_config_key = "graph_config"
+
+    encoder: str = "painn"
+    hidden_size: int = 128
+    num_interactions: int = 3
+    num_radial: int = 20
+    cutoff: float | int = 6.0
+    max_neighbors: int | None = 16
+    pooling: str = "mean"
+    max_atomic_number: int = 118
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        _require(self.encoder, GRAPH_ENCODERS, "encoder")
+        _require(self.pooling, GRAPH_POOLINGS, "pooling")
+        for name in ("hidden_size", "num_interactions", "num_radial", "cutoff", "max_atomic_number"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be positive")
+        if self.max_neighbors is not None and self.max_neighbors < 1:
+            raise ValueError(f"max_neighbors={self.max_neighbors} must be at least 1, or None for no cap")
+
+    @property
+    def output_size(self) -> int:
+        """Features per crystal after pooling."""
+        return self.hidden_size * (2 if self.pooling == "mean_max" else 1)
+
+
+@strict
+class ClacConfig(PreTrainedConfig):
+    r"""
+    Configuration of [`ClacModel`].
+
+    Args:
+        text_config (`dict` or `PreTrainedConfig`): any BERT-type encoder.
+        graph_config (`dict` or `ClacGraphConfig`): the graph tower.
+        projection_dim (`int`): size of the shared space.
+        projection_dropout (`float`): dropout inside the projection heads.
+        text_pooling (`str`): `"cls"` (the paper) or `"mean"` (sentence-transformer towers).
+        logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
+    """
+
+    model_type = "clac"
+    sub_configs_defaults = {
+        "text_config": SubConfigSpec(AutoConfig, model_type="bert"),
+        "graph_config": ClacGraphConfig,
+    }
+    keys_to_ignore_at_inference = ["logits_per_crystal", "logits_per_text"]
+
+    text_config: dict | PreTrainedConfig | None = None
+    graph_config: dict | PreTrainedConfig | None = None
+    projection_dim: int = 256
+    projection_dropout: float | int = 0.1
+    text_pooling: str = "cls"
+    logit_scale_init_value: float | int = 1 / 0.07
+    initializer_range: float | int = 0.02
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
+        if self.projection_dim <= 0:
+            raise ValueError(f"projection_dim={self.projection_dim} must be positive")
+        self.hidden_size = self.projection_dim
+
+
+__all__ = ["ClacConfig", "ClacGraphConfig"]

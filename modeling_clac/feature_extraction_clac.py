@@ -1,0 +1,225 @@
+"""Crystals -> graph tensors: neighbour edges within a cutoff, then one disjoint graph for a batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BatchFeature, FeatureExtractionMixin
+
+from .structures_clac import (
+    MAX_ATOMS,
+    MIN_DISTANCE,
+    Crystal,
+    InvalidStructureError,
+    neighbor_pairs,
+    parse_structure,
+    structure_name,
+)
+
+# Two neighbours whose distances differ by less are one shell. CIFs round coordinates to 3-6 decimals, so distances that
+# symmetry makes equal differ by up to about this much.
+SHELL_TOLERANCE = 1e-2
+
+ON_ERROR = ("raise", "skip", "warn")
+
+
+def build_edges(crystal: Crystal, cutoff: float, max_neighbors: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Directed edges j -> i of one crystal, sorted by target i and distance, images of an atom to itself included.
+
+    With `max_neighbors`, each atom keeps its nearest ones, extended to the end of a shell of (nearly) equal distances:
+    a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
+
+    Returns:
+        `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L - r_i
+        in Å. E may be 0.
+    """
+    targets, sources, images, distances = neighbor_pairs(crystal, cutoff)
+    order = np.lexsort((distances, targets))
+    targets, sources, images, distances = targets[order], sources[order], images[order], distances[order]
+    if max_neighbors is not None and len(targets) > max_neighbors:
+        keep = _nearest_whole_shells(targets, distances, len(crystal), max_neighbors)
+        targets, sources, images = targets[keep], sources[keep], images[keep]
+    vectors = crystal.positions[sources] + images @ crystal.cell - crystal.positions[targets]
+    return np.stack([sources, targets]).astype(np.int64), vectors.astype(np.float32)
+
+
+def _nearest_whole_shells(targets: np.ndarray, distances: np.ndarray, num_atoms: int, cap: int) -> np.ndarray:
+    """Mask over edges sorted by (target, distance): the first `cap` of each target, then on to the next gap."""
+    first = np.searchsorted(targets, np.arange(num_atoms + 1))
+    rank = np.arange(len(targets)) - first[targets]
+    gap = np.empty(len(targets), dtype=bool)
+    gap[0] = True
+    np.greater(np.diff(distances), SHELL_TOLERANCE, out=gap[1:])
+    beyond = np.cumsum((rank >= cap) & gap)
+    # Cumulated over all atoms: subtract what the atoms before had cut, so that 0 means "not cut yet".
+    before = np.concatenate([[0], beyond])[first[:-1]]
+    return beyond - before[targets] == 0
+
+
+class ClacFeatureExtractor(FeatureExtractionMixin):
+    r"""
+    Turns crystals into the tensors of [`ClacGraphModel`].
+
+    Args:
+        cutoff (`float`): neighbour cutoff in Å; must be the one of the model's `graph_config`.
+        max_neighbors (`int`, *optional*): see [`ClacGraphConfig`].
+        max_atoms (`int`, *optional*): larger cells are refused; `None` accepts any size.
+    """
+
+    model_input_names = ["atomic_numbers", "edge_index", "edge_vector", "batch", "num_atoms"]
+
+    def __init__(
+        self,
+        cutoff: float = 6.0,
+        max_neighbors: int | None = 16,
+        max_atoms: int | None = MAX_ATOMS,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.cutoff = cutoff
+        self.max_neighbors = max_neighbors
+        self.max_atoms = max_atoms
+
+    @classmethod
+    def from_graph_config(cls, config: Any, **kwargs: Any) -> ClacFeatureExtractor:
+        """The extractor whose edges a graph tower with this config expects."""
+        return cls(cutoff=config.cutoff, max_neighbors=config.max_neighbors, **kwargs)
+
+    def parse(self, structure: Any, name: str | None = None) -> Crystal:
+        """
+        One structure -> checked arrays; see [`parse_structure`] for what is accepted.
+
+        Raises:
+            InvalidStructureError: in one line, with the name, the reason and what to do.
+        """
+        return parse_structure(structure, name, self.max_atoms)
+
+    def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
+        """
+        One structure -> its graph arrays: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å,
+        `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å.
+
+        Raises:
+            InvalidStructureError: also when two atoms stand at one place.
+        """
+        crystal = self.parse(structure, name)
+        edge_index, edge_vector = build_edges(crystal, self.cutoff, self.max_neighbors)
+        squared = (edge_vector**2).sum(axis=1)
+        if len(squared) and squared.min() < MIN_DISTANCE**2:
+            source, target = edge_index[:, squared.argmin()]
+            raise InvalidStructureError(
+                f"{name or structure_name(structure)}: atoms {min(source, target) + 1} and {max(source, target) + 1} are at one place "
+                f"({squared.min() ** 0.5:.2f} Å apart); remove the duplicate or order the site"
+            )
+        return {
+            "atomic_numbers": crystal.atomic_numbers,
+            "edge_index": edge_index,
+            "edge_vector": edge_vector,
+            "positions": crystal.positions.astype(np.float32),
+            "cell": crystal.cell.astype(np.float32),
+        }
+
+    def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
+        """
+        Joins graphs into one disjoint graph of B crystals, N atoms and E edges.
+
+        Returns:
+            `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)`,
+            `batch` `(N,)` (graph id of each atom), `num_atoms` `(B,)`; with `return_geometry` also `positions` `(N, 3)`
+            and `cell` `(B, 3, 3)`.
+        """
+        num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
+        num_edges = [graph["edge_index"].shape[1] for graph in graphs]
+        offsets = np.concatenate([[0], np.cumsum(num_atoms)[:-1]]) if len(graphs) else np.zeros(0, dtype=np.int64)
+        edge_index = np.concatenate([graph["edge_index"] for graph in graphs], axis=1)
+        arrays = {
+            "atomic_numbers": np.concatenate([graph["atomic_numbers"] for graph in graphs]),
+            "edge_index": edge_index + np.repeat(offsets, num_edges),
+            "edge_vector": np.concatenate([graph["edge_vector"] for graph in graphs]),
+            "batch": np.repeat(np.arange(len(graphs)), num_atoms),
+            "num_atoms": num_atoms,
+        }
+        if return_geometry:
+            arrays["positions"] = np.concatenate([graph["positions"] for graph in graphs])
+            arrays["cell"] = np.stack([graph["cell"] for graph in graphs])
+        return BatchFeature({key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in arrays.items()})
+
+    def __call__(
+        self,
+        structures: Any,
+        names: Sequence[str] | None = None,
+        on_error: str = "raise",
+        return_geometry: bool = False,
+        return_tensors: str | None = "pt",
+    ) -> BatchFeature:
+        r"""
+        Args:
+            structures: one structure or a list, see [`parse_structure`].
+            names: how error messages call them; by default paths by themselves, others by their place in the list.
+            on_error: `"raise"`, `"skip"` (drop silently) or `"warn"` (drop with a warning). What was dropped is in
+                `.skipped`, a list of (place in the list, reason).
+            return_geometry: add `positions` and `cell`, see `collate`.
+            return_tensors: `"pt"` only.
+
+        Raises:
+            InvalidStructureError: a structure is unusable and `on_error="raise"`, or none is left.
+        """
+        if return_tensors not in (None, "pt"):
+            raise ValueError(f"return_tensors={return_tensors!r}: only 'pt' is supported")
+        if on_error not in ON_ERROR:
+            raise ValueError(f"on_error={on_error!r}: choose one of {', '.join(ON_ERROR)}")
+        if not isinstance(structures, (list, tuple)):
+            structures = [structures]
+        graphs, skipped = [], []
+        for index, structure in enumerate(structures):
+            fallback = f"structure {index + 1} of {len(structures)}"
+            name = names[index] if names is not None else structure_name(structure, fallback)
+            try:
+                graphs.append(self.graph(structure, name))
+            except InvalidStructureError as error:
+                if on_error == "raise":
+                    raise
+                if on_error == "warn":
+                    warnings.warn(f"skipped {error}", stacklevel=2)
+                skipped.append((index, str(error)))
+        if not graphs:
+            reason = skipped[0][1] if skipped else "the list of structures is empty"
+            raise InvalidStructureError(f"no usable structure: {reason}")
+        features = self.collate(graphs, return_geometry)
+        features.skipped = skipped
+        return features
+
+    @staticmethod
+    def to_pyg(features: Any) -> Any:
+        """
+        A processed batch -> torch-geometric `Batch` with `z`, `edge_index`, `edge_vector`, `edge_weight` (distances, Å),
+        and `pos`, `cell` when the batch was made with `return_geometry=True`. `to_data_list()` gives the crystals back.
+        """
+        from torch_geometric.data import Batch, Data
+
+        ends = torch.cumsum(features["num_atoms"], 0).tolist()
+        edge_graph = features["batch"][features["edge_index"][1]]
+        data_list = []
+        for graph, (end, count) in enumerate(zip(ends, features["num_atoms"].tolist(), strict=True)):
+            start = end - count
+            edges = edge_graph == graph
+            vectors = features["edge_vector"][edges]
+            data = Data(
+                z=features["atomic_numbers"][start:end],
+                edge_index=features["edge_index"][:, edges] - start,
+                edge_vector=vectors,
+                edge_weight=vectors.norm(dim=1),
+            )
+            if "positions" in features:
+                data.pos = features["positions"][start:end]
+                data.cell = features["cell"][graph : graph + 1]
+            data_list.append(data)
+        return Batch.from_data_list(data_list)
+
+
+__all__ = ["ClacFeatureExtractor", "build_edges"]

@@ -1,0 +1,210 @@
+"""Graph encoders: CGCNN and PaiNN, their radial bases and cutoff, and pooling of atoms to crystals. Plain torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import initialization as init
+
+# Keeps the gradient of a norm finite at zero (vector features start at zero, high-symmetry sites stay there).
+_EPS = 1e-8
+
+
+def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
+    """
+    Radial Bessel functions sqrt(2/c) · sin(nπr/c) / r, n = 1..num_radial (Gasteiger, Groß, Günnemann 2020,
+    arXiv 2003.03123, eq. 7).
+
+    Args:
+        distance: `(E,)`, Å, positive.
+
+    Returns:
+        `(E, num_radial)`, float32 at least: at large n the argument of the sine is too large for half precision.
+    """
+    distance = distance.float().unsqueeze(-1)
+    n = torch.arange(1, num_radial + 1, device=distance.device, dtype=distance.dtype)
+    return math.sqrt(2.0 / cutoff) * torch.sin(n * (math.pi / cutoff) * distance) / distance
+
+
+def gaussian_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
+    """
+    Gaussians exp(-(r - μ)²/σ²) on a uniform grid of centres μ from 0 to the cutoff, σ = grid step (Xie & Grossman 2018,
+    doi 10.1103/PhysRevLett.120.145301, supplement).
+
+    Args:
+        distance: `(E,)`, Å.
+
+    Returns:
+        `(E, num_radial)` float32.
+    """
+    distance = distance.float().unsqueeze(-1)
+    centers = torch.linspace(0.0, cutoff, num_radial, device=distance.device, dtype=distance.dtype)
+    step = cutoff / max(num_radial - 1, 1)
+    return torch.exp(-(((distance - centers) / step) ** 2))
+
+
+def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
+    """
+    0.5 · (cos(πr/c) + 1) below the cutoff c, else 0 (Behler 2011, doi 10.1063/1.3553717): value and slope vanish at c.
+
+    Args:
+        distance: `(E,)`, Å.
+    """
+    value = 0.5 * (torch.cos(distance * (math.pi / cutoff)) + 1.0)
+    return value * (distance < cutoff)
+
+
+def pool_atoms(features: Tensor, batch: Tensor, num_graphs: int, pooling: str) -> Tensor:
+    """
+    Atoms to crystals.
+
+    Args:
+        features: `(N, F)`. batch: `(N,)` int64, graph of each atom. pooling: `"mean"`, `"sum"` or `"mean_max"`.
+
+    Returns:
+        `(num_graphs, F)`, or `(num_graphs, 2F)` for `"mean_max"`.
+    """
+    total = features.new_zeros(num_graphs, features.shape[1]).index_add(0, batch, features)
+    if pooling == "sum":
+        return total
+    count = torch.bincount(batch, minlength=num_graphs).clamp(min=1).to(features.dtype).unsqueeze(-1)
+    mean = total / count
+    if pooling == "mean":
+        return mean
+    index = batch.unsqueeze(-1).expand_as(features)
+    largest = torch.zeros_like(total).scatter_reduce(0, index, features, reduce="amax", include_self=False)
+    return torch.cat([mean, largest], dim=-1)
+
+
+def _reset_linear(module: nn.Module) -> None:
+    """Xavier weights, zero biases, through the guarded functions that leave loaded weights alone."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                init.zeros_(layer.bias)
+
+
+class CGCNN(nn.Module):
+    """
+    Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5:
+    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, by torch-geometric's `CGConv`.
+
+    Atoms enter through a learnt embedding of the atomic number. The original normalises with BatchNorm, whose statistics
+    depend on the batch and on the number of processes; a LayerNorm after each convolution takes its place.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__()
+        try:  # takes seconds to import, and only this encoder needs it
+            from torch_geometric.nn import CGConv
+        except ImportError as error:
+            raise ImportError("the CGCNN encoder needs torch-geometric: pip install torch-geometric") from error
+        self.cutoff = float(config.cutoff)
+        self.num_radial = config.num_radial
+        self.embedding = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
+        self.convolutions = nn.ModuleList(
+            CGConv(config.hidden_size, dim=config.num_radial, aggr="add", batch_norm=False)
+            for _ in range(config.num_interactions)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size) for _ in range(config.num_interactions))
+
+    def reset_parameters(self) -> None:
+        """Explicit initialisation; transformers' default would set every linear layer to N(0, 0.02)."""
+        init.normal_(self.embedding.weight, std=1.0)
+        _reset_linear(self)
+
+    def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
+        """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
+        features = self.embedding(atomic_numbers)
+        distance = torch.linalg.vector_norm(edge_vector.float(), dim=-1)
+        edges = gaussian_basis(distance, self.num_radial, self.cutoff).to(features.dtype)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            features = norm(convolution(features, edge_index, edges))
+        return features
+
+
+class PaiNNInteraction(nn.Module):
+    """
+    One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10). φ depends on the sending atom only, so it is
+    computed once for each atom and gathered to the edges.
+    """
+
+    def __init__(self, hidden_size: int, num_radial: int):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.phi = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size))
+        self.filter = nn.Linear(num_radial, 3 * hidden_size)
+        self.mix = nn.Linear(hidden_size, 2 * hidden_size, bias=False)
+        self.update = nn.Sequential(
+            nn.Linear(2 * hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size)
+        )
+
+    def forward(
+        self, scalar: Tensor, vector: Tensor, edge_index: Tensor, basis: Tensor, envelope: Tensor, direction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            scalar: `(N, F)`. vector: `(N, 3, F)`. edge_index: `(2, E)`. basis: `(E, num_radial)`.
+            envelope: `(E, 1)`, cutoff function. direction: `(E, 3, 1)`, unit vectors.
+
+        Returns:
+            Updated `scalar` and `vector`, same shapes.
+        """
+        source, target = edge_index[0], edge_index[1]
+        # Autocast runs the linear layers in half precision; sums over neighbours stay in the precision of the features.
+        messages = (self.phi(scalar)[source] * (self.filter(basis) * envelope)).to(scalar.dtype)
+        to_scalar, from_vector, from_direction = messages.split(self.hidden_size, dim=-1)
+        vector_messages = vector[source] * from_vector.unsqueeze(1) + from_direction.unsqueeze(1) * direction
+        scalar = scalar.index_add(0, target, to_scalar)
+        vector = vector.index_add(0, target, vector_messages)
+
+        u_vector, v_vector = self.mix(vector).split(self.hidden_size, dim=-1)
+        norm = torch.sqrt((v_vector**2).sum(dim=1) + _EPS)
+        a_vv, a_sv, a_ss = self.update(torch.cat([scalar, norm], dim=-1)).split(self.hidden_size, dim=-1)
+        scalar = scalar + a_ss + a_sv * (u_vector * v_vector).sum(dim=1)
+        vector = vector + a_vv.unsqueeze(1) * u_vector
+        return scalar, vector
+
+
+class PaiNN(nn.Module):
+    """
+    Polarizable atom interaction neural network (Schütt, Unke, Gastegger 2021, arXiv 2102.03150): rotation-invariant
+    scalar and rotation-equivariant vector features. The scalars leave through a LayerNorm.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.cutoff = float(config.cutoff)
+        self.num_radial = config.num_radial
+        self.embedding = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
+        self.interactions = nn.ModuleList(
+            PaiNNInteraction(config.hidden_size, config.num_radial) for _ in range(config.num_interactions)
+        )
+        self.norm = nn.LayerNorm(config.hidden_size)
+
+    def reset_parameters(self) -> None:
+        """Explicit initialisation; transformers' default would set every linear layer to N(0, 0.02)."""
+        init.normal_(self.embedding.weight, std=1.0)
+        _reset_linear(self)
+
+    def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
+        """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
+        scalar = self.embedding(atomic_numbers)
+        vector = scalar.new_zeros(scalar.shape[0], 3, scalar.shape[1])
+        edge_vector = edge_vector.float()
+        distance = torch.linalg.vector_norm(edge_vector, dim=-1)
+        direction = (edge_vector / distance.unsqueeze(-1)).to(scalar.dtype).unsqueeze(-1)
+        basis = bessel_basis(distance, self.num_radial, self.cutoff).to(scalar.dtype)
+        envelope = cosine_cutoff(distance, self.cutoff).to(scalar.dtype).unsqueeze(-1)
+        for interaction in self.interactions:
+            scalar, vector = interaction(scalar, vector, edge_index, basis, envelope, direction)
+        return self.norm(scalar)
+
+
+GRAPH_ENCODERS = {"painn": PaiNN, "cgcnn": CGCNN}
+
+__all__ = ["CGCNN", "GRAPH_ENCODERS", "PaiNN", "bessel_basis", "cosine_cutoff", "gaussian_basis", "pool_atoms"]

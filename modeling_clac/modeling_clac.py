@@ -1,0 +1,303 @@
+"""CLaC: a graph tower and a text tower with projections into one space."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModel, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+from transformers.utils import ModelOutput, can_return_tuple
+
+from .configuration_clac import ClacConfig, ClacGraphConfig
+from .graph_encoders_clac import CGCNN, GRAPH_ENCODERS, PaiNN, pool_atoms
+from .loss_clac import info_nce_loss
+
+# CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
+MAX_LOGIT_SCALE = math.log(100.0)
+
+
+@dataclass
+class ClacOutput(ModelOutput):
+    """
+    Args:
+        loss: scalar, with `return_loss=True`.
+        logits_per_crystal: `(num_crystals, num_texts)`, logit scale times cosine similarity.
+        logits_per_text: `(num_texts, num_crystals)`, its transpose.
+        crystal_embeds: `(num_crystals, projection_dim)`, unit length.
+        text_embeds: `(num_texts, projection_dim)`, unit length.
+        graph_model_output: output of the graph tower.
+        text_model_output: output of the text tower.
+    """
+
+    loss: torch.FloatTensor | None = None
+    logits_per_crystal: torch.FloatTensor | None = None
+    logits_per_text: torch.FloatTensor | None = None
+    crystal_embeds: torch.FloatTensor | None = None
+    text_embeds: torch.FloatTensor | None = None
+    graph_model_output: BaseModelOutputWithPooling | None = None
+    text_model_output: BaseModelOutput | None = None
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        towers = ("graph_model_output", "text_model_output")
+        return tuple(getattr(self, k).to_tuple() if k in towers else self[k] for k in self.keys())
+
+
+class ClacProjection(nn.Module):
+    """Residual projection head: LayerNorm(W x + MLP(x)), unit-normalised. `(B, in_size)` -> `(B, out_size)`."""
+
+    def __init__(self, in_size: int, out_size: int, dropout: float):
+        super().__init__()
+        self.shortcut = nn.Linear(in_size, out_size, bias=False)
+        self.hidden = nn.Linear(in_size, out_size)
+        self.output = nn.Linear(out_size, out_size)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(out_size)
+
+    def reset_parameters(self) -> None:
+        for layer in (self.shortcut, self.hidden, self.output):
+            init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                init.zeros_(layer.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        branch = self.output(self.dropout(F.gelu(self.hidden(features))))
+        return F.normalize(self.norm(self.shortcut(features) + branch), dim=-1)
+
+
+class ClacPreTrainedModel(PreTrainedModel):
+    config_class = ClacConfig
+    base_model_prefix = "clac"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    # Trainer would otherwise rescale a loss that is already a mean over the batch.
+    accepts_loss_kwargs = False
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, ClacModel):
+            init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
+        elif isinstance(module, (PaiNN, CGCNN, ClacProjection)):
+            # Parents come after their children, so this has the last word over the default for their linear layers.
+            module.reset_parameters()
+        else:
+            super()._init_weights(module)
+
+
+class ClacGraphModel(ClacPreTrainedModel):
+    """The graph tower alone: crystal graphs to pooled crystal features."""
+
+    config_class = ClacGraphConfig
+    base_model_prefix = "graph_model"
+    main_input_name = "atomic_numbers"
+
+    def __init__(self, config: ClacGraphConfig):
+        super().__init__(config)
+        self.encoder = GRAPH_ENCODERS[config.encoder](config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.encoder.embedding
+
+    @can_return_tuple
+    def forward(
+        self,
+        atomic_numbers: Tensor,
+        edge_index: Tensor,
+        edge_vector: Tensor,
+        batch: Tensor,
+        num_atoms: Tensor,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        Args:
+            atomic_numbers: `(N,)` int64. edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å. batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+
+        Returns:
+            `last_hidden_state` `(N, hidden_size)`, `pooler_output` `(B, output_size)`.
+        """
+        atoms = self.encoder(atomic_numbers, edge_index, edge_vector)
+        pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling)
+        return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
+
+
+def _without_pooler(config: Any) -> dict[str, bool]:
+    """CLaC pools by itself; the encoders that come with a pooler (not all do) are built without it."""
+    signature = inspect.signature(MODEL_MAPPING[type(config)].__init__)
+    return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
+
+
+class ClacModel(ClacPreTrainedModel):
+    """Crystal graphs and texts in one space (arXiv 2502.16451)."""
+
+    _keep_in_fp32_modules_strict = ["logit_scale"]
+
+    def __init__(self, config: ClacConfig):
+        super().__init__(config)
+        self.text_model = AutoModel.from_config(config.text_config, **_without_pooler(config.text_config))
+        self.graph_model = ClacGraphModel(config.graph_config)
+        dim, dropout = config.projection_dim, float(config.projection_dropout)
+        self.crystal_projection = ClacProjection(config.graph_config.output_size, dim, dropout)
+        self.text_projection = ClacProjection(config.text_config.hidden_size, dim, dropout)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
+        self.post_init()
+
+    @classmethod
+    def from_text_graph_pretrained(
+        cls,
+        text_model_name_or_path: str,
+        graph_config: ClacGraphConfig | dict[str, Any] | None = None,
+        text_layers: Sequence[int] | None = None,
+        graph_model_name_or_path: str | None = None,
+        **kwargs: Any,
+    ) -> ClacModel:
+        r"""
+        A model with pretrained towers and fresh projections.
+
+        Args:
+            text_model_name_or_path: any BERT-type encoder, a directory or a Hub id
+                (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
+            graph_config: of a fresh graph tower; default `ClacGraphConfig()`.
+            text_layers: keep these transformer layers of the text encoder only, in this order.
+            graph_model_name_or_path: a saved `ClacGraphModel` to start from, instead of `graph_config`.
+            kwargs: fields of [`ClacConfig`].
+        """
+        text_model = AutoModel.from_pretrained(text_model_name_or_path, dtype=torch.float32)
+        text_config = text_model.config
+        if text_layers is not None:
+            layers = text_model.encoder.layer
+            wrong = [index for index in text_layers if not 0 <= index < len(layers)]
+            if wrong or not text_layers:
+                raise ValueError(f"text_layers={list(text_layers)}: the encoder has layers 0 to {len(layers) - 1}")
+            text_model.encoder.layer = nn.ModuleList(layers[index] for index in text_layers)
+            text_config.num_hidden_layers = len(text_layers)
+        graph_model = None
+        if graph_model_name_or_path is not None:
+            graph_model = ClacGraphModel.from_pretrained(graph_model_name_or_path, dtype=torch.float32)
+            graph_config = graph_model.config
+        model = cls(ClacConfig(text_config=text_config, graph_config=graph_config or ClacGraphConfig(), **kwargs))
+        weights = {k: v for k, v in text_model.state_dict().items() if not k.startswith("pooler.")}
+        model.text_model.load_state_dict(weights)
+        if graph_model is not None:
+            model.graph_model.load_state_dict(graph_model.state_dict())
+        return model
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.text_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.text_model.set_input_embeddings(value)
+
+    @can_return_tuple
+    def get_text_features(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        Args:
+            input_ids: `(B, L)` int64. attention_mask: `(B, L)`. token_type_ids: `(B, L)`.
+
+        Returns:
+            `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(B, L, text hidden_size)`.
+        """
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        output = self.text_model(**inputs, return_dict=True, **kwargs)
+        hidden = output.last_hidden_state
+        if self.config.text_pooling == "cls":
+            pooled = hidden[:, 0]
+        else:
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            weights = mask.unsqueeze(-1).to(hidden.dtype)
+            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden,
+            pooler_output=self.text_projection(pooled),
+            hidden_states=output.get("hidden_states"),
+            attentions=output.get("attentions"),
+        )
+
+    @can_return_tuple
+    def get_crystal_features(
+        self,
+        atomic_numbers: Tensor,
+        edge_index: Tensor,
+        edge_vector: Tensor,
+        batch: Tensor,
+        num_atoms: Tensor,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        Args: see [`ClacGraphModel.forward`].
+
+        Returns:
+            `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(N, graph hidden_size)`.
+        """
+        output = self.graph_model(atomic_numbers, edge_index, edge_vector, batch, num_atoms, return_dict=True)
+        output.pooler_output = self.crystal_projection(output.pooler_output)
+        return output
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        atomic_numbers: Tensor,
+        edge_index: Tensor,
+        edge_vector: Tensor,
+        batch: Tensor,
+        num_atoms: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        return_loss: bool | None = None,
+        **kwargs: Any,
+    ) -> ClacOutput:
+        r"""
+        Args:
+            input_ids, attention_mask, token_type_ids: see `get_text_features`.
+            atomic_numbers, edge_index, edge_vector, batch, num_atoms: see [`ClacGraphModel.forward`].
+            return_loss: also compute the contrastive loss; text i must belong to crystal i.
+
+        Raises:
+            ValueError: `return_loss` with unequal numbers of texts and crystals.
+        """
+        graph_output = self.get_crystal_features(
+            atomic_numbers, edge_index, edge_vector, batch, num_atoms, return_dict=True
+        )
+        text_output = self.get_text_features(input_ids, attention_mask, token_type_ids, return_dict=True, **kwargs)
+        crystal_embeds, text_embeds = graph_output.pooler_output, text_output.pooler_output
+        # Float32 whatever the towers run in: half precision cannot tell logits near 100 apart.
+        scale = self.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
+        logits_per_crystal = scale * crystal_embeds.float() @ text_embeds.float().T
+        loss = None
+        if return_loss:
+            if len(crystal_embeds) != len(text_embeds):
+                raise ValueError(f"the loss needs pairs, got {len(crystal_embeds)} crystals, {len(text_embeds)} texts")
+            loss = info_nce_loss(crystal_embeds.float(), text_embeds.float(), scale)
+        return ClacOutput(
+            loss=loss,
+            logits_per_crystal=logits_per_crystal,
+            logits_per_text=logits_per_crystal.T,
+            crystal_embeds=crystal_embeds,
+            text_embeds=text_embeds,
+            graph_model_output=graph_output,
+            text_model_output=text_output,
+        )
+
+
+__all__ = ["ClacGraphModel", "ClacModel", "ClacOutput", "ClacPreTrainedModel"]

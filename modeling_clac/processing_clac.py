@@ -1,0 +1,111 @@
+"""ClacProcessor: crystals and text to model inputs; and a tokenizer that reads chemical formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, normalizers
+from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
+
+from .structures_clac import ClacInputError
+
+_ELEMENTS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
+    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
+    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
+).split()
+
+
+def _formula_boundary() -> str:
+    """
+    Matches the empty place between two parts of a formula (`Li|Fe|P|O4`), so never inside words, units (GPa) or space
+    groups: an element symbol, number or bracket stands before it, and the word goes on as a formula to its end.
+    """
+    symbol = "(?:" + "|".join(sorted(_ELEMENTS, key=len, reverse=True)) + ")"
+    before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *_ELEMENTS)])
+    ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the one common abbreviation spelt like a compound
+    return rf"(?:{before}){ultraviolet}(?={symbol}(?![a-z])(?:{symbol}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
+
+
+def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
+    """
+    A fast tokenizer that splits formulas into elements: `LiFePO4` reads as `Li Fe P O4`. Word pieces alone cut it as
+    `life ##po ##4`, in which no element can be found. The rule is saved inside `tokenizer.json`, so it holds wherever
+    the tokenizer is loaded; for that the result is of the generic class, since the model-specific ones (`BertTokenizer`)
+    rebuild their normaliser on loading. Vocabulary and special tokens stay as they are.
+    """
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    rule = normalizers.Replace(Regex(_formula_boundary()), " ")
+    if backend.normalizer is None:
+        backend.normalizer = rule
+    elif " " not in backend.normalizer.normalize_str("LiFePO4"):
+        backend.normalizer = normalizers.Sequence([rule, backend.normalizer])
+    # Padding and truncation belong to the call; a tokenizer file may carry old settings of them.
+    backend.no_padding()
+    backend.no_truncation()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=tokenizer.model_input_names,
+        **tokenizer.special_tokens_map,
+    )
+
+
+class ClacProcessor(ProcessorMixin):
+    """A [`ClacFeatureExtractor`] for crystals and a tokenizer for text, behind one call."""
+
+    def __init__(self, feature_extractor: Any, tokenizer: Any, **kwargs: Any):
+        super().__init__(feature_extractor, tokenizer)
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names]
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        structures: Any = None,
+        return_tensors: str | None = "pt",
+        on_error: str = "raise",
+        **kwargs: Any,
+    ) -> BatchFeature:
+        r"""
+        Args:
+            text: one text or a list; padded to the longest, truncated to the tower's limit.
+            structures: one structure or a list, see [`ClacFeatureExtractor`].
+            return_tensors: `"pt"`.
+            on_error: what to do with unusable structures, see [`ClacFeatureExtractor`]. With text beside them, only
+                `"raise"` keeps the pairs together.
+            kwargs: for the tokenizer.
+
+        Returns:
+            `BatchFeature` with `input_ids`, `attention_mask`, ... `(B, L)`, and the graph tensors.
+
+        Raises:
+            ClacInputError: neither text nor structures, an empty text, or an unusable structure.
+        """
+        if text is None and structures is None:
+            raise ClacInputError("nothing to process: give text, structures, or both")
+        if text is not None and structures is not None and on_error != "raise":
+            raise ClacInputError(f"on_error={on_error!r} would part texts from their crystals; filter the pairs first")
+        inputs = BatchFeature()
+        if text is not None:
+            texts = [text] if isinstance(text, str) else list(text)
+            empty = next((i for i, value in enumerate(texts) if not value.strip()), None)
+            if empty is not None or not texts:
+                raise ClacInputError(f"text {(empty or 0) + 1} of {len(texts)} is empty; write a phrase or a sentence")
+            options = {"padding": True, "truncation": True, **kwargs}
+            inputs.update(self.tokenizer(texts, return_tensors=return_tensors, **options))
+        if structures is not None:
+            features = self.feature_extractor(structures, on_error=on_error, return_tensors=return_tensors)
+            inputs.update(features)
+            inputs.skipped = features.skipped
+        return inputs
+
+    def to_pyg(self, inputs: Any) -> Any:
+        """The graphs of a processed batch as a torch-geometric `Batch`, see [`ClacFeatureExtractor.to_pyg`]."""
+        return self.feature_extractor.to_pyg(inputs)
+
+
+__all__ = ["ClacProcessor", "read_formulas"]

@@ -1,0 +1,355 @@
+"""Whatever describes a crystal -> checked arrays. The only place where structures are parsed."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+
+MAX_ATOMS = 10_000
+# Real bonds are longer than 0.7 Å (H-H); anything below this is a duplicated or misplaced atom.
+MIN_DISTANCE = 0.3
+_MIN_VOLUME = 1e-3
+_WHERE_ALL_OCCUPIED = 1e-3
+
+
+class ClacInputError(ValueError):
+    """An input that its user can mend: the message is one line that says what, where, and what to do."""
+
+
+class InvalidStructureError(ClacInputError):
+    """A structure that cannot become a graph."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """
+    One periodic crystal.
+
+    Attributes:
+        atomic_numbers: `(num_atoms,)` int64.
+        positions: `(num_atoms, 3)` float64, Cartesian, Å.
+        cell: `(3, 3)` float64, lattice vectors as rows, Å.
+    """
+
+    atomic_numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.atomic_numbers)
+
+
+def parse_structure(structure: Any, name: str | None = None, max_atoms: int | None = MAX_ATOMS) -> Crystal:
+    """
+    Turns a structure into a checked [`Crystal`].
+
+    Args:
+        structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data`
+            with `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell`, or a [`Crystal`].
+        name: how error messages call it; a path names itself.
+        max_atoms: cells with more atoms are refused; `None` accepts any size.
+
+    Raises:
+        InvalidStructureError: in one line, with the name, the reason and what to do.
+    """
+    label = name or structure_name(structure)
+    crystal = _to_crystal(structure, label, max_atoms)
+    _check(crystal, label, max_atoms)
+    return crystal
+
+
+def structure_name(structure: Any, fallback: str = "structure") -> str:
+    """How messages call a structure: a path by itself, anything else by `fallback`."""
+    return str(structure) if _is_path(structure) else fallback
+
+
+def _is_path(structure: Any) -> bool:
+    if isinstance(structure, Path):
+        return True
+    return isinstance(structure, str) and "\n" not in structure and not structure.lstrip().startswith("data_")
+
+
+def _to_crystal(structure: Any, label: str, max_atoms: int | None) -> Crystal:
+    if isinstance(structure, Crystal):
+        return structure
+    if isinstance(structure, dict):
+        return _from_arrays(label, structure, "atomic_numbers", "positions", "cell")
+    if _is_path(structure):
+        return _from_cif(_read_text(Path(structure), label), label, max_atoms)
+    if isinstance(structure, str):
+        return _from_cif(structure, label, max_atoms)
+    if hasattr(structure, "lattice") and hasattr(structure, "is_ordered"):
+        return _from_pymatgen(structure, label)
+    if hasattr(structure, "get_atomic_numbers") and hasattr(structure, "get_positions"):
+        arrays = {
+            "atomic_numbers": structure.get_atomic_numbers(),
+            "positions": structure.get_positions(),
+            "cell": structure.cell.array if hasattr(structure.cell, "array") else structure.cell,
+        }
+        return _from_arrays(label, arrays, "atomic_numbers", "positions", "cell")
+    if hasattr(structure, "keys") and {"z", "pos", "cell"} <= set(structure.keys()):
+        return _from_arrays(label, {k: structure[k] for k in ("z", "pos", "cell")}, "z", "pos", "cell")
+    raise InvalidStructureError(
+        f"{label}: cannot read a structure from {type(structure).__name__}; pass CIF text, a path to a CIF file, a "
+        "pymatgen Structure, an ase Atoms, or a torch-geometric Data with z, pos and cell"
+    )
+
+
+def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: str) -> Crystal:
+    missing = [key for key in (numbers, positions, cell) if arrays.get(key) is None]
+    if missing:
+        raise InvalidStructureError(f"{label}: {', '.join(missing)} missing; a periodic crystal needs them")
+    try:
+        crystal = Crystal(
+            np.asarray(arrays[numbers], dtype=np.int64).reshape(-1),
+            np.asarray(arrays[positions], dtype=np.float64).reshape(-1, 3),
+            np.asarray(arrays[cell], dtype=np.float64).reshape(3, 3),
+        )
+    except (TypeError, ValueError) as error:
+        raise InvalidStructureError(f"{label}: arrays do not describe a crystal ({error})") from None
+    if len(crystal.positions) != len(crystal.atomic_numbers):
+        raise InvalidStructureError(
+            f"{label}: {len(crystal.atomic_numbers)} atomic numbers but {len(crystal.positions)} positions"
+        )
+    return crystal
+
+
+def _read_text(path: Path, label: str) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidStructureError(f"{label}: cannot be read ({error.strerror or error})") from None
+    if b"\0" in content:
+        raise InvalidStructureError(f"{label}: binary file, not a CIF; export the structure as CIF text")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _from_cif(text: str, label: str, max_atoms: int | None) -> Crystal:
+    if not text.strip():
+        raise InvalidStructureError(f"{label}: empty, no structure in it; export the structure again")
+    block = _cif_block(text, label)
+    _check_cell(block, label)
+    sites = _check_sites(block, label, max_atoms)
+    crystal = _from_gemmi(block)
+    if crystal is None:
+        crystal = _from_pymatgen_cif(text, label)
+    _check_composition(block, crystal, label, sites)
+    return crystal
+
+
+def _cif_block(text: str, label: str) -> gemmi.cif.Block:
+    """The block that holds the atoms; a file may hold several (publication data beside the structure)."""
+    try:
+        document = gemmi.cif.read_string(text)
+    except (ValueError, RuntimeError) as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        raise InvalidStructureError(f"{label}: not a readable CIF, truncated or damaged ({reason})") from None
+    blocks = [block for block in document if _atom_column(block)]
+    if not blocks:
+        raise InvalidStructureError(f"{label}: no atoms (_atom_site_ loop) in it; truncated, or not a structure")
+    return blocks[0]
+
+
+def _atom_column(block: gemmi.cif.Block) -> list[str]:
+    for tag in ("_atom_site_type_symbol", "_atom_site_label"):
+        column = list(block.find_loop(tag))
+        if column:
+            return column
+    return []
+
+
+def _number(text: str) -> float:
+    return gemmi.cif.as_number(text)
+
+
+def _check_cell(block: gemmi.cif.Block, label: str) -> None:
+    tags = ["_cell_length_a", "_cell_length_b", "_cell_length_c"]
+    tags += ["_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma"]
+    values = [block.find_value(tag) for tag in tags]
+    if any(value is None for value in values):
+        missing = next(tag for tag, value in zip(tags, values, strict=True) if value is None)
+        raise InvalidStructureError(f"{label}: no cell ({missing} missing); CLaC reads periodic crystals only")
+    numbers = [_number(value) for value in values]
+    if not np.isfinite(numbers).all():
+        bad = next(f"{t} {v}" for t, v, n in zip(tags, values, numbers, strict=True) if not np.isfinite(n))
+        raise InvalidStructureError(f"{label}: cell is not a number ({bad})")
+    a, b, c, alpha, beta, gamma = numbers
+    cosines = np.cos(np.radians([alpha, beta, gamma]))
+    squared = 1 - (cosines**2).sum() + 2 * cosines.prod()
+    if min(a, b, c) <= 0 or squared <= 1e-12:
+        raise InvalidStructureError(f"{label}: cell has no volume (lengths {a}, {b}, {c} Å); check its parameters")
+
+
+def _check_sites(block: gemmi.cif.Block, label: str, max_atoms: int | None) -> list[str]:
+    """Checks what gemmi would read silently: coordinates, elements and occupancies. Returns the element symbols."""
+    symbols = _atom_column(block)
+    _check_size(len(symbols), label, max_atoms)
+    for axis in ("x", "y", "z"):
+        column = list(block.find_loop(f"_atom_site_fract_{axis}"))
+        column = column or list(block.find_loop(f"_atom_site_Cartn_{axis}"))
+        if len(column) != len(symbols):
+            raise InvalidStructureError(f"{label}: no {axis} coordinates for its atoms; truncated or damaged")
+        bad = next((i for i, value in enumerate(column) if not np.isfinite(_number(value))), None)
+        if bad is not None:
+            raise InvalidStructureError(
+                f"{label}: atom {bad + 1} ({symbols[bad]}) has {axis} = {column[bad]}, which is not a number"
+            )
+    for index, symbol in enumerate(symbols):
+        letters = re.match(r"[A-Za-z]+", symbol.strip("'\""))
+        if letters is None or not _element_number(letters.group()):
+            raise InvalidStructureError(
+                f"{label}: atom {index + 1} has the unknown element {symbol!r}; use symbols of the periodic table"
+            )
+    return symbols
+
+
+def _element_number(letters: str) -> int:
+    """Atomic number from the letters of a symbol or label (`Fe`, `FE`, `Owat` -> 26, 26, 8), 0 when there is none."""
+    for length in (2, 1):
+        if len(letters) >= length:
+            number = gemmi.Element(letters[:length].capitalize()).atomic_number
+            if number:
+                return number
+    return 0
+
+
+def _from_gemmi(block: gemmi.cif.Block) -> Crystal | None:
+    """The fast way, for ordered crystals whose symmetry gemmi understands; `None` leaves the decision to pymatgen."""
+    if not list(block.find_loop("_atom_site_fract_x")):
+        return None
+    small = gemmi.make_small_structure_from_block(block)
+    has_symmetry = bool(small.symops) or small.spacegroup is not None
+    if not has_symmetry or not len(small.sites) or any(abs(site.occ - 1) > _WHERE_ALL_OCCUPIED for site in small.sites):
+        return None
+    trivial = len(small.symops) <= 1 and (small.spacegroup is None or small.spacegroup.number == 1)
+    sites = list(small.sites) if trivial else small.get_all_unit_cell_sites()
+    numbers = np.array([site.element.atomic_number for site in sites], dtype=np.int64)
+    if not numbers.all():
+        return None
+    fractional = np.array([site.fract.tolist() for site in sites], dtype=np.float64)
+    cell = np.array(small.cell.orth.mat.tolist(), dtype=np.float64).T
+    crystal = Crystal(numbers, fractional @ cell, cell)
+    # Full site lists under a non-trivial group, or rounded special positions: pymatgen merges the images.
+    if not trivial and _shortest_distance(crystal, MIN_DISTANCE) < MIN_DISTANCE:
+        return None
+    return crystal
+
+
+def _from_pymatgen_cif(text: str, label: str) -> Crystal:
+    from pymatgen.io.cif import CifParser
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # Occupancies that exceed 1 by rounding only are no disorder.
+            structures = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)
+        except Exception as error:  # noqa: BLE001 - the parser raises many kinds, all mean the same to the user
+            reason = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+            raise InvalidStructureError(f"{label}: no valid structure in the CIF ({reason})") from None
+    if not structures:
+        raise InvalidStructureError(f"{label}: no valid structure in the CIF")
+    return _from_pymatgen(structures[0], label)
+
+
+def _from_pymatgen(structure: Any, label: str) -> Crystal:
+    if not structure.is_ordered:
+        site = next(site for site in structure if not site.is_ordered)
+        raise InvalidStructureError(
+            f"{label}: disordered site {site.species_string}; order it first, for example with pymatgen's "
+            "OrderDisorderedStructureTransformation, or keep one full species per site"
+        )
+    return Crystal(
+        np.array(structure.atomic_numbers, dtype=np.int64),
+        np.array(structure.cart_coords, dtype=np.float64),
+        np.array(structure.lattice.matrix, dtype=np.float64),
+    )
+
+
+def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sites: list[str]) -> None:
+    """
+    A CIF cut between two rows still parses; its own formula gives it away. Hydrogen is not compared, since X-ray
+    structures often leave it out.
+    """
+    formula = block.find_value("_chemical_formula_sum")
+    if formula is None:
+        return
+    stated = {
+        number: float(count or 1)
+        for symbol, count in re.findall(r"([A-Z][a-z]?)\s*(\d+\.?\d*)?", gemmi.cif.as_string(formula))
+        if (number := _element_number(symbol)) > 1
+    }
+    values, counts = np.unique(crystal.atomic_numbers[crystal.atomic_numbers > 1], return_counts=True)
+    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    if not stated or not found:
+        return
+    ratio = sum(found.values()) / sum(stated.values())
+    if set(stated) != set(found) or any(abs(found[z] - stated[z] * ratio) > 0.02 * found[z] for z in found):
+        raise InvalidStructureError(
+            f"{label}: its {len(sites)} listed atoms do not give the formula it states "
+            f"({gemmi.cif.as_string(formula)}); truncated, or atoms are missing"
+        )
+
+
+def _check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
+    if max_atoms is not None and num_atoms > max_atoms:
+        raise InvalidStructureError(
+            f"{label}: {num_atoms:,} atoms in the cell, more than the limit of {max_atoms:,}; raise max_atoms "
+            "(--max-atoms) if you mean it"
+        )
+
+
+def _check(crystal: Crystal, label: str, max_atoms: int | None) -> None:
+    if len(crystal) == 0:
+        raise InvalidStructureError(f"{label}: no atoms in the cell")
+    _check_size(len(crystal), label, max_atoms)
+    if not np.isfinite(crystal.cell).all():
+        raise InvalidStructureError(f"{label}: cell holds NaN or infinite values")
+    if not crystal.cell.any():
+        raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
+    if abs(np.linalg.det(crystal.cell)) < _MIN_VOLUME:
+        raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
+    bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
+    if len(bad):
+        raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite")
+    wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
+    if len(wrong):
+        raise InvalidStructureError(
+            f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}, not in 1-118"
+        )
+
+
+def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """
+    All periodic neighbours below `radius` (Å): centre atoms `(E,)`, neighbour atoms `(E,)`, lattice images `(E, 3)` and
+    distances `(E,)` in Å; the search is the one behind pymatgen's `Structure.get_neighbor_list`.
+    """
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    positions = np.ascontiguousarray(crystal.positions)
+    centers, points, images, distances = find_points_in_spheres(
+        positions,
+        positions,
+        r=float(radius),
+        pbc=np.ones(3, dtype=np.int64),
+        lattice=np.ascontiguousarray(crystal.cell),
+        tol=1e-8,
+    )
+    keep = (distances < radius) & ~((centers == points) & (distances <= 1e-8))
+    return centers[keep], points[keep], images[keep], distances[keep]
+
+
+def _shortest_distance(crystal: Crystal, radius: float) -> float:
+    distances = neighbor_pairs(crystal, radius)[3]
+    return float(distances.min()) if len(distances) else float("inf")
+
+
+__all__ = ["ClacInputError", "Crystal", "InvalidStructureError", "neighbor_pairs", "parse_structure", "structure_name"]

@@ -1,0 +1,144 @@
+"""Shared fixtures: real crystals of the bundle, small checkpoints with random weights, and the offline environment."""
+
+from __future__ import annotations
+
+import os
+
+# Before any import of huggingface_hub: no test may reach for a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
+from modeling_clac.processing_clac import read_formulas
+
+ROOT = Path(__file__).parent.parent
+CRYSTALS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def records() -> list[dict[str, Any]]:
+    """The 512 validation crystals of the bundle with their properties."""
+    return pq.read_table(CRYSTALS / "validation.parquet").to_pylist()
+
+
+@pytest.fixture(scope="session")
+def cifs(records: list[dict[str, Any]]) -> list[str]:
+    """32 real CIFs of up to 40 atoms."""
+    return [record["cif"] for record in records if record["nsites"] <= 40][:32]
+
+
+@pytest.fixture(scope="session")
+def structure_nacl() -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.fixture(scope="session")
+def structure_po() -> Structure:
+    """Simple cubic polonium: one atom, every edge a self-image."""
+    return Structure(Lattice.cubic(3.35), ["Po"], [[0, 0, 0]])
+
+
+@pytest.fixture(scope="session")
+def structure_perovskite() -> Structure:
+    """A slightly distorted perovskite: no two distances are equal by symmetry."""
+    lattice = Lattice.from_parameters(3.90, 3.93, 4.04, 90.3, 89.6, 91.1)
+    fractional = [[0.01, 0, 0], [0.5, 0.52, 0.5], [0.5, 0.5, 0.03], [0.5, 0, 0.47], [0.02, 0.5, 0.5]]
+    return Structure(lattice, ["Ba", "Ti", "O", "O", "O"], fractional)
+
+
+@pytest.fixture(scope="session")
+def bert_tokenizer() -> PreTrainedTokenizerFast:
+    """An uncased word-piece tokenizer of single letters and digits: small, and able to read any text."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters), *".,()-/"]
+    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=128,
+    )
+
+
+@pytest.fixture(scope="session")
+def bert_config(bert_tokenizer: PreTrainedTokenizerFast) -> BertConfig:
+    return BertConfig(
+        vocab_size=len(bert_tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+
+
+@pytest.fixture(scope="session")
+def bert_directory(
+    bert_config: BertConfig, bert_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A small random BERT with its tokenizer, saved the way SciBERT would be."""
+    directory = tmp_path_factory.mktemp("bert")
+    torch.manual_seed(0)
+    BertModel(bert_config).save_pretrained(directory)
+    bert_tokenizer.save_pretrained(directory)
+    return directory
+
+
+def small_graph_config(encoder: str = "painn", **kwargs: Any) -> ClacGraphConfig:
+    options = {"hidden_size": 16, "num_interactions": 2, "num_radial": 8, "cutoff": 5.0, "max_neighbors": 12}
+    return ClacGraphConfig(encoder=encoder, **{**options, **kwargs})
+
+
+@pytest.fixture(scope="session", params=["painn", "cgcnn"])
+def small_model(request: pytest.FixtureRequest, bert_config: BertConfig) -> ClacModel:
+    """A random CLaC model, once with each graph encoder."""
+    torch.manual_seed(0)
+    config = ClacConfig(text_config=bert_config, graph_config=small_graph_config(request.param), projection_dim=24)
+    return ClacModel(config).eval()
+
+
+@pytest.fixture(scope="session")
+def small_processor(bert_tokenizer: PreTrainedTokenizerFast) -> ClacProcessor:
+    extractor = ClacFeatureExtractor.from_graph_config(small_graph_config())
+    return ClacProcessor(extractor, read_formulas(bert_tokenizer))
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(
+    bert_config: BertConfig, small_processor: ClacProcessor, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A complete checkpoint directory with random weights (PaiNN)."""
+    directory = tmp_path_factory.mktemp("checkpoint")
+    torch.manual_seed(0)
+    config = ClacConfig(text_config=bert_config, graph_config=small_graph_config(), projection_dim=24)
+    ClacModel(config).save_pretrained(directory)
+    small_processor.save_pretrained(directory)
+    return directory
+
+
+def random_rotation(generator: np.random.Generator) -> np.ndarray:
+    """A proper rotation matrix `(3, 3)`, uniformly distributed."""
+    q, r = np.linalg.qr(generator.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    return q if np.linalg.det(q) > 0 else -q
