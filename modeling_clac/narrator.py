@@ -1,0 +1,496 @@
+"""Offline narrator: a property record of a crystal becomes a short English narrative.
+
+The narrator states only what the record holds. Missing values are never mentioned, every number is the record's own
+within the decimals shown (plus the volume per atom and the number of elements, which follow from it), and the wording
+depends on nothing but the seed and the record, so the same call gives the same text everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from . import narrator_phrases as words
+from .narrator_applications import (
+    NONMETALS,
+    Application,
+    application_reason,
+    application_sentence,
+    matching_rules,
+)
+from .narrator_phrases import ELEMENT_NAMES, capitalize, class_word, join_words, number, with_article
+
+__all__ = ["Application", "applications", "narrate", "narrate_sentences"]
+
+NUMERIC_COLUMNS = (
+    "nsites",
+    "space_group_number",
+    "density",
+    "volume",
+    "formation_energy_per_atom",
+    "energy_above_hull",
+    "band_gap",
+    "bulk_modulus_vrh",
+    "shear_modulus_vrh",
+    "poisson_ratio",
+    "elastic_anisotropy",
+    "dielectric_electronic",
+    "dielectric_total",
+    "refractive_index",
+    "piezoelectric_modulus",
+)
+# Every fact and the record columns it tells; one keep decision is drawn per fact.
+FACT_COLUMNS: dict[str, tuple[str, ...]] = {
+    "composition": ("elements",),
+    "symmetry": ("crystal_system", "space_group_symbol", "space_group_number"),
+    "density": ("density",),
+    "cell": ("volume", "nsites"),
+    "formation_energy": ("formation_energy_per_atom",),
+    "stability": ("energy_above_hull",),
+    "band_gap": ("band_gap",),
+    "moduli": ("bulk_modulus_vrh", "shear_modulus_vrh"),
+    "poisson_ratio": ("poisson_ratio",),
+    "elastic_anisotropy": ("elastic_anisotropy",),
+    "dielectric": ("dielectric_electronic", "dielectric_total"),
+    "refractive_index": ("refractive_index",),
+    "piezoelectric": ("piezoelectric_modulus",),
+}
+
+# Energies above the hull (eV/atom) that part the stability words.
+ON_HULL, NEAR_HULL, METASTABLE = 1e-6, 0.05, 0.2
+
+_FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
+# An anion former named here gives its family word if the rest of the elements leaves no doubt.
+_STRONG = {
+    "F": "fluoride",
+    "Cl": "chloride",
+    "Br": "bromide",
+    "I": "iodide",
+    "S": "sulfide",
+    "Se": "selenide",
+    "Te": "telluride",
+    "N": "nitride",
+}
+# Ordered by how surely the element is the anion of a binary with one further down.
+_WEAK = {
+    "C": "carbide",
+    "P": "phosphide",
+    "As": "arsenide",
+    "Sb": "antimonide",
+    "B": "boride",
+    "Si": "silicide",
+    "Ge": "germanide",
+    "H": "hydride",
+}
+_AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
+_NOBLE_GASES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn"})
+
+
+@dataclass(frozen=True)
+class _Composition:
+    """What the composition columns tell: symbols in formula order and the phrases built from them."""
+
+    formula: str | None
+    symbols: tuple[str, ...]
+    elements: frozenset[str]
+    is_oxide: bool
+    phrases: dict[str, str]
+
+
+@dataclass
+class _Known:
+    """The known values of a record: numbers by column, and text columns or None."""
+
+    numbers: dict[str, float]
+    crystal_system: str | None
+    space_group_symbol: str | None
+    composition: _Composition
+
+
+class _Draw:
+    """Seeded choices built on `random()` alone, whose stream is the same in every Python version."""
+
+    def __init__(self, seed: str) -> None:
+        self.random = random.Random(seed).random
+
+    def pick(self, options: tuple[str, ...]) -> str:
+        return options[int(self.random() * len(options))]
+
+    def number(self, column: str, value: float) -> str:
+        decimals = words.DECIMALS[column]
+        return number(value, decimals[int(self.random() * len(decimals))] if len(decimals) > 1 else decimals[0])
+
+    def shuffle(self, items: list[Any]) -> None:
+        for i in range(len(items) - 1, 0, -1):
+            j = int(self.random() * (i + 1))
+            items[i], items[j] = items[j], items[i]
+
+
+# ------------------------------------------------------------------------------------------------ reading a record
+def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
+    """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
+    if elements & _NOBLE_GASES:
+        return "compound", (), False
+    nonmetals = elements & NONMETALS
+    if "O" in elements:
+        others = nonmetals - {"O", "B", "Si", "Ge", "As", "Sb", "Te"}
+        if not others:
+            return "oxide", ("O",), True
+        if others == {"F"}:
+            return "oxyfluoride", ("O", "F"), True
+        return "oxygen-containing compound", ("O",), False
+    strong = [symbol for symbol in _STRONG if symbol in elements]
+    weak = [symbol for symbol in _WEAK if symbol in elements]
+    if len(strong) == 1 and (len(elements) == 2 or not _AMBIGUOUS_WITH_STRONG & set(weak)):
+        return _STRONG[strong[0]], (strong[0],), True
+    if not strong and weak and (len(weak) == 1 or (len(elements) == 2 and "H" not in weak)):
+        return _WEAK[weak[0]], (weak[0],), True
+    if not nonmetals:
+        return "intermetallic", (), True
+    named = (*strong, *weak)
+    # Hanging hyphens: "sulfur- and iodine-containing".
+    return join_words([ELEMENT_NAMES[symbol] + "-" for symbol in named]) + "containing compound", named, False
+
+
+@lru_cache(maxsize=1 << 16)
+def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: bool) -> _Composition:
+    found = tuple(dict.fromkeys(_FORMULA_SYMBOL.findall(formula))) if formula else ()
+    # The formula gives the order; the listed elements decide if the two disagree.
+    symbols = found if listed is None or set(listed) == set(found) else listed
+    if not symbols or any(symbol not in ELEMENT_NAMES for symbol in symbols):
+        return _Composition(formula, (), frozenset(), is_oxide, {"f": formula or ""})
+    elements = frozenset(symbols)
+    names = [ELEMENT_NAMES[symbol] for symbol in symbols]
+    family, told, before = _family(elements) if len(symbols) > 1 else ("elemental solid", (), False)
+    others = [ELEMENT_NAMES[symbol] for symbol in symbols if symbol not in told]
+    if before:
+        joined = "-".join(others) if family == "intermetallic" else " ".join(others)
+        named = f"{joined} {family}".lstrip()
+    else:
+        named = f"{family} of {join_words(others)}" if others else family
+    count = len(symbols)
+    arity = words.ARITY.get(count, "multicomponent")
+    phrases = {
+        "f": formula or "",
+        "e": join_words(names),
+        "fam": family,
+        "named": named,
+        "Named": capitalize(named),
+        "a_named": with_article(named),
+        "A_named": capitalize(with_article(named)),
+        "ary": arity,
+        "Ary": capitalize(arity),
+        "a_ary": with_article(arity),
+        "A_ary": capitalize(with_article(arity)),
+        "n": str(count),
+        "count": words.COUNT_WORDS[count] if count < len(words.COUNT_WORDS) else "many",
+        "noun": "element" if count == 1 else "elements",
+    }
+    return _Composition(formula, symbols, elements, is_oxide, phrases)
+
+
+def _text(value: Any) -> str | None:
+    """Return a stripped string, or None for a missing value (None, NaN, an empty string)."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _read(record: Mapping[str, Any]) -> _Known:
+    """Take the known values out of a record. A column that should hold a number but does not is a ValueError."""
+    get = record.get
+    numbers: dict[str, float] = {}
+    for column in NUMERIC_COLUMNS:
+        value = get(column)
+        if value is None:
+            continue
+        try:
+            value = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{column} is not a number: {value!r}") from None
+        if math.isfinite(value):
+            numbers[column] = value
+    listed = get("elements")
+    symbols: tuple[str, ...] | None = None
+    # A missing list may come as None or, out of a data frame, as NaN.
+    if listed is not None and not isinstance(listed, float):
+        symbols = tuple(str(symbol) for symbol in listed) or None
+    chemsys = _text(get("chemsys"))
+    if symbols is None and chemsys:
+        symbols = tuple(chemsys.split("-"))
+    is_oxide = get("is_oxide")
+    system = _text(get("crystal_system"))
+    return _Known(
+        numbers,
+        system.lower() if system else None,
+        _text(get("space_group_symbol")),
+        _composition(_text(get("formula")), symbols, bool(is_oxide) and is_oxide == 1),
+    )
+
+
+# -------------------------------------------------------------------------------------------------- telling a fact
+def _tell_composition(known: _Known, draw: _Draw, masked: bool, with_system: bool) -> str | None:
+    composition = known.composition
+    phrases = composition.phrases
+    templates: tuple[str, ...]
+    if not composition.symbols:
+        if masked:
+            return None
+        if composition.formula:
+            return draw.pick(words.FORMULA_ONLY).format_map(phrases)
+        return draw.pick(words.OXIDE_ONLY) if composition.is_oxide else None
+    if masked:
+        templates = words.COUNT
+    elif len(composition.symbols) == 1:
+        templates = words.ELEMENTAL if composition.formula else words.ELEMENTAL_NO_FORMULA
+    else:
+        templates = words.COMPOUND if composition.formula else words.COMPOUND_NO_FORMULA
+    if with_system and known.crystal_system:
+        phrases = phrases | _system_phrases(known.crystal_system)
+        if masked:
+            templates += words.COUNT_WITH_SYSTEM
+        elif templates is words.COMPOUND:
+            templates += words.COMPOUND_WITH_SYSTEM
+    return draw.pick(templates).format_map(phrases)
+
+
+@lru_cache(maxsize=64)
+def _system_phrases(system: str) -> dict[str, str]:
+    article = with_article(system)
+    return {"sys": system, "Sys": capitalize(system), "a_sys": article, "A_sys": capitalize(article)}
+
+
+def _tell_symmetry(known: _Known, draw: _Draw) -> str | None:
+    system, symbol = known.crystal_system, known.space_group_symbol
+    group = known.numbers.get("space_group_number")
+    templates = words.SYMMETRY.get((system is not None, symbol is not None, group is not None))
+    if templates is None:
+        return None
+    phrases = _system_phrases(system) if system else {}
+    shown = number(group, 0) if group is not None else ""
+    return draw.pick(templates).format(sg=symbol, no=shown, **phrases)
+
+
+def _tell_cell(known: _Known, draw: _Draw) -> str | None:
+    volume, nsites = known.numbers.get("volume"), known.numbers.get("nsites")
+    phrases: dict[str, str] = {}
+    if nsites is not None:
+        count = number(nsites, 0)
+        plural = "" if nsites == 1 else "s"
+        phrases = {"n": count, "sites": f"{count} site{plural}", "atoms": f"{count} atom{plural}"}
+    if volume is not None:
+        phrases["v"] = draw.number("volume", volume)
+    if volume is None:
+        return draw.pick(words.CELL_SITES).format_map(phrases) if phrases else None
+    if not nsites:
+        return draw.pick(words.CELL_VOLUME).format_map(phrases)
+    phrases["pa"] = draw.number("volume_per_atom", volume / nsites)
+    return draw.pick(words.CELL).format_map(phrases)
+
+
+def _tell_stability(known: _Known, draw: _Draw) -> str | None:
+    energy = known.numbers.get("energy_above_hull")
+    if energy is None:
+        return None
+    if energy <= ON_HULL:
+        key = "stable"
+        # Numerical noise around zero is not worth the digits.
+        energy = 0.0 if abs(energy) <= ON_HULL else energy
+    elif energy <= NEAR_HULL:
+        key = "near"
+    else:
+        key = "metastable" if energy <= METASTABLE else "unstable"
+    return draw.pick(words.STABILITY[key]).format(x=draw.number("energy_above_hull", energy))
+
+
+@lru_cache(maxsize=256)
+def _word_phrases(word: str) -> dict[str, str]:
+    article = with_article(word)
+    return {"w": word, "W": capitalize(word), "a_w": article, "A_w": capitalize(article)}
+
+
+def _tell_single(column: str) -> Callable[[_Known, _Draw], str | None]:
+    templates = words.SINGLE[column]
+
+    def tell(known: _Known, draw: _Draw) -> str | None:
+        value = known.numbers.get(column)
+        if value is None:
+            return None
+        return draw.pick(templates).format(x=draw.number(column, value), **_word_phrases(class_word(column, value)))
+
+    return tell
+
+
+def _tell_pair(
+    first: tuple[str, str],
+    second: tuple[str, str],
+    both: tuple[str, ...],
+    only_first: tuple[str, ...],
+    only_second: tuple[str, ...],
+) -> Callable[[_Known, _Draw], str | None]:
+    """Build the teller of two columns that share a sentence; `first` and `second` are (column, placeholder)."""
+
+    def tell(known: _Known, draw: _Draw) -> str | None:
+        phrases: dict[str, str] = {}
+        for column, placeholder in (second, first):
+            value = known.numbers.get(column)
+            if value is not None:
+                phrases[placeholder] = draw.number(column, value)
+                if column in words.CLASS_WORDS:
+                    phrases |= _word_phrases(class_word(column, value))
+        if not phrases:
+            return None
+        if second[1] not in phrases:
+            return draw.pick(only_first).format_map(phrases)
+        return draw.pick(both if first[1] in phrases else only_second).format_map(phrases)
+
+    return tell
+
+
+_TELLERS: dict[str, Callable[[_Known, _Draw], str | None]] = {
+    "symmetry": _tell_symmetry,
+    "density": _tell_single("density"),
+    "cell": _tell_cell,
+    "formation_energy": _tell_single("formation_energy_per_atom"),
+    "stability": _tell_stability,
+    "band_gap": _tell_single("band_gap"),
+    "moduli": _tell_pair(
+        ("bulk_modulus_vrh", "b"), ("shear_modulus_vrh", "g"), words.MODULI, words.BULK, words.SHEAR
+    ),
+    "poisson_ratio": _tell_single("poisson_ratio"),
+    "elastic_anisotropy": _tell_single("elastic_anisotropy"),
+    "dielectric": _tell_pair(
+        ("dielectric_total", "t"),
+        ("dielectric_electronic", "e"),
+        words.DIELECTRIC,
+        words.DIELECTRIC_TOTAL,
+        words.DIELECTRIC_ELECTRONIC,
+    ),
+    "refractive_index": _tell_single("refractive_index"),
+    "piezoelectric": _tell_single("piezoelectric_modulus"),
+}
+
+
+# -------------------------------------------------------------------------------------------------------- public API
+def _seed_text(seed: Any) -> str:
+    """Spell a seed so that equal seeds give equal text whatever their integer type or the Python version."""
+    if isinstance(seed, tuple):
+        return "(" + ",".join(_seed_text(part) for part in seed) + ")"
+    return f"{seed}"
+
+
+def _facts(known: _Known, masked: bool) -> list[str]:
+    """Name the facts a narrative of this record can tell."""
+    composition, numbers = known.composition, known.numbers
+    facts = []
+    if composition.symbols or (not masked and (composition.formula or composition.is_oxide)):
+        facts.append("composition")
+    if known.crystal_system or known.space_group_symbol or "space_group_number" in numbers:
+        facts.append("symmetry")
+    for fact in _TELLERS:
+        if fact != "symmetry" and not numbers.keys().isdisjoint(FACT_COLUMNS[fact]):
+            facts.append(fact)
+    return facts
+
+
+def _justifying(known: _Known, facts: list[str], masked: bool) -> frozenset[str]:
+    """Name the columns that application rules may rest on, given the facts that are told."""
+    columns = {column for fact in facts for column in FACT_COLUMNS[fact] if column in known.numbers}
+    if "composition" in facts and known.composition.symbols and not masked:
+        columns.add("elements")
+    return frozenset(columns)
+
+
+def narrate_sentences(
+    record: Mapping[str, Any],
+    seed: int | str | tuple = 0,
+    *,
+    mask_formula: bool = False,
+    keep: float = 1.0,
+    max_applications: int = 1,
+) -> list[str]:
+    """Return the sentences of `narrate`, in order.
+
+    See `narrate` for the arguments and errors.
+    """
+    if not 0.0 <= keep <= 1.0:
+        raise ValueError(f"keep must lie within 0 and 1, got {keep}")
+    if max_applications < 0:
+        raise ValueError(f"max_applications must not be negative, got {max_applications}")
+    known = _read(record)
+    facts = _facts(known, mask_formula)
+    if not facts:
+        raise ValueError("the record holds nothing to narrate")
+    identity = record.get("material_id") or known.composition.formula
+    # The record's identity joins the seed so that one seed does not give all records the same wording.
+    draw = _Draw(f"{_seed_text(seed)}|{identity}")
+    draw.shuffle(facts)
+    if keep < 1.0:
+        kept = [f for f in facts if draw.random() < keep or (f == "composition" and not mask_formula)]
+        facts = kept or facts[:1]
+    sentences = []
+    for fact in facts:
+        if fact == "composition":
+            sentence = _tell_composition(known, draw, mask_formula, "symmetry" in facts)
+        else:
+            sentence = _TELLERS[fact](known, draw)
+        if sentence is not None:
+            sentences.append(sentence)
+    if max_applications:
+        composition = known.composition
+        rules = matching_rules(known.numbers, composition.elements, _justifying(known, facts, mask_formula))
+        draw.shuffle(rules)
+        for rule in rules[:max_applications]:
+            sentences.append(application_sentence(rule, known.numbers, composition.symbols, draw.random))
+    return sentences
+
+
+def narrate(
+    record: Mapping[str, Any],
+    seed: int | str | tuple = 0,
+    *,
+    mask_formula: bool = False,
+    keep: float = 1.0,
+    max_applications: int = 1,
+) -> str:
+    """Write a narrative of a property record, sentences joined by one space.
+
+    `record` maps column names to values; units are g/cm³ (density), Å³ (volume), eV/atom (energies), eV (band gap),
+    GPa (moduli) and C/m² (piezoelectric modulus). Missing, None and NaN values are not mentioned. The text depends
+    only on the record, the options and `seed`; facts come in shuffled order, application areas last.
+
+    With `mask_formula` no formula, element or family name occurs; the number of elements may. `keep` is the
+    probability to keep each fact: at least one is kept, and the composition always is unless masked. At most
+    `max_applications` application areas follow, resting on kept facts only.
+
+    Raises ValueError if the record holds nothing to tell, if a numeric column holds no number, or if `keep` or
+    `max_applications` is out of range.
+    """
+    return " ".join(
+        narrate_sentences(
+            record, seed, mask_formula=mask_formula, keep=keep, max_applications=max_applications
+        )
+    )
+
+
+def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> list[Application]:
+    """Return every application area the record's facts justify, with its reason and the columns it rests on.
+
+    With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an empty list.
+    Raises ValueError if a numeric column holds no number.
+    """
+    known = _read(record)
+    columns = _justifying(known, _facts(known, mask_formula), mask_formula)
+    return [
+        Application(
+            name=rule.name,
+            area=rule.areas[0],
+            reason=application_reason(rule, known.numbers, known.composition.symbols, lambda: 0.0),
+            facts=tuple(sorted(rule.needs)),
+            wordings=rule.areas,
+        )
+        for rule in matching_rules(known.numbers, known.composition.elements, columns)
+    ]

@@ -1,0 +1,447 @@
+"""Wording of the narrator: element names, number formatting and the phrasings of each fact.
+
+Nothing in here decides what is true of a record. The templates only name placeholders; the narrator fills them from
+the facts it knows. Sentences stay short because text length sets the training cost, and none opens with a word that
+is also an element symbol (In, As, At, I, He, Be, No), so masked text can be searched for symbols.
+"""
+
+from __future__ import annotations
+
+import math
+
+_NAMES = """
+H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen F fluorine Ne neon Na sodium
+Mg magnesium Al aluminum Si silicon P phosphorus S sulfur Cl chlorine Ar argon K potassium Ca calcium Sc scandium
+Ti titanium V vanadium Cr chromium Mn manganese Fe iron Co cobalt Ni nickel Cu copper Zn zinc Ga gallium
+Ge germanium As arsenic Se selenium Br bromine Kr krypton Rb rubidium Sr strontium Y yttrium Zr zirconium
+Nb niobium Mo molybdenum Tc technetium Ru ruthenium Rh rhodium Pd palladium Ag silver Cd cadmium In indium Sn tin
+Sb antimony Te tellurium I iodine Xe xenon Cs cesium Ba barium La lanthanum Ce cerium Pr praseodymium Nd neodymium
+Pm promethium Sm samarium Eu europium Gd gadolinium Tb terbium Dy dysprosium Ho holmium Er erbium Tm thulium
+Yb ytterbium Lu lutetium Hf hafnium Ta tantalum W tungsten Re rhenium Os osmium Ir iridium Pt platinum Au gold
+Hg mercury Tl thallium Pb lead Bi bismuth Po polonium At astatine Rn radon Fr francium Ra radium Ac actinium
+Th thorium Pa protactinium U uranium Np neptunium Pu plutonium Am americium Cm curium Bk berkelium Cf californium
+Es einsteinium Fm fermium Md mendelevium No nobelium Lr lawrencium Rf rutherfordium Db dubnium Sg seaborgium
+Bh bohrium Hs hassium Mt meitnerium Ds darmstadtium Rg roentgenium Cn copernicium Nh nihonium Fl flerovium
+Mc moscovium Lv livermorium Ts tennessine Og oganesson
+""".split()
+ELEMENT_NAMES: dict[str, str] = dict(zip(_NAMES[::2], _NAMES[1::2], strict=True))
+
+ARITY = {1: "unary", 2: "binary", 3: "ternary", 4: "quaternary", 5: "quinary", 6: "senary", 7: "septenary"}
+COUNT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+# Decimals a number may be shown with; the narrator draws one of them per sentence.
+DECIMALS: dict[str, tuple[int, ...]] = {
+    "density": (2, 3),
+    "volume": (1, 2),
+    "volume_per_atom": (1, 2),
+    "formation_energy_per_atom": (2, 3),
+    "energy_above_hull": (3,),
+    "band_gap": (1, 2, 2),
+    "bulk_modulus_vrh": (0, 1),
+    "shear_modulus_vrh": (0, 1),
+    "poisson_ratio": (2, 3),
+    "elastic_anisotropy": (2,),
+    "dielectric_electronic": (1, 2),
+    "dielectric_total": (1, 2),
+    "refractive_index": (2,),
+    "piezoelectric_modulus": (2, 3),
+    "nsites": (0,),
+    "space_group_number": (0,),
+}
+
+
+def number(value: float, decimals: int) -> str:
+    """Return `value` rounded to `decimals` places, with more places where those would leave no digit but zeros."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 10.0**-decimals:
+        decimals = min(1 - math.floor(math.log10(size)), 15)
+    return f"{value:.{decimals}f}"
+
+
+def join_words(words: list[str] | tuple[str, ...]) -> str:
+    """Join words into an English list: 'a', 'a and b', 'a, b and c'."""
+    if len(words) < 2:
+        return "".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def with_article(phrase: str) -> str:
+    """Put 'a' or 'an' before `phrase`."""
+    # These open with a vowel letter but a 'y' sound.
+    if phrase.startswith(("unary", "uranium", "europium")):
+        return "a " + phrase
+    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
+
+
+def capitalize(phrase: str) -> str:
+    """Upper-case the first letter only."""
+    return phrase[:1].upper() + phrase[1:]
+
+
+# ------------------------------------------------------------------------------------------------- composition
+# f formula, e element names, ary 'ternary', fam 'oxide', named 'lithium cobalt oxide', a_* with article, A_* capital
+COMPOUND = (
+    "{f} is {a_ary} {fam}.",
+    "{f} is {a_named}.",
+    "{f}: {named}.",
+    "{f}, {a_ary} {fam}.",
+    "{f} contains {e}.",
+    "Composition: {f} ({e}).",
+    "Formula {f}, {a_ary} {fam}.",
+    "This is {f}, {a_named}.",
+    "{f}, made of {e}.",
+    "{Named} with the formula {f}.",
+    "{f}: {ary} {fam} of the elements {e}.",
+    "{A_ary} {fam}, {f}.",
+    "{A_named}.",
+)
+COMPOUND_WITH_SYSTEM = (
+    "{f} is {a_sys} {fam}.",
+    "{f}, {a_sys} {named}.",
+    "{A_sys} {ary} {fam}, {f}.",
+    "{Sys} {named} ({f}).",
+    "{f}: {sys} {named}.",
+    "{A_sys} {named}.",
+)
+ELEMENTAL = (
+    "{f} is elemental {e}.",
+    "{f}: elemental {e}.",
+    "Elemental solid: {e} ({f}).",
+    "Pure {e}, formula {f}.",
+    "{f} is an elemental solid made of {e}.",
+    "The element {e} ({f}) as a solid.",
+    "Solid {e}, {f}.",
+)
+FORMULA_ONLY = (
+    "Formula: {f}.",
+    "{f}.",
+    "The chemical formula is {f}.",
+    "This is {f}.",
+    "Composition: {f}.",
+    "A material of composition {f}.",
+)
+COMPOUND_NO_FORMULA = (
+    "{A_named}.",
+    "{A_ary} {fam} containing {e}.",
+    "Elements: {e}.",
+    "It contains {e}.",
+    "This is {a_named}.",
+    "{A_ary} {fam} built from {e}.",
+)
+ELEMENTAL_NO_FORMULA = (
+    "Elemental {e}.",
+    "An elemental solid of {e}.",
+    "Pure {e}.",
+    "Only element present: {e}.",
+    "It is elemental {e}.",
+)
+OXIDE_ONLY = ("An oxide.", "The material is an oxide.", "Family: oxide.", "It is an oxide.", "Class: oxide material.")
+COUNT = (
+    "{A_ary} crystal.",
+    "{Ary} composition.",
+    "The material is {ary}.",
+    "It combines {count} {noun}.",
+    "Number of elements: {n}.",
+    "Composition of {count} distinct {noun}.",
+    "This is {a_ary} phase.",
+    "{Ary} crystal with {count} chemical {noun}.",
+)
+COUNT_WITH_SYSTEM = ("{A_sys} {ary} crystal.", "{Sys}, {ary} phase.", "{Ary} and {sys}.")
+
+# ---------------------------------------------------------------------------------------------------- symmetry
+_SYSTEM = (
+    "Crystal system: {sys}.",
+    "The crystal is {sys}.",
+    "{A_sys} crystal structure.",
+    "{Sys} symmetry.",
+    "It has {a_sys} lattice.",
+    "The structure belongs to the {sys} crystal system.",
+)
+_SYMBOL = (
+    "Space group {sg}.",
+    "Space group: {sg}.",
+    "It crystallizes with space group {sg}.",
+    "The space group is {sg}.",
+    "{sg} symmetry.",
+    "Structure with {sg} symmetry.",
+)
+_NUMBER = (
+    "Space group number {no}.",
+    "Space group no. {no}.",
+    "The space group number is {no}.",
+    "International space group {no}.",
+    "Space group number: {no}.",
+    "It crystallizes with space group number {no}.",
+)
+_SYSTEM_SYMBOL = (
+    "{Sys}, space group {sg}.",
+    "{A_sys} crystal with space group {sg}.",
+    "It adopts {a_sys} structure ({sg}).",
+    "{Sys} {sg} structure.",
+    "The lattice is {sys}, space group {sg}.",
+    "{Sys} phase, {sg}.",
+    "Symmetry: {sys}, {sg}.",
+)
+_SYSTEM_NUMBER = (
+    "{Sys}, space group number {no}.",
+    "{A_sys} crystal, space group {no}.",
+    "The structure is {sys} (space group {no}).",
+    "Symmetry: {sys}, number {no}.",
+    "{Sys} lattice with space group no. {no}.",
+)
+_SYMBOL_NUMBER = (
+    "Space group {sg} (no. {no}).",
+    "Space group {sg}, number {no}.",
+    "It crystallizes with space group {sg} ({no}).",
+    "Symmetry: {sg}, no. {no}.",
+    "The space group is {sg}, number {no}.",
+)
+_ALL_SYMMETRY = (
+    "{Sys}, space group {sg} (no. {no}).",
+    "It crystallizes with {sys} symmetry, space group {sg} (number {no}).",
+    "{A_sys} crystal with space group {sg}, no. {no}.",
+    "The {sys} structure has space group {sg} ({no}).",
+    "Crystal system {sys}; space group {sg}; number {no}.",
+    "Its lattice is {sys}, with space group {sg} (no. {no}).",
+    "Symmetry: {sys}, {sg}, no. {no}.",
+    "Structurally {sys}: space group {sg}, number {no}.",
+)
+# Keyed by (system known, symbol known, number known).
+SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
+    (True, False, False): _SYSTEM,
+    (False, True, False): _SYMBOL,
+    (False, False, True): _NUMBER,
+    (True, True, False): _SYSTEM_SYMBOL,
+    (True, False, True): _SYSTEM_NUMBER,
+    (False, True, True): _SYMBOL_NUMBER,
+    (True, True, True): _ALL_SYMMETRY + _SYSTEM_SYMBOL + _SYSTEM_NUMBER[:2] + _SYMBOL_NUMBER[:2] + _SYSTEM[:2],
+}
+
+# -------------------------------------------------------------------------------------------------------- cell
+# v volume, pa volume per atom, sites '20 sites', atoms '20 atoms', n sites as a number
+CELL = (
+    "The cell of {v} Å³ holds {sites}.",
+    "Cell volume {v} Å³ with {atoms}.",
+    "Cell: {sites}, {v} Å³.",
+    "With {atoms}, the cell takes {v} Å³.",
+    "The unit cell contains {atoms} and spans {v} Å³.",
+    "Cell volume: {v} Å³ ({sites}).",
+    "The cell has {sites} and {pa} Å³ per atom.",
+    "Volume per atom: {pa} Å³, with {sites} per cell.",
+    "A cell of {atoms}, {v} Å³ and {pa} Å³ per atom.",
+)
+CELL_VOLUME = (
+    "Cell volume: {v} Å³.",
+    "The cell volume is {v} Å³.",
+    "The unit cell spans {v} Å³.",
+    "Its cell fills {v} Å³.",
+    "Volume of the cell {v} Å³.",
+)
+CELL_SITES = (
+    "The cell holds {sites}.",
+    "Cell of {atoms}.",
+    "Sites per cell: {n}.",
+    "The unit cell contains {atoms}.",
+    "Number of sites: {n}.",
+)
+
+# ------------------------------------------------------------------------------------------ one-number facts
+# x the number, w a class word such as 'low', 'moderate', 'high'
+SINGLE: dict[str, tuple[str, ...]] = {
+    "density": (
+        "Density: {x} g/cm³.",
+        "The density is {x} g/cm³.",
+        "It has {a_w} density of {x} g/cm³.",
+        "{W} density, {x} g/cm³.",
+        "Mass density {x} g/cm³.",
+        "Its density is {w} at {x} g/cm³.",
+        "Calculated density of {x} g/cm³.",
+        "{W}-density solid ({x} g/cm³).",
+    ),
+    "formation_energy_per_atom": (
+        "Formation energy: {x} eV/atom.",
+        "The formation energy is {x} eV/atom.",
+        "It forms from the elements with {x} eV/atom.",
+        "{W} formation energy, {x} eV/atom.",
+        "Its formation energy is {w}: {x} eV/atom.",
+        "Energy of formation {x} eV/atom.",
+        "Computed formation energy of {x} eV/atom.",
+        "The {w} formation energy is {x} eV/atom.",
+    ),
+    "band_gap": (
+        "Band gap: {x} eV.",
+        "The band gap is {x} eV.",
+        "{A_w} with a band gap of {x} eV.",
+        "{W} (gap {x} eV).",
+        "Its gap of {x} eV makes it {a_w}.",
+        "Electronically {a_w}, gap {x} eV.",
+        "It is {a_w}: {x} eV gap.",
+        "Calculated band gap {x} eV, {a_w}.",
+        "{W}, {x} eV band gap.",
+    ),
+    "poisson_ratio": (
+        "Poisson ratio: {x}.",
+        "The Poisson ratio is {x}.",
+        "Its Poisson ratio is {w}, {x}.",
+        "{W} Poisson ratio of {x}.",
+        "Poisson ratio {x}.",
+        "It shows a Poisson ratio of {x}.",
+        "Elastically, its Poisson ratio comes to {x}.",
+    ),
+    "elastic_anisotropy": (
+        "Elastic anisotropy: {x}.",
+        "Universal elastic anisotropy index {x}.",
+        "{W}, anisotropy index {x}.",
+        "The elastic anisotropy index is {x}.",
+        "It is {w} (anisotropy {x}).",
+        "Its elastic anisotropy amounts to {x}.",
+        "With an anisotropy index of {x} it is {w}.",
+    ),
+    "refractive_index": (
+        "Refractive index: {x}.",
+        "The refractive index is {x}.",
+        "{W} refractive index of {x}.",
+        "Optically, its refractive index is {w}: {x}.",
+        "Refractive index near {x}.",
+        "Light sees a refractive index of {x}.",
+        "It refracts with {a_w} index of {x}.",
+    ),
+    "piezoelectric_modulus": (
+        "Piezoelectric modulus: {x} C/m².",
+        "The largest piezoelectric modulus is {x} C/m².",
+        "{W} piezoelectric response, {x} C/m².",
+        "Its piezoelectric modulus reaches {x} C/m².",
+        "It has {a_w} piezoelectric modulus of {x} C/m².",
+        "Maximum piezoelectric modulus {x} C/m².",
+        "{W} piezoelectricity ({x} C/m²).",
+    ),
+}
+
+STABILITY: dict[str, tuple[str, ...]] = {
+    "stable": (
+        "Thermodynamically stable, {x} eV/atom above the hull.",
+        "It lies on the convex hull ({x} eV/atom).",
+        "Stable phase: energy above hull {x} eV/atom.",
+        "The phase is thermodynamically stable, on the hull.",
+        "On the convex hull, hence stable against decomposition.",
+        "Energy above hull: {x} eV/atom, a ground-state phase.",
+        "Stable against decomposition ({x} eV/atom above hull).",
+        "A thermodynamically stable phase on the hull.",
+    ),
+    "near": (
+        "Nearly stable, {x} eV/atom above the hull.",
+        "It sits {x} eV/atom above the hull, close to stability.",
+        "Slightly metastable: energy above hull {x} eV/atom.",
+        "Energy above hull: {x} eV/atom, near-stable.",
+        "A near-hull phase ({x} eV/atom above).",
+        "Only {x} eV/atom above the convex hull: mildly metastable.",
+        "Metastable by just {x} eV/atom above the hull.",
+    ),
+    "metastable": (
+        "Metastable, {x} eV/atom above the hull.",
+        "It sits {x} eV/atom above the convex hull.",
+        "A metastable phase: energy above hull {x} eV/atom.",
+        "Energy above hull: {x} eV/atom, metastable.",
+        "Thermodynamically metastable by {x} eV/atom above the hull.",
+        "The phase is metastable ({x} eV/atom above hull).",
+    ),
+    "unstable": (
+        "Thermodynamically unstable, {x} eV/atom above the hull.",
+        "It lies far above the hull, by {x} eV/atom.",
+        "An unstable phase: energy above hull {x} eV/atom.",
+        "Energy above hull: {x} eV/atom, prone to decompose.",
+        "Unstable against decomposition ({x} eV/atom above hull).",
+        "The phase is unstable, {x} eV/atom above the convex hull.",
+    ),
+}
+
+# b bulk modulus, g shear modulus, w class word of the bulk (or only) modulus
+MODULI = (
+    "Bulk modulus {b} GPa, shear modulus {g} GPa.",
+    "Bulk and shear moduli: {b} and {g} GPa.",
+    "{W} solid with bulk modulus {b} GPa and shear modulus {g} GPa.",
+    "The bulk modulus is {b} GPa and the shear modulus {g} GPa.",
+    "Elastic moduli: bulk {b} GPa, shear {g} GPa.",
+    "Mechanically {w}: bulk modulus {b} GPa, shear modulus {g} GPa.",
+    "Its shear modulus is {g} GPa and its bulk modulus {b} GPa.",
+    "Bulk modulus of {b} GPa against a shear modulus of {g} GPa.",
+)
+BULK = (
+    "Bulk modulus: {b} GPa.",
+    "The bulk modulus is {b} GPa.",
+    "{W} solid with bulk modulus {b} GPa.",
+    "It resists compression with a bulk modulus of {b} GPa.",
+    "Mechanically {w}, bulk modulus {b} GPa.",
+)
+SHEAR = (
+    "Shear modulus: {g} GPa.",
+    "The shear modulus is {g} GPa.",
+    "It resists shear with a modulus of {g} GPa.",
+    "Shear modulus of {g} GPa.",
+    "Its shear modulus amounts to {g} GPa.",
+)
+
+# e electronic, t total, w class word of the total (or only) constant
+DIELECTRIC = (
+    "Dielectric constant {t}, electronic part {e}.",
+    "The total dielectric constant is {t}, of which {e} is electronic.",
+    "{W} permittivity: {t} total, {e} electronic.",
+    "Dielectric constants: electronic {e}, total {t}.",
+    "Its relative permittivity is {t}, with {e} from electrons.",
+    "Electronic dielectric constant {e}; static total {t}.",
+    "{W} dielectric constant of {t} ({e} electronic).",
+)
+DIELECTRIC_ELECTRONIC = (
+    "Electronic dielectric constant: {e}.",
+    "The electronic dielectric constant is {e}.",
+    "Electronic part of the dielectric constant {e}.",
+    "High-frequency permittivity of {e}.",
+    "Its electrons alone give a dielectric constant of {e}.",
+)
+DIELECTRIC_TOTAL = (
+    "Total dielectric constant: {t}.",
+    "The total dielectric constant is {t}.",
+    "{W} static permittivity, {t}.",
+    "Its dielectric constant is {w} at {t}.",
+    "Dielectric constant {t}, ions included.",
+)
+
+# Class words as (upper bound, word), first match wins; the bounds follow common usage and the spread of known crystals.
+CLASS_WORDS: dict[str, tuple[tuple[float, str], ...]] = {
+    "density": ((3.0, "low"), (8.0, "moderate"), (math.inf, "high")),
+    "formation_energy_per_atom": (
+        (-2.0, "strongly negative"),
+        (-0.5, "clearly negative"),
+        (-1e-9, "weakly negative"),
+        (1e-9, "zero"),
+        (math.inf, "positive"),
+    ),
+    "band_gap": (
+        (0.0, "gapless solid"),
+        (1.0, "narrow-gap semiconductor"),
+        (2.0, "medium-gap semiconductor"),
+        (4.0, "wide-gap semiconductor"),
+        (math.inf, "ultrawide-gap insulator"),
+    ),
+    "bulk_modulus_vrh": ((50.0, "soft"), (200.0, "moderately stiff"), (math.inf, "very stiff")),
+    "poisson_ratio": ((0.2, "low"), (0.33, "ordinary"), (math.inf, "high")),
+    "elastic_anisotropy": (
+        (0.1, "elastically almost isotropic"),
+        (1.0, "elastically somewhat anisotropic"),
+        (math.inf, "elastically strongly anisotropic"),
+    ),
+    "dielectric_electronic": ((3.0, "low"), (10.0, "moderate"), (math.inf, "high")),
+    "dielectric_total": ((7.0, "low"), (20.0, "moderate"), (math.inf, "high")),
+    "refractive_index": ((1.7, "low"), (2.4, "moderate"), (math.inf, "high")),
+    "piezoelectric_modulus": ((0.1, "weak"), (0.5, "moderate"), (math.inf, "strong")),
+}
+
+
+def class_word(column: str, value: float) -> str:
+    """Return the class word of a value, e.g. 'low' for a density of 1.8 g/cm³."""
+    for bound, word in CLASS_WORDS[column]:
+        if value <= bound:
+            return word
+    raise ValueError(f"{column} is not a finite number: {value}")

@@ -1,0 +1,53 @@
+"""One dataclass of arguments per script, from a YAML recipe, flags, or a recipe with flags that override it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from transformers import HfArgumentParser
+
+from modeling_clac.structures_clac import ClacInputError
+
+T = TypeVar("T")
+
+
+def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
+    """
+    Parses `[RECIPE.yaml] [--flag value ...]` into the dataclass `kind`.
+
+    Raises:
+        ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = HfArgumentParser(kind)
+    if words and words[0].endswith((".yaml", ".yml")):
+        values = _read_recipe(Path(words.pop(0)), kind)
+        parser.set_defaults(**values)
+        for action in parser._actions:
+            if action.dest in values:
+                action.required = False
+    (arguments,) = parser.parse_args_into_dataclasses(words)
+    return arguments
+
+
+def _read_recipe(path: Path, kind: type) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClacInputError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise ClacInputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise ClacInputError(f"{path}: a recipe is a list of 'key: value' lines")
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ClacInputError(
+            f"{path}: unknown key {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+        )
+    return values

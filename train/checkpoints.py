@@ -1,0 +1,75 @@
+"""Checkpoints that are whole or absent: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from modeling_clac import ClacModel, ClacProcessor
+from modeling_clac.structures_clac import ClacInputError
+
+
+@contextmanager
+def replaced_directory(directory: Path) -> Iterator[Path]:
+    """Yields a new directory that takes the place of `directory` when the block ends without an exception."""
+    new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    if directory.exists():
+        os.rename(directory, old)  # noqa: PTH104 - one system call each, so a crash leaves the old or the new
+    os.rename(new, directory)  # noqa: PTH104
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, training: dict[str, Any]) -> None:
+    """A checkpoint that loads with `from_pretrained`, and `training.json`: where it comes from."""
+    with replaced_directory(directory) as new:
+        model.save_pretrained(new)
+        processor.save_pretrained(new)
+        (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
+
+
+def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Weights, optimiser, schedule, random states and the place in the data; called by every process."""
+    accelerator.wait_for_everyone()
+    new = directory.with_name(directory.name + ".new")
+    if accelerator.is_main_process:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(new))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (new / "state.json").write_text(json.dumps({"state": state, "arguments": arguments}), encoding="utf-8")
+        old = directory.with_name(directory.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        if directory.exists():
+            os.rename(directory, old)  # noqa: PTH104
+        os.rename(new, directory)  # noqa: PTH104
+        shutil.rmtree(old, ignore_errors=True)
+    accelerator.wait_for_everyone()
+
+
+def load_state(accelerator: Accelerator, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    """
+    Raises:
+        ClacInputError: the run in `directory` was started with other arguments.
+    """
+    stored = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    changed = [k for k, v in arguments.items() if stored["arguments"].get(k) != v]
+    if changed:
+        raise ClacInputError(
+            f"{directory}: was started with another {', '.join(changed)} "
+            f"({', '.join(repr(stored['arguments'].get(k)) for k in changed)}); resume with the same recipe"
+        )
+    accelerator.load_state(str(directory))
+    return stored["state"]

@@ -1,0 +1,149 @@
+"""Crystal-text pairs for pre-training: parsed once, narrated anew every epoch, batched by length."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from modeling_clac import ClacProcessor
+from modeling_clac.narrator import narrate, narrate_sentences
+from modeling_clac.structures_clac import ClacInputError, Crystal, InvalidStructureError
+
+# Batches of one length come out of groups of this many batches: long enough to sort well, short enough to mix well.
+_BUCKET_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """
+    What the text of a training pair looks like; drawn anew for every pair and epoch.
+
+    Attributes:
+        keep_min, keep_max: the share of known facts that a narrative tells is drawn from this range.
+        masked: probability of a narrative without formula and element names.
+        short: probability of a query-like text: the formula, alone or with the crystal system, or what it is good for.
+    """
+
+    keep_min: float
+    keep_max: float
+    masked: float
+    short: float
+
+    def write(self, record: dict[str, Any], seed: tuple[int, int]) -> str:
+        """The text of one record; deterministic under the seed."""
+        generator = random.Random(f"{seed[0]}-{seed[1]}-{record['material_id']}")
+        kind = generator.random()
+        if kind < self.short:
+            formula, system = record["formula"], record["crystal_system"]
+            # The sentence on the application comes last; without one, the composition is all there is.
+            use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
+            return generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
+        keep = generator.uniform(self.keep_min, self.keep_max)
+        masked = kind < self.short + self.masked
+        # Without the formula the other facts have to identify the crystal, so all of them are told.
+        return narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep)
+
+
+def load_records(path: str, split: str) -> list[dict[str, Any]]:
+    """
+    The rows of one split of a data set with `cif`, `material_id`, `formula` and `crystal_system` columns.
+
+    Args:
+        path: a directory or Hub id that `datasets.load_dataset` understands.
+
+    Raises:
+        ClacInputError: the data set, the split or a column is missing.
+    """
+    from datasets import load_dataset
+
+    try:
+        table = load_dataset(path, split=split)
+    except (FileNotFoundError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ClacInputError(f"{path}: cannot load split {split!r} ({reason})") from None
+    missing = {"cif", "material_id", "formula", "crystal_system"} - set(table.column_names)
+    if missing:
+        raise ClacInputError(f"{path}: columns {', '.join(sorted(missing))} missing; found {table.column_names}")
+    return table.to_list()
+
+
+def parse_crystals(
+    records: list[dict[str, Any]], processor: ClacProcessor, on_error: str
+) -> tuple[list[Crystal], list[dict[str, Any]], list[str]]:
+    """Parses every CIF once. Returns crystals, the records they belong to, and the reasons of those left out."""
+    crystals, kept, skipped = [], [], []
+    for record in tqdm(records, desc="parsing crystals", disable=None, leave=False):
+        try:
+            crystal = processor.feature_extractor.parse(record["cif"], str(record["material_id"]))
+        except InvalidStructureError as error:
+            if on_error == "raise":
+                raise
+            skipped.append(str(error))
+            continue
+        crystals.append(crystal)
+        kept.append(record)
+    return crystals, kept, skipped
+
+
+class PairBatches:
+    """
+    The batches of one process. An epoch is a function of (seed, epoch) alone, so a run that is resumed in the middle of
+    one sees what an uninterrupted run sees.
+    """
+
+    def __init__(
+        self,
+        crystals: list[Crystal],
+        records: list[dict[str, Any]],
+        processor: ClacProcessor,
+        style: TextStyle,
+        batch_size: int,
+        seed: int,
+        max_text_tokens: int,
+        process_index: int = 0,
+        num_processes: int = 1,
+    ):
+        self.crystals, self.records, self.processor, self.style = crystals, records, processor, style
+        self.batch_size, self.seed, self.max_text_tokens = batch_size, seed, max_text_tokens
+        self.process_index, self.num_processes = process_index, num_processes
+        if len(self) == 0:
+            raise ClacInputError(
+                f"{len(records)} pairs do not fill one batch of {batch_size} on {num_processes} process(es); "
+                "make batch_size smaller"
+            )
+
+    def __len__(self) -> int:
+        """Batches an epoch; the incomplete last one is dropped, since processes must agree on the batch size."""
+        return len(self.records) // (self.batch_size * self.num_processes)
+
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
+        """Yields model inputs, from `first_batch` on; every process gets its share of each joined batch."""
+        texts = [self.style.write(record, (self.seed, epoch)) for record in self.records]
+        tokens = self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens)
+        for rows in self._plan(epoch, [len(ids) for ids in tokens["input_ids"]])[first_batch:]:
+            share = rows[self.process_index :: self.num_processes]
+            yield self._collate(share, {key: [values[row] for row in share] for key, values in tokens.items()})
+
+    def _plan(self, epoch: int, lengths: list[int]) -> list[np.ndarray]:
+        generator = np.random.default_rng((self.seed, epoch))
+        joined = self.batch_size * self.num_processes
+        order = generator.permutation(len(self.records))[: len(self) * joined]
+        batches = []
+        for start in range(0, len(order), joined * _BUCKET_BATCHES):
+            bucket = order[start : start + joined * _BUCKET_BATCHES]
+            bucket = bucket[np.argsort(np.array(lengths)[bucket], kind="stable")]
+            batches += [bucket[i : i + joined] for i in range(0, len(bucket), joined)]
+        # Neighbours in length go to different processes in turn, so that these finish a step together.
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+    def _collate(self, rows: np.ndarray, tokens: dict[str, list[list[int]]]) -> dict[str, Any]:
+        inputs = dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+        extractor = self.processor.feature_extractor
+        graphs = [extractor.graph(self.crystals[row], self.records[row]["material_id"]) for row in rows]
+        inputs.update(extractor.collate(graphs))
+        return inputs
