@@ -1,55 +1,39 @@
-"""Ranks of the right answers among many candidates, in memory bounded by a chunk of queries."""
+"""Retrieval ranks and scores with their uncertainty."""
 
 from __future__ import annotations
 
 import numpy as np
 
-
-def retrieval_ranks(
-    queries: np.ndarray, keys: np.ndarray, targets: np.ndarray | None = None, chunk_size: int = 256
-) -> np.ndarray:
-    """
-    Rank of the right key for every query, by inner product; 1 is best. A key that ties with the right one counts as
-    ranked before it, so a model that maps everything to one point scores worst, not best.
-
-    Args:
-        queries: `(Q, D)`. keys: `(K, D)`.
-        targets: `(Q,)` index of the right key; default query i belongs to key i.
-        chunk_size: queries scored at once; bounds memory to `chunk_size · K` scores.
-
-    Returns:
-        `(Q,)` int64.
-    """
-    targets = np.arange(len(queries)) if targets is None else np.asarray(targets)
-    if len(targets) != len(queries):
-        raise ValueError(f"{len(queries)} queries but {len(targets)} targets")
-    ranks = np.empty(len(queries), dtype=np.int64)
-    for start in range(0, len(queries), chunk_size):
-        scores = queries[start : start + chunk_size] @ keys.T
-        right = np.take_along_axis(scores, targets[start : start + chunk_size, None], axis=1)
-        ranks[start : start + chunk_size] = (scores >= right).sum(axis=1)
-    return ranks
-
-
-def retrieval_scores(ranks: np.ndarray, top: tuple[int, ...] = (1, 3, 10)) -> dict[str, float]:
-    """Top-k accuracies (share of ranks ≤ k) and the mean reciprocal rank of `(Q,)` ranks."""
-    scores = {f"top_{k}": float((ranks <= k).mean()) for k in top}
-    return {**scores, "mrr": float((1.0 / ranks).mean())}
+# They live beside the metric because `evaluate` copies that folder alone, away from this package.
+from evaluation.metrics.retrieval_recall.ranking import retrieval_ranks, retrieval_scores
 
 
 def bootstrap_intervals(
     ranks: np.ndarray, top: tuple[int, ...] = (1, 3, 10), resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of `retrieval_scores`, resampling the queries."""
+    """
+    Percentile bootstrap intervals of `retrieval_scores`, resampling the queries.
+
+    Args:
+        ranks: `(Q,)`, 1 is best.
+        level: probability that an interval holds, 0-1.
+
+    Returns:
+        (low, high) by the name of the score.
+
+    Raises:
+        ValueError: there are no ranks or no resamples.
+    """
+    if resamples < 1:
+        raise ValueError(f"resamples={resamples}: at least one is needed")
     generator = np.random.default_rng(seed)
-    samples = [
-        retrieval_scores(ranks[generator.integers(0, len(ranks), len(ranks))], top) for _ in range(resamples)
-    ]
+    samples = [retrieval_scores(ranks[generator.integers(0, len(ranks), len(ranks))], top) for _ in range(resamples)]
     tail = 100 * (1 - level) / 2
-    return {
-        name: (
-            float(np.percentile([sample[name] for sample in samples], tail)),
-            float(np.percentile([sample[name] for sample in samples], 100 - tail)),
-        )
-        for name in samples[0]
-    }
+    intervals = {}
+    for name in samples[0]:
+        low, high = np.percentile([sample[name] for sample in samples], [tail, 100 - tail])
+        intervals[name] = (float(low), float(high))
+    return intervals
+
+
+__all__ = ["bootstrap_intervals", "retrieval_ranks", "retrieval_scores"]

@@ -22,6 +22,14 @@ AutoModel.register(ClacGraphConfig, ClacGraphModel)
 AutoFeatureExtractor.register(ClacConfig, ClacFeatureExtractor)
 AutoProcessor.register(ClacConfig, ClacProcessor)
 
+# Saved checkpoints carry the code of these classes and an `auto_map`, so they load without this package too.
+ClacConfig.register_for_auto_class()
+ClacGraphConfig.register_for_auto_class()
+ClacModel.register_for_auto_class("AutoModel")
+ClacGraphModel.register_for_auto_class("AutoModel")
+ClacFeatureExtractor.register_for_auto_class()
+ClacProcessor.register_for_auto_class()
+
 # What uses the model rather than being it is imported when asked for.
 _LATE = {
     "ClacEmbedder": "embedder",

@@ -79,13 +79,25 @@ def pool_atoms(features: Tensor, batch: Tensor, num_graphs: int, pooling: str) -
     return torch.cat([mean, largest], dim=-1)
 
 
-def _reset_linear(module: nn.Module) -> None:
-    """Xavier weights, zero biases, through the guarded functions that leave loaded weights alone."""
+def use_clac_init(module: nn.Module) -> None:
+    """Marks the layers of a module, those inside `CGConv` too, for [`init_clac_layer`]."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                init.zeros_(layer.bias)
+        if isinstance(layer, (nn.Linear, nn.Embedding)):
+            layer.is_clac_layer = True
+
+
+def init_clac_layer(layer: nn.Module) -> None:
+    """
+    Xavier weights, zero biases, unit normal embeddings. With transformers' default of N(0, 0.02) everywhere, messages
+    would start a thousand times smaller than the atoms they are added to, and the geometry would not be seen.
+    The guarded functions leave loaded weights alone.
+    """
+    if isinstance(layer, nn.Embedding):
+        init.normal_(layer.weight, std=1.0)
+    else:
+        init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            init.zeros_(layer.bias)
 
 
 class CGCNN(nn.Module):
@@ -111,11 +123,7 @@ class CGCNN(nn.Module):
             for _ in range(config.num_interactions)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size) for _ in range(config.num_interactions))
-
-    def reset_parameters(self) -> None:
-        """Explicit initialisation; transformers' default would set every linear layer to N(0, 0.02)."""
-        init.normal_(self.embedding.weight, std=1.0)
-        _reset_linear(self)
+        use_clac_init(self)
 
     def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
         """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
@@ -185,11 +193,7 @@ class PaiNN(nn.Module):
             PaiNNInteraction(config.hidden_size, config.num_radial) for _ in range(config.num_interactions)
         )
         self.norm = nn.LayerNorm(config.hidden_size)
-
-    def reset_parameters(self) -> None:
-        """Explicit initialisation; transformers' default would set every linear layer to N(0, 0.02)."""
-        init.normal_(self.embedding.weight, std=1.0)
-        _reset_linear(self)
+        use_clac_init(self)
 
     def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
         """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
@@ -207,4 +211,14 @@ class PaiNN(nn.Module):
 
 GRAPH_ENCODERS = {"painn": PaiNN, "cgcnn": CGCNN}
 
-__all__ = ["CGCNN", "GRAPH_ENCODERS", "PaiNN", "bessel_basis", "cosine_cutoff", "gaussian_basis", "pool_atoms"]
+__all__ = [
+    "CGCNN",
+    "GRAPH_ENCODERS",
+    "PaiNN",
+    "bessel_basis",
+    "cosine_cutoff",
+    "gaussian_basis",
+    "init_clac_layer",
+    "pool_atoms",
+    "use_clac_init",
+]

@@ -18,7 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import ModelOutput, can_return_tuple
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
-from .graph_encoders_clac import CGCNN, GRAPH_ENCODERS, PaiNN, pool_atoms
+from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
 from .loss_clac import info_nce_loss
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
@@ -61,12 +61,7 @@ class ClacProjection(nn.Module):
         self.output = nn.Linear(out_size, out_size)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(out_size)
-
-    def reset_parameters(self) -> None:
-        for layer in (self.shortcut, self.hidden, self.output):
-            init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                init.zeros_(layer.bias)
+        use_clac_init(self)
 
     def forward(self, features: Tensor) -> Tensor:
         branch = self.output(self.dropout(F.gelu(self.hidden(features))))
@@ -87,9 +82,8 @@ class ClacPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ClacModel):
             init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
-        elif isinstance(module, (PaiNN, CGCNN, ClacProjection)):
-            # Parents come after their children, so this has the last word over the default for their linear layers.
-            module.reset_parameters()
+        elif getattr(module, "is_clac_layer", False):
+            init_clac_layer(module)
         else:
             super()._init_weights(module)
 
@@ -160,6 +154,7 @@ class ClacModel(ClacPreTrainedModel):
         text_model_name_or_path: str,
         graph_config: ClacGraphConfig | dict[str, Any] | None = None,
         text_layers: Sequence[int] | None = None,
+        text_dropout: float | None = None,
         graph_model_name_or_path: str | None = None,
         **kwargs: Any,
     ) -> ClacModel:
@@ -171,6 +166,7 @@ class ClacModel(ClacPreTrainedModel):
                 (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
             graph_config: of a fresh graph tower; default `ClacGraphConfig()`.
             text_layers: keep these transformer layers of the text encoder only, in this order.
+            text_dropout: dropout of the text encoder's hidden states and attention; default its own.
             graph_model_name_or_path: a saved `ClacGraphModel` to start from, instead of `graph_config`.
             kwargs: fields of [`ClacConfig`].
         """
@@ -183,6 +179,8 @@ class ClacModel(ClacPreTrainedModel):
                 raise ValueError(f"text_layers={list(text_layers)}: the encoder has layers 0 to {len(layers) - 1}")
             text_model.encoder.layer = nn.ModuleList(layers[index] for index in text_layers)
             text_config.num_hidden_layers = len(text_layers)
+        if text_dropout is not None:
+            text_config.hidden_dropout_prob = text_config.attention_probs_dropout_prob = text_dropout
         graph_model = None
         if graph_model_name_or_path is not None:
             graph_model = ClacGraphModel.from_pretrained(graph_model_name_or_path, dtype=torch.float32)

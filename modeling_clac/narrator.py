@@ -1,8 +1,9 @@
 """Offline narrator: a property record of a crystal becomes a short English narrative.
 
-The narrator states only what the record holds. Missing values are never mentioned, every number is the record's own
-within the decimals shown (plus the volume per atom and the number of elements, which follow from it), and the wording
-depends on nothing but the seed and the record, so the same call gives the same text everywhere.
+The narrator states only what the record holds. Missing values are never mentioned, every number is the
+record's own within the decimals shown (plus the volume per atom and the number of elements, which follow from
+it), and the wording depends on nothing but the seed, the options and the record, so the same call gives the
+same text everywhere.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class _Draw:
 
     def number(self, column: str, value: float) -> str:
         decimals = words.DECIMALS[column]
-        return number(value, decimals[int(self.random() * len(decimals))] if len(decimals) > 1 else decimals[0])
+        return number(value, decimals[int(self.random() * len(decimals))])
 
     def shuffle(self, items: list[Any]) -> None:
         for i in range(len(items) - 1, 0, -1):
@@ -131,7 +132,7 @@ class _Draw:
             items[i], items[j] = items[j], items[i]
 
 
-# ------------------------------------------------------------------------------------------------ reading a record
+# -------------------- reading a record
 def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
     """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
     if elements & _NOBLE_GASES:
@@ -200,7 +201,7 @@ def _text(value: Any) -> str | None:
 
 
 def _read(record: Mapping[str, Any]) -> _Known:
-    """Take the known values out of a record. A column that should hold a number but does not is a ValueError."""
+    """Take the known values out of a record. A numeric column that holds no number is a ValueError."""
     get = record.get
     numbers: dict[str, float] = {}
     for column in NUMERIC_COLUMNS:
@@ -217,10 +218,10 @@ def _read(record: Mapping[str, Any]) -> _Known:
     symbols: tuple[str, ...] | None = None
     # A missing list may come as None or, out of a data frame, as NaN.
     if listed is not None and not isinstance(listed, float):
-        symbols = tuple(str(symbol) for symbol in listed) or None
+        symbols = tuple(dict.fromkeys(str(symbol) for symbol in listed)) or None
     chemsys = _text(get("chemsys"))
     if symbols is None and chemsys:
-        symbols = tuple(chemsys.split("-"))
+        symbols = tuple(dict.fromkeys(chemsys.split("-")))
     is_oxide = get("is_oxide")
     system = _text(get("crystal_system"))
     return _Known(
@@ -231,7 +232,7 @@ def _read(record: Mapping[str, Any]) -> _Known:
     )
 
 
-# -------------------------------------------------------------------------------------------------- telling a fact
+# -------------------- telling a fact
 def _tell_composition(known: _Known, draw: _Draw, masked: bool, with_system: bool) -> str | None:
     composition = known.composition
     phrases = composition.phrases
@@ -319,7 +320,8 @@ def _tell_single(column: str) -> Callable[[_Known, _Draw], str | None]:
         value = known.numbers.get(column)
         if value is None:
             return None
-        return draw.pick(templates).format(x=draw.number(column, value), **_word_phrases(class_word(column, value)))
+        phrases = _word_phrases(class_word(column, value))
+        return draw.pick(templates).format(x=draw.number(column, value), **phrases)
 
     return tell
 
@@ -331,7 +333,7 @@ def _tell_pair(
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
 ) -> Callable[[_Known, _Draw], str | None]:
-    """Build the teller of two columns that share a sentence; `first` and `second` are (column, placeholder)."""
+    """Build the teller of two columns in one sentence; `first` and `second` are (column, placeholder)."""
 
     def tell(known: _Known, draw: _Draw) -> str | None:
         phrases: dict[str, str] = {}
@@ -374,7 +376,7 @@ _TELLERS: dict[str, Callable[[_Known, _Draw], str | None]] = {
 }
 
 
-# -------------------------------------------------------------------------------------------------------- public API
+# -------------------- public API
 def _seed_text(seed: Any) -> str:
     """Spell a seed so that equal seeds give equal text whatever their integer type or the Python version."""
     if isinstance(seed, tuple):
@@ -458,16 +460,17 @@ def narrate(
 ) -> str:
     """Write a narrative of a property record, sentences joined by one space.
 
-    `record` maps column names to values; units are g/cm³ (density), Å³ (volume), eV/atom (energies), eV (band gap),
-    GPa (moduli) and C/m² (piezoelectric modulus). Missing, None and NaN values are not mentioned. The text depends
-    only on the record, the options and `seed`; facts come in shuffled order, application areas last.
+    `record` maps column names to values; units are g/cm³ (density), Å³ (volume), eV/atom (energies), eV (band
+    gap), GPa (moduli) and C/m² (piezoelectric modulus). Missing, None and NaN values are not mentioned.
+    The text depends only on the record, the options and `seed`; facts come in shuffled order, application
+    areas last.
 
     With `mask_formula` no formula, element or family name occurs; the number of elements may. `keep` is the
     probability to keep each fact: at least one is kept, and the composition always is unless masked. At most
     `max_applications` application areas follow, resting on kept facts only.
 
-    Raises ValueError if the record holds nothing to tell, if a numeric column holds no number, or if `keep` or
-    `max_applications` is out of range.
+    Raises ValueError if the record holds nothing to tell, if a numeric column holds no number, or if `keep`
+    or `max_applications` is out of range.
     """
     return " ".join(
         narrate_sentences(
@@ -479,8 +482,8 @@ def narrate(
 def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> list[Application]:
     """Return every application area the record's facts justify, with its reason and the columns it rests on.
 
-    With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an empty list.
-    Raises ValueError if a numeric column holds no number.
+    With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an
+    empty list. Raises ValueError if a numeric column holds no number.
     """
     known = _read(record)
     columns = _justifying(known, _facts(known, mask_formula), mask_formula)

@@ -1,7 +1,7 @@
-"""Application rules: which uses the facts of a record justify, and the sentences that say so with their reason.
+"""Application rules: which uses the facts of a record justify, and the sentences that say so and why.
 
-A rule looks at property values and at the set of elements. Rules that rest on composition name the elements they rest
-on, so the narrator leaves them out when the formula is masked. Thresholds are screening heuristics and are never
+A rule looks at property values and at the set of elements. Rules that rest on composition name elements, so
+the narrator leaves them out when the formula is masked. Thresholds are screening heuristics and are never
 printed; the numbers in a sentence are the record's own.
 """
 
@@ -39,7 +39,9 @@ PLATINUM_GROUP = _symbols("Ru Rh Pd Os Ir Pt")
 # Sets that only one rule below uses.
 _OXIDANTS = _symbols("O S Se F Cl Br I P N")
 _CONDUCTING = (
-    (TRANSITION - _symbols("Y Zr Sc Hf Ta Zn")) | (LANTHANIDES - _symbols("La Lu")) | _symbols("Sn Pb Sb Bi Te")
+    (TRANSITION - _symbols("Y Zr Sc Hf Ta Zn"))
+    | (LANTHANIDES - _symbols("La Lu"))
+    | _symbols("Sn Pb Sb Bi Te")
 )
 _MULTIVALENT = _symbols("Mg Ca")
 _OXYGEN_SULFUR = _symbols("O S Se")
@@ -71,7 +73,9 @@ _ABSORBER_CATIONS = _symbols("In Ga Sn Zn")
 _BONE = _symbols("Ca P O")
 
 # Space groups whose point group is polar: 1, 2, m, mm2, 4, 4mm, 3, 3m, 6, 6mm.
-POLAR = _numbers((1, 1), (3, 9), (25, 46), (75, 80), (99, 110), (143, 146), (156, 161), (168, 173), (183, 186))
+POLAR = _numbers(
+    (1, 1), (3, 9), (25, 46), (75, 80), (99, 110), (143, 146), (156, 161), (168, 173), (183, 186),
+)  # fmt: skip
 CENTROSYMMETRIC = _numbers(
     (2, 2), (10, 15), (47, 74), (83, 88), (123, 142), (147, 148), (162, 167), (175, 176), (191, 194),
     (200, 206), (221, 230),
@@ -84,9 +88,9 @@ SECOND_ORDER = _numbers((1, 206), (215, 230)) - CENTROSYMMETRIC
 class Application:
     """One application area that a record justifies.
 
-    `name` identifies the rule, `area` is its main wording and `wordings` all wordings a narrative may use, `reason`
-    is the justification with the record's numbers and units, and `facts` are the record columns it rests on
-    (`elements` stands for the composition).
+    `name` identifies the rule, `area` is its main wording and `wordings` all wordings a narrative may use,
+    `reason` is the justification with the record's numbers and units, and `facts` are the record columns it
+    rests on (`elements` stands for the composition).
     """
 
     name: str
@@ -100,8 +104,10 @@ class Application:
 class Rule:
     """A rule: it holds if every column of `needs` is known and both tests pass.
 
-    `cite` are the columns whose numbers give the reason; `show` the elements to name in it; `notes` replaces the
-    standard wording and may use `{names}` for those elements and any column of `needs` for its number.
+    `cite` are the columns whose numbers give the reason; `show` the elements to name in it; `notes` replaces
+    the standard wording and may use `{names}` for those elements and any column of `needs` for its number.
+    `firm` says that the facts carry the plain word 'suits'; composition alone, or a condition that is needed
+    but does not suffice, does not.
     """
 
     name: str
@@ -112,16 +118,12 @@ class Rule:
     cite: tuple[str, ...] = ()
     show: Elements = frozenset()
     notes: tuple[str, ...] = ()
+    firm: bool = False
 
     @cached_property
     def printed(self) -> tuple[str, ...]:
         """The columns whose numbers a sentence of this rule may print, in a fixed order."""
         return tuple(column for column in _CITED if column in self.needs)
-
-    @property
-    def uses_composition(self) -> bool:
-        """Whether the rule looks at the elements (then it is left out of masked text)."""
-        return "elements" in self.needs
 
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -138,7 +140,7 @@ REASONS: dict[str, tuple[str, ...]] = {
 }
 COMPOSITION_NOTES = ("its {names} content", "{names} in the composition", "the presence of {names}")
 
-# r reason, a area. Composition alone only makes a candidate, so 'suits' is kept for measured or computed properties.
+# r reason, a area.
 SOFT_FRAMES = (
     "Given {r}, it is worth screening for {a}.",
     "Candidate for {a}: {r}.",
@@ -149,7 +151,8 @@ SOFT_FRAMES = (
     "With {r} it is a candidate for {a}.",
     "It may be considered for {a}, given {r}.",
 )
-FIRM_FRAMES = SOFT_FRAMES + (
+FIRM_FRAMES = (
+    *SOFT_FRAMES,
     "With {r} it suits {a}.",
     "It could serve in {a}, thanks to {r}.",
     "Suited to {a} by {r}.",
@@ -158,10 +161,16 @@ FIRM_FRAMES = SOFT_FRAMES + (
 
 
 def _property_rule(
-    name: str, cite: str, test: Callable[[Values], bool], *areas: str, needs: str = "", notes: tuple[str, ...] = ()
+    name: str,
+    cite: str,
+    test: Callable[[Values], bool],
+    *areas: str,
+    needs: str = "",
+    notes: tuple[str, ...] = (),
+    firm: bool = True,
 ) -> Rule:
     columns = tuple(cite.split())
-    return Rule(name, frozenset(columns) | _symbols(needs), areas, test, cite=columns, notes=notes)
+    return Rule(name, frozenset(columns) | _symbols(needs), areas, test, cite=columns, notes=notes, firm=firm)
 
 
 def _composition_rule(
@@ -176,23 +185,28 @@ def _composition_rule(
     return Rule(name, frozenset(columns) | {"elements"}, areas, values, test, columns, show)
 
 
+# fmt: off
 RULES: tuple[Rule, ...] = (
     # ---- electronic and optical
     _property_rule(
         "ultraviolet", "band_gap", lambda v: v["band_gap"] > 3.2,
-        "UV optoelectronics", "UV detectors", "solar-blind photodetectors", "ultraviolet emitters", "UV-transparent parts",
+        "UV optoelectronics", "UV detectors", "solar-blind photodetectors", "ultraviolet emitters",
+        "UV-transparent parts",
     ),
     _property_rule(
         "deep_ultraviolet_window", "band_gap", lambda v: v["band_gap"] > 6.0,
-        "deep-UV windows", "vacuum-ultraviolet optics", "short-wavelength lithography lenses", "far-UV transparent windows",
+        "deep-UV windows", "vacuum-ultraviolet optics", "short-wavelength lithography lenses",
+        "far-UV transparent windows",
     ),
     _property_rule(
         "solar_absorber", "band_gap", lambda v: 1.0 <= v["band_gap"] <= 1.8,
-        "solar absorbers", "thin-film solar cells", "photovoltaic absorber layers", "solar energy conversion", "photovoltaics",
+        "solar absorbers", "thin-film solar cells", "photovoltaic absorber layers",
+        "solar energy conversion", "photovoltaics",
     ),
     _property_rule(
         "near_infrared", "band_gap", lambda v: 0.6 < v["band_gap"] < 1.0,
-        "near-infrared photodetectors", "telecom-wavelength detectors", "bottom cells of tandem solar devices",
+        "near-infrared photodetectors", "telecom-wavelength detectors",
+        "bottom cells of tandem solar devices",
         "near-IR sensing",
     ),
     _property_rule(
@@ -201,19 +215,23 @@ RULES: tuple[Rule, ...] = (
     ),
     _property_rule(
         "thermoelectric_gap", "band_gap", lambda v: 0.1 <= v["band_gap"] <= 0.6,
-        "thermoelectric conversion", "waste-heat harvesting", "thermoelectric generators", "solid-state cooling modules",
+        "thermoelectric conversion", "waste-heat harvesting", "thermoelectric generators",
+        "solid-state cooling modules",
     ),
     _property_rule(
         "visible_emitter", "band_gap", lambda v: 1.8 < v["band_gap"] <= 3.2,
-        "visible LEDs", "visible-light emitters", "display and lighting diodes", "visible-range optoelectronics",
+        "visible LEDs", "visible-light emitters", "display and lighting diodes",
+        "visible-range optoelectronics",
     ),
     _property_rule(
         "power_electronics", "band_gap", lambda v: 3.0 <= v["band_gap"] <= 6.0,
         "power electronics", "high-voltage switches", "high-temperature electronics", "power transistors",
     ),
     _property_rule(
-        "high_k_gate", "dielectric_total band_gap", lambda v: v["dielectric_total"] > 18 and v["band_gap"] > 2.5,
-        "high-k gate dielectrics", "transistor gate insulators", "high-permittivity insulating films", "memory capacitors",
+        "high_k_gate", "dielectric_total band_gap",
+        lambda v: v["dielectric_total"] > 18 and v["band_gap"] > 2.5,
+        "high-k gate dielectrics", "transistor gate insulators", "high-permittivity insulating films",
+        "memory capacitors",
     ),
     _property_rule(
         "capacitor", "dielectric_total", lambda v: v["dielectric_total"] > 30,
@@ -221,10 +239,12 @@ RULES: tuple[Rule, ...] = (
     ),
     _property_rule(
         "low_k", "dielectric_total", lambda v: v["dielectric_total"] < 5,
-        "low-k interlayers", "interconnect insulation", "low-permittivity insulating layers", "high-speed circuit substrates",
+        "low-k interlayers", "interconnect insulation", "low-permittivity insulating layers",
+        "high-speed circuit substrates",
     ),
     _property_rule(
-        "high_index_optics", "refractive_index band_gap", lambda v: v["refractive_index"] > 2.1 and v["band_gap"] > 2.0,
+        "high_index_optics", "refractive_index band_gap",
+        lambda v: v["refractive_index"] > 2.1 and v["band_gap"] > 2.0,
         "high-index lenses", "photonic waveguides", "high-index optical coatings", "metasurface optics",
     ),
     _property_rule(
@@ -242,22 +262,27 @@ RULES: tuple[Rule, ...] = (
         "frequency doubling", "nonlinear optics", "second-harmonic generation", "laser frequency conversion",
         needs="space_group_number",
         notes=("space group {space_group_number} without inversion center", "its acentric space group"),
+        firm=False,
     ),
     _property_rule(
         "polar_dielectric", "band_gap",
         lambda v: v["band_gap"] > 1.0 and int(v["space_group_number"]) in POLAR,
-        "pyroelectric detectors", "ferroelectric memory studies", "polar dielectric devices", "pyroelectric energy harvesting",
+        "pyroelectric detectors", "ferroelectric memory studies", "polar electronic devices",
+        "pyroelectric energy harvesting",
         needs="space_group_number",
         notes=("its polar space group", "polar space group {space_group_number}"),
+        firm=False,
     ),
     _property_rule(
         "piezo_device", "piezoelectric_modulus", lambda v: v["piezoelectric_modulus"] > 0.5,
-        "piezoelectric sensors", "actuators", "ultrasonic transducers", "vibration energy harvesters", "precision positioners",
+        "piezoelectric sensors", "actuators", "ultrasonic transducers", "vibration energy harvesters",
+        "precision positioners",
     ),
     _property_rule(
         "acoustic_wave", "piezoelectric_modulus band_gap",
         lambda v: v["piezoelectric_modulus"] > 0.3 and v["band_gap"] > 2.5,
-        "acoustic-wave filters", "radio-frequency resonators", "surface-acoustic-wave devices", "timing resonators",
+        "acoustic-wave filters", "radio-frequency resonators", "surface-acoustic-wave devices",
+        "timing resonators",
     ),
     # ---- mechanical and mass
     _property_rule(
@@ -276,7 +301,7 @@ RULES: tuple[Rule, ...] = (
         needs="bulk_modulus_vrh shear_modulus_vrh",
         notes=(
             "a shear modulus of {shear_modulus_vrh} GPa, low beside a bulk modulus of {bulk_modulus_vrh} GPa",
-            "its bulk modulus of {bulk_modulus_vrh} GPa, high against a shear modulus of {shear_modulus_vrh} GPa",
+            "a bulk modulus of {bulk_modulus_vrh} GPa, high for a shear modulus of {shear_modulus_vrh} GPa",
         ),
     ),
     _property_rule(
@@ -284,12 +309,14 @@ RULES: tuple[Rule, ...] = (
         "solid lubricants", "compliant interlayers", "soft sealing layers", "stress-relief layers",
     ),
     _property_rule(
-        "stiff_light", "bulk_modulus_vrh density", lambda v: v["bulk_modulus_vrh"] > 90 and v["density"] < 4.0,
+        "stiff_light",
+        "bulk_modulus_vrh density", lambda v: v["bulk_modulus_vrh"] > 90 and v["density"] < 4.0,
         "lightweight stiff parts", "aerospace structures", "light armor", "weight-saving structural parts",
     ),
     _property_rule(
         "lightweight", "density", lambda v: v["density"] < 2.2,
-        "lightweight components", "weight-critical designs", "portable energy storage", "light structural fillers",
+        "lightweight components", "weight-critical designs", "weight-saving fillers",
+        "light structural fillers",
     ),
     _property_rule(
         "shielding", "density", lambda v: v["density"] > 10,
@@ -297,17 +324,19 @@ RULES: tuple[Rule, ...] = (
     ),
     _property_rule(
         "isotropic", "elastic_anisotropy", lambda v: v["elastic_anisotropy"] < 0.05,
-        "precision mirrors", "dimensionally uniform ceramics", "low-stress polycrystalline parts", "metrology supports",
+        "precision mirrors", "dimensionally uniform ceramics", "low-stress polycrystalline parts",
+        "metrology supports",
     ),
     _property_rule(
         "anisotropic", "elastic_anisotropy", lambda v: v["elastic_anisotropy"] > 2,
-        "direction-sensitive strain sensing", "phononic devices", "acoustic beam steering", "oriented-crystal springs",
+        "direction-sensitive strain sensing", "phononic devices", "acoustic beam steering",
+        "oriented-crystal springs",
     ),
     _property_rule(
         "inert_ceramic", "formation_energy_per_atom",
         lambda v: v["formation_energy_per_atom"] < -2.5 and v["energy_above_hull"] < 0.01,
-        "chemically inert crucibles", "furnace linings", "corrosion-resistant ceramics", "protective barrier layers",
-        needs="energy_above_hull",
+        "inert crucibles", "furnace linings", "corrosion-resistant ceramics", "protective barrier layers",
+        needs="energy_above_hull", firm=False,
     ),
     # ---- composition
     _composition_rule(
@@ -319,17 +348,20 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "lithium_electrolyte", _symbols("Li"),
         lambda e: "Li" in e and bool(e & _OXIDANTS) and not e & _CONDUCTING,
-        "solid lithium electrolytes", "all-solid-state batteries", "lithium-ion conductors", "battery separators",
+        "solid lithium electrolytes", "all-solid-state batteries", "lithium-ion conductors",
+        "battery separators",
     ),
     _composition_rule(
         "sodium_cathode", _symbols("Na") | REDOX,
         lambda e: "Na" in e and bool(e & REDOX) and bool(e & _OXIDANTS),
-        "sodium-ion battery cathodes", "sodium insertion electrodes", "grid-storage battery electrodes", "sodium-ion cells",
+        "sodium-ion battery cathodes", "sodium insertion electrodes", "grid-storage battery electrodes",
+        "sodium-ion cells",
     ),
     _composition_rule(
         "sodium_electrolyte", _symbols("Na"),
         lambda e: "Na" in e and bool(e & _OXIDANTS) and not e & _CONDUCTING,
-        "solid sodium electrolytes", "solid-state sodium batteries", "sodium-ion conductors", "grid-storage cells",
+        "solid sodium electrolytes", "solid-state sodium batteries", "sodium-ion conductors",
+        "grid-storage cells",
     ),
     _composition_rule(
         "multivalent_cathode", _symbols("Mg Ca") | REDOX,
@@ -340,7 +372,8 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "oxide_catalysis", _symbols("O V Cr Mn Fe Co Ni Cu Mo W Ce"),
         lambda e: "O" in e and bool(e & _CATALYTIC),
-        "heterogeneous catalysis", "oxidation catalysts", "catalyst supports", "exhaust-gas cleaning", "electrocatalysis",
+        "heterogeneous catalysis", "oxidation catalysts", "catalyst supports", "exhaust-gas cleaning",
+        "electrocatalysis",
     ),
     _composition_rule(
         "photocatalysis", _symbols("O"), lambda e: "O" in e and len(e) > 1,
@@ -350,7 +383,8 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "transparent_conductor", _symbols("O In Sn Zn Cd Ga"),
         lambda e: "O" in e and len(e) > 1 and e <= _TRANSPARENT,
-        "transparent conductors", "transparent electrodes", "thin-film transistors", "touch-screen electrodes",
+        "transparent conductors", "transparent electrodes", "thin-film transistors",
+        "touch-screen electrodes",
     ),
     _composition_rule(
         "magnetic_oxide", _symbols("O Fe Co Mn Cr Ni"),
@@ -360,7 +394,8 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "thermal_barrier", RARE_EARTH | _symbols("Zr Hf O"),
         lambda e: "O" in e and bool(e & _BARRIER) and e <= _BARRIER_HOST,
-        "thermal barrier coatings", "turbine-blade coatings", "high-temperature insulation", "refractory ceramics",
+        "thermal barrier coatings", "turbine-blade coatings", "high-temperature insulation",
+        "refractory ceramics",
     ),
     _composition_rule(
         "phosphor_host", RARE_EARTH | _symbols("O"),
@@ -373,8 +408,9 @@ RULES: tuple[Rule, ...] = (
     ),
     _composition_rule(
         "halide_absorber", _symbols("Cs Rb Pb Sn Ge Bi Cl Br I"),
-        lambda e: bool(e & _LARGE_CATIONS) and bool(e & _LONE_PAIR) and bool(e & _HEAVY_HALOGENS) and "O" not in e,
-        "photovoltaic halides", "thin-film light absorbers", "light-emitting halide layers", "halide photodetectors",
+        lambda e: bool(e & _LARGE_CATIONS and e & _LONE_PAIR and e & _HEAVY_HALOGENS) and "O" not in e,
+        "photovoltaic halides", "thin-film light absorbers", "light-emitting halide layers",
+        "halide photodetectors",
     ),
     _composition_rule(
         "permanent_magnet", LANTHANIDES | _symbols("Fe Co Y"),
@@ -384,22 +420,26 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "magnetocaloric", _symbols("Gd Tb Dy Ho Er"),
         lambda e: bool(e & _LARGE_MOMENT) and len(e) > 1 and not e & NONMETALS,
-        "magnetocaloric cooling", "magnetic refrigeration", "cryogenic regenerators", "low-temperature cooling stages",
+        "magnetocaloric cooling", "magnetic refrigeration", "cryogenic regenerators",
+        "low-temperature cooling stages",
     ),
     _composition_rule(
         "hydrogen_storage", _symbols("H"),
         lambda e: "H" in e and bool(e & _HYDRIDE_METALS) and not e & _OXIDANTS and "C" not in e,
-        "hydrogen storage", "solid-state hydrogen tanks", "hydrogen release materials", "hydrogen compressors",
+        "hydrogen storage", "solid-state hydrogen tanks", "hydrogen release materials",
+        "hydrogen compressors",
     ),
     _composition_rule(
         "refractory_ceramic", REFRACTORY | _symbols("B C N"),
         lambda e: bool(e & _INTERSTITIAL) and bool(e & REFRACTORY) and e <= _REFRACTORY_HOST,
-        "refractory ceramics", "ultrahigh-temperature ceramics", "cutting-tool coatings", "diffusion barriers",
+        "refractory ceramics", "ultrahigh-temperature ceramics", "cutting-tool coatings",
+        "diffusion barriers",
     ),
     _composition_rule(
         "aluminide", _symbols("Al Ti Ni Nb Co Fe"),
         lambda e: "Al" in e and len(e) > 1 and e <= _ALUMINIDE_HOST,
-        "high-temperature alloys", "turbine components", "oxidation-resistant alloys", "structural intermetallics",
+        "high-temperature alloys", "turbine components", "oxidation-resistant alloys",
+        "structural intermetallics",
     ),
     _composition_rule(
         "nuclear_fuel", _symbols("U Th Pu"), lambda e: bool(e & _FISSILE),
@@ -413,7 +453,8 @@ RULES: tuple[Rule, ...] = (
     _composition_rule(
         "phase_change", _symbols("Ge Sb Te"),
         lambda e: "Te" in e and bool(e & _GERMANIUM_ANTIMONY) and e <= _PHASE_CHANGE_HOST,
-        "phase-change memory", "rewritable optical discs", "nonvolatile memory cells", "reconfigurable photonics",
+        "phase-change memory", "rewritable optical discs", "nonvolatile memory cells",
+        "reconfigurable photonics",
     ),
     _composition_rule(
         "layered_dichalcogenide", _symbols("Ti Zr Hf V Nb Ta Mo W Re S Se Te"),
@@ -427,18 +468,19 @@ RULES: tuple[Rule, ...] = (
     ),
     _composition_rule(
         "chalcogenide_absorber", _symbols("Cu Ag In Ga Sn Zn S Se Te"),
-        lambda e: bool(e & _COINAGE) and bool(e & CHALCOGENS) and bool(e & _ABSORBER_CATIONS) and "O" not in e,
+        lambda e: bool(e & _COINAGE and e & CHALCOGENS and e & _ABSORBER_CATIONS) and "O" not in e,
         "thin-film solar cells", "photovoltaic absorbers", "photodetector layers", "solar-fuel photocathodes",
     ),
     _composition_rule(
         "noble_catalyst", PLATINUM_GROUP, lambda e: bool(e & PLATINUM_GROUP) and not e & NONMETALS,
-        "fuel-cell electrodes", "alloy catalysts", "electrochemical catalysis", "exhaust-gas catalysts",
+        "fuel-cell electrodes", "metal catalysts", "electrochemical catalysis", "exhaust-gas catalysts",
     ),
     _composition_rule(
-        "bioceramic", _symbols("Ca P O"), lambda e: _BONE <= e,
+        "bioceramic", _symbols("Ca P O"), lambda e: e >= _BONE,
         "bone-repair ceramics", "biomedical implants", "implant coatings", "bioactive fillers",
     ),
-)  # fmt: skip
+)
+# fmt: on
 
 # Numbers that a reason may print; other needs only enter the test.
 _CITED = {column: DECIMALS[column] for column in (*REASONS, "space_group_number")}
@@ -482,6 +524,6 @@ def application_reason(rule: Rule, values: Values, order: Sequence[str], draw: C
 def application_sentence(rule: Rule, values: Values, order: Sequence[str], draw: Callable[[], float]) -> str:
     """Word one sentence that names an area of `rule` together with its reason."""
     reason = application_reason(rule, values, order, draw)
-    frames = SOFT_FRAMES if rule.uses_composition or not rule.cite else FIRM_FRAMES
+    frames = FIRM_FRAMES if rule.firm else SOFT_FRAMES
     area = rule.areas[int(draw() * len(rule.areas))]
     return frames[int(draw() * len(frames))].format(r=reason, a=area)

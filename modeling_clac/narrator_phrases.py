@@ -1,8 +1,9 @@
 """Wording of the narrator: element names, number formatting and the phrasings of each fact.
 
-Nothing in here decides what is true of a record. The templates only name placeholders; the narrator fills them from
-the facts it knows. Sentences stay short because text length sets the training cost, and none opens with a word that
-is also an element symbol (In, As, At, I, He, Be, No), so masked text can be searched for symbols.
+Nothing in here decides what is true of a record. The templates only name placeholders; the narrator fills
+them from the facts it knows. Sentences stay short because text length sets the training cost, and none opens
+with a word that is also an element symbol (In, As, At, I, He, Be, No), so masked text can be searched for
+symbols.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from __future__ import annotations
 import math
 
 _NAMES = """
-H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen F fluorine Ne neon Na sodium
-Mg magnesium Al aluminum Si silicon P phosphorus S sulfur Cl chlorine Ar argon K potassium Ca calcium Sc scandium
-Ti titanium V vanadium Cr chromium Mn manganese Fe iron Co cobalt Ni nickel Cu copper Zn zinc Ga gallium
-Ge germanium As arsenic Se selenium Br bromine Kr krypton Rb rubidium Sr strontium Y yttrium Zr zirconium
-Nb niobium Mo molybdenum Tc technetium Ru ruthenium Rh rhodium Pd palladium Ag silver Cd cadmium In indium Sn tin
-Sb antimony Te tellurium I iodine Xe xenon Cs cesium Ba barium La lanthanum Ce cerium Pr praseodymium Nd neodymium
-Pm promethium Sm samarium Eu europium Gd gadolinium Tb terbium Dy dysprosium Ho holmium Er erbium Tm thulium
-Yb ytterbium Lu lutetium Hf hafnium Ta tantalum W tungsten Re rhenium Os osmium Ir iridium Pt platinum Au gold
-Hg mercury Tl thallium Pb lead Bi bismuth Po polonium At astatine Rn radon Fr francium Ra radium Ac actinium
-Th thorium Pa protactinium U uranium Np neptunium Pu plutonium Am americium Cm curium Bk berkelium Cf californium
-Es einsteinium Fm fermium Md mendelevium No nobelium Lr lawrencium Rf rutherfordium Db dubnium Sg seaborgium
-Bh bohrium Hs hassium Mt meitnerium Ds darmstadtium Rg roentgenium Cn copernicium Nh nihonium Fl flerovium
-Mc moscovium Lv livermorium Ts tennessine Og oganesson
-""".split()
+H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen F fluorine Ne neon Na
+sodium Mg magnesium Al aluminum Si silicon P phosphorus S sulfur Cl chlorine Ar argon K potassium Ca calcium
+Sc scandium Ti titanium V vanadium Cr chromium Mn manganese Fe iron Co cobalt Ni nickel Cu copper Zn zinc Ga
+gallium Ge germanium As arsenic Se selenium Br bromine Kr krypton Rb rubidium Sr strontium Y yttrium Zr
+zirconium Nb niobium Mo molybdenum Tc technetium Ru ruthenium Rh rhodium Pd palladium Ag silver Cd cadmium
+In indium Sn tin Sb antimony Te tellurium I iodine Xe xenon Cs cesium Ba barium La lanthanum Ce cerium Pr
+praseodymium Nd neodymium Pm promethium Sm samarium Eu europium Gd gadolinium Tb terbium Dy dysprosium Ho
+holmium Er erbium Tm thulium Yb ytterbium Lu lutetium Hf hafnium Ta tantalum W tungsten Re rhenium Os osmium
+Ir iridium Pt platinum Au gold Hg mercury Tl thallium Pb lead Bi bismuth Po polonium At astatine Rn radon Fr
+francium Ra radium Ac actinium Th thorium Pa protactinium U uranium Np neptunium Pu plutonium Am americium
+Cm curium Bk berkelium Cf californium Es einsteinium Fm fermium Md mendelevium No nobelium Lr lawrencium Rf
+rutherfordium Db dubnium Sg seaborgium Bh bohrium Hs hassium Mt meitnerium Ds darmstadtium Rg roentgenium Cn
+copernicium Nh nihonium Fl flerovium Mc moscovium Lv livermorium Ts tennessine Og oganesson
+""".split()  # noqa: SIM905
 ELEMENT_NAMES: dict[str, str] = dict(zip(_NAMES[::2], _NAMES[1::2], strict=True))
 
 ARITY = {1: "unary", 2: "binary", 3: "ternary", 4: "quaternary", 5: "quinary", 6: "senary", 7: "septenary"}
@@ -51,7 +52,7 @@ DECIMALS: dict[str, tuple[int, ...]] = {
 
 
 def number(value: float, decimals: int) -> str:
-    """Return `value` rounded to `decimals` places, with more places where those would leave no digit but zeros."""
+    """Return `value` rounded to `decimals` places, or to more places where those would show only zeros."""
     if value == 0:
         return "0"
     size = abs(value)
@@ -80,8 +81,8 @@ def capitalize(phrase: str) -> str:
     return phrase[:1].upper() + phrase[1:]
 
 
-# ------------------------------------------------------------------------------------------------- composition
-# f formula, e element names, ary 'ternary', fam 'oxide', named 'lithium cobalt oxide', a_* with article, A_* capital
+# -------------------- composition
+# f formula, e element names, ary 'ternary', fam 'oxide', named 'lithium cobalt oxide'; a_*, A_* with article
 COMPOUND = (
     "{f} is {a_ary} {fam}.",
     "{f} is {a_named}.",
@@ -137,7 +138,13 @@ ELEMENTAL_NO_FORMULA = (
     "Only element present: {e}.",
     "It is elemental {e}.",
 )
-OXIDE_ONLY = ("An oxide.", "The material is an oxide.", "Family: oxide.", "It is an oxide.", "Class: oxide material.")
+OXIDE_ONLY = (
+    "An oxide.",
+    "The material is an oxide.",
+    "Family: oxide.",
+    "It is an oxide.",
+    "Class: oxide material.",
+)
 COUNT = (
     "{A_ary} crystal.",
     "{Ary} composition.",
@@ -150,7 +157,7 @@ COUNT = (
 )
 COUNT_WITH_SYSTEM = ("{A_sys} {ary} crystal.", "{Sys}, {ary} phase.", "{Ary} and {sys}.")
 
-# ---------------------------------------------------------------------------------------------------- symmetry
+# -------------------- symmetry
 _SYSTEM = (
     "Crystal system: {sys}.",
     "The crystal is {sys}.",
@@ -216,10 +223,14 @@ SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
     (True, True, False): _SYSTEM_SYMBOL,
     (True, False, True): _SYSTEM_NUMBER,
     (False, True, True): _SYMBOL_NUMBER,
-    (True, True, True): _ALL_SYMMETRY + _SYSTEM_SYMBOL + _SYSTEM_NUMBER[:2] + _SYMBOL_NUMBER[:2] + _SYSTEM[:2],
+    (True, True, True): _ALL_SYMMETRY
+    + _SYSTEM_SYMBOL
+    + _SYSTEM_NUMBER[:2]
+    + _SYMBOL_NUMBER[:2]
+    + _SYSTEM[:2],
 }
 
-# -------------------------------------------------------------------------------------------------------- cell
+# -------------------- cell
 # v volume, pa volume per atom, sites '20 sites', atoms '20 atoms', n sites as a number
 CELL = (
     "The cell of {v} Å³ holds {sites}.",
@@ -247,7 +258,7 @@ CELL_SITES = (
     "Number of sites: {n}.",
 )
 
-# ------------------------------------------------------------------------------------------ one-number facts
+# -------------------- one-number facts
 # x the number, w a class word such as 'low', 'moderate', 'high'
 SINGLE: dict[str, tuple[str, ...]] = {
     "density": (
@@ -305,7 +316,7 @@ SINGLE: dict[str, tuple[str, ...]] = {
         "{W} refractive index of {x}.",
         "Optically, its refractive index is {w}: {x}.",
         "Refractive index near {x}.",
-        "Light sees a refractive index of {x}.",
+        "Light propagates with a refractive index of {x}.",
         "It refracts with {a_w} index of {x}.",
     ),
     "piezoelectric_modulus": (
@@ -408,7 +419,7 @@ DIELECTRIC_TOTAL = (
     "Dielectric constant {t}, ions included.",
 )
 
-# Class words as (upper bound, word), first match wins; the bounds follow common usage and the spread of known crystals.
+# Class words as (upper bound, word), first match wins; bounds follow usage and the spread of known crystals.
 CLASS_WORDS: dict[str, tuple[tuple[float, str], ...]] = {
     "density": ((3.0, "low"), (8.0, "moderate"), (math.inf, "high")),
     "formation_energy_per_atom": (

@@ -111,6 +111,11 @@ class PairBatches:
         self.crystals, self.records, self.processor, self.style = crystals, records, processor, style
         self.batch_size, self.seed, self.max_text_tokens = batch_size, seed, max_text_tokens
         self.process_index, self.num_processes = process_index, num_processes
+        by_system: dict[tuple[str, ...], list[int]] = {}
+        for row, crystal in enumerate(crystals):
+            system = tuple(np.unique(crystal.atomic_numbers).tolist())
+            by_system.setdefault(system, []).append(row)
+        self._groups = [np.array(rows) for rows in by_system.values()]
         if len(self) == 0:
             raise ClacInputError(
                 f"{len(records)} pairs do not fill one batch of {batch_size} on {num_processes} process(es); "
@@ -130,15 +135,22 @@ class PairBatches:
             yield self._collate(share, {key: [values[row] for row in share] for key, values in tokens.items()})
 
     def _plan(self, epoch: int, lengths: list[int]) -> list[np.ndarray]:
+        """
+        Rows of every joined batch. Crystals of one chemical system go together: polymorphs and neighbouring
+        stoichiometries are the negatives that teach to read structure and composition, and would rarely meet by chance.
+        """
         generator = np.random.default_rng((self.seed, epoch))
         joined = self.batch_size * self.num_processes
-        order = generator.permutation(len(self.records))[: len(self) * joined]
+        group_lengths = np.empty(len(self.records))
+        for group in self._groups:
+            group_lengths[group] = np.mean([lengths[row] for row in group])
+        shuffled = [self._groups[i] for i in generator.permutation(len(self._groups))]
+        order = np.concatenate(shuffled)[: len(self) * joined]
         batches = []
         for start in range(0, len(order), joined * _BUCKET_BATCHES):
             bucket = order[start : start + joined * _BUCKET_BATCHES]
-            bucket = bucket[np.argsort(np.array(lengths)[bucket], kind="stable")]
+            bucket = bucket[np.argsort(group_lengths[bucket], kind="stable")]
             batches += [bucket[i : i + joined] for i in range(0, len(bucket), joined)]
-        # Neighbours in length go to different processes in turn, so that these finish a step together.
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def _collate(self, rows: np.ndarray, tokens: dict[str, list[list[int]]]) -> dict[str, Any]:

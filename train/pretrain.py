@@ -64,6 +64,9 @@ class PretrainArguments:
         default=None, metadata={"help": "Keep these layers of the text encoder only; default all."}
     )
     text_pooling: str = field(default="cls", metadata={"help": "cls or mean."})
+    text_dropout: float = field(
+        default=0.1, metadata={"help": "Dropout of the text tower; texts drawn anew every epoch already regularise."}
+    )
     split_formulas: bool = field(default=True, metadata={"help": "Let the tokenizer split formulas into elements."})
     projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
 
@@ -139,6 +142,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
             text_model,
             graph_config,
             text_layers=arguments.text_layers,
+            text_dropout=arguments.text_dropout,
             text_pooling=arguments.text_pooling,
             projection_dim=arguments.projection_dim,
         )

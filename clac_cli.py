@@ -1,0 +1,477 @@
+"""
+The command `clac`: search, index, embed and classify crystals from a shell.
+
+A module of its own, because importing the package imports torch, and `clac --help` should not wait for that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from modeling_clac.embedder import ClacEmbedder
+    from modeling_clac.index import CrystalIndex
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Inorganic crystals and English sentences in one vector space.",
+)
+
+_RANGES = "Property ranges (crystals whose value is unknown are left out)"
+# Option name -> column.
+_RANGE_COLUMNS = {
+    "band_gap": "band_gap",
+    "density": "density",
+    "energy_above_hull": "energy_above_hull",
+    "formation_energy": "formation_energy_per_atom",
+    "bulk_modulus": "bulk_modulus_vrh",
+    "shear_modulus": "shear_modulus_vrh",
+    "refractive_index": "refractive_index",
+    "dielectric_total": "dielectric_total",
+    "piezoelectric_modulus": "piezoelectric_modulus",
+}
+
+Model = Annotated[
+    str | None, typer.Option(help="Checkpoint directory or Hub id (owner/name); default the bundled clac-mini.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of a table.")]
+OnError = Annotated[str, typer.Option(help="What to do with an unusable structure: raise or skip.")]
+MaxAtoms = Annotated[int | None, typer.Option(help="Refuse larger cells; default 10,000 atoms.")]
+
+
+class CommandError(Exception):
+    """A wrong option or argument; found before anything heavy is imported."""
+
+
+def _bound(description: str) -> Any:
+    return typer.Option(None, help=description, rich_help_panel=_RANGES)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        print(f"clac {installed_version('clac')}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Argument(help="What to look for, in English.")] = None,
+    like: Annotated[Path | None, typer.Option(help="CIF file of a crystal to resemble; with TEXT, both count.")] = None,
+    element: Annotated[list[str] | None, typer.Option(help="Must contain it; repeat for several.")] = None,
+    exclude_element: Annotated[list[str] | None, typer.Option(help="Must not contain it; repeat for several.")] = None,
+    crystal_system: Annotated[str | None, typer.Option(help="cubic, hexagonal, trigonal, ...")] = None,
+    space_group: Annotated[str | None, typer.Option(help="Number or symbol: 225 or Fm-3m.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Composition, such as TiO2.")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many crystals to show.")] = 10,
+    index: Annotated[Path | None, typer.Option(help="Made by `clac index`; default the bundled data set.")] = None,
+    model: Model = None,
+    as_json: Json = False,
+    band_gap_min: float | None = _bound("eV"),
+    band_gap_max: float | None = _bound("eV"),
+    density_min: float | None = _bound("g/cm³"),
+    density_max: float | None = _bound("g/cm³"),
+    energy_above_hull_max: float | None = _bound("eV/atom"),
+    formation_energy_min: float | None = _bound("eV/atom"),
+    formation_energy_max: float | None = _bound("eV/atom"),
+    bulk_modulus_min: float | None = _bound("GPa"),
+    bulk_modulus_max: float | None = _bound("GPa"),
+    shear_modulus_min: float | None = _bound("GPa"),
+    shear_modulus_max: float | None = _bound("GPa"),
+    refractive_index_min: float | None = _bound("dimensionless"),
+    refractive_index_max: float | None = _bound("dimensionless"),
+    dielectric_total_min: float | None = _bound("dimensionless"),
+    dielectric_total_max: float | None = _bound("dimensionless"),
+    piezoelectric_modulus_min: float | None = _bound("C/m²"),
+    piezoelectric_modulus_max: float | None = _bound("C/m²"),
+) -> None:
+    """Find crystals by a description, a similar crystal, or both."""
+    if text is None and like is None:
+        raise CommandError("nothing to search for; write a description, or name a crystal with --like FILE.cif")
+    if text is not None and not text.strip():
+        raise CommandError("the description is empty; write a phrase or a sentence")
+    if k < 1:
+        raise CommandError(f"-k {k}: ask for at least 1 crystal")
+    _quiet(model)
+    from modeling_clac.index import Filters
+    from modeling_clac.tables import UNITS, print_hits
+
+    options = context.params
+    bounds = {
+        column: (options.get(f"{name}_min"), options.get(f"{name}_max")) for name, column in _RANGE_COLUMNS.items()
+    }
+    ranges = {column: pair for column, pair in bounds.items() if pair != (None, None)}
+    filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
+    table, embedder = _open(index, model)
+    hits = table.search(_query(embedder, text, like), k, filters)
+    if as_json:
+        _print_json(
+            text=text,
+            like=None if like is None else str(like),
+            model=_model_name(model),
+            model_fingerprint=table.model_fingerprint,
+            num_crystals=len(table),
+            hits=[{"rank": hit.rank, "score": hit.score, **hit.record} for hit in hits],
+            units={"score": "cosine", **UNITS},
+        )
+    elif hits:
+        hidden = print_hits(hits, list(ranges))
+        if hidden:
+            _note(f"no room for {', '.join(hidden)}; widen the terminal, or see all with --json")
+    else:
+        _note("no crystal passes the filters")
+
+
+def _open(index: Path | None, model: str | None) -> tuple[CrystalIndex, ClacEmbedder]:
+    """The index to search, and the embedder that made it."""
+    from modeling_clac.index import BUNDLED_INDEX, CrystalIndex, bundled_index, model_fingerprint
+    from modeling_clac.tables import bundled_crystals
+
+    if index is not None:
+        table = CrystalIndex.load(index)
+        table.require_model(model_fingerprint(_checkpoint(model)))
+        return table, _load_embedder(model)
+    if BUNDLED_INDEX.is_dir():
+        table = bundled_index()
+        if table.model_fingerprint == model_fingerprint(_checkpoint(model)):
+            return table, _load_embedder(model)
+    embedder = _load_embedder(model)
+    crystals = bundled_crystals()
+    option = "" if model is None else f" --model {model}"
+    _note(
+        f"embedding {crystals.num_rows:,} crystals with this checkpoint; to do it once, run "
+        f"`clac index mp-crystals -o DIR{option}` and search with --index DIR"
+    )
+    return CrystalIndex.build(embedder, crystals, model_name=_model_name(model)), embedder
+
+
+def _query(embedder: ClacEmbedder, text: str | None, like: Path | None) -> Any:
+    """One unit vector `(D,)` for a text, a crystal, or halfway between both."""
+    parts = []
+    if like is not None:
+        parts.append(embedder.encode_crystals([like])[0])
+    if text is not None:
+        parts.append(embedder.encode_text([text])[0])
+    query = sum(parts)
+    return query / (query @ query) ** 0.5
+
+
+@app.command("index")
+def make_index(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="CIF files, directories of them, parquet files with a `cif` column, mp-crystals."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write; an index there is replaced.")],
+    model: Model = None,
+    on_error: OnError = "raise",
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Embed crystals once, to search them with `clac search --index`."""
+    _check_policy(on_error, max_atoms)
+    _quiet(model)
+    from modeling_clac.index import CrystalIndex, check_target
+    from modeling_clac.structures_clac import MAX_ATOMS
+    from modeling_clac.tables import crystal_table
+
+    check_target(output)
+    embedder = _load_embedder(model)
+    embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
+    table, skipped = crystal_table(sources, limit, on_error)
+    if not table.num_rows:
+        raise CommandError(_nothing_left(skipped))
+    index = CrystalIndex.build(embedder, table, on_error=on_error, model_name=_model_name(model))
+    index.save(output)
+    skipped += [reason for _, reason in index.skipped]
+    _report_output(as_json, output, len(index), index.embeds.shape[1], model, index.model_fingerprint, skipped)
+
+
+@app.command()
+def embed(
+    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    model: Model = None,
+    on_error: OnError = "raise",
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Write the unit vectors of crystals to a parquet file."""
+    _check_policy(on_error, max_atoms)
+    # Guards a CIF that shell completion put behind -o.
+    if output.suffix.lower() != ".parquet":
+        raise CommandError(f"{output}: the output is a parquet file; give it a name that ends in .parquet")
+    if not output.resolve().parent.is_dir():
+        raise CommandError(f"{output}: its parent directory does not exist; create it first")
+    if output.is_dir():
+        raise CommandError(f"{output}: is a directory; give the name of a file")
+    _quiet(model)
+    from modeling_clac.index import model_fingerprint
+    from modeling_clac.structures_clac import MAX_ATOMS
+    from modeling_clac.tables import crystal_files, read_crystals, write_embeddings
+
+    paths = crystal_files(files)
+    names = [str(path) for path in paths]
+    fingerprint = model_fingerprint(_checkpoint(model))
+    embedder = _load_embedder(model)
+    embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
+    crystals, skipped = read_crystals(paths, names, limit, on_error)
+    places = list(crystals)
+    embeds, unusable = embedder.encode_crystals(
+        list(crystals.values()), names=[names[place] for place in places], on_error=on_error, return_skipped=True
+    )
+    for row, reason in unusable:
+        del crystals[places[row]]
+        skipped.append((places[row], reason))
+    reasons = [reason for _, reason in sorted(skipped)]
+    if not crystals:
+        raise CommandError(_nothing_left(reasons))
+    metadata = {"clac_model": _model_name(model), "clac_model_fingerprint": fingerprint}
+    write_embeddings(output, [names[place] for place in crystals], list(crystals.values()), embeds, metadata)
+    _report_output(as_json, output, len(crystals), embeds.shape[1], model, fingerprint, reasons)
+
+
+@app.command()
+def classify(
+    file: Annotated[Path, typer.Argument(help="CIF file.")],
+    labels: Annotated[str, typer.Option(help='Descriptions to choose from: "metal, oxide, nitride".')],
+    template: Annotated[str, typer.Option(help='Sentence around a label: "The crystal is {}."')] = "{}",
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which description fits a crystal best, with no training."""
+    names = [label.strip() for label in labels.split(",")]
+    if not all(names):
+        raise CommandError(f"--labels {labels!r}: a label is empty; separate labels by single commas")
+    if len(names) < 2:
+        raise CommandError(f"--labels {labels!r}: give at least two, separated by commas")
+    if len({name.lower() for name in names}) < len(names):
+        raise CommandError(f"--labels {labels!r}: a label is given twice; name each once")
+    if "{}" not in template:
+        raise CommandError(f"--template {template!r}: no {{}} in it to put the label in")
+    _quiet(model)
+    from modeling_clac.tables import print_rows
+
+    embedder = _load_embedder(model)
+    crystal = embedder.encode_crystals([file])
+    texts = embedder.encode_text([template.replace("{}", name) for name in names])
+    cosines = embedder.similarity(crystal, texts)[0].tolist()
+    logits = embedder.logits(crystal, texts)[0].tolist()
+    weights = [math.exp(logit - max(logits)) for logit in logits]
+    ranked = sorted(zip(names, weights, cosines, strict=True), key=lambda row: -row[1])
+    results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
+    if as_json:
+        units = {"probability": "softmax over the labels", "cosine": "cosine"}
+        _print_json(file=str(file), model=_model_name(model), labels=results, units=units)
+    else:
+        rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
+        print_rows(("label", "probability", "cosine"), rows)
+
+
+@app.command()
+def info(
+    model: Annotated[
+        str | None, typer.Argument(help="Checkpoint directory or Hub id; default the bundled one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Describe a checkpoint and the bundled data set."""
+    _quiet(model)
+    from modeling_clac.index import BUNDLED_INDEX, checkpoint_weights, model_fingerprint
+    from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_counts, print_description
+
+    checkpoint = _checkpoint(model)
+    embedder = _load_embedder(model)
+    config = embedder.model.config
+    graph, text = config.graph_config, config.text_config
+    sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in embedder.model.named_children()}
+    counts = bundled_counts()
+    described = {
+        "model": _model_name(model),
+        "model_fingerprint": model_fingerprint(checkpoint),
+        "weights_size": checkpoint_weights(checkpoint).stat().st_size,
+        "num_parameters": sum(p.numel() for p in embedder.model.parameters()),
+        "projection_dim": config.projection_dim,
+        "logit_scale": embedder.logit_scale,
+        "graph_tower": {
+            "encoder": graph.encoder,
+            "hidden_size": graph.hidden_size,
+            "num_interactions": graph.num_interactions,
+            "cutoff": float(graph.cutoff),
+            "max_neighbors": graph.max_neighbors,
+            "pooling": graph.pooling,
+            "num_parameters": sizes["graph_model"],
+        },
+        "text_tower": {
+            "encoder": text.model_type,
+            "hidden_size": text.hidden_size,
+            "num_layers": text.num_hidden_layers,
+            "max_tokens": min(embedder.processor.tokenizer.model_max_length, text.max_position_embeddings),
+            "pooling": config.text_pooling,
+            "num_parameters": sizes["text_model"],
+        },
+        "data_set": {"name": BUNDLED_CRYSTALS, "num_crystals": sum(counts.values()), **counts},
+        "bundled_index": BUNDLED_INDEX.is_dir(),
+    }
+    units = {"weights_size": "bytes", "graph_tower.cutoff": "Å"}
+    if as_json:
+        _print_json(**described, units=units)
+    else:
+        print_description(described, units)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """
+    Runs `clac`; an error that the user can mend is one line on stderr and exit code 2.
+
+    Args:
+        argv: arguments; default those of the process.
+    """
+    try:
+        code = app(args=argv, prog_name="clac", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        _note(f"error: {' '.join(message.split())}")
+        code = 2
+    raise SystemExit(code or 0)
+
+
+def _message(error: Exception) -> str | None:
+    """The line for an error of the user's, `None` for a bug."""
+    if hasattr(error, "format_message"):  # a usage error; typer has no public name for all of them
+        context = getattr(error, "ctx", None)
+        return f"{error.format_message().rstrip('.')}; see `{context.command_path if context else 'clac'} --help`"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    package = sys.modules.get("modeling_clac")
+    ours = (CommandError,) if package is None else (CommandError, package.ClacInputError)
+    return str(error) if isinstance(error, ours) else None
+
+
+def _quiet(model: str | None) -> None:
+    """Before the first import of transformers: no reports on loading, and no network for what is on disk."""
+    import warnings
+
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if model is None or Path(model).is_dir():
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _checkpoint(model: str | None) -> str:
+    """A checkpoint directory, looked into as far as config.json tells, or a Hub id."""
+    from modeling_clac.embedder import DEFAULT_MODEL
+
+    directory = Path(model or DEFAULT_MODEL)
+    if not directory.exists() and model is None:
+        raise CommandError("this installation has no bundled checkpoint; name one with --model")
+    if not directory.exists():
+        if str(model).count("/") != 1 or str(model).startswith((".", "/", "~")) or str(model).endswith("/"):
+            raise CommandError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
+        return str(model)
+    try:
+        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except OSError:
+        raise CommandError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
+    except (ValueError, AttributeError):
+        raise CommandError(f"{directory}: its config.json is damaged; save or download the checkpoint again") from None
+    if kind != "clac":
+        raise CommandError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
+    return str(directory)
+
+
+def _load_embedder(model: str | None) -> ClacEmbedder:
+    from safetensors import SafetensorError
+
+    from modeling_clac import ClacEmbedder, ClacInputError
+
+    checkpoint = _checkpoint(model)
+    try:
+        return ClacEmbedder.from_pretrained(checkpoint)
+    except ClacInputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        # Libraries explain at length; the first sentence says it.
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise CommandError(
+            f"{checkpoint}: the checkpoint cannot be loaded ({reason}); save or fetch it again"
+        ) from None
+
+
+def _model_name(model: str | None) -> str:
+    from modeling_clac.embedder import DEFAULT_MODEL
+
+    directory = Path(model or DEFAULT_MODEL)
+    return directory.resolve().name if directory.is_dir() else str(model)
+
+
+def _check_policy(on_error: str, max_atoms: int | None) -> None:
+    if on_error not in ("raise", "skip"):
+        raise CommandError(f"--on-error {on_error}: choose raise or skip")
+    if max_atoms is not None and max_atoms < 1:
+        raise CommandError(f"--max-atoms {max_atoms}: must be at least 1")
+
+
+def _nothing_left(skipped: Sequence[str]) -> str:
+    return f"no usable structure, {len(skipped)} skipped; {skipped[0] if skipped else 'the input is empty'}"
+
+
+def _report_output(
+    as_json: bool, output: Path, count: int, dim: int, model: str | None, fingerprint: str, skipped: Sequence[str]
+) -> None:
+    if skipped:
+        _note(f"skipped {len(skipped)}:")
+        for reason in skipped:
+            print(f"  {reason}", file=sys.stderr)
+    if as_json:
+        written = {"output": str(output), "num_crystals": count, "dim": dim}
+        _print_json(**written, model=_model_name(model), model_fingerprint=fingerprint, skipped=skipped, units={})
+    else:
+        print(f"{output}: {count:,} {'crystal' if count == 1 else 'crystals'}, {dim} dimensions")
+
+
+def _note(line: str) -> None:
+    print(f"clac: {line}", file=sys.stderr)
+
+
+def _print_json(**document: Any) -> None:
+    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN and no infinity: they become null."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    main()

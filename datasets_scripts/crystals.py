@@ -1,0 +1,422 @@
+"""
+Rebuilds the bundled crystal data set from the four CSVs in the source distribution of matminer 0.3.9.
+
+    python -m datasets_scripts.crystals --output-dir DIR [--sdist matminer-0.3.9.tar.gz] [--limit N]
+
+The data card, `modeling_clac/assets/mp-crystals/README.md`, tells where the CSVs come from and what every
+column means, with its unit.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import io
+import os
+import random
+import subprocess
+import sys
+import tarfile
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pymatgen.core import Composition, Structure
+from pymatgen.io.cif import CifWriter
+from pymatgen.io.vasp import Poscar
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from rich.console import Console
+from rich.progress import track
+from transformers import HfArgumentParser
+
+CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
+REQUIREMENT = "matminer==0.3.9"
+SDIST_SHA256 = "3faf9e83464f3d48f68a759bf476ad24da4c8c3e950c8f340cb917d3bb906400"
+CSV_FOLDER = "matminer-0.3.9/matminer/datasets"
+
+# CSV -> our column -> its column. In the order of priority: the first CSV with an id gives its structure.
+SOURCES = {
+    "flla_2015": {
+        "formation_energy_per_atom": "formation_energy_per_atom",
+        "energy_above_hull": "e_above_hull",
+    },
+    "dielectric_constant": {
+        "band_gap": "band_gap",
+        "dielectric_electronic": "poly_electronic",
+        "dielectric_total": "poly_total",
+        "refractive_index": "n",
+    },
+    "piezoelectric_tensor": {"piezoelectric_modulus": "eij_max"},
+    "elastic_tensor": {
+        "bulk_modulus_vrh": "K_VRH",
+        "shear_modulus_vrh": "G_VRH",
+        "poisson_ratio": "poisson_ratio",
+        "elastic_anisotropy": "elastic_anisotropy",
+    },
+}
+DECIMALS = 6  # of every real number and of the CIFs
+SYMPREC = 0.1  # Å
+ANGLE_TOLERANCE = 5.0  # degrees
+SPLITS = ("train", "validation", "test")
+VALIDATION_ROWS = 512
+TEST_ROWS = 1024
+
+_STRINGS = pa.list_(pa.string())
+_REALS = (
+    *("density", "volume", "formation_energy_per_atom", "energy_above_hull", "band_gap"),
+    *("bulk_modulus_vrh", "shear_modulus_vrh", "poisson_ratio", "elastic_anisotropy"),
+    *("dielectric_electronic", "dielectric_total", "refractive_index", "piezoelectric_modulus"),
+)
+SCHEMA = pa.schema(
+    {
+        "material_id": pa.string(),
+        "source": _STRINGS,
+        "cif": pa.large_string(),
+        "formula": pa.string(),
+        "chemsys": pa.string(),
+        "nsites": pa.int32(),
+        "elements": _STRINGS,
+        "space_group_number": pa.int32(),
+        "space_group_symbol": pa.string(),
+        "crystal_system": pa.string(),
+        **dict.fromkeys(_REALS, pa.float64()),
+        "is_oxide": pa.bool_(),
+        "split": pa.string(),
+    }
+)
+
+CsvRow = dict[str, str]
+
+
+class CrystalsError(Exception):
+    """Something the user can mend: the message is one line."""
+
+
+@dataclass
+class RebuildArguments:
+    """Arguments of the command line."""
+
+    output_dir: str = field(metadata={"help": "Folder for train, validation and test.parquet and README.md."})
+    sdist: str | None = field(
+        default=None, metadata={"help": "The file matminer-0.3.9.tar.gz; downloaded with pip if not given."}
+    )
+    limit: int | None = field(
+        default=None,
+        metadata={"help": "Write only the first N materials, with the rows of the whole data set."},
+    )
+
+
+@dataclass(frozen=True)
+class Material:
+    """
+    One Materials Project id with everything the CSVs say about it.
+
+    Attributes:
+        material_id: Materials Project id, `mp-` and a number.
+        rows: CSV name -> its row, in the order of `SOURCES`; the first one gives the structure.
+        formula: reduced formula, on which all rows agree.
+    """
+
+    material_id: str
+    rows: dict[str, CsvRow]
+    formula: str
+
+
+def download_sdist(directory: Path) -> Path:
+    """
+    Downloads the source distribution with the pip, and from the index, that the user has configured.
+
+    Raises:
+        CrystalsError: with pip's own reason.
+    """
+    # pip runs the package's setup.py for its metadata; with the digest given it checks the file before that.
+    requirements = directory / "requirements.txt"
+    requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SDIST_SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "matminer"]
+    command += ["--requirement", str(requirements), "--dest", str(directory)]
+    print(f"downloading {REQUIREMENT} with pip", file=sys.stderr)
+    result = subprocess.run(command, capture_output=True, text=True)
+    found = sorted(directory.glob("*.tar.gz"))
+    if result.returncode or not found:
+        lines = result.stderr.splitlines() or ["no file"]
+        errors = [line[len("error: ") :] for line in lines if line.lower().startswith("error: ")]
+        reason = (errors or lines[-1:])[0]
+        raise CrystalsError(f"pip cannot download {REQUIREMENT} ({reason}): get it and pass it with --sdist")
+    return found[0]
+
+
+def read_csvs(sdist: Path, expected_sha256: str = SDIST_SHA256) -> dict[str, list[CsvRow]]:
+    """
+    Reads the four CSVs from the source distribution, without unpacking it to disk.
+
+    Args:
+        sdist: the `.tar.gz` file.
+        expected_sha256: its digest in hexadecimal digits.
+
+    Returns:
+        CSV name -> rows, in the order of `SOURCES`.
+
+    Raises:
+        CrystalsError: if the file is missing, has another digest, or lacks one of the CSVs.
+    """
+    try:
+        content = sdist.read_bytes()
+    except OSError as error:
+        raise CrystalsError(f"{sdist}: cannot be read ({error.strerror})") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected_sha256:
+        raise CrystalsError(f"{sdist}: not the file of {REQUIREMENT}: sha256 {digest}, not {expected_sha256}")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return {name: list(_read_csv(archive, f"{CSV_FOLDER}/{name}.csv")) for name in SOURCES}
+
+
+def _read_csv(archive: tarfile.TarFile, member: str) -> Iterator[CsvRow]:
+    try:
+        stream = archive.extractfile(member)
+    except KeyError:
+        stream = None
+    if stream is None:
+        raise CrystalsError(f"{member}: not in the source distribution")
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    next(text)  # one line with the reference to the paper stands above the header
+    reader = csv.reader(text)
+    header = next(reader)
+    for values in reader:
+        # Two of the CSVs have a column of row numbers that the header does not name, on the left.
+        yield dict(zip(header, values[-len(header) :], strict=True))
+
+
+def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
+    """
+    Merges the CSVs by `material_id`.
+
+    Returns:
+        the materials in the order of the numbers in their ids.
+
+    Raises:
+        CrystalsError: if two CSVs give different formulas for one id.
+    """
+    rows: dict[str, dict[str, CsvRow]] = {}
+    for source in SOURCES:
+        for row in tables[source]:
+            rows.setdefault(row["material_id"], {})[source] = row
+    materials = []
+    for material_id in sorted(rows, key=lambda name: int(name.removeprefix("mp-"))):
+        formulas = {source: _reduced_formula(row["formula"]) for source, row in rows[material_id].items()}
+        if len(set(formulas.values())) > 1:
+            raise CrystalsError(f"{material_id}: the CSVs disagree on its formula ({formulas})")
+        materials.append(Material(material_id, rows[material_id], next(iter(formulas.values()))))
+    return materials
+
+
+def _reduced_formula(text: str) -> str:
+    # flla writes a dictionary, "{'As': 1.0}"; the others write the formula itself.
+    return Composition(ast.literal_eval(text) if text.startswith("{") else text).reduced_formula
+
+
+def split_by_formula(
+    formulas: Sequence[str], test_rows: int = TEST_ROWS, validation_rows: int = VALIDATION_ROWS
+) -> list[str]:
+    """
+    Gives each row its split, with all rows of one formula in the same one.
+
+    The sorted formulas are shuffled with seed 0. In that order each goes to test if all its rows still fit in
+    there, else to validation if they fit, else to train.
+
+    Args:
+        formulas: reduced formula of every row.
+        test_rows: size of test.
+        validation_rows: size of validation.
+
+    Returns:
+        `train`, `validation` or `test` for every row.
+    """
+    rows_of = Counter(formulas)
+    shuffled = sorted(rows_of)
+    random.Random(0).shuffle(shuffled)
+    room = {"test": test_rows, "validation": validation_rows, "train": len(formulas)}
+    split_of = {}
+    for formula in shuffled:
+        split = next(name for name, rows in room.items() if rows_of[formula] <= rows)
+        room[split] -= rows_of[formula]
+        split_of[formula] = split
+    return [split_of[formula] for formula in formulas]
+
+
+def read_structure(source: str, row: CsvRow) -> Structure:
+    """
+    Reads the cell of a CSV row (lengths in Å) as the source gives it, with atoms wrapped into it.
+
+    Fractional coordinates are rounded to 6 decimals, and sites lose everything but element and place.
+    """
+    if source == "flla_2015":
+        given = Structure.from_dict(ast.literal_eval(row["structure"]))
+    else:
+        # Not the CIF in `structure`: many name a space group other than P1 above a complete list of sites.
+        given = Poscar.from_str(row["poscar"]).structure
+    # The second modulus takes back what rounding made 1.0.
+    coordinates = np.round(given.frac_coords % 1, DECIMALS) % 1
+    return Structure(given.lattice, [{site.specie: 1.0} for site in given], coordinates)
+
+
+def describe(structure: Structure) -> dict[str, Any]:
+    """Computes the columns that follow from the structure: density in g/cm³, volume of the cell in Å³."""
+    symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC, angle_tolerance=ANGLE_TOLERANCE)
+    elements = sorted(element.symbol for element in structure.composition.elements)
+    return {
+        "cif": str(CifWriter(structure, significant_figures=DECIMALS)),
+        "formula": structure.composition.reduced_formula,
+        "chemsys": "-".join(elements),
+        "nsites": len(structure),
+        "elements": elements,
+        "space_group_number": symmetry.get_space_group_number(),
+        "space_group_symbol": symmetry.get_space_group_symbol(),
+        "crystal_system": symmetry.get_crystal_system(),
+        "density": round(float(structure.density), DECIMALS),
+        "volume": round(float(structure.volume), DECIMALS),
+        "is_oxide": "O" in elements and len(elements) > 1,
+    }
+
+
+def to_record(material: Material) -> dict[str, Any]:
+    """
+    Computes every column of a material but its split.
+
+    Raises:
+        CrystalsError: if its structure or a number cannot be read, or the structure has another formula.
+    """
+    source, row = next(iter(material.rows.items()))
+    record: dict[str, Any] = {"material_id": material.material_id, "source": list(material.rows)}
+    try:
+        record |= describe(read_structure(source, row))
+        for name, values in material.rows.items():
+            record |= {key: round(float(values[column]), DECIMALS) for key, column in SOURCES[name].items()}
+    except (KeyError, ValueError, SyntaxError) as error:
+        raise CrystalsError(f"{material.material_id} in {source}.csv: cannot be read ({error})") from error
+    if record["formula"] != material.formula:
+        raise CrystalsError(f"{material.material_id}: {material.formula}, but cell of {record['formula']}")
+    return record
+
+
+def rebuild(
+    sdist: Path,
+    expected_sha256: str = SDIST_SHA256,
+    limit: int | None = None,
+    test_rows: int = TEST_ROWS,
+    validation_rows: int = VALIDATION_ROWS,
+) -> pa.Table:
+    """
+    Builds the whole data set in memory, with a progress bar on stderr.
+
+    Args:
+        sdist: source distribution of matminer 0.3.9.
+        expected_sha256: digest of `sdist` in hexadecimal digits.
+        limit: compute only the first materials; merging and splitting are still those of all.
+        test_rows: size of test.
+        validation_rows: size of validation.
+
+    Returns:
+        a table of `SCHEMA`; the data card gives the unit of each column.
+
+    Raises:
+        CrystalsError: as [`read_csvs`], [`merge`] and [`to_record`].
+    """
+    tables = read_csvs(sdist, expected_sha256)
+    with warnings.catch_warnings():
+        # pymatgen warns of elements without an electronegativity, of which the columns make no use.
+        warnings.simplefilter("ignore", UserWarning)
+        materials = merge(tables)
+        splits = split_by_formula([material.formula for material in materials], test_rows, validation_rows)
+        bar = track(materials[:limit], "crystals", console=Console(stderr=True))
+        records = [to_record(material) for material in bar]
+    rows = [record | {"split": split} for record, split in zip(records, splits, strict=False)]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
+    """
+    Writes one Parquet file for each split, and the card; a file is either complete or not there.
+
+    Raises:
+        CrystalsError: if the folder cannot be written to.
+    """
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".crystals-") as staging:
+            for split in SPLITS:
+                rows = table.filter(pc.equal(table["split"], split))
+                pq.write_table(rows, Path(staging) / f"{split}.parquet", compression="zstd")
+            (Path(staging) / "README.md").write_text(card, encoding="utf-8")
+            for path in sorted(Path(staging).iterdir()):
+                path.replace(output_dir / path.name)
+    except OSError as error:
+        raise CrystalsError(f"{output_dir}: cannot be written to ({error.strerror})") from error
+
+
+def make_card(limit: int | None) -> str:
+    """The bundled data card; for a limited rebuild only its head, as the rest counts all rows."""
+    card = CARD.read_text(encoding="utf-8")
+    if limit is None:
+        return card
+    head = card[: card.index("---\n", 4) + 4]
+    return f"{head}\n# MP crystals, a part\n\nThe first {limit} materials of the data set, for trials.\n"
+
+
+def check_output_dir(output_dir: Path) -> None:
+    """
+    Finds out before the long work, and without a trace, whether the results can be written.
+
+    Raises:
+        CrystalsError: if not.
+    """
+    existing = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise CrystalsError(f"{output_dir}: cannot be written to ({existing} is not a folder)")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise CrystalsError(f"{output_dir}: cannot be written to (no permission for {existing})")
+
+
+def run(arguments: RebuildArguments) -> None:
+    """
+    Runs the command.
+
+    Raises:
+        CrystalsError: if an argument, the source distribution or the folder is not usable.
+    """
+    output_dir = Path(arguments.output_dir)
+    if arguments.limit is not None and arguments.limit < 1:
+        raise CrystalsError(f"--limit {arguments.limit}: must be at least 1")
+    check_output_dir(output_dir)
+    card = make_card(arguments.limit)
+    with tempfile.TemporaryDirectory() as downloads:
+        sdist = download_sdist(Path(downloads)) if arguments.sdist is None else Path(arguments.sdist)
+        table = rebuild(sdist, limit=arguments.limit)
+    write_dataset(table, output_dir, card)
+    print(f"{table.num_rows} crystals in {output_dir}")
+
+
+def main() -> int:
+    """Entry point; returns the exit code, 2 for an error that the user can mend."""
+    (arguments,) = HfArgumentParser(RebuildArguments).parse_args_into_dataclasses()
+    try:
+        run(arguments)
+    except CrystalsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

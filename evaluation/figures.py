@@ -1,0 +1,78 @@
+"""Figures of the evaluation, at the column width of a paper."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+COLUMN_WIDTH = 3.4  # inches
+LABELS = {
+    "narrative": "narrative",
+    "narrative_masked": "narrative, formula masked",
+    "formula": "formula",
+    "formula_crystal_system": "formula, crystal system",
+}
+DIRECTION_LABELS = {"text_to_crystal": "text → crystal", "crystal_to_text": "crystal → text"}
+# Okabe and Ito's palette, told apart with any colour vision; the markers serve prints in grey.
+_STYLES = {
+    "narrative": ("#0072B2", "o"),
+    "narrative_masked": ("#D55E00", "s"),
+    "formula": ("#009E73", "^"),
+    "formula_crystal_system": ("#CC79A7", "D"),
+}
+_SETTINGS = {
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 2.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clac",
+}
+
+
+def retrieval_figure(result: dict[str, Any]) -> Figure:
+    """Top-k accuracy for k = 1..20 with 95 % bands, one panel a direction; `result` is that of `evaluate_retrieval`."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(COLUMN_WIDTH, 3.9), layout="constrained")
+        panels = figure.subplots(2, 1, sharex=True, sharey=True)
+        for panel, (direction, title) in zip(panels, DIRECTION_LABELS.items(), strict=True):
+            for kind, (colour, marker) in _STYLES.items():
+                curve = result["scores"][kind][direction]["curve"]
+                panel.plot(curve["k"], curve["accuracy"], color=colour, marker=marker)
+                panel.fill_between(curve["k"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+            candidates = result["scores"]["narrative"][direction]["candidates"]
+            longest = result["scores"]["narrative"][direction]["curve"]["k"]
+            panel.plot(longest, [k / candidates for k in longest], color="0.4", linestyle=":")
+            panel.set_title(f"{title}, {result['pool']:,} crystals", loc="left")
+            panel.set_ylabel("top-k accuracy")
+            panel.set_ylim(0, 1.02)
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.grid(axis="y", color="0.9", linewidth=0.5)
+            panel.set_axisbelow(True)
+        panels[-1].set_xlabel("k")
+        panels[-1].set_xticks([1, 5, 10, 15, 20])
+        handles = [
+            Line2D([], [], color=colour, marker=marker, label=LABELS[kind])
+            for kind, (colour, marker) in _STYLES.items()
+        ]
+        handles.append(Line2D([], [], color="0.4", linestyle=":", label="chance"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """The figure as `"png"` (300 dpi) or `"svg"`, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format=kind, dpi=300, metadata={"Date": None} if kind == "svg" else {})
+    return buffer.getvalue()

@@ -1,0 +1,464 @@
+"""Search over embedded crystals: exact nearest neighbours with filters, saved as three plain files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gemmi
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from .embedder import ASSETS
+from .structures_clac import ClacInputError
+from .tables import BUNDLED_CRYSTALS, bundled_crystals, read_table
+
+if TYPE_CHECKING:
+    from .embedder import ClacEmbedder
+
+BUNDLED_INDEX = ASSETS / "mp-index"
+CRYSTAL_SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
+
+_FORMAT = 1
+_JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
+
+
+def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
+    """
+    The `model.safetensors` of a checkpoint directory, or of a Hub id that is in the local cache or reachable.
+
+    Raises:
+        ClacInputError: there is no such file.
+    """
+    from transformers.utils import cached_file
+
+    weights = Path(checkpoint) / "model.safetensors"
+    if Path(checkpoint).is_dir():
+        if not weights.is_file():
+            raise ClacInputError(f"{checkpoint}: no weights in it (model.safetensors missing); save it again")
+        return weights
+    try:
+        return Path(cached_file(str(checkpoint), "model.safetensors"))
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ClacInputError(f"{checkpoint}: no such directory, nor to be had from the Hub ({reason})") from None
+
+
+def model_fingerprint(checkpoint: str | os.PathLike[str]) -> str:
+    """First 16 hexadecimal digits of the sha256 of [`checkpoint_weights`]: tells which weights made a vector."""
+    with checkpoint_weights(checkpoint).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def bundled_index() -> CrystalIndex:
+    """
+    The bundled data set, embedded with the bundled checkpoint.
+
+    Raises:
+        ClacInputError: this installation has none, or it is damaged.
+    """
+    return CrystalIndex.load(BUNDLED_INDEX)
+
+
+@dataclass
+class Filters:
+    """
+    Which crystals may be found; all conditions hold together.
+
+    Attributes:
+        elements: symbols that must all be present.
+        exclude_elements: symbols of which none may be present.
+        crystal_system: one of `CRYSTAL_SYSTEMS`.
+        space_group: number (1-230) or Hermann-Mauguin symbol in any setting, `Fm-3m`, `P6_3/mmc`, `P21/n`.
+        formula: composition, `TiO2` and `Ti2O4` alike.
+        ranges: column -> (smallest, largest), both included, `None` for an open end, in the column's unit. A crystal
+            whose value is unknown never passes.
+
+    Raises:
+        ClacInputError: a condition that no crystal could ever meet: unknown symbol, empty range, ...
+    """
+
+    elements: Sequence[str] = ()
+    exclude_elements: Sequence[str] = ()
+    crystal_system: str | None = None
+    space_group: str | int | None = None
+    formula: str | None = None
+    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.elements = [_element(symbol) for symbol in self.elements]
+        self.exclude_elements = [_element(symbol) for symbol in self.exclude_elements]
+        both = sorted(set(self.elements) & set(self.exclude_elements))
+        if both:
+            raise ClacInputError(f"{', '.join(both)}: both required and excluded; keep one of the two")
+        if self.crystal_system is not None:
+            self.crystal_system = self.crystal_system.strip().lower()
+            if self.crystal_system not in CRYSTAL_SYSTEMS:
+                known = ", ".join(CRYSTAL_SYSTEMS)
+                raise ClacInputError(f"unknown crystal system {self.crystal_system!r}; choose one of {known}")
+        if self.space_group is not None:
+            self.space_group = _space_group_number(self.space_group)
+        if self.formula is not None:
+            self.formula = _reduced_formula(self.formula)
+        for column, (low, high) in self.ranges.items():
+            if any(bound is not None and np.isnan(bound) for bound in (low, high)):
+                raise ClacInputError(f"{column}: a bound of its range is not a number")
+            if low is not None and high is not None and low > high:
+                raise ClacInputError(f"{column}: the minimum {low:g} is above the maximum {high:g}; swap them")
+
+
+def _element(symbol: str) -> str:
+    name = symbol.strip().capitalize()
+    # gemmi also reads the first letters of longer words.
+    number = gemmi.Element(name).atomic_number
+    if not number or gemmi.Element(number).name != name:
+        raise ClacInputError(f"unknown element symbol {symbol!r}; use symbols of the periodic table, such as Li")
+    return name
+
+
+def _space_group_number(space_group: str | int) -> int:
+    text = str(space_group).strip().replace("_", "")
+    group = gemmi.find_spacegroup_by_name(text) if text else None
+    if group is None:
+        raise ClacInputError(f"unknown space group {space_group!r}; give a number (1-230) or a symbol such as Fm-3m")
+    return group.number
+
+
+def _reduced_formula(formula: str) -> str:
+    from pymatgen.core import Composition
+
+    try:
+        return Composition(formula, strict=True).reduced_formula
+    except (ValueError, KeyError, TypeError):
+        raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4") from None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found crystal: `rank` from 1, `score` = cosine in [-1, 1], `row` in the index, `record` without its CIF."""
+
+    rank: int
+    score: float
+    row: int
+    record: dict[str, Any]
+
+
+class CrystalIndex:
+    r"""
+    A searchable table of embedded crystals.
+
+    >>> index = CrystalIndex.load("my-index")
+    >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
+
+    Args:
+        embeds: `(n, D)` float32, unit length.
+        table: n rows, one per crystal, in the same order.
+        model_fingerprint: of the checkpoint that made the embeddings, see [`model_fingerprint`].
+        model_name: what messages call that checkpoint.
+
+    Attributes:
+        skipped: after `build`, what was left out: (row of the given table, reason).
+
+    Raises:
+        ClacInputError: the shapes do not belong together.
+    """
+
+    def __init__(self, embeds: np.ndarray, table: pa.Table, model_fingerprint: str, model_name: str = ""):
+        embeds = np.asarray(embeds, dtype=np.float32)
+        if embeds.ndim != 2 or len(embeds) != table.num_rows:
+            raise ClacInputError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
+        self.embeds = embeds
+        self.table = table
+        self.model_fingerprint = model_fingerprint
+        self.model_name = model_name
+        self.skipped: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self.embeds)
+
+    @classmethod
+    def build(
+        cls,
+        embedder: ClacEmbedder,
+        table: pa.Table,
+        *,
+        on_error: str = "raise",
+        show_progress: bool | None = None,
+        model_name: str | None = None,
+    ) -> CrystalIndex:
+        """
+        Embeds the `cif` column of a table; its other columns become the records.
+
+        Args:
+            embedder: one that was loaded from a checkpoint, since an index names the weights that made it.
+            table: a `cif` column, and any properties (names and units as in the bundled data set can be filtered).
+            on_error: `"raise"`, `"skip"` or `"warn"`; a crystal that is skipped has no row in the index.
+            show_progress: a progress bar; default on long work at a terminal.
+            model_name: what messages call the checkpoint; default the name of its directory or its Hub id.
+
+        Raises:
+            ClacInputError: no `cif` column, no crystal left, or an embedder without a checkpoint.
+            InvalidStructureError: a structure is unusable and `on_error="raise"`.
+        """
+        if "cif" not in table.column_names:
+            raise ClacInputError(f"no column `cif` in the table, only {', '.join(table.column_names) or 'nothing'}")
+        source = str(embedder.model.name_or_path)
+        if not source:
+            raise ClacInputError("this model was never saved; save it and load it with ClacEmbedder.from_pretrained")
+        fingerprint = model_fingerprint(source)
+        if "material_id" in table.column_names:
+            names = [str(name) for name in table["material_id"].to_pylist()]
+        else:
+            names = [f"row {row + 1}" for row in range(table.num_rows)]
+        embeds, skipped = embedder.encode_crystals(
+            table["cif"].to_pylist(), names=names, on_error=on_error, return_skipped=True, show_progress=show_progress
+        )
+        if not len(embeds):
+            raise ClacInputError(f"no crystal to index: {skipped[0][1] if skipped else 'the table is empty'}")
+        kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
+        name = model_name or (Path(source).name if Path(source).is_dir() else source)
+        index = cls(embeds, table.take(kept), fingerprint, name)
+        index.skipped = skipped
+        return index
+
+    def require_model(self, fingerprint: str) -> None:
+        """
+        Raises:
+            ClacInputError: the index was made with other weights than those of this fingerprint.
+        """
+        if fingerprint != self.model_fingerprint:
+            raise ClacInputError(
+                f"the index was made with another checkpoint ({self.model_name} {self.model_fingerprint}, not "
+                f"{fingerprint}); give that one, or rebuild the index with `clac index`"
+            )
+
+    def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> list[Any]:
+        """
+        The k crystals nearest to a query, best first, by exact comparison with every crystal that passes the filters.
+
+        Args:
+            query: `(D,)`, or `(Q, D)` for many at once; its length does not matter.
+            k: how many; fewer come back when fewer pass the filters.
+
+        Returns:
+            A list of [`Hit`]; for `(Q, D)` a list of such lists.
+
+        Raises:
+            ClacInputError: wrong dimensions, `k` below 1, a query without a direction, a filter on a missing column.
+        """
+        if k < 1:
+            raise ClacInputError(f"k = {k}: ask for at least 1 crystal")
+        queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
+        if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
+            raise ClacInputError(f"query of shape {np.shape(query)} for an index of {self.embeds.shape[1]} dimensions")
+        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and lengths.all()):
+            raise ClacInputError("the query has no direction: it is zero, NaN or infinite")
+        rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
+        keys = self.embeds if filters is None else self.embeds[rows]
+        found = [self._hits(scores, rows, k) for scores in (queries / lengths) @ keys.T]
+        return found[0] if np.ndim(query) == 1 else found
+
+    def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> list[Hit]:
+        best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
+        best = best[np.argsort(-scores[best], kind="stable")]
+        records = self._records.take(rows[best]).to_pylist()
+        return [
+            Hit(rank, float(np.clip(scores[place], -1, 1)), int(rows[place]), record)
+            for rank, (place, record) in enumerate(zip(best, records, strict=True), start=1)
+        ]
+
+    def mask(self, filters: Filters) -> np.ndarray:
+        """
+        `(n,)` bool, which crystals pass.
+
+        Raises:
+            ClacInputError: a filter on a column that the index does not have.
+        """
+        mask = np.ones(len(self), dtype=bool)
+        if filters.elements or filters.exclude_elements:
+            present = self._element_masks
+            for symbol in filters.elements:
+                mask &= present.get(symbol, False)
+            for symbol in filters.exclude_elements:
+                mask &= ~present.get(symbol, np.zeros(len(self), dtype=bool))
+        equal = {
+            "crystal_system": filters.crystal_system,
+            "space_group_number": filters.space_group,
+            "formula": filters.formula,
+        }
+        for column, value in equal.items():
+            if value is not None:
+                mask &= self._column(column) == value
+        for column, (low, high) in filters.ranges.items():
+            values = self._column(column)
+            if not np.issubdtype(values.dtype, np.number):
+                raise ClacInputError(f"column {column} of the index holds no numbers")
+            # Unknown is NaN here, and NaN fails every comparison.
+            mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
+        return mask
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self.table.column_names:
+            raise ClacInputError(f"the index has no column {name}, so it cannot be filtered by it")
+        return self.table[name].to_numpy()
+
+    @cached_property
+    def _records(self) -> pa.Table:
+        return self.table.drop_columns(["cif"]) if "cif" in self.table.column_names else self.table
+
+    @cached_property
+    def _element_masks(self) -> dict[str, np.ndarray]:
+        """Symbol -> `(n,)` bool, which crystals contain it."""
+        self._column("elements")
+        column = self.table["elements"].combine_chunks()
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+            raise ClacInputError("column elements of the index is no list of symbols")
+        symbols = column.flatten().dictionary_encode()
+        rows = np.repeat(np.arange(len(self)), column.value_lengths().fill_null(0).to_numpy())
+        present = np.zeros((len(symbols.dictionary), len(self)), dtype=bool)
+        present[symbols.indices.to_numpy(), rows] = True
+        return dict(zip(symbols.dictionary.to_pylist(), present, strict=True))
+
+    def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
+        """
+        Writes `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16), whole or not at all; an index
+        that is already there is replaced.
+
+        Args:
+            table_source: `"mp-crystals"` leaves the table out and refers to the bundled data set instead, of which this
+                index must then be the whole, in order.
+
+        Raises:
+            ClacInputError: see [`check_target`]; or the table is not the one of `table_source`.
+        """
+        check_target(directory)
+        target = Path(directory).resolve()
+        if table_source is not None and _digest(_source_table(table_source)) != _digest(self.table):
+            raise ClacInputError(f"the table of this index is not {table_source}; save it with its table")
+        described = {
+            "format": _FORMAT,
+            "model_name": self.model_name,
+            "model_fingerprint": self.model_fingerprint,
+            "num_crystals": len(self),
+            "dim": self.embeds.shape[1],
+            "table": table_source or _TABLE,
+            "table_digest": _digest(self.table) if table_source else None,
+        }
+        # A sibling, so that the last step is a rename within one file system.
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        temporary.mkdir()
+        try:
+            (temporary / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+            save_file({"embeddings": self.embeds.astype(np.float16)}, temporary / _EMBEDDINGS)
+            if table_source is None:
+                pq.write_table(self.table, temporary / _TABLE, compression="zstd")
+            _replace(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
+        """
+        Reads a saved index, without the CIFs of its table.
+
+        Raises:
+            ClacInputError: there is no index, or it is damaged.
+        """
+        path = Path(directory)
+        if not (path / _JSON).is_file():
+            raise ClacInputError(f"{directory}: no index there ({_JSON} missing); make one with `clac index`")
+        try:
+            described = json.loads((path / _JSON).read_text(encoding="utf-8"))
+            if described["format"] > _FORMAT:
+                raise ClacInputError(
+                    f"{directory}: index of a later version; update clac, or rebuild with `clac index`"
+                )
+            if described["table"] == _TABLE:
+                table = read_table(path / _TABLE, with_cif=False)
+            else:
+                table = _source_table(described["table"])
+                if _digest(table) != described["table_digest"]:
+                    raise ValueError(f"{described['table']} has changed since")
+            embeds = load_file(path / _EMBEDDINGS)["embeddings"].astype(np.float32)
+            if embeds.shape != (described["num_crystals"], described["dim"]) or len(embeds) != table.num_rows:
+                raise ValueError(f"embeddings of shape {embeds.shape} for {table.num_rows} crystals")
+            lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
+            if not (np.isfinite(lengths).all() and lengths.all()):
+                raise ValueError("embeddings without a direction")
+            return cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
+        except ClacInputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ClacInputError(f"{directory}: damaged index ({reason}); rebuild it with `clac index`") from None
+
+
+def check_target(directory: str | os.PathLike[str]) -> None:
+    """
+    Whether an index may be written here: a new or empty directory, or an index, which is replaced.
+
+    Raises:
+        ClacInputError: something else stands there, or the parent directory is missing.
+    """
+    target = Path(directory).resolve()
+    if not target.parent.is_dir():
+        raise ClacInputError(f"{directory}: its parent directory does not exist; create it first")
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ClacInputError(f"{directory}: exists and is not an index directory; choose another name")
+    others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS})
+    if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
+        found = others[0] if others else "other files"
+        raise ClacInputError(f"{directory}: not an index, it holds {found}; choose another directory")
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Renames a directory to a target that may exist; a failure leaves the old one in place."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = new.with_suffix(".old")
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old)
+
+
+def _source_table(name: str) -> pa.Table:
+    if name != BUNDLED_CRYSTALS:
+        raise ClacInputError(f"unknown table source {name!r}; the only one is {BUNDLED_CRYSTALS}")
+    return bundled_crystals(with_cif=False)
+
+
+def _digest(table: pa.Table) -> str:
+    """Tells whether rows still stand where they stood, by their ids."""
+    ids = table["material_id"].to_pylist() if "material_id" in table.column_names else []
+    return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:16]
+
+
+__all__ = [
+    "BUNDLED_INDEX",
+    "CRYSTAL_SYSTEMS",
+    "CrystalIndex",
+    "Filters",
+    "Hit",
+    "bundled_index",
+    "check_target",
+    "checkpoint_weights",
+    "model_fingerprint",
+]

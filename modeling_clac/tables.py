@@ -1,0 +1,402 @@
+"""Tables of crystals: the bundled one, those made from files, and how they are shown in a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm.auto import tqdm
+
+from .embedder import ASSETS
+from .structures_clac import MAX_ATOMS, ClacInputError, Crystal, InvalidStructureError, parse_structure
+
+BUNDLED_CRYSTALS = "mp-crystals"
+SPLITS = ("train", "validation", "test")
+
+# Of all columns that the bundled data set has, and of those computed for other crystals.
+UNITS = {
+    "density": "g/cm³",
+    "volume": "Å³",
+    "formation_energy_per_atom": "eV/atom",
+    "energy_above_hull": "eV/atom",
+    "band_gap": "eV",
+    "bulk_modulus_vrh": "GPa",
+    "shear_modulus_vrh": "GPa",
+    "piezoelectric_modulus": "C/m²",
+}
+
+# g/mol over Å³ to g/cm³.
+_DENSITY_UNIT = 1.66053906660
+# As the symmetry columns of the bundled data set were made: Å and degrees.
+_SYMPREC, _ANGLE_TOLERANCE = 0.1, 5.0
+_PROGRESS_FROM = 64
+
+_DESCRIBED = pa.schema(
+    [
+        ("material_id", pa.string()),
+        ("formula", pa.string()),
+        ("chemsys", pa.string()),
+        ("nsites", pa.int32()),
+        ("elements", pa.list_(pa.string())),
+        ("space_group_number", pa.int32()),
+        ("space_group_symbol", pa.string()),
+        ("crystal_system", pa.string()),
+        ("density", pa.float64()),
+        ("volume", pa.float64()),
+    ]
+)
+
+
+def bundled_crystals(with_cif: bool = True) -> pa.Table:
+    """The bundled data set, one row per crystal: train, validation and test, in this order."""
+    return pa.concat_tables(
+        read_table(ASSETS / BUNDLED_CRYSTALS / f"{split}.parquet", with_cif=with_cif) for split in SPLITS
+    )
+
+
+def bundled_counts() -> dict[str, int]:
+    """Crystals in each split of the bundled data set."""
+    return {split: pq.read_metadata(ASSETS / BUNDLED_CRYSTALS / f"{split}.parquet").num_rows for split in SPLITS}
+
+
+def read_table(path: Path, with_cif: bool = True) -> pa.Table:
+    """A parquet file of crystals; the CIFs are most of it, and are not read without need."""
+    columns = None if with_cif else [name for name in pq.read_schema(path).names if name != "cif"]
+    return pq.read_table(path, columns=columns)
+
+
+def _composition(crystal: Crystal) -> Any:
+    from pymatgen.core import Composition
+
+    return Composition(Counter(gemmi.Element(int(number)).name for number in crystal.atomic_numbers))
+
+
+def describe_crystal(crystal: Crystal) -> dict[str, Any]:
+    """
+    What a structure says by itself: `formula` (reduced), `chemsys`, `nsites`, `elements`, `density` (g/cm³), `volume`
+    (Å³) and its space group (symprec 0.1 Å, angle tolerance 5°), which is None where none can be determined.
+    """
+    composition = _composition(crystal)
+    volume = float(abs(np.linalg.det(crystal.cell)))
+    elements = sorted(element.symbol for element in composition)
+    return {
+        "formula": composition.reduced_formula,
+        "chemsys": "-".join(elements),
+        "nsites": len(crystal),
+        "elements": elements,
+        **_symmetry(crystal),
+        "density": float(composition.weight) * _DENSITY_UNIT / volume,
+        "volume": volume,
+    }
+
+
+def _symmetry(crystal: Crystal) -> dict[str, Any]:
+    from pymatgen.core import Structure
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+    structure = Structure(crystal.cell, crystal.atomic_numbers, crystal.positions, coords_are_cartesian=True)
+    try:
+        analyzer = SpacegroupAnalyzer(structure, symprec=_SYMPREC, angle_tolerance=_ANGLE_TOLERANCE)
+        return {
+            "space_group_number": analyzer.get_space_group_number(),
+            "space_group_symbol": analyzer.get_space_group_symbol(),
+            "crystal_system": analyzer.get_crystal_system(),
+        }
+    except (ValueError, TypeError):
+        # Unusual cells have no symmetry that spglib can determine; they are crystals all the same.
+        return dict.fromkeys(("space_group_number", "space_group_symbol", "crystal_system"))
+
+
+def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """
+    Files as they are, directories as all `*.cif` below them, sorted; each file once.
+
+    Raises:
+        ClacInputError: a directory without CIF files.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".cif" and file.is_file())
+        if not found:
+            raise ClacInputError(f"{path}: no .cif file in this directory or below it")
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def read_crystals(
+    structures: Sequence[Any],
+    names: Sequence[str],
+    max_atoms: int | None = MAX_ATOMS,
+    on_error: str = "raise",
+) -> tuple[dict[int, Crystal], list[tuple[int, str]]]:
+    """
+    Parses structures; see [`parse_structure`].
+
+    Args:
+        names: how messages call them.
+        on_error: `"raise"` or `"skip"`.
+
+    Returns:
+        The crystals by their place in the input, and what was skipped: (place, reason).
+
+    Raises:
+        InvalidStructureError: a structure is unusable and `on_error="raise"`.
+    """
+    crystals: dict[int, Crystal] = {}
+    skipped: list[tuple[int, str]] = []
+    for place, (structure, name) in enumerate(zip(structures, _progress(names, "reading crystals"), strict=True)):
+        try:
+            crystals[place] = parse_structure(structure, name, max_atoms)
+        except InvalidStructureError as error:
+            if on_error == "raise":
+                raise
+            skipped.append((place, str(error)))
+    return crystals, skipped
+
+
+def crystal_table(
+    sources: Sequence[str | os.PathLike[str]], max_atoms: int | None = MAX_ATOMS, on_error: str = "raise"
+) -> tuple[pa.Table, list[str]]:
+    """
+    One table for an index from CIF files, directories of them, parquet files with a `cif` column, and `mp-crystals`,
+    the bundled data set. Columns are those of `describe_crystal`, `material_id` (the file name), `path` and `cif`; a
+    parquet file keeps its own and gets those it does not have.
+
+    Returns:
+        The table, and one line for each structure that was skipped.
+
+    Raises:
+        ClacInputError: a source is missing or unusable, or the columns of two sources do not go together.
+        InvalidStructureError: a structure is unusable and `on_error="raise"`.
+    """
+    tables, skipped = [], []
+    files = []
+    for source in sources:
+        if str(source) == BUNDLED_CRYSTALS:
+            tables.append(bundled_crystals())
+        elif Path(source).suffix.lower() == ".parquet":
+            table, reasons = _completed(_read_parquet(Path(source)), str(source), max_atoms, on_error)
+            tables.append(table)
+            skipped += reasons
+        else:
+            files.append(source)
+    if files:
+        table, reasons = _table_of_files(crystal_files(files), max_atoms, on_error)
+        tables.append(table)
+        skipped += reasons
+    try:
+        return pa.concat_tables(tables, promote_options="permissive"), skipped
+    except pa.ArrowException as error:
+        raise ClacInputError(f"columns of the inputs do not go together: {' '.join(str(error).split())}") from None
+
+
+def _table_of_files(files: list[Path], max_atoms: int | None, on_error: str) -> tuple[pa.Table, list[str]]:
+    crystals, skipped = read_crystals(files, [str(file) for file in files], max_atoms, on_error)
+    kept = [files[place] for place in crystals]
+    columns: dict[str, Any] = {
+        "path": pa.array([str(file) for file in kept], pa.string()),
+        # What parsed is text, in whichever encoding.
+        "cif": pa.array([file.read_text(encoding="utf-8-sig", errors="replace") for file in kept], pa.large_string()),
+    }
+    described = _described(list(crystals.values()), [file.name for file in kept])
+    table = pa.table({**{name: described[name] for name in described.column_names}, **columns})
+    return table, [reason for _, reason in skipped]
+
+
+def _described(crystals: Sequence[Crystal], ids: Sequence[str]) -> pa.Table:
+    rows = [describe_crystal(crystal) for crystal in _progress(crystals, "finding symmetries")]
+    named = [{"material_id": name, **row} for name, row in zip(ids, rows, strict=True)]
+    return pa.Table.from_pylist(named, schema=_DESCRIBED)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        table = read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+        raise ClacInputError(f"{path}: cannot be read as parquet ({reason})") from None
+    if "cif" not in table.column_names:
+        raise ClacInputError(f"{path}: no column `cif`, only {', '.join(table.column_names) or 'an empty table'}")
+    if not (pa.types.is_string(table["cif"].type) or pa.types.is_large_string(table["cif"].type)):
+        raise ClacInputError(f"{path}: column `cif` holds {table['cif'].type}, not the text of CIF files")
+    return table
+
+
+def _completed(table: pa.Table, path: str, max_atoms: int | None, on_error: str) -> tuple[pa.Table, list[str]]:
+    """A table with all columns of `_DESCRIBED`; structures are only parsed where one is missing."""
+    missing = [name for name in _DESCRIBED.names if name not in table.column_names]
+    if not missing:
+        return table, []
+    names = [f"{path} row {row + 1}" for row in range(table.num_rows)]
+    crystals, skipped = read_crystals(table["cif"].to_pylist(), names, max_atoms, on_error)
+    rows = list(crystals)
+    table = table.take(pa.array(rows, pa.int64()))
+    described = _described(list(crystals.values()), [f"{Path(path).stem}-{row + 1}" for row in rows])
+    for name in missing:
+        table = table.append_column(_DESCRIBED.field(name), described[name])
+    return table, [reason for _, reason in skipped]
+
+
+def _progress(items: Sequence[Any], description: str) -> Any:
+    # disable=None leaves the decision to whether the output is a terminal.
+    return tqdm(items, desc=description, leave=False, disable=None if len(items) >= _PROGRESS_FROM else True)
+
+
+def write_embeddings(
+    path: Path, names: Sequence[str], crystals: Sequence[Crystal], embeds: np.ndarray, metadata: Mapping[str, str]
+) -> None:
+    """A parquet file of `path`, `formula` and `embedding` `(D,)` float32, one row per crystal; whole or not at all."""
+    columns = {
+        "path": pa.array(names, pa.string()),
+        "formula": pa.array([_composition(crystal).reduced_formula for crystal in crystals], pa.string()),
+        "embedding": pa.array(list(embeds), pa.list_(pa.float32())),
+    }
+    # A sibling, so that the last step is a rename within one file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(pa.table(columns).replace_schema_metadata(dict(metadata)), temporary, compression="zstd")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# Column -> header and decimals, in the order in which a narrow terminal keeps them.
+_SHOWN = {
+    "density": ("density", 2),
+    "band_gap": ("gap", 2),
+    "energy_above_hull": ("above hull", 3),
+    "formation_energy_per_atom": ("formation", 3),
+    "bulk_modulus_vrh": ("bulk", 1),
+    "shear_modulus_vrh": ("shear", 1),
+    "refractive_index": ("refr. n", 2),
+    "dielectric_total": ("ε total", 2),
+    "piezoelectric_modulus": ("piezo", 3),
+    "dielectric_electronic": ("ε electr.", 2),
+    "poisson_ratio": ("Poisson", 2),
+    "elastic_anisotropy": ("anisotropy", 2),
+}
+_PIPE_WIDTH = 120
+
+
+def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
+    """
+    Prints a list of `Hit` as a table that fits the terminal (120 characters in a pipe); numbers are never cut.
+
+    Args:
+        asked: columns to show before all others.
+
+    Returns:
+        Headers of the columns that have values but found no room.
+    """
+    console = _console()
+    records = [hit.record for hit in hits]
+    first = [
+        ("#", [str(hit.rank) for hit in hits]),
+        ("score", [f"{hit.score:.3f}" for hit in hits]),
+        ("formula", [str(record.get("formula") or "") for record in records]),
+        ("space group", [str(record.get("space_group_symbol") or "") for record in records]),
+    ]
+    last = ("material", [str(record.get("material_id") or "") for record in records])
+    room = console.width - sum(_width(*column) for column in (*first, last))
+    shown: list[tuple[str, list[str]]] = []
+    hidden = []
+    for key in sorted(_SHOWN, key=lambda key: key not in asked):
+        header, decimals = _SHOWN[key]
+        values = [record.get(key) for record in records]
+        cells = ["" if value is None or value != value else f"{value:.{decimals}f}" for value in values]
+        column = (f"{header}\n{UNITS.get(key, '')}", cells)
+        if not any(cells):
+            continue
+        if hidden or _width(*column) > room:
+            hidden.append(header)
+            continue
+        room -= _width(*column)
+        shown.append(column)
+    numeric = {"#", "score", *(header for header, _ in shown)}
+    _print_columns(console, [*first, *shown, last], numeric)
+    return hidden
+
+
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table of a name and numbers; without a header line when the header is empty."""
+    columns = [(name, [row[place] for row in rows]) for place, name in enumerate(header)]
+    _print_columns(_console(), columns, numeric=set(header[1:]))
+
+
+def print_description(described: Mapping[str, Any], units: Mapping[str, str]) -> None:
+    """Prints values by name, one a line; `units` are keyed like `graph_tower.cutoff`."""
+    for key, value in described.items():
+        inner = value.items() if isinstance(value, Mapping) else [("", value)]
+        for name, entry in inner:
+            path = f"{key}.{name}" if name else key
+            label = path.replace("_", " ").replace(".", ": ")
+            print(f"{label:<32}{_readable(entry)} {units.get(path, '')}".rstrip())
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    # Rich takes a pipe for a terminal of 80 characters.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numeric: set[str]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for header, cells in columns:
+        # Only text may be shortened where there is no room.
+        is_number = header in numeric
+        least = _width(header, cells) - _GAP if is_number else None
+        justify = "right" if is_number else "left"
+        table.add_column(header, justify=justify, min_width=least, no_wrap=True, overflow="ellipsis")
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        table.add_row(*row)
+    console.print(table)
+
+
+# Padding and the divider between two columns.
+_GAP = 2
+
+
+def _width(header: str, cells: Sequence[str]) -> int:
+    return max(map(len, (*header.split("\n"), *cells))) + _GAP
+
+
+__all__ = [
+    "BUNDLED_CRYSTALS",
+    "SPLITS",
+    "UNITS",
+    "bundled_counts",
+    "bundled_crystals",
+    "crystal_files",
+    "crystal_table",
+    "describe_crystal",
+    "print_description",
+    "print_hits",
+    "print_rows",
+    "read_crystals",
+    "read_table",
+    "write_embeddings",
+]
