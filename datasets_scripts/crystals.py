@@ -406,14 +406,16 @@ def run(arguments: RebuildArguments) -> None:
 
 def main() -> int:
     """Entry point; returns the exit code, 2 for an error that the user can mend."""
-    (arguments,) = HfArgumentParser(RebuildArguments).parse_args_into_dataclasses()
+    # transformers declares its own name for "any dataclass", which mypy takes for a class of its own.
+    parser = HfArgumentParser(RebuildArguments)  # type: ignore[arg-type]
+    (arguments,) = parser.parse_args_into_dataclasses()
     try:
         run(arguments)
     except CrystalsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
     return 0
 

@@ -32,6 +32,7 @@ ClacProcessor.register_for_auto_class()
 
 # What uses the model rather than being it is imported when asked for.
 _LATE = {
+    "DEFAULT_MODEL": "embedder",
     "ClacEmbedder": "embedder",
     "CrystalIndex": "index",
     "narrate": "narrator",
@@ -45,6 +46,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "DEFAULT_MODEL",
     "ClacConfig",
     "ClacEmbedder",
     "ClacFeatureExtractor",

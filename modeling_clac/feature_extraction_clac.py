@@ -35,8 +35,8 @@ def build_edges(crystal: Crystal, cutoff: float, max_neighbors: int | None) -> t
     a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
 
     Returns:
-        `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L - r_i
-        in Å. E may be 0.
+        `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L
+        - r_i in Å. E may be 0.
     """
     targets, sources, images, distances = neighbor_pairs(crystal, cutoff)
     order = np.lexsort((distances, targets))
@@ -112,8 +112,9 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         squared = (edge_vector**2).sum(axis=1)
         if len(squared) and squared.min() < MIN_DISTANCE**2:
             source, target = edge_index[:, squared.argmin()]
+            first, second = sorted((source + 1, target + 1))
             raise InvalidStructureError(
-                f"{name or structure_name(structure)}: atoms {min(source, target) + 1} and {max(source, target) + 1} are at one place "
+                f"{name or structure_name(structure)}: atoms {first} and {second} are at one place "
                 f"({squared.min() ** 0.5:.2f} Å apart); remove the duplicate or order the site"
             )
         return {
@@ -197,8 +198,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
     @staticmethod
     def to_pyg(features: Any) -> Any:
         """
-        A processed batch -> torch-geometric `Batch` with `z`, `edge_index`, `edge_vector`, `edge_weight` (distances, Å),
-        and `pos`, `cell` when the batch was made with `return_geometry=True`. `to_data_list()` gives the crystals back.
+        A processed batch -> torch-geometric `Batch` with `z`, `edge_index`, `edge_vector`, `edge_weight` (distances,
+        Å), and `pos`, `cell` when the batch was made with `return_geometry=True`.
         """
         from torch_geometric.data import Batch, Data
 
@@ -214,6 +215,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
                 edge_index=features["edge_index"][:, edges] - start,
                 edge_vector=vectors,
                 edge_weight=vectors.norm(dim=1),
+                num_nodes=count,
             )
             if "positions" in features:
                 data.pos = features["positions"][start:end]

@@ -103,10 +103,11 @@ def init_clac_layer(layer: nn.Module) -> None:
 class CGCNN(nn.Module):
     """
     Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5:
-    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, by torch-geometric's `CGConv`.
+    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, by torch-geometric's
+    `CGConv`.
 
-    Atoms enter through a learnt embedding of the atomic number. The original normalises with BatchNorm, whose statistics
-    depend on the batch and on the number of processes; a LayerNorm after each convolution takes its place.
+    Atoms enter through a learnt embedding of the atomic number. The original normalises with BatchNorm, whose
+    statistics depend on the batch and on the number of processes; a LayerNorm after each convolution takes its place.
     """
 
     def __init__(self, config: Any):
@@ -137,14 +138,16 @@ class CGCNN(nn.Module):
 
 class PaiNNInteraction(nn.Module):
     """
-    One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10). φ depends on the sending atom only, so it is
-    computed once for each atom and gathered to the edges.
+    One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10). φ depends on the sending atom only, so it
+    is computed once for each atom and gathered to the edges.
     """
 
     def __init__(self, hidden_size: int, num_radial: int):
         super().__init__()
         self.hidden_size = hidden_size
-        self.phi = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size))
+        self.phi = nn.Sequential(
+            nn.Linear(hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size)
+        )
         self.filter = nn.Linear(num_radial, 3 * hidden_size)
         self.mix = nn.Linear(hidden_size, 2 * hidden_size, bias=False)
         self.update = nn.Sequential(

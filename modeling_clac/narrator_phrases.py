@@ -24,7 +24,7 @@ francium Ra radium Ac actinium Th thorium Pa protactinium U uranium Np neptunium
 Cm curium Bk berkelium Cf californium Es einsteinium Fm fermium Md mendelevium No nobelium Lr lawrencium Rf
 rutherfordium Db dubnium Sg seaborgium Bh bohrium Hs hassium Mt meitnerium Ds darmstadtium Rg roentgenium Cn
 copernicium Nh nihonium Fl flerovium Mc moscovium Lv livermorium Ts tennessine Og oganesson
-""".split()  # noqa: SIM905
+""".split()
 ELEMENT_NAMES: dict[str, str] = dict(zip(_NAMES[::2], _NAMES[1::2], strict=True))
 
 ARITY = {1: "unary", 2: "binary", 3: "ternary", 4: "quaternary", 5: "quinary", 6: "senary", 7: "septenary"}

@@ -13,7 +13,8 @@ from .structures_clac import ClacInputError
 _ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
     "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
+    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc "
+    "Lv Ts Og"
 ).split()
 
 
@@ -32,8 +33,8 @@ def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
     """
     A fast tokenizer that splits formulas into elements: `LiFePO4` reads as `Li Fe P O4`. Word pieces alone cut it as
     `life ##po ##4`, in which no element can be found. The rule is saved inside `tokenizer.json`, so it holds wherever
-    the tokenizer is loaded; for that the result is of the generic class, since the model-specific ones (`BertTokenizer`)
-    rebuild their normaliser on loading. Vocabulary and special tokens stay as they are.
+    the tokenizer is loaded; for that the result is of the generic class, since the model-specific ones
+    (`BertTokenizer`) rebuild their normaliser on loading. Vocabulary and special tokens stay as they are.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     rule = normalizers.Replace(Regex(_formula_boundary()), " ")

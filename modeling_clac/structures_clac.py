@@ -252,7 +252,7 @@ def _from_pymatgen_cif(text: str, label: str) -> Crystal:
         try:
             # Occupancies that exceed 1 by rounding only are no disorder.
             structures = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)
-        except Exception as error:  # noqa: BLE001 - the parser raises many kinds, all mean the same to the user
+        except Exception as error:  # the parser raises many kinds, all mean the same to the user
             reason = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
             raise InvalidStructureError(f"{label}: no valid structure in the CIF ({reason})") from None
     if not structures:

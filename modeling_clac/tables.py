@@ -305,7 +305,7 @@ def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
         ("#", [str(hit.rank) for hit in hits]),
         ("score", [f"{hit.score:.3f}" for hit in hits]),
         ("formula", [str(record.get("formula") or "") for record in records]),
-        ("space group", [str(record.get("space_group_symbol") or "") for record in records]),
+        ("space\ngroup", [str(record.get("space_group_symbol") or "") for record in records]),
     ]
     last = ("material", [str(record.get("material_id") or "") for record in records])
     room = console.width - sum(_width(*column) for column in (*first, last))
@@ -318,7 +318,7 @@ def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
         column = (f"{header}\n{UNITS.get(key, '')}", cells)
         if not any(cells):
             continue
-        if hidden or _width(*column) > room:
+        if _width(*column) > room:
             hidden.append(header)
             continue
         room -= _width(*column)

@@ -364,7 +364,7 @@ def test_the_table_fits_and_cuts_no_number(
     header, units, rule, *lines = result.out.splitlines()
     assert "\x1b" not in result.out
     assert all(len(line) <= width for line in result.out.splitlines())
-    assert "formation" in header and "space group" in header and "material" in header
+    assert "formation" in header and "formula" in header and "material" in header
     assert "eV/atom" in units and "g/cm³" in units
     assert set(rule) <= {"─", " "}
     hits = json.loads(clac(*arguments, "--formation-energy-max", "10", "--json").out)["hits"]

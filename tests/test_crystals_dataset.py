@@ -97,6 +97,8 @@ def test_script_gives_every_bundled_row_its_split(bundled: dict[str, dict[str, A
     assert splits == [record["split"] for record in records]
 
 
+# 0.333333 is read as 1/3, in both.
+@pytest.mark.filterwarnings("ignore:Issues encountered while parsing CIF")
 def test_rebuilt_rows_equal_the_bundled_ones(rebuilt: pa.Table, bundled: dict[str, dict[str, Any]]) -> None:
     records = rebuilt.to_pylist()
     assert {len(record["source"]) for record in records} == {1, 2, 3, 4}
@@ -148,7 +150,7 @@ def test_card_of_a_part_claims_no_counts_of_the_whole() -> None:
     assert "6,317" not in card
 
 
-def test_failed_write_spares_files(tmp_path: Path, rebuilt: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_is_clean(tmp_path: Path, rebuilt: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "train.parquet").write_text("old")
 
     def full_disk(*_args: Any, **_options: Any) -> None:

@@ -218,7 +218,7 @@ def test_on_error(extractor, cifs) -> None:
         ({"atomic_numbers": [11], "positions": [[0, 0, 0]]}, "cell missing"),
         ({"atomic_numbers": [11, 17], "positions": [[0, 0, 0]], "cell": np.eye(3)}, "2 atomic numbers but 1"),
         (3.14, "cannot read a structure from float"),
-        ("", "cannot be read|empty"),
+        ("", r"cannot be read|empty"),
         ("nowhere/x.cif", "nowhere/x.cif: cannot be read"),
     ],
 )
@@ -229,7 +229,7 @@ def test_bad_structures_say_why_in_one_line(extractor, structure, reason) -> Non
 
 
 def test_size_limit(structure_nacl) -> None:
-    with pytest.raises(InvalidStructureError, match="8 atoms .* limit of 7"):
+    with pytest.raises(InvalidStructureError, match=r"8 atoms .* limit of 7"):
         ClacFeatureExtractor(max_atoms=7)(structure_nacl)
     assert len(ClacFeatureExtractor(max_atoms=None)(structure_nacl)["batch"]) == 8
 

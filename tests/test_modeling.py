@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ def test_outputs(small_model, inputs) -> None:
     torch.testing.assert_close(output.logits_per_crystal, scale * output.crystal_embeds @ output.text_embeds.T)
     assert torch.equal(output.logits_per_text, output.logits_per_crystal.T)
     assert output.loss.ndim == 0
-    crystals = small_model.get_crystal_features(**{k: v for k, v in inputs.items() if "input" not in k and "mask" not in k})
+    graph = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
+    crystals = small_model.get_crystal_features(**graph)
     torch.testing.assert_close(crystals.pooler_output, output.crystal_embeds)
     texts = small_model.get_text_features(inputs["input_ids"], inputs["attention_mask"])
     torch.testing.assert_close(texts.pooler_output, output.text_embeds)
@@ -108,8 +110,11 @@ if rank == 0:
 def test_two_processes_give_the_gradients_of_the_joined_batch(tmp_path) -> None:
     script = tmp_path / "two.py"
     script.write_text(_TWO_PROCESSES)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", str(script)]
-    subprocess.run([*command, "two.pt", "one.pt"], cwd=tmp_path, check=True, capture_output=True, timeout=180)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    subprocess.run(
+        [*command, "two.pt", "one.pt"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300
+    )
     two, one = (torch.load(tmp_path / name, weights_only=True) for name in ("two.pt", "one.pt"))
     torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-12)
 
@@ -209,7 +214,8 @@ def test_text_pooling(bert_directory, small_processor) -> None:
             if pooling == "cls":
                 by_hand = hidden[:, 0]
             else:
-                by_hand = torch.stack([h[: int(m.sum())].mean(0) for h, m in zip(hidden, tokens["attention_mask"], strict=True)])
+                lengths = tokens["attention_mask"].sum(1).tolist()
+                by_hand = torch.stack([h[:length].mean(0) for h, length in zip(hidden, lengths, strict=True)])
             torch.testing.assert_close(pooled[pooling].pooler_output, model.text_projection(by_hand))
     assert not torch.allclose(pooled["cls"].pooler_output, pooled["mean"].pooler_output)
 

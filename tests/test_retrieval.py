@@ -32,6 +32,7 @@ from evaluation.retrieval import (
     sample_pool,
 )
 from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.narrator import narrate
 from modeling_clac.structures_clac import ClacInputError
 
 OUTPUTS = {"result.json", "table.md", "retrieval.png", "retrieval.svg"}
@@ -223,7 +224,8 @@ def test_identical_texts_bound_what_can_be_reached(records: list[dict[str, Any]]
 def test_texts_of_the_queries(records: list[dict[str, Any]]) -> None:
     record = next(record for record in records if len(record["elements"]) == 3)
     texts = query_texts([record], seed=3)
-    assert record["formula"] in texts["narrative"][0]
+    assert texts["narrative"] == [narrate(record, seed=(3, record["material_id"]))]
+    assert texts["narrative_masked"] == [narrate(record, seed=(3, record["material_id"]), mask_formula=True)]
     assert record["formula"] not in texts["narrative_masked"][0]
     assert texts["formula"] == [record["formula"]]
     assert texts["formula_crystal_system"] == [f"{record['formula']}, {record['crystal_system']}"]

@@ -17,17 +17,31 @@ from modeling_clac.structures_clac import ClacInputError
 
 
 @contextmanager
-def replaced_directory(directory: Path) -> Iterator[Path]:
-    """Yields a new directory that takes the place of `directory` when the block ends without an exception."""
+def replaced_directory(directory: Path, accelerator: Accelerator | None = None) -> Iterator[Path]:
+    """
+    Yields a new directory that takes the place of `directory` when the block ends without an exception. With an
+    accelerator all processes enter, write into the one directory, and leave together.
+    """
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
+    main = accelerator is None or accelerator.is_main_process
+
+    def wait() -> None:
+        if accelerator is not None:
+            accelerator.wait_for_everyone()
+
+    if main:
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        new.mkdir(parents=True)
+    wait()
     yield new
-    if directory.exists():
-        os.rename(directory, old)  # noqa: PTH104 - one system call each, so a crash leaves the old or the new
-    os.rename(new, directory)  # noqa: PTH104
-    shutil.rmtree(old, ignore_errors=True)
+    wait()
+    if main:
+        if directory.exists():
+            os.rename(directory, old)  # noqa: PTH104 - one system call each, so a crash leaves the old or the new
+        os.rename(new, directory)  # noqa: PTH104
+        shutil.rmtree(old, ignore_errors=True)
+    wait()
 
 
 def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, training: dict[str, Any]) -> None:
@@ -40,23 +54,10 @@ def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, trai
 
 def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any], arguments: dict[str, Any]) -> None:
     """Weights, optimiser, schedule, random states and the place in the data; called by every process."""
-    accelerator.wait_for_everyone()
-    new = directory.with_name(directory.name + ".new")
-    if accelerator.is_main_process:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(new))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        (new / "state.json").write_text(json.dumps({"state": state, "arguments": arguments}), encoding="utf-8")
-        old = directory.with_name(directory.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        if directory.exists():
-            os.rename(directory, old)  # noqa: PTH104
-        os.rename(new, directory)  # noqa: PTH104
-        shutil.rmtree(old, ignore_errors=True)
-    accelerator.wait_for_everyone()
+    with replaced_directory(directory, accelerator) as new:
+        accelerator.save_state(str(new))
+        if accelerator.is_main_process:
+            (new / "state.json").write_text(json.dumps({"state": state, "arguments": arguments}), encoding="utf-8")
 
 
 def load_state(accelerator: Accelerator, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:

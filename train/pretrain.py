@@ -196,10 +196,14 @@ def _scores(queries: Any, keys: Any) -> dict[str, float]:
 class StopRequest:
     """Turns SIGTERM and Ctrl-C into a flag, so that the step in progress is finished and saved."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> StopRequest:
         self.received = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _receive(self, number: int, _frame: Any) -> None:
         self.received = number
@@ -208,9 +212,13 @@ class StopRequest:
 def train(arguments: PretrainArguments) -> dict[str, Any]:
     """
     Runs pre-training to its end, or to a stop that `--resume` continues from. Returns the last state: `epoch`,
-    `batch` (within the epoch), `step`, `best` (validation top-1) and `finished`.
+    `batch` (within the epoch), `step`, `best` (validation top-1), `seconds` (of all its parts) and `finished`.
     """
-    stop = StopRequest()
+    with StopRequest() as stop:
+        return _train(arguments, stop)
+
+
+def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     accelerator = Accelerator(
         mixed_precision=choose_precision(arguments.mixed_precision),
         log_with=None if arguments.report_to == "none" else arguments.report_to,
@@ -249,7 +257,7 @@ def train(arguments: PretrainArguments) -> dict[str, Any]:
     # The schedule is stepped once for a joined batch, so accelerate must not multiply it by the processes.
     model, optimizer = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": -1.0, "finished": False}
+    state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": -1.0, "seconds": 0.0, "finished": False}
     if arguments.resume:
         state = load_state(accelerator, output / "last", recipe_of(arguments))
         say(f"resumed at epoch {state['epoch']}, batch {state['batch']} (step {state['step']} of {total})")
@@ -263,8 +271,8 @@ def train(arguments: PretrainArguments) -> dict[str, Any]:
         f"precision {accelerator.mixed_precision}, {accelerator.num_processes} process(es)"
     )
 
-    started_at, started_step = time.monotonic(), state["step"]
-    first_new = state["step"]
+    first_step, first_seconds = state["step"], state["seconds"]
+    started_at = time.monotonic() - first_seconds
     bar = tqdm(total=total, initial=state["step"], desc="pre-training", disable=not accelerator.is_main_process)
     model.train()
     while state["epoch"] < arguments.num_epochs and not stop.received:
@@ -280,10 +288,11 @@ def train(arguments: PretrainArguments) -> dict[str, Any]:
             losses.append(loss.item())
             state["step"] += 1
             state["batch"] += 1
+            state["seconds"] = round(time.monotonic() - started_at, 1)
             bar.update()
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
             if state["batch"] < len(batches):
-                if stop.received or (arguments.max_steps and state["step"] - first_new >= arguments.max_steps):
+                if stop.received or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
                     break
                 if arguments.save_steps and state["step"] % arguments.save_steps == 0:
                     save_state(accelerator, output / "last", state, recipe_of(arguments))
@@ -291,14 +300,14 @@ def train(arguments: PretrainArguments) -> dict[str, Any]:
             break
         state["epoch"], state["batch"] = state["epoch"] + 1, 0
         state["finished"] = state["epoch"] == arguments.num_epochs
-        _end_of_epoch(accelerator, model, processor, parsed["validation"], state, losses, output, arguments, started_at)
+        _end_of_epoch(accelerator, model, processor, parsed["validation"], state, losses, output, arguments)
         save_state(accelerator, output / "last", state, recipe_of(arguments))
     bar.close()
     if not state["finished"]:
         save_state(accelerator, output / "last", state, recipe_of(arguments))
         say(f"stopped at step {state['step']} of {total}; saved, continue with --resume")
-    rate = (state["step"] - started_step) * arguments.batch_size * accelerator.num_processes
-    say(f"{rate / max(time.monotonic() - started_at, 1e-9):.1f} pairs/s")
+    pairs = (state["step"] - first_step) * arguments.batch_size * accelerator.num_processes
+    say(f"{pairs / max(state['seconds'] - first_seconds, 1e-9):.1f} pairs/s")
     accelerator.end_training()
     return state
 
@@ -312,15 +321,13 @@ def _end_of_epoch(
     losses: list[float],
     output: Path,
     arguments: PretrainArguments,
-    started_at: float,
 ) -> None:
     """Validation retrieval on the main process, one line of log, and the checkpoint `best`."""
     bare = accelerator.unwrap_model(model)
     if accelerator.is_main_process:
         scores = validate(bare, processor, *validation)
         mean_loss = sum(losses) / max(len(losses), 1)
-        entry = {"epoch": state["epoch"], "step": state["step"], "loss": mean_loss, **scores}
-        entry["seconds"] = round(time.monotonic() - started_at, 1)
+        entry = {**{key: state[key] for key in ("epoch", "step", "seconds")}, "loss": mean_loss, **scores}
         with (output / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         accelerator.print(
@@ -337,14 +344,10 @@ def _end_of_epoch(
 
 def main() -> None:
     try:
-        state = train(parse_arguments(PretrainArguments))
-    except (ClacInputError, ValueError) as error:
-        if not isinstance(error, ClacInputError):
-            raise
+        train(parse_arguments(PretrainArguments))
+    except ClacInputError as error:
         print(f"pretrain: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    if not state["finished"]:
-        raise SystemExit(0)
 
 
 if __name__ == "__main__":

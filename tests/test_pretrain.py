@@ -1,0 +1,229 @@
+"""Pre-training through its real entry point: learning, resuming, stopping, refusing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CRYSTALS, ROOT
+from safetensors.torch import load_file
+
+from modeling_clac import ClacEmbedder
+from modeling_clac.structures_clac import ClacInputError, parse_structure
+from train.arguments import parse_arguments
+from train.checkpoints import replaced_directory
+from train.data import PairBatches, TextStyle
+from train.pretrain import PretrainArguments, parameter_groups, train
+
+SMALL = {
+    "graph_hidden_size": 16,
+    "graph_num_interactions": 1,
+    "graph_num_radial": 6,
+    "graph_cutoff": 4.5,
+    "graph_max_neighbors": 8,
+    "projection_dim": 16,
+    "batch_size": 8,
+    "limit": 32,
+    "num_epochs": 2,
+    "max_text_tokens": 48,
+    "learning_rate": 3e-3,
+    "text_learning_rate": 1e-3,
+}
+
+
+def arguments(bert_directory: Path, output: Path, **kwargs) -> PretrainArguments:
+    options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "output_dir": str(output)}
+    return PretrainArguments(**{**options, **kwargs})
+
+
+@pytest.fixture(scope="module")
+def finished(bert_directory, tmp_path_factory) -> Path:
+    """A run of two epochs, uninterrupted."""
+    output = tmp_path_factory.mktemp("finished")
+    state = train(arguments(bert_directory, output))
+    assert (state["finished"], state["step"]) == (True, 8)
+    return output
+
+
+def test_writes_a_log_and_a_loadable_best_checkpoint(finished, cifs) -> None:
+    log = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    assert [entry["epoch"] for entry in log] == [1, 2]
+    assert all(0 <= entry["text_to_crystal_top_1"] <= 1 for entry in log)
+    assert ClacEmbedder.from_pretrained(finished / "best").encode_crystals(cifs[:2]).shape == (2, 16)
+    training = json.loads((finished / "best" / "training.json").read_text())
+    assert training["recipe"]["num_epochs"] == 2 and "output_dir" not in training["recipe"]
+    assert {"commit", "versions", "validation"} <= set(training)
+    assert sorted(path.name for path in finished.iterdir()) == ["best", "last", "log.jsonl"]
+
+
+def test_learns(bert_directory, tmp_path) -> None:
+    train(arguments(bert_directory, tmp_path, num_epochs=12))
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < 0.8 * log[0]["loss"]
+
+
+@pytest.mark.parametrize("steps", [3, 5])
+def test_resumed_run_ends_with_the_same_weights(bert_directory, finished, tmp_path, steps) -> None:
+    """Stopped inside an epoch and continued: bit for bit the weights of the uninterrupted run."""
+    state = train(arguments(bert_directory, tmp_path, max_steps=steps))
+    assert (state["finished"], state["step"]) == (False, steps)
+    assert train(arguments(bert_directory, tmp_path, resume=True))["finished"]
+    expected, result = (load_file(p / "last" / "model.safetensors") for p in (finished, tmp_path))
+    assert all(torch.equal(expected[name], result[name]) for name in expected)
+
+
+def test_resume_refuses_another_recipe(bert_directory, tmp_path) -> None:
+    train(arguments(bert_directory, tmp_path, max_steps=1))
+    with pytest.raises(ClacInputError, match="another learning_rate"):
+        train(arguments(bert_directory, tmp_path, resume=True, learning_rate=1.0))
+    with pytest.raises(ClacInputError, match="holds a run already"):
+        train(arguments(bert_directory, tmp_path))
+    with pytest.raises(ClacInputError, match="nothing to resume"):
+        train(arguments(bert_directory, tmp_path / "empty", resume=True))
+
+
+def launch(*words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "train.pretrain", *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sigterm_saves_and_the_run_continues(bert_directory, tmp_path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "num_epochs": 500}
+    recipe.write_text("".join(f"{key}: {value}\n" for key, value in options.items()))
+    process = launch(str(recipe), "--output_dir", str(tmp_path / "run"))
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "last").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "continue with --resume" in output
+    state = json.loads((tmp_path / "run" / "last" / "state.json").read_text())["state"]
+    assert 0 < state["step"] < 2000
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("text_model: x\nlearning_rte: 1\n", "unknown key 'learning_rte'"),
+        ("- a list\n", "'key: value' lines"),
+        ("a: [1\n", "not YAML"),
+        (None, "cannot read the recipe"),
+        ("text_model: {missing}\ndataset: {data}\n", "text_model {missing}:"),
+        ("text_model: {bert}\ndataset: {missing}\n", "{missing}: cannot load split"),
+        ("text_model: {bert}\ndataset: {data}\nbatch_size: 0\n", "batch_size=0 must be positive"),
+        ("text_model: {bert}\ndataset: {data}\nlimit: 4\nbatch_size: 8\n", "do not fill one batch of 8"),
+        ("text_model: {bert}\ndataset: {data}\nmixed_precision: fp8\n", "choose auto, bf16 or no"),
+    ],
+)
+def test_bad_recipes_are_one_line(bert_directory, tmp_path, recipe, message) -> None:
+    places = {"missing": str(tmp_path / "nowhere"), "bert": str(bert_directory), "data": str(CRYSTALS)}
+    path = tmp_path / "recipe.yaml"
+    if recipe is not None:
+        path.write_text(recipe.format(**places))
+    process = launch(str(path), "--output_dir", str(tmp_path / "run"))
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("pretrain: error: ") and message.format(**places) in last
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_override_the_recipe(tmp_path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("text_model: a\noutput_dir: b\nbatch_size: 4\ntext_layers: [0, 2]\n")
+    parsed = parse_arguments(PretrainArguments, [str(recipe), "--batch_size", "16"])
+    assert (parsed.text_model, parsed.batch_size, parsed.text_layers) == ("a", 16, [0, 2])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda p: p.name)
+def test_committed_recipes_parse(path) -> None:
+    assert parse_arguments(PretrainArguments, [str(path)]).output_dir == f"runs/{path.stem}"
+
+
+@pytest.fixture(scope="module")
+def batches(small_processor, records) -> PairBatches:
+    some = records[:100]
+    style = TextStyle(0.3, 0.7, 0.1, 0.1)
+    crystals = [parse_structure(record["cif"]) for record in some]
+    return PairBatches(crystals, some, small_processor, style, 8, seed=0, max_text_tokens=64)
+
+
+def test_epochs_are_functions_of_the_seed(batches) -> None:
+    first, again, other = (list(batches.epoch(e)) for e in (0, 0, 1))
+    assert len(first) == len(batches) == 12
+    for a, b in zip(first, again, strict=True):
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    assert any(a["input_ids"].shape != b["input_ids"].shape for a, b in zip(first, other, strict=True))
+    late = list(batches.epoch(0, first_batch=7))
+    assert torch.equal(late[0]["input_ids"], first[7]["input_ids"]) and len(late) == 5
+    assert next(iter(first[0])) == "input_ids"
+
+
+def test_processes_share_the_joined_batch(small_processor, records) -> None:
+    some = records[:64]
+    crystals = [parse_structure(record["cif"]) for record in some]
+    style = TextStyle(0.5, 0.5, 0.0, 0.0)
+
+    def atoms(batch_size: int, index: int, count: int) -> list[list[int]]:
+        pairs = PairBatches(crystals, some, small_processor, style, batch_size, 0, 64, index, count)
+        return [sorted(batch["num_atoms"].tolist()) for batch in pairs.epoch(0)]
+
+    joined, left, right = atoms(16, 0, 1), atoms(8, 0, 2), atoms(8, 1, 2)
+    assert joined == [sorted(a + b) for a, b in zip(left, right, strict=True)]
+
+
+def test_every_crystal_once_and_systems_together(batches) -> None:
+    plan = batches._plan(0, [10] * 100)
+    rows = np.concatenate(plan)
+    assert len(rows) == len(set(rows.tolist())) == 96
+
+
+def test_text_styles(records) -> None:
+    masked = TextStyle(0.5, 0.5, masked=1.0, short=0.0)
+    short = TextStyle(0.5, 0.5, masked=0.0, short=1.0)
+    for record in records[:50]:
+        assert record["formula"] not in masked.write(record, (0, 0)).split()
+        assert len(short.write(record, (0, 1)).split()) < 30
+    assert masked.write(records[0], (0, 0)) == masked.write(records[0], (0, 0))
+
+
+def test_rates_and_decay(small_model, bert_directory, tmp_path) -> None:
+    groups = parameter_groups(small_model, arguments(bert_directory, tmp_path))
+    assert sum(len(group["params"]) for group in groups) == len(list(small_model.parameters()))
+    assert {(group["lr"], group["weight_decay"]) for group in groups} == {
+        (3e-3, 0.01),
+        (3e-3, 0.0),
+        (1e-3, 0.01),
+        (1e-3, 0.0),
+    }
+
+
+def test_a_directory_is_replaced_whole_or_not_at_all(tmp_path) -> None:
+    target = tmp_path / "best"
+    with replaced_directory(target) as new:
+        (new / "a").write_text("1")
+    with pytest.raises(RuntimeError), replaced_directory(target) as new:
+        (new / "a").write_text("2")
+        raise RuntimeError
+    assert (target / "a").read_text() == "1"
+    with replaced_directory(target) as new:
+        (new / "a").write_text("3")
+    assert (target / "a").read_text() == "3"

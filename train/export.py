@@ -1,0 +1,163 @@
+"""
+A trained checkpoint -> a directory to publish: weights stored in half the space, a model card with measured numbers.
+
+    python -m train.export --checkpoint runs/clac-mini/best --output_dir modeling_clac/assets/clac-mini \
+        --result evaluation/results/clac-mini/result.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import modeling_clac
+from evaluation.reporting import retrieval_markdown
+from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import parse_arguments
+from train.checkpoints import replaced_directory
+
+PACKAGE = Path(modeling_clac.__file__).parent
+
+_CARD = """---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: feature-extraction
+base_model: {text_model}
+datasets: [mp-crystals]
+tags: [materials-science, crystals, contrastive-learning, graph-neural-network]
+---
+
+# {name}
+
+Crystals and English text in one {dim}-dimensional space: a {encoder} graph tower ({hidden} features, {interactions}
+interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å) and {layers} layers of `{text_model}`,
+trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451. {parameters:.1f} M parameters.
+
+```python
+from modeling_clac import ClacEmbedder
+
+embedder = ClacEmbedder.from_pretrained()
+crystals = embedder.encode_crystals(["NaCl.cif"])
+print(embedder.similarity(embedder.encode_text(["rock salt"]), crystals))
+```
+
+## Training data
+
+The {num_train} training crystals of `mp-crystals` (Materials Project records distributed with matminer 0.3.9,
+CC BY 4.0; formula-disjoint splits) with narratives written from their properties by this package's narrator, anew in
+every epoch. No text by people or language models is in it.
+
+## Training
+
+Recipe, as run at commit `{commit}`, seed {seed}; the best of its epochs on the validation split was epoch {epoch},
+{minutes:.0f} minutes of training on two CPU cores:
+
+```yaml
+{recipe}
+```
+
+{versions}. The weights are stored in float16 and computed with in float32.
+
+## Measured
+
+{table}
+
+The test split was used for these numbers only.
+
+## Limits
+
+* Inorganic crystals of up to some hundred atoms, as density functional theory relaxes them; no molecules, no disorder.
+* Trained on narratives of computed properties: it knows formulas, elements, symmetry, density and the properties that
+  the records hold, and application areas as far as these justify them. It has read no papers.
+* Cosine similarities rank; they are no probabilities and no property predictions.
+"""
+
+
+@dataclass
+class ExportArguments:
+    """Arguments of the export."""
+
+    checkpoint: str = field(metadata={"help": "A checkpoint directory written by train.pretrain."})
+    output_dir: str = field(metadata={"help": "The directory to write."})
+    result: str | None = field(default=None, metadata={"help": "result.json of evaluation.retrieval for the card."})
+    num_train: int = field(default=4781, metadata={"help": "Training crystals, for the card."})
+
+
+def export(arguments: ExportArguments) -> None:
+    """
+    Raises:
+        ClacInputError: the checkpoint is missing or was not written by pre-training.
+    """
+    source, target = Path(arguments.checkpoint), Path(arguments.output_dir)
+    if not (source / "training.json").is_file():
+        raise ClacInputError(f"{source}: no training.json in it; give a checkpoint that train.pretrain wrote")
+    embedder = ClacEmbedder.from_pretrained(source, device="cpu")
+    training = json.loads((source / "training.json").read_text(encoding="utf-8"))
+    with replaced_directory(target) as new:
+        embedder.model.save_pretrained(new)
+        embedder.processor.save_pretrained(new)
+        weights = load_file(new / "model.safetensors")
+        half = {name: w.half() if w.ndim == 2 else w for name, w in weights.items()}
+        save_file(half, new / "model.safetensors", metadata={"format": "pt"})
+        (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
+        result = json.loads(Path(arguments.result).read_text(encoding="utf-8")) if arguments.result else None
+        card = model_card(target.name, embedder, training, result, arguments.num_train)
+        (new / "README.md").write_text(card, encoding="utf-8")
+        if target.resolve().is_relative_to(PACKAGE.resolve()):
+            _link_code(new, target)
+
+
+def _link_code(new: Path, target: Path) -> None:
+    """Inside the package the code that travels with a checkpoint is the package's own, so it is linked, not copied."""
+    for file in new.glob("*.py"):
+        file.unlink()
+        file.symlink_to(os.path.relpath(PACKAGE.resolve() / file.name, target.resolve()))
+
+
+def model_card(
+    name: str, embedder: ClacEmbedder, training: dict[str, Any], result: dict[str, Any] | None, num_train: int
+) -> str:
+    """The card of a checkpoint, from its configuration, its training record and its evaluation."""
+    config, recipe = embedder.model.config, training["recipe"]
+    graph = config.graph_config
+    return _CARD.format(
+        name=name,
+        dim=config.projection_dim,
+        encoder={"painn": "PaiNN", "cgcnn": "CGCNN"}[graph.encoder],
+        hidden=graph.hidden_size,
+        interactions=graph.num_interactions,
+        neighbors=graph.max_neighbors or "(all)",
+        cutoff=graph.cutoff,
+        layers=config.text_config.num_hidden_layers,
+        text_model=recipe["text_model"],
+        parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,
+        num_train=f"{num_train:,}",
+        commit=training["commit"],
+        seed=recipe["seed"],
+        epoch=training["validation"]["epoch"],
+        minutes=training["validation"]["seconds"] / 60,
+        recipe="\n".join(f"{key}: {json.dumps(value)}" for key, value in recipe.items()),
+        versions=", ".join(f"{package} {version}" for package, version in training["versions"].items()),
+        table=retrieval_markdown(result).strip() if result else "Not evaluated yet.",
+    )
+
+
+def main() -> None:
+    torch.set_grad_enabled(False)
+    try:
+        export(parse_arguments(ExportArguments))
+    except ClacInputError as error:
+        print(f"export: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
