@@ -25,7 +25,7 @@ _STYLES = {
     "formula": ("#009E73", "^"),
     "formula_crystal_system": ("#CC79A7", "D"),
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,

@@ -46,7 +46,7 @@ def caption(result: dict[str, Any]) -> str:
 
 def print_retrieval(result: dict[str, Any]) -> None:
     """The scores on the terminal, with the interval of top-1 only so that they fit, and the caption below."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("query", "direction", "top-1", "95 %", "top-3", "top-10", "MRR", "ceiling"):
         table.add_column(name, justify="left" if name in ("query", "direction") else "right", no_wrap=name != "query")
     for kind, directions in result["scores"].items():

@@ -40,13 +40,13 @@ def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
     Raises:
         ClacInputError: there is no such file.
     """
-    from transformers.utils import cached_file
-
     weights = Path(checkpoint) / "model.safetensors"
     if Path(checkpoint).is_dir():
         if not weights.is_file():
             raise ClacInputError(f"{checkpoint}: no weights in it (model.safetensors missing); save it again")
         return weights
+    from transformers.utils import cached_file
+
     try:
         return Path(cached_file(str(checkpoint), "model.safetensors"))
     except OSError as error:
@@ -216,10 +216,11 @@ class CrystalIndex:
         if not source:
             raise ClacInputError("this model was never saved; save it and load it with ClacEmbedder.from_pretrained")
         fingerprint = model_fingerprint(source)
-        if "material_id" in table.column_names:
-            names = [str(name) for name in table["material_id"].to_pylist()]
-        else:
-            names = [f"row {row + 1}" for row in range(table.num_rows)]
+        names = [f"row {row + 1}" for row in range(table.num_rows)]
+        for column in ("material_id", "path"):
+            if column in table.column_names:
+                values = table[column].to_pylist()
+                names = [name if value is None else str(value) for name, value in zip(names, values, strict=True)]
         embeds, skipped = embedder.encode_crystals(
             table["cif"].to_pylist(), names=names, on_error=on_error, return_skipped=True, show_progress=show_progress
         )

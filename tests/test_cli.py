@@ -199,7 +199,7 @@ def test_embed_refuses_in_one_line_and_writes_nothing(clac: Run, tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["empty", "one-place", "disordered"])
-def test_classify_and_search_refuse_in_one_line(
+def test_the_other_commands_refuse_in_one_line(
     clac: Run, tmp_path: Path, small_checkpoint: Path, index_directory: Path, kind: str
 ):
     content, reason = BAD[kind]
@@ -208,6 +208,9 @@ def test_classify_and_search_refuse_in_one_line(
     assert_one_line(clac("classify", file, "--labels", "a,b", "--model", small_checkpoint), str(file), reason)
     like = clac("search", "--like", file, "--index", index_directory, "--model", small_checkpoint)
     assert_one_line(like, str(file), reason)
+    made = clac("index", file, "-o", tmp_path / "index", "--model", small_checkpoint)
+    assert_one_line(made, str(file), reason)
+    assert not (tmp_path / "index").exists()
 
 
 def test_missing_things_are_named(clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path):

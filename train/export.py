@@ -2,7 +2,7 @@
 A trained checkpoint -> a directory to publish: weights stored in half the space, a model card with measured numbers.
 
     python -m train.export --checkpoint runs/clac-mini/best --output_dir modeling_clac/assets/clac-mini \
-        --result evaluation/results/clac-mini/result.json
+        --result evaluation/results/clac-mini/result.json --index_dir modeling_clac/assets/mp-index
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 import modeling_clac
 from evaluation.reporting import retrieval_markdown
 from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.index import CrystalIndex
 from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
 from train.arguments import parse_arguments
 from train.checkpoints import replaced_directory
 
@@ -88,6 +90,9 @@ class ExportArguments:
     checkpoint: str = field(metadata={"help": "A checkpoint directory written by train.pretrain."})
     output_dir: str = field(metadata={"help": "The directory to write."})
     result: str | None = field(default=None, metadata={"help": "result.json of evaluation.retrieval for the card."})
+    index_dir: str | None = field(
+        default=None, metadata={"help": "Also embed the bundled crystals with it, and write their index here."}
+    )
     num_train: int = field(default=4781, metadata={"help": "Training crystals, for the card."})
 
 
@@ -113,6 +118,9 @@ def export(arguments: ExportArguments) -> None:
         (new / "README.md").write_text(card, encoding="utf-8")
         if target.resolve().is_relative_to(PACKAGE.resolve()):
             _link_code(new, target)
+    if arguments.index_dir is not None:
+        index = CrystalIndex.build(ClacEmbedder.from_pretrained(target), bundled_crystals(), model_name=target.name)
+        index.save(arguments.index_dir, table_source=BUNDLED_CRYSTALS)
 
 
 def _link_code(new: Path, target: Path) -> None:

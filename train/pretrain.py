@@ -48,6 +48,9 @@ class PretrainArguments:
     text_model_path: str | None = field(
         default=None, metadata={"help": "Read text_model from this directory instead of the Hub (no network)."}
     )
+    init_checkpoint: str | None = field(
+        default=None, metadata={"help": "Start from the weights of this CLaC checkpoint instead of fresh towers."}
+    )
     dataset: str = field(
         default="modeling_clac/assets/mp-crystals", metadata={"help": "Crystals with properties: directory or Hub id."}
     )
@@ -126,7 +129,10 @@ def choose_precision(requested: str) -> str:
 
 
 def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]:
-    """Pretrained text tower, fresh graph tower and projections, and the processor that fits them."""
+    """Pretrained text tower, fresh graph tower and projections, and the processor that fits them; or a checkpoint's."""
+    if arguments.init_checkpoint is not None:
+        embedder = ClacEmbedder.from_pretrained(arguments.init_checkpoint, device="cpu")
+        return embedder.model.train(), embedder.processor
     graph_config = ClacGraphConfig(
         encoder=arguments.graph_encoder,
         hidden_size=arguments.graph_hidden_size,
