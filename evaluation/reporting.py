@@ -50,12 +50,12 @@ def print_retrieval(result: dict[str, Any]) -> None:
     for name in ("query", "direction", "top-1", "95 %", "top-3", "top-10", "MRR", "ceiling"):
         table.add_column(name, justify="left" if name in ("query", "direction") else "right", no_wrap=name != "query")
     for kind, directions in result["scores"].items():
-        for direction, label in DIRECTION_LABELS.items():
+        for place, (direction, label) in enumerate(DIRECTION_LABELS.items()):
             scores = directions[direction]
             low, high = scores["intervals"]["top_1"]
             first, *others = (f"{scores[name]:.3f}" for name in COLUMNS)
             ceiling = f"{scores['ceiling']['top_1']:.3f}"
-            table.add_row(LABELS[kind], label, first, f"{low:.3f}-{high:.3f}", *others, ceiling)
+            table.add_row("" if place else LABELS[kind], label, first, f"{low:.3f}-{high:.3f}", *others, ceiling)
     console = Console()
     console.print(table)
     console.print(caption(result), markup=False, highlight=False)

@@ -1,0 +1,1 @@
+../../graph_encoders_clac.py
