@@ -12,7 +12,7 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,12 +43,18 @@ DIRECTIONS = ("text_to_crystal", "crystal_to_text")
 class RetrievalArguments:
     """Arguments of the retrieval evaluation."""
 
-    model: str = field(default=str(DEFAULT_MODEL), metadata={"help": "Checkpoint: a directory or a Hub id."})
+    # No paths as defaults: results record the arguments, and would name the place of this installation.
+    model: str | None = field(
+        default=None, metadata={"help": "Checkpoint: a directory or a Hub id; default the bundled one."}
+    )
     split: str = field(default="test", metadata={"help": "Split whose crystals make the pool."})
     pool: int = field(default=1024, metadata={"help": "Crystals in the pool; a larger split is sampled."})
-    data: str = field(
-        default=str(ASSETS / "mp-crystals"),
-        metadata={"help": "Directory with {split}.parquet, or a directory or file of parquet with a split column."},
+    data: str | None = field(
+        default=None,
+        metadata={
+            "help": "Directory with {split}.parquet, or a directory or file of parquet with a split column; default "
+            "the bundled crystals."
+        },
     )
     seed: int = field(default=0, metadata={"help": "Seed of the pool, the wording of the texts and the bootstrap."})
     output: str | None = field(
@@ -62,7 +68,8 @@ class RetrievalArguments:
 class Embedder(Protocol):
     """What the evaluation asks of a model; [`ClacEmbedder`] is one."""
 
-    def encode_crystals(self, structures: Any, **kwargs: Any) -> Any: ...
+    @property
+    def encode_crystals(self) -> Callable[..., Any]: ...
 
     def encode_text(self, texts: list[str], *, batch_size: int, show_progress: bool | None) -> np.ndarray: ...
 
@@ -285,15 +292,16 @@ def run(arguments: RetrievalArguments) -> dict[str, Any]:
         ClacInputError: an argument, the data or the model is unusable; nothing has been written then.
     """
     _check(arguments)
-    records = read_split(Path(arguments.data), arguments.split)
+    name = arguments.model or str(DEFAULT_MODEL)
+    records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
     pool = sample_pool(records, arguments.pool, arguments.seed)
     if len(pool) < arguments.pool:
         print(f"split {arguments.split!r} has {len(pool):,} crystals, fewer than --pool {arguments.pool:,}: using all")
     try:
-        embedder = ClacEmbedder.from_pretrained(arguments.model)
-        model = describe_model(arguments.model)
+        embedder = ClacEmbedder.from_pretrained(name)
+        model = describe_model(name)
     except OSError as error:
-        raise ClacInputError(f"{arguments.model}: cannot load the model ({str(error).splitlines()[0]})") from None
+        raise ClacInputError(f"{name}: cannot load the model ({str(error).splitlines()[0]})") from None
     scores = evaluate_retrieval(
         embedder,
         pool,

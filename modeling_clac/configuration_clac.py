@@ -79,7 +79,7 @@ class ClacConfig(PreTrainedConfig):
     model_type = "clac"
     sub_configs_defaults = {
         "text_config": SubConfigSpec(AutoConfig, model_type="bert"),
-        "graph_config": ClacGraphConfig,
+        "graph_config": ClacGraphConfig,  # type: ignore[dict-item]
     }
     keys_to_ignore_at_inference = ["logits_per_crystal", "logits_per_text"]
 

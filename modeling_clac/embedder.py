@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class ClacEmbedder:
         processor = ClacProcessor.from_pretrained(name, **hub)
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        return cls(model.to(device), processor)
+        return cls(model.to(device), processor)  # type: ignore[arg-type]
 
     @property
     def device(self) -> torch.device:
@@ -73,14 +73,6 @@ class ClacEmbedder:
         """Learnt inverse temperature 1/τ: calibrated logit = logit scale · cosine."""
         return float(self.model.logit_scale.detach().float().clamp(max=MAX_LOGIT_SCALE).exp())
 
-    @overload
-    def encode_crystals(
-        self, structures: Any, *, return_skipped: Literal[False] = False, **kwargs: Any
-    ) -> np.ndarray: ...
-    @overload
-    def encode_crystals(
-        self, structures: Any, *, return_skipped: Literal[True], **kwargs: Any
-    ) -> tuple[np.ndarray, list[tuple[int, str]]]: ...
     @torch.inference_mode()
     def encode_crystals(
         self,
@@ -91,7 +83,7 @@ class ClacEmbedder:
         on_error: str = "raise",
         return_skipped: bool = False,
         show_progress: bool | None = None,
-    ) -> np.ndarray | tuple[np.ndarray, list[tuple[int, str]]]:
+    ) -> Any:
         r"""
         Args:
             structures: one or many of CIF text, path, pymatgen `Structure`, ase `Atoms`, torch-geometric `Data`.
@@ -102,7 +94,8 @@ class ClacEmbedder:
             show_progress: a progress bar; default on long work at a terminal.
 
         Returns:
-            `(num_crystals, projection_dim)` float32, unit length, in the order of the input.
+            `(num_crystals, projection_dim)` float32, unit length, in the order of the input; with `return_skipped` a
+            pair of it and the list.
 
         Raises:
             InvalidStructureError: a structure is unusable and `on_error="raise"`.

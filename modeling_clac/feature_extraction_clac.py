@@ -192,7 +192,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             reason = skipped[0][1] if skipped else "the list of structures is empty"
             raise InvalidStructureError(f"no usable structure: {reason}")
         features = self.collate(graphs, return_geometry)
-        features.skipped = skipped
+        features.skipped = skipped  # type: ignore[attr-defined]
         return features
 
     @staticmethod

@@ -83,10 +83,10 @@ def use_clac_init(module: nn.Module) -> None:
     """Marks the layers of a module, those inside `CGConv` too, for [`init_clac_layer`]."""
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Embedding)):
-            layer.is_clac_layer = True
+            layer.is_clac_layer = True  # type: ignore[assignment]
 
 
-def init_clac_layer(layer: nn.Module) -> None:
+def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
     """
     Xavier weights, zero biases, unit normal embeddings. With transformers' default of N(0, 0.02) everywhere, messages
     would start a thousand times smaller than the atoms they are added to, and the geometry would not be seen.

@@ -45,11 +45,11 @@ def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
         if not weights.is_file():
             raise ClacInputError(f"{checkpoint}: no weights in it (model.safetensors missing); save it again")
         return weights
-    from transformers.utils import cached_file
+    from huggingface_hub import hf_hub_download
 
     try:
-        return Path(cached_file(str(checkpoint), "model.safetensors"))
-    except OSError as error:
+        return Path(hf_hub_download(str(checkpoint), "model.safetensors"))
+    except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ClacInputError(f"{checkpoint}: no such directory, nor to be had from the Hub ({reason})") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
@@ -38,11 +38,11 @@ class ClacOutput(ModelOutput):
         text_model_output: output of the text tower.
     """
 
-    loss: torch.FloatTensor | None = None
-    logits_per_crystal: torch.FloatTensor | None = None
-    logits_per_text: torch.FloatTensor | None = None
-    crystal_embeds: torch.FloatTensor | None = None
-    text_embeds: torch.FloatTensor | None = None
+    loss: Tensor | None = None
+    logits_per_crystal: Tensor | None = None
+    logits_per_text: Tensor | None = None
+    crystal_embeds: Tensor | None = None
+    text_embeds: Tensor | None = None
     graph_model_output: BaseModelOutputWithPooling | None = None
     text_model_output: BaseModelOutput | None = None
 
@@ -83,7 +83,7 @@ class ClacPreTrainedModel(PreTrainedModel):
         if isinstance(module, ClacModel):
             init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
         elif getattr(module, "is_clac_layer", False):
-            init_clac_layer(module)
+            init_clac_layer(module)  # type: ignore[arg-type]
         else:
             super()._init_weights(module)
 
@@ -91,7 +91,7 @@ class ClacPreTrainedModel(PreTrainedModel):
 class ClacGraphModel(ClacPreTrainedModel):
     """The graph tower alone: crystal graphs to pooled crystal features."""
 
-    config_class = ClacGraphConfig
+    config_class = ClacGraphConfig  # type: ignore[assignment]
     base_model_prefix = "graph_model"
     main_input_name = "atomic_numbers"
 
@@ -101,7 +101,8 @@ class ClacGraphModel(ClacPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        return self.encoder.embedding
+        embedding: nn.Embedding = self.encoder.embedding  # type: ignore[assignment]
+        return embedding
 
     @can_return_tuple
     def forward(
@@ -129,7 +130,7 @@ class ClacGraphModel(ClacPreTrainedModel):
 
 def _without_pooler(config: Any) -> dict[str, bool]:
     """CLaC pools by itself; the encoders that come with a pooler (not all do) are built without it."""
-    signature = inspect.signature(MODEL_MAPPING[type(config)].__init__)
+    signature = inspect.signature(MODEL_MAPPING[type(config)])  # type: ignore[arg-type]
     return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
 
 
@@ -140,11 +141,13 @@ class ClacModel(ClacPreTrainedModel):
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
-        self.text_model = AutoModel.from_config(config.text_config, **_without_pooler(config.text_config))
-        self.graph_model = ClacGraphModel(config.graph_config)
+        text_config: Any = config.text_config
+        graph_config: Any = config.graph_config
+        self.text_model = AutoModel.from_config(text_config, **_without_pooler(text_config))
+        self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
-        self.crystal_projection = ClacProjection(config.graph_config.output_size, dim, dropout)
-        self.text_projection = ClacProjection(config.text_config.hidden_size, dim, dropout)
+        self.crystal_projection = ClacProjection(graph_config.output_size, dim, dropout)
+        self.text_projection = ClacProjection(text_config.hidden_size, dim, dropout)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
 
@@ -152,7 +155,7 @@ class ClacModel(ClacPreTrainedModel):
     def from_text_graph_pretrained(
         cls,
         text_model_name_or_path: str,
-        graph_config: ClacGraphConfig | dict[str, Any] | None = None,
+        graph_config: ClacGraphConfig | PreTrainedConfig | dict[str, Any] | None = None,
         text_layers: Sequence[int] | None = None,
         text_dropout: float | None = None,
         graph_model_name_or_path: str | None = None,

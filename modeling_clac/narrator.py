@@ -359,9 +359,7 @@ _TELLERS: dict[str, Callable[[_Known, _Draw], str | None]] = {
     "formation_energy": _tell_single("formation_energy_per_atom"),
     "stability": _tell_stability,
     "band_gap": _tell_single("band_gap"),
-    "moduli": _tell_pair(
-        ("bulk_modulus_vrh", "b"), ("shear_modulus_vrh", "g"), words.MODULI, words.BULK, words.SHEAR
-    ),
+    "moduli": _tell_pair(("bulk_modulus_vrh", "b"), ("shear_modulus_vrh", "g"), words.MODULI, words.BULK, words.SHEAR),
     "poisson_ratio": _tell_single("poisson_ratio"),
     "elastic_anisotropy": _tell_single("elastic_anisotropy"),
     "dielectric": _tell_pair(
@@ -473,9 +471,7 @@ def narrate(
     or `max_applications` is out of range.
     """
     return " ".join(
-        narrate_sentences(
-            record, seed, mask_formula=mask_formula, keep=keep, max_applications=max_applications
-        )
+        narrate_sentences(record, seed, mask_formula=mask_formula, keep=keep, max_applications=max_applications)
     )
 
 

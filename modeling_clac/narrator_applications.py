@@ -39,9 +39,7 @@ PLATINUM_GROUP = _symbols("Ru Rh Pd Os Ir Pt")
 # Sets that only one rule below uses.
 _OXIDANTS = _symbols("O S Se F Cl Br I P N")
 _CONDUCTING = (
-    (TRANSITION - _symbols("Y Zr Sc Hf Ta Zn"))
-    | (LANTHANIDES - _symbols("La Lu"))
-    | _symbols("Sn Pb Sb Bi Te")
+    (TRANSITION - _symbols("Y Zr Sc Hf Ta Zn")) | (LANTHANIDES - _symbols("La Lu")) | _symbols("Sn Pb Sb Bi Te")
 )
 _MULTIVALENT = _symbols("Mg Ca")
 _OXYGEN_SULFUR = _symbols("O S Se")

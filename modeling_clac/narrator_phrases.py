@@ -223,11 +223,7 @@ SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
     (True, True, False): _SYSTEM_SYMBOL,
     (True, False, True): _SYSTEM_NUMBER,
     (False, True, True): _SYMBOL_NUMBER,
-    (True, True, True): _ALL_SYMMETRY
-    + _SYSTEM_SYMBOL
-    + _SYSTEM_NUMBER[:2]
-    + _SYMBOL_NUMBER[:2]
-    + _SYSTEM[:2],
+    (True, True, True): _ALL_SYMMETRY + _SYSTEM_SYMBOL + _SYSTEM_NUMBER[:2] + _SYMBOL_NUMBER[:2] + _SYSTEM[:2],
 }
 
 # -------------------- cell

@@ -101,7 +101,7 @@ class ClacProcessor(ProcessorMixin):
         if structures is not None:
             features = self.feature_extractor(structures, on_error=on_error, return_tensors=return_tensors)
             inputs.update(features)
-            inputs.skipped = features.skipped
+            inputs.skipped = features.skipped  # type: ignore[attr-defined]
         return inputs
 
     def to_pyg(self, inputs: Any) -> Any:

@@ -76,7 +76,11 @@ def read_table(path: Path, with_cif: bool = True) -> pa.Table:
 def _composition(crystal: Crystal) -> Any:
     from pymatgen.core import Composition
 
-    return Composition(Counter(gemmi.Element(int(number)).name for number in crystal.atomic_numbers))
+    return Composition(Counter(_symbols(crystal)))
+
+
+def _symbols(crystal: Crystal) -> list[str]:
+    return [gemmi.Element(int(number)).name for number in crystal.atomic_numbers]
 
 
 def describe_crystal(crystal: Crystal) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def _symmetry(crystal: Crystal) -> dict[str, Any]:
     from pymatgen.core import Structure
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-    structure = Structure(crystal.cell, crystal.atomic_numbers, crystal.positions, coords_are_cartesian=True)
+    structure = Structure(crystal.cell, _symbols(crystal), crystal.positions, coords_are_cartesian=True)
     try:
         analyzer = SpacegroupAnalyzer(structure, symprec=_SYMPREC, angle_tolerance=_ANGLE_TOLERANCE)
         return {
@@ -369,8 +373,9 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
         # Only text may be shortened where there is no room.
         is_number = header in numeric
         least = _width(header, cells) - _GAP if is_number else None
-        justify = "right" if is_number else "left"
-        table.add_column(header, justify=justify, min_width=least, no_wrap=True, overflow="ellipsis")
+        table.add_column(
+            header, justify="right" if is_number else "left", min_width=least, no_wrap=True, overflow="ellipsis"
+        )
     for row in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*row)
     console.print(table)

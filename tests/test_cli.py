@@ -362,16 +362,16 @@ def test_the_table_fits_and_cuts_no_number(
     clac: Run, index_directory: Path, small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ):
     monkeypatch.setenv("COLUMNS", str(width))
-    arguments = ("search", "an oxide", "--index", index_directory, "--model", small_checkpoint, "-k", "12")
+    arguments = ("search", "an oxide", "--index", index_directory, "--model", small_checkpoint, "-k", "10")
     result = clac(*arguments, "--formation-energy-max", "10")
-    header, units, rule, *lines = result.out.splitlines()
+    *header, rule, _ = result.out.splitlines()[:4]
+    lines = result.out.splitlines()[3:]
     assert "\x1b" not in result.out
     assert all(len(line) <= width for line in result.out.splitlines())
-    assert "formation" in header and "formula" in header and "material" in header
-    assert "eV/atom" in units and "g/cm³" in units
+    assert {"formation", "formula", "material", "eV/atom", "g/cm³"} <= set(" ".join(header).split())
     assert set(rule) <= {"─", " "}
     hits = json.loads(clac(*arguments, "--formation-energy-max", "10", "--json").out)["hits"]
-    assert len(lines) == len(hits) == 12
+    assert len(lines) == len(hits) == 10
     for line, hit in zip(lines, hits, strict=True):
         assert line.split()[:3] == [str(hit["rank"]), f"{hit['score']:.3f}", hit["formula"]]
         assert f"{hit['formation_energy_per_atom']:.3f}" in line

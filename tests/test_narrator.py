@@ -178,8 +178,7 @@ def untrue_numbers(sentence: str, record: Record) -> list[str]:
         decimals = len(shown.partition(".")[2])
         slack = 0.5 * 10.0**-decimals * (1 + 1e-6)
         if not any(
-            abs(float(shown) - value) <= slack and CONTEXT[column].search(text)
-            for column, value in values.items()
+            abs(float(shown) - value) <= slack and CONTEXT[column].search(text) for column, value in values.items()
         ):
             wrong.append(shown)
     # Whatever digit the pattern does not take for a number has no business in the sentence.
@@ -235,9 +234,7 @@ finite = st.floats(min_value=1e-6, max_value=900, allow_nan=False)
 @given(
     values=st.fixed_dictionaries(
         {column: finite for column in UNITS if column != "formation_energy_per_atom"}
-        | dict.fromkeys(
-            ("poisson_ratio", "elastic_anisotropy", "refractive_index", "dielectric_total"), finite
-        )
+        | dict.fromkeys(("poisson_ratio", "elastic_anisotropy", "refractive_index", "dielectric_total"), finite)
         | {"formation_energy_per_atom": st.floats(-6, 6), "nsites": st.integers(1, 500)}
     ),
     seed=st.integers(),
@@ -312,9 +309,7 @@ def test_no_family_word_beyond_what_is_certain(formula: str, word: str) -> None:
         assert word not in narrate({"formula": formula}, seed, max_applications=0).lower()
 
 
-@pytest.mark.parametrize(
-    ("formula", "word"), [("NaCl", "binary"), ("LiCoO2", "ternary"), ("LiFePO4", "quaternary")]
-)
+@pytest.mark.parametrize(("formula", "word"), [("NaCl", "binary"), ("LiCoO2", "ternary"), ("LiFePO4", "quaternary")])
 def test_arity(formula: str, word: str) -> None:
     texts = " ".join(narrate({"formula": formula}, seed, max_applications=0) for seed in range(60))
     assert set(re.findall(r"binary|ternary|quaternary|unary", texts)) == {word}
@@ -432,9 +427,7 @@ def test_formula_alone() -> None:
         assert any(formula in narrate({"formula": formula}, seed) for seed in range(5))
 
 
-@pytest.mark.parametrize(
-    "record", [{}, {"density": None, "formula": NAN}, {"material_id": "x-9"}, {"elements": []}]
-)
+@pytest.mark.parametrize("record", [{}, {"density": None, "formula": NAN}, {"material_id": "x-9"}, {"elements": []}])
 def test_nothing_known_is_a_one_line_error(record: Record) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         narrate(record)
@@ -557,12 +550,8 @@ def test_max_applications(most: int) -> None:
 
 
 def test_fact_order_varies() -> None:
-    first = {
-        narrate_sentences(only("density", "band_gap", "nsites"), s, max_applications=0)[0] for s in range(60)
-    }
-    openers = {
-        c for c in ("density", "band_gap", "nsites") for s in first if re.search(TELLTALES[c], s, re.I)
-    }
+    first = {narrate_sentences(only("density", "band_gap", "nsites"), s, max_applications=0)[0] for s in range(60)}
+    openers = {c for c in ("density", "band_gap", "nsites") for s in first if re.search(TELLTALES[c], s, re.I)}
     assert openers == {"density", "band_gap", "nsites"}
 
 

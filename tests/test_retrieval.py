@@ -290,6 +290,8 @@ def test_command_writes_result_table_and_figure(small_checkpoint: Path, tmp_path
     assert (result["seed"], result["split"], result["split_size"], result["pool"]) == (0, "test", 1024, 16)
     assert "--pool 16" in result["command"]
     assert {"commit", "versions", "date"} <= result.keys()
+    # A result names no place of the machine beyond what the command named.
+    assert str(ROOT) not in json.dumps({**result, "command": ""})
     table = (output.parent / "table.md").read_text(encoding="utf-8")
     assert table == retrieval_markdown(result)
     rows = [line for line in table.splitlines() if line.startswith("| ")]

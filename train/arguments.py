@@ -24,7 +24,7 @@ def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
         ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = HfArgumentParser(kind)
+    parser = HfArgumentParser(kind)  # type: ignore[arg-type]
     if words and words[0].endswith((".yaml", ".yml")):
         values = _read_recipe(Path(words.pop(0)), kind)
         parser.set_defaults(**values)
