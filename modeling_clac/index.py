@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from .embedder import ASSETS
 from .structures_clac import ClacInputError
@@ -361,7 +362,8 @@ class CrystalIndex:
         temporary.mkdir()
         try:
             (temporary / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-            save_file({"embeddings": self.embeds.astype(np.float16)}, temporary / _EMBEDDINGS)
+            # Not by save_file, which makes files that nobody else may read.
+            (temporary / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
                 pq.write_table(self.table, temporary / _TABLE, compression="zstd")
             _replace(temporary, target)

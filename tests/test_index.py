@@ -179,6 +179,7 @@ def test_save_and_load_give_the_same_answers(small: CrystalIndex, tmp_path: Path
         "index",
         "index.json",
     ]
+    assert len({path.stat().st_mode for path in (tmp_path / "index").iterdir()}) == 1
     assert (loaded.model_fingerprint, loaded.model_name) == (small.model_fingerprint, "random")
     np.testing.assert_allclose(np.linalg.norm(loaded.embeds, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(loaded.embeds, small.embeds, atol=1e-3)
@@ -217,7 +218,7 @@ def test_a_failed_save_leaves_everything_as_it_was(
     def full_disk(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(index_module, "save_file", full_disk)
+    monkeypatch.setattr(index_module, "to_bytes", full_disk)
     with pytest.raises(OSError, match="No space"):
         small.save(target)
     assert [path.name for path in tmp_path.iterdir()] == (["index"] if exists else [])

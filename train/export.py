@@ -24,7 +24,7 @@ from modeling_clac.index import CrystalIndex
 from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
 from train.arguments import parse_arguments
-from train.checkpoints import replaced_directory
+from train.checkpoints import replaced_directory, training_record
 
 PACKAGE = Path(modeling_clac.__file__).parent
 
@@ -59,12 +59,7 @@ every epoch. No text by people or language models is in it.
 
 ## Training
 
-Recipe, as run at commit `{commit}`, seed {seed}; the best of its epochs on the validation split was epoch {epoch},
-{minutes:.0f} minutes of training on two CPU cores:
-
-```yaml
-{recipe}
-```
+{stages}
 
 {versions}. The weights are stored in float16 and computed with in float32.
 
@@ -102,10 +97,8 @@ def export(arguments: ExportArguments) -> None:
         ClacInputError: the checkpoint is missing or was not written by pre-training.
     """
     source, target = Path(arguments.checkpoint), Path(arguments.output_dir)
-    if not (source / "training.json").is_file():
-        raise ClacInputError(f"{source}: no training.json in it; give a checkpoint that train.pretrain wrote")
+    training = training_record(source)
     embedder = ClacEmbedder.from_pretrained(source, device="cpu")
-    training = json.loads((source / "training.json").read_text(encoding="utf-8"))
     with replaced_directory(target) as new:
         embedder.model.save_pretrained(new)
         embedder.processor.save_pretrained(new)
@@ -148,13 +141,26 @@ def model_card(
         text_model=recipe["text_model"],
         parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,
         num_train=f"{num_train:,}",
-        commit=training["commit"],
-        seed=recipe["seed"],
-        epoch=training["validation"]["epoch"],
-        minutes=training["validation"]["seconds"] / 60,
-        recipe="\n".join(f"{key}: {json.dumps(value)}" for key, value in recipe.items()),
+        stages="\n\n".join(_stage(stage) for stage in _stages(training)),
         versions=", ".join(f"{package} {version}" for package, version in training["versions"].items()),
         table=retrieval_markdown(result).strip() if result else "Not evaluated yet.",
+    )
+
+
+def _stages(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The training records of all stages, first to last."""
+    before = training.get("started_from")
+    return [*(_stages(before) if before else []), training]
+
+
+def _stage(training: dict[str, Any]) -> str:
+    recipe, validation = training["recipe"], training["validation"]
+    lines = "\n".join(f"{key}: {json.dumps(value)}" for key, value in recipe.items())
+    minutes = validation["seconds"] / 60
+    return (
+        f"Recipe, as run at commit `{training['commit']}`, seed {recipe['seed']}; its best epoch on the validation "
+        f"split was\nepoch {validation['epoch']}, after {minutes:.0f} minutes of training on two CPU cores:"
+        f"\n\n```yaml\n{lines}\n```"
     )
 
 

@@ -31,7 +31,7 @@ from modeling_clac.narrator import narrate
 from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError, Crystal
 from train.arguments import parse_arguments
-from train.checkpoints import load_state, save_model, save_state
+from train.checkpoints import load_state, save_model, save_state, training_record
 from train.data import PairBatches, TextStyle, load_records, parse_crystals
 from train.provenance import provenance
 
@@ -344,7 +344,10 @@ def _end_of_epoch(
         accelerator.log(entry, step=state["step"])
         if scores["top_1"] > state["best"]:
             state["best"] = scores["top_1"]
-            save_model(bare, processor, output / "best", {**provenance(recipe_of(arguments)), "validation": entry})
+            training = {**provenance(recipe_of(arguments)), "validation": entry}
+            if arguments.init_checkpoint is not None:
+                training["started_from"] = training_record(Path(arguments.init_checkpoint))
+            save_model(bare, processor, output / "best", training)
     accelerator.wait_for_everyone()
 
 
