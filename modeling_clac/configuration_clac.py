@@ -32,6 +32,9 @@ class ClacGraphConfig(PreTrainedConfig):
             split, so an atom may have more. `None` keeps every neighbour, which makes PaiNN smooth in the positions.
         pooling (`str`): atoms to crystal, `"mean"` (does not change with the choice of cell), `"sum"` or `"mean_max"`.
         max_atomic_number (`int`): largest atomic number with an embedding.
+        geometry_readout (`bool`): append volume per atom, density and bond-order parameters to the pooled atoms, see
+            `GeometryReadout`. The paper's towers do without.
+        num_bond_channels (`int`): learnt classes of bonds in the geometry readout.
     """
 
     model_type = "clac_graph"
@@ -45,21 +48,25 @@ class ClacGraphConfig(PreTrainedConfig):
     max_neighbors: int | None = 16
     pooling: str = "mean"
     max_atomic_number: int = 118
+    geometry_readout: bool = False
+    num_bond_channels: int = 8
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         _require(self.encoder, GRAPH_ENCODERS, "encoder")
         _require(self.pooling, GRAPH_POOLINGS, "pooling")
-        for name in ("hidden_size", "num_interactions", "num_radial", "cutoff", "max_atomic_number"):
+        for name in (
+            "hidden_size",
+            "num_interactions",
+            "num_radial",
+            "cutoff",
+            "max_atomic_number",
+            "num_bond_channels",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
         if self.max_neighbors is not None and self.max_neighbors < 1:
             raise ValueError(f"max_neighbors={self.max_neighbors} must be at least 1, or None for no cap")
-
-    @property
-    def output_size(self) -> int:
-        """Features per crystal after pooling."""
-        return self.hidden_size * (2 if self.pooling == "mean_max" else 1)
 
 
 @strict

@@ -71,7 +71,15 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         max_atoms (`int`, *optional*): larger cells are refused; `None` accepts any size.
     """
 
-    model_input_names = ["atomic_numbers", "edge_index", "edge_vector", "batch", "num_atoms"]
+    model_input_names = [
+        "atomic_numbers",
+        "edge_index",
+        "edge_vector",
+        "batch",
+        "num_atoms",
+        "volume_per_atom",
+        "density",
+    ]
 
     def __init__(
         self,
@@ -102,7 +110,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
     def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
         """
         One structure -> its graph arrays: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å,
-        `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å.
+        `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³, `density` in g/cm³.
 
         Raises:
             InvalidStructureError: also when two atoms stand at one place.
@@ -123,6 +131,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             "edge_vector": edge_vector,
             "positions": crystal.positions.astype(np.float32),
             "cell": crystal.cell.astype(np.float32),
+            "volume_per_atom": np.float32(crystal.volume / len(crystal)),
+            "density": np.float32(crystal.density),
         }
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
@@ -131,8 +141,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)`,
-            `batch` `(N,)` (graph id of each atom), `num_atoms` `(B,)`; with `return_geometry` also `positions` `(N, 3)`
-            and `cell` `(B, 3, 3)`.
+            `batch` `(N,)` (graph id of each atom), `num_atoms`, `volume_per_atom`, `density` `(B,)`; with
+            `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)`.
         """
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
         num_edges = [graph["edge_index"].shape[1] for graph in graphs]
@@ -144,6 +154,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             "edge_vector": np.concatenate([graph["edge_vector"] for graph in graphs]),
             "batch": np.repeat(np.arange(len(graphs)), num_atoms),
             "num_atoms": num_atoms,
+            "volume_per_atom": np.array([graph["volume_per_atom"] for graph in graphs], dtype=np.float32),
+            "density": np.array([graph["density"] for graph in graphs], dtype=np.float32),
         }
         if return_geometry:
             arrays["positions"] = np.concatenate([graph["positions"] for graph in graphs])

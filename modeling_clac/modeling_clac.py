@@ -20,6 +20,7 @@ from transformers.utils import ModelOutput, can_return_tuple
 from .configuration_clac import ClacConfig, ClacGraphConfig
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
 from .loss_clac import info_nce_loss
+from .readout_clac import GeometryReadout
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -98,6 +99,9 @@ class ClacGraphModel(ClacPreTrainedModel):
     def __init__(self, config: ClacGraphConfig):
         super().__init__(config)
         self.encoder = GRAPH_ENCODERS[config.encoder](config)
+        self.readout = GeometryReadout(config) if config.geometry_readout else None
+        pooled_size = config.hidden_size * (2 if config.pooling == "mean_max" else 1)
+        self.output_size: int = pooled_size + (self.readout.output_size if self.readout is not None else 0)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -112,19 +116,30 @@ class ClacGraphModel(ClacPreTrainedModel):
         edge_vector: Tensor,
         batch: Tensor,
         num_atoms: Tensor,
+        volume_per_atom: Tensor | None = None,
+        density: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
         Args:
             atomic_numbers: `(N,)` int64. edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
             edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å. batch: `(N,)` int64, graph of each atom.
-            num_atoms: `(B,)` int64.
+            num_atoms: `(B,)` int64. volume_per_atom: `(B,)` in Å³. density: `(B,)` in g/cm³; the geometry readout
+            needs both, without it they are not used.
 
         Returns:
             `last_hidden_state` `(N, hidden_size)`, `pooler_output` `(B, output_size)`.
+
+        Raises:
+            ValueError: the geometry readout misses `volume_per_atom` or `density`.
         """
         atoms = self.encoder(atomic_numbers, edge_index, edge_vector)
         pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling)
+        if self.readout is not None:
+            if volume_per_atom is None or density is None:
+                raise ValueError("this model's geometry readout needs volume_per_atom and density")
+            geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density)
+            pooled = torch.cat([pooled, geometry], dim=-1)
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
 
@@ -146,7 +161,7 @@ class ClacModel(ClacPreTrainedModel):
         self.text_model = AutoModel.from_config(text_config, **_without_pooler(text_config))
         self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
-        self.crystal_projection = ClacProjection(graph_config.output_size, dim, dropout)
+        self.crystal_projection = ClacProjection(self.graph_model.output_size, dim, dropout)
         self.text_projection = ClacProjection(text_config.hidden_size, dim, dropout)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
@@ -242,6 +257,8 @@ class ClacModel(ClacPreTrainedModel):
         edge_vector: Tensor,
         batch: Tensor,
         num_atoms: Tensor,
+        volume_per_atom: Tensor | None = None,
+        density: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
@@ -250,7 +267,9 @@ class ClacModel(ClacPreTrainedModel):
         Returns:
             `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(N, graph hidden_size)`.
         """
-        output = self.graph_model(atomic_numbers, edge_index, edge_vector, batch, num_atoms, return_dict=True)
+        output = self.graph_model(
+            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
+        )
         output.pooler_output = self.crystal_projection(output.pooler_output)
         return output
 
@@ -263,6 +282,8 @@ class ClacModel(ClacPreTrainedModel):
         edge_vector: Tensor,
         batch: Tensor,
         num_atoms: Tensor,
+        volume_per_atom: Tensor | None = None,
+        density: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         return_loss: bool | None = None,
@@ -271,14 +292,15 @@ class ClacModel(ClacPreTrainedModel):
         r"""
         Args:
             input_ids, attention_mask, token_type_ids: see `get_text_features`.
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms: see [`ClacGraphModel.forward`].
+            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density: see
+                [`ClacGraphModel.forward`].
             return_loss: also compute the contrastive loss; text i must belong to crystal i.
 
         Raises:
             ValueError: `return_loss` with unequal numbers of texts and crystals.
         """
         graph_output = self.get_crystal_features(
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, return_dict=True
+            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
         )
         text_output = self.get_text_features(input_ids, attention_mask, token_type_ids, return_dict=True, **kwargs)
         crystal_embeds, text_embeds = graph_output.pooler_output, text_output.pooler_output

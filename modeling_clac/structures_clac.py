@@ -16,6 +16,9 @@ MAX_ATOMS = 10_000
 MIN_DISTANCE = 0.3
 _MIN_VOLUME = 1e-3
 _WHERE_ALL_OCCUPIED = 1e-3
+_ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
+# One unified atomic mass unit per Å³ (CODATA 2018).
+_GRAMS_PER_CM3 = 1.66053906660
 
 
 class ClacInputError(ValueError):
@@ -43,6 +46,16 @@ class Crystal:
 
     def __len__(self) -> int:
         return len(self.atomic_numbers)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell, Å³."""
+        return abs(float(np.linalg.det(self.cell)))
+
+    @property
+    def density(self) -> float:
+        """Mass density of the natural elements, g/cm³."""
+        return float(_ATOMIC_MASSES[self.atomic_numbers].sum()) / self.volume * _GRAMS_PER_CM3
 
 
 def parse_structure(structure: Any, name: str | None = None, max_atoms: int | None = MAX_ATOMS) -> Crystal:

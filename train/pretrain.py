@@ -63,6 +63,9 @@ class PretrainArguments:
     graph_cutoff: float = field(default=6.0, metadata={"help": "Neighbour cutoff in Å."})
     graph_max_neighbors: int = field(default=16, metadata={"help": "Neighbours per atom; 0 keeps all."})
     graph_pooling: str = field(default="mean", metadata={"help": "mean, sum or mean_max."})
+    graph_geometry_readout: bool = field(
+        default=False, metadata={"help": "Append volume per atom, density and bond-order parameters to the pooled atoms."}
+    )
     text_layers: list[int] | None = field(
         default=None, metadata={"help": "Keep these layers of the text encoder only; default all."}
     )
@@ -141,6 +144,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
         cutoff=arguments.graph_cutoff,
         max_neighbors=arguments.graph_max_neighbors or None,
         pooling=arguments.graph_pooling,
+        geometry_readout=arguments.graph_geometry_readout,
     )
     text_model = arguments.text_model_path or arguments.text_model
     try:

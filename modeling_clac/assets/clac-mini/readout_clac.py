@@ -1,0 +1,1 @@
+../../readout_clac.py

@@ -1,0 +1,155 @@
+"""
+What a mean over atoms cannot tell: how much room an atom has, and in which directions the bonds point.
+
+Message passing sees the surroundings of each atom, but the mean over atoms forgets how they are turned against each
+other, and density is only hinted at by distances. Polymorphs differ in just that.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import torch
+from numpy.polynomial.legendre import leg2poly
+from torch import Tensor, nn
+
+from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
+
+# Degrees l of the bond-order parameters. Odd ones vanish unless the crystal is polar or at least has no centre.
+DEGREES = (1, 2, 3, 4, 6)
+# Squared order parameters and discriminants below these are noise of rounded coordinates.
+_ORDER_NOISE, _BIAXIALITY_NOISE = 1e-4, 1e-12
+# Ranges that hold the solids, and the Gaussians on their logarithms.
+_VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
+_DENSITY_RANGE = (0.05, 30.0)  # g/cm³
+_NUM_GAUSSIANS = 32
+
+
+@lru_cache(maxsize=16)
+def _monomials(degree: int) -> tuple[list[tuple[int, int, int]], list[float]]:
+    """Exponents (a, b, c) with a + b + c = degree and the roots of their multinomial coefficients."""
+    exponents = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
+    weights = [
+        math.sqrt(math.factorial(degree) / math.prod(math.factorial(power) for power in powers)) for powers in exponents
+    ]
+    return exponents, weights
+
+
+def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
+    """
+    Squared global bond-orientational order parameters Q_l² (Steinhardt, Nelson, Ronchetti 1983,
+    doi 10.1103/PhysRevB.28.784, eq. 1.4) of weighted bonds: Q_l² = Σ_ab w_a w_b P_l(r̂_a · r̂_b) / (Σ_a w_a)².
+
+    The Legendre polynomial P_l(x) = Σ_k c_lk x^k, and Σ_ab w_a w_b (r̂_a · r̂_b)^k is the squared norm of the k-th
+    moment tensor of the directions, so the cost is linear in the number of bonds and no spherical harmonics are needed.
+
+    Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the discriminant of the
+    characteristic polynomial of the traceless second moment T, tr(T²)³/2 - 3 tr(T³)², does: it vanishes when two
+    eigenvalues are equal.
+
+    Args:
+        direction: `(E, 3)`, unit vectors. weight: `(E, C)`, not negative. graph: `(E,)` int64, graph of each bond.
+
+    Returns:
+        Q_l² `(num_graphs, C, len(DEGREES))`, within rounding in [0, 1], and the discriminants `(num_graphs, C)`. Both
+        are zero for a graph without bonds.
+    """
+    channels = weight.shape[1]
+    total = weight.new_zeros(num_graphs, channels).index_add(0, graph, weight).clamp(min=1e-6)
+    powers = [torch.ones_like(direction)]
+    for _ in range(max(DEGREES)):
+        powers.append(powers[-1] * direction)
+    squared_norm = {0: (total > 1e-6).to(weight.dtype)}
+    for degree in sorted({k for l in DEGREES for k in range(l, 0, -2)}):
+        exponents, roots = _monomials(degree)
+        columns = [
+            root * powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2]
+            for (a, b, c), root in zip(exponents, roots, strict=True)
+        ]
+        terms = weight.unsqueeze(-1) * torch.stack(columns, dim=-1).unsqueeze(1)
+        moment = weight.new_zeros(num_graphs, *terms.shape[1:]).index_add(0, graph, terms) / total.unsqueeze(-1)
+        squared_norm[degree] = (moment**2).sum(dim=-1)
+        if degree == 2:
+            # Monomials z², yz, y², xz, xy, x²; those off the diagonal carry a factor of √2.
+            zz, yz, yy, xz, xy, xx = (moment / moment.new_tensor(roots)).unbind(dim=-1)
+            rows = [torch.stack(row, dim=-1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
+            second = torch.stack(rows, dim=-2)
+    orders = []
+    for degree in DEGREES:
+        coefficients = leg2poly([0.0] * degree + [1.0]).tolist()
+        orders.append(sum(c * squared_norm[k] for k, c in enumerate(coefficients) if (degree - k) % 2 == 0))
+    trace = torch.diagonal(second, dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
+    traceless = second - trace / 3.0 * torch.eye(3, dtype=second.dtype, device=second.device)
+    square = traceless @ traceless
+    tr_2 = torch.diagonal(square, dim1=-2, dim2=-1).sum(dim=-1)
+    tr_3 = (square * traceless).sum(dim=(-2, -1))
+    return torch.stack(orders, dim=-1), tr_2**3 / 2.0 - 3.0 * tr_3**2
+
+
+def log_gaussians(value: Tensor, low: float, high: float) -> Tensor:
+    """Gaussians on a uniform grid of log(value) from `low` to `high`: `(B,)` -> `(B, 32)`; resolves a few per cent."""
+    span = math.log(high / low)
+    return gaussian_basis((value.float() / low).log().clamp(0.0, span), _NUM_GAUSSIANS, span)
+
+
+def _log_scaled(value: Tensor, noise: float) -> Tensor:
+    """Logarithm from -1 at (below) the noise to 1 at one: it parts "zero by symmetry" from "small"."""
+    return 1.0 - 2.0 * torch.log10(value.clamp(min=0.0) + noise) / math.log10(noise)
+
+
+class GeometryReadout(nn.Module):
+    """
+    Crystal features beside the pooled atoms: bond-order parameters of learnt classes of bonds, and volume per atom and
+    density on a grid. None changes with rotation, translation, the order of the atoms or the choice of the cell.
+
+    A bond j -> i belongs to channel c by the weight σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with the
+    atom features h and Gaussians g: "short Ti-O bonds" is one such class.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.cutoff = float(config.cutoff)
+        self.num_radial = config.num_radial
+        self.source = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
+        self.target = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
+        self.radial = nn.Linear(config.num_radial, config.num_bond_channels)
+        self.output_size = config.num_bond_channels * (len(DEGREES) + 1) + 2 * _NUM_GAUSSIANS
+        use_clac_init(self)
+
+    def forward(
+        self,
+        atoms: Tensor,
+        edge_index: Tensor,
+        edge_vector: Tensor,
+        batch: Tensor,
+        volume_per_atom: Tensor,
+        density: Tensor,
+    ) -> Tensor:
+        """
+        Args:
+            atoms: `(N, F)`. edge_index: `(2, E)`. edge_vector: `(E, 3)` in Å. batch: `(N,)`, graph of each atom.
+            volume_per_atom: `(B,)` in Å³. density: `(B,)` in g/cm³.
+
+        Returns:
+            `(B, output_size)`, in the precision of `atoms`.
+        """
+        source, target = edge_index[0], edge_index[1]
+        edge_vector = edge_vector.float()
+        distance = torch.linalg.vector_norm(edge_vector, dim=-1)
+        radial = self.radial(gaussian_basis(distance, self.num_radial, self.cutoff).to(atoms.dtype))
+        gate = torch.sigmoid((self.source(atoms)[source] + self.target(atoms)[target] + radial).float())
+        weight = gate * cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
+        direction = edge_vector / distance.unsqueeze(-1)
+        squared, discriminant = bond_order(direction, weight, batch[target], len(volume_per_atom))
+        features = [
+            _log_scaled(squared, _ORDER_NOISE).flatten(1),
+            _log_scaled(discriminant, _BIAXIALITY_NOISE),
+            log_gaussians(volume_per_atom, *_VOLUME_RANGE),
+            log_gaussians(density, *_DENSITY_RANGE),
+        ]
+        return torch.cat(features, dim=-1).to(atoms.dtype)
+
+
+__all__ = ["DEGREES", "GeometryReadout", "bond_order", "log_gaussians"]
