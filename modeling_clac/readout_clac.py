@@ -19,8 +19,10 @@ from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
 
 # Degrees l of the bond-order parameters. Odd ones vanish unless the crystal is polar or at least has no centre.
 DEGREES = (1, 2, 3, 4, 6)
-# Squared order parameters and discriminants below these are noise of rounded coordinates.
-_ORDER_NOISE, _BIAXIALITY_NOISE = 1e-4, 1e-12
+# Squared order parameters below this are noise of rounded coordinates.
+_NOISE = 1e-4
+# Keeps the biaxiality of (nearly) cubic crystals, 0/0, at zero.
+_EPS = 1e-10
 # Ranges that hold the solids, and the Gaussians on their logarithms.
 _VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
 _DENSITY_RANGE = (0.05, 30.0)  # g/cm³
@@ -45,16 +47,15 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     The Legendre polynomial P_l(x) = Σ_k c_lk x^k, and Σ_ab w_a w_b (r̂_a · r̂_b)^k is the squared norm of the k-th
     moment tensor of the directions, so the cost is linear in the number of bonds and no spherical harmonics are needed.
 
-    Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the discriminant of the
-    characteristic polynomial of the traceless second moment T, tr(T²)³/2 - 3 tr(T³)², does: it vanishes when two
-    eigenvalues are equal.
+    Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the biaxiality
+    1 - 6 tr(T³)² / tr(T²)³ of the traceless second moment T does: it vanishes when two eigenvalues are equal.
 
     Args:
         direction: `(E, 3)`, unit vectors. weight: `(E, C)`, not negative. graph: `(E,)` int64, graph of each bond.
 
     Returns:
-        Q_l² `(num_graphs, C, len(DEGREES))`, within rounding in [0, 1], and the discriminants `(num_graphs, C)`. Both
-        are zero for a graph without bonds.
+        Q_l² `(num_graphs, C, len(DEGREES))` and the biaxiality `(num_graphs, C)`, within rounding in [0, 1]; zeros for
+        a graph without bonds.
     """
     channels = weight.shape[1]
     total = weight.new_zeros(num_graphs, channels).index_add(0, graph, weight).clamp(min=1e-6)
@@ -85,18 +86,14 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     square = traceless @ traceless
     tr_2 = torch.diagonal(square, dim1=-2, dim2=-1).sum(dim=-1)
     tr_3 = (square * traceless).sum(dim=(-2, -1))
-    return torch.stack(orders, dim=-1), tr_2**3 / 2.0 - 3.0 * tr_3**2
+    biaxiality = (tr_2**3 - 6.0 * tr_3**2) / (tr_2**3 + _EPS)
+    return torch.stack(orders, dim=-1), biaxiality
 
 
 def log_gaussians(value: Tensor, low: float, high: float) -> Tensor:
     """Gaussians on a uniform grid of log(value) from `low` to `high`: `(B,)` -> `(B, 32)`; resolves a few per cent."""
     span = math.log(high / low)
     return gaussian_basis((value.float() / low).log().clamp(0.0, span), _NUM_GAUSSIANS, span)
-
-
-def _log_scaled(value: Tensor, noise: float) -> Tensor:
-    """Logarithm from -1 at (below) the noise to 1 at one: it parts "zero by symmetry" from "small"."""
-    return 1.0 - 2.0 * torch.log10(value.clamp(min=0.0) + noise) / math.log10(noise)
 
 
 class GeometryReadout(nn.Module):
@@ -142,10 +139,11 @@ class GeometryReadout(nn.Module):
         gate = torch.sigmoid((self.source(atoms)[source] + self.target(atoms)[target] + radial).float())
         weight = gate * cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
         direction = edge_vector / distance.unsqueeze(-1)
-        squared, discriminant = bond_order(direction, weight, batch[target], len(volume_per_atom))
+        order, biaxiality = bond_order(direction, weight, batch[target], len(volume_per_atom))
         features = [
-            _log_scaled(squared, _ORDER_NOISE).flatten(1),
-            _log_scaled(discriminant, _BIAXIALITY_NOISE),
+            # The logarithm, from -1 to 1, parts "zero by symmetry" from "small".
+            1.0 - 2.0 * torch.log10(order.clamp(min=0.0) + _NOISE).flatten(1) / math.log10(_NOISE),
+            2.0 * biaxiality - 1.0,
             log_gaussians(volume_per_atom, *_VOLUME_RANGE),
             log_gaussians(density, *_DENSITY_RANGE),
         ]
