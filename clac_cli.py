@@ -1,7 +1,8 @@
 """
 The command `clac`: search, index, embed and classify crystals from a shell.
 
-A module of its own, because importing the package imports torch, and `clac --help` should not wait for that.
+A module of its own, because importing the package registers its classes with transformers, which takes seconds, and
+`clac --help` should not wait for that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import typer
 if TYPE_CHECKING:
     from modeling_clac.embedder import ClacEmbedder
     from modeling_clac.index import CrystalIndex
+    from modeling_clac.numpy_text_tower import NumpyTextTower
 
 app = typer.Typer(
     add_completion=False,
@@ -109,7 +111,7 @@ def search(
     if k < 1:
         raise CommandError(f"-k {k}: ask for at least 1 crystal")
     _quiet(model)
-    from modeling_clac.index import Filters
+    from modeling_clac.filters import Filters
     from modeling_clac.tables import UNITS, print_hits
 
     options = context.params
@@ -118,7 +120,7 @@ def search(
     }
     ranges = {column: pair for column, pair in bounds.items() if pair != (None, None)}
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
-    table, embedder = _open(index, model)
+    table, embedder = _open(index, model, text_only=like is None)
     hits = table.search(_query(embedder, text, like), k, filters)
     if as_json:
         _print_json(
@@ -138,19 +140,19 @@ def search(
         _note("no crystal passes the filters")
 
 
-def _open(index: Path | None, model: str | None) -> tuple[CrystalIndex, ClacEmbedder]:
-    """The index to search, and the embedder that made it."""
+def _open(index: Path | None, model: str | None, text_only: bool) -> tuple[CrystalIndex, ClacEmbedder | NumpyTextTower]:
+    """The index to search, and the embedder that made it; where texts alone are asked for, one that starts at once."""
     from modeling_clac.index import BUNDLED_INDEX, CrystalIndex, bundled_index, model_fingerprint
     from modeling_clac.tables import bundled_crystals
 
     if index is not None:
         table = CrystalIndex.load(index)
         table.require_model(model_fingerprint(_checkpoint(model)))
-        return table, _load_embedder(model)
+        return table, _load_encoder(model, text_only)
     if BUNDLED_INDEX.is_dir():
         table = bundled_index()
         if table.model_fingerprint == model_fingerprint(_checkpoint(model)):
-            return table, _load_embedder(model)
+            return table, _load_encoder(model, text_only)
     embedder = _load_embedder(model)
     crystals = bundled_crystals()
     option = "" if model is None else f" --model {model}"
@@ -161,7 +163,14 @@ def _open(index: Path | None, model: str | None) -> tuple[CrystalIndex, ClacEmbe
     return CrystalIndex.build(embedder, crystals, model_name=_model_name(model)), embedder
 
 
-def _query(embedder: ClacEmbedder, text: str | None, like: Path | None) -> Any:
+def _load_encoder(model: str | None, text_only: bool) -> ClacEmbedder | NumpyTextTower:
+    from modeling_clac.numpy_text_tower import NumpyTextTower
+
+    tower = NumpyTextTower.from_checkpoint(_checkpoint(model)) if text_only else None
+    return _load_embedder(model) if tower is None else tower
+
+
+def _query(embedder: Any, text: str | None, like: Path | None) -> Any:
     """One unit vector `(D,)` for a text, a crystal, or halfway between both."""
     parts = []
     if like is not None:
@@ -369,24 +378,21 @@ def _message(error: Exception) -> str | None:
 
 
 def _quiet(model: str | None) -> None:
-    """Before the first import of transformers: no reports on loading, and no network for what is on disk."""
+    """Before the first import of the package: late imports, no reports, and no network for what is on disk."""
     import warnings
 
+    os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if model is None or Path(model).is_dir():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 def _checkpoint(model: str | None) -> str:
     """A checkpoint directory, looked into as far as config.json tells, or a Hub id."""
-    from modeling_clac.embedder import DEFAULT_MODEL
+    from modeling_clac.paths import DEFAULT_MODEL
 
     directory = Path(model or DEFAULT_MODEL)
     if not directory.exists() and model is None:
@@ -408,9 +414,12 @@ def _checkpoint(model: str | None) -> str:
 
 def _load_embedder(model: str | None) -> ClacEmbedder:
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
     from modeling_clac import ClacEmbedder, ClacInputError
 
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     checkpoint = _checkpoint(model)
     try:
         return ClacEmbedder.from_pretrained(checkpoint)
@@ -425,7 +434,7 @@ def _load_embedder(model: str | None) -> ClacEmbedder:
 
 
 def _model_name(model: str | None) -> str:
-    from modeling_clac.embedder import DEFAULT_MODEL
+    from modeling_clac.paths import DEFAULT_MODEL
 
     directory = Path(model or DEFAULT_MODEL)
     return directory.resolve().name if directory.is_dir() else str(model)

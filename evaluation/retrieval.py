@@ -25,9 +25,10 @@ from transformers.utils import logging as transformers_logging
 
 from evaluation.ranking import bootstrap_intervals, retrieval_ranks, retrieval_scores
 from evaluation.reporting import print_retrieval, write_retrieval
-from modeling_clac.embedder import ASSETS, DEFAULT_MODEL, ClacEmbedder
+from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.index import model_fingerprint
 from modeling_clac.narrator import narrate
+from modeling_clac.paths import ASSETS, DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
 from train.arguments import parse_arguments
 from train.provenance import provenance

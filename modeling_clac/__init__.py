@@ -1,49 +1,54 @@
-"""CLaC: contrastive language-crystal learning. Importing it registers the classes with transformers' Auto classes."""
+"""
+CLaC: contrastive language-crystal learning. Importing it registers the classes with transformers' Auto classes.
+
+With `CLAC_LAZY_IMPORT=1` in the environment torch and transformers, which take seconds to import, wait until a class
+that needs them is asked for.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
-
-from .configuration_clac import ClacConfig, ClacGraphConfig
-from .feature_extraction_clac import ClacFeatureExtractor
-from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput
-from .processing_clac import ClacProcessor
-from .structures_clac import ClacInputError, InvalidStructureError
+if TYPE_CHECKING:
+    from .configuration_clac import ClacConfig, ClacGraphConfig
+    from .embedder import ClacEmbedder
+    from .feature_extraction_clac import ClacFeatureExtractor
+    from .index import CrystalIndex
+    from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput
+    from .narrator import narrate
+    from .paths import DEFAULT_MODEL
+    from .processing_clac import ClacProcessor
+    from .structures_clac import ClacInputError, InvalidStructureError
 
 __version__ = "0.1.0"
 
-AutoConfig.register("clac", ClacConfig)
-AutoConfig.register("clac_graph", ClacGraphConfig)
-AutoModel.register(ClacConfig, ClacModel)
-AutoModel.register(ClacGraphConfig, ClacGraphModel)
-AutoFeatureExtractor.register(ClacConfig, ClacFeatureExtractor)
-AutoProcessor.register(ClacConfig, ClacProcessor)
-
-# Saved checkpoints carry the code of these classes and an `auto_map`, so they load without this package too.
-ClacConfig.register_for_auto_class()
-ClacGraphConfig.register_for_auto_class()
-ClacModel.register_for_auto_class("AutoModel")
-ClacGraphModel.register_for_auto_class("AutoModel")
-ClacFeatureExtractor.register_for_auto_class()
-ClacProcessor.register_for_auto_class()
-
-# What uses the model rather than being it is imported when asked for.
-_LATE = {
-    "DEFAULT_MODEL": "embedder",
+_MODULES = {
+    "DEFAULT_MODEL": "paths",
+    "ClacConfig": "configuration_clac",
     "ClacEmbedder": "embedder",
+    "ClacFeatureExtractor": "feature_extraction_clac",
+    "ClacGraphConfig": "configuration_clac",
+    "ClacGraphModel": "modeling_clac",
+    "ClacInputError": "structures_clac",
+    "ClacModel": "modeling_clac",
+    "ClacOutput": "modeling_clac",
+    "ClacProcessor": "processing_clac",
     "CrystalIndex": "index",
+    "InvalidStructureError": "structures_clac",
     "narrate": "narrator",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+if not os.environ.get("CLAC_LAZY_IMPORT"):
+    importlib.import_module(".registration", __name__)
 
 __all__ = [
     "DEFAULT_MODEL",

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from . import registration  # noqa: F401  processors are put together by registered names
 from .feature_extraction_clac import ON_ERROR
 from .modeling_clac import MAX_LOGIT_SCALE, ClacModel
+from .paths import DEFAULT_MODEL
 from .processing_clac import ClacProcessor
 from .structures_clac import ClacInputError, InvalidStructureError, structure_name
-
-ASSETS = Path(__file__).parent / "assets"
-DEFAULT_MODEL = ASSETS / "clac-mini"
 
 # Bounds the memory of a batch of crystals, whatever their sizes; one crystal may be larger.
 _ATOMS_PER_BATCH = 4096
@@ -201,4 +200,4 @@ def _progress(description: str, total: int, show: bool | None) -> Any:
     return tqdm(total=total, desc=description, disable=disable, leave=False)
 
 
-__all__ = ["ASSETS", "DEFAULT_MODEL", "ClacEmbedder"]
+__all__ = ["ClacEmbedder"]

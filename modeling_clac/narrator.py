@@ -8,43 +8,23 @@ same text everywhere.
 
 from __future__ import annotations
 
-import math
 import random
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from . import narrator_phrases as words
 from .narrator_applications import (
-    NONMETALS,
     Application,
     application_reason,
     application_sentence,
     matching_rules,
 )
-from .narrator_phrases import ELEMENT_NAMES, capitalize, class_word, join_words, number, with_article
+from .narrator_phrases import capitalize, class_word, number, with_article
+from .narrator_record import Known, read_record
 
 __all__ = ["Application", "applications", "narrate", "narrate_sentences"]
 
-NUMERIC_COLUMNS = (
-    "nsites",
-    "space_group_number",
-    "density",
-    "volume",
-    "formation_energy_per_atom",
-    "energy_above_hull",
-    "band_gap",
-    "bulk_modulus_vrh",
-    "shear_modulus_vrh",
-    "poisson_ratio",
-    "elastic_anisotropy",
-    "dielectric_electronic",
-    "dielectric_total",
-    "refractive_index",
-    "piezoelectric_modulus",
-)
 # Every fact and the record columns it tells; one keep decision is drawn per fact.
 FACT_COLUMNS: dict[str, tuple[str, ...]] = {
     "composition": ("elements",),
@@ -64,53 +44,6 @@ FACT_COLUMNS: dict[str, tuple[str, ...]] = {
 
 # Energies above the hull (eV/atom) that part the stability words.
 ON_HULL, NEAR_HULL, METASTABLE = 1e-6, 0.05, 0.2
-
-_FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
-# An anion former named here gives its family word if the rest of the elements leaves no doubt.
-_STRONG = {
-    "F": "fluoride",
-    "Cl": "chloride",
-    "Br": "bromide",
-    "I": "iodide",
-    "S": "sulfide",
-    "Se": "selenide",
-    "Te": "telluride",
-    "N": "nitride",
-}
-# Ordered by how surely the element is the anion of a binary with one further down.
-_WEAK = {
-    "C": "carbide",
-    "P": "phosphide",
-    "As": "arsenide",
-    "Sb": "antimonide",
-    "B": "boride",
-    "Si": "silicide",
-    "Ge": "germanide",
-    "H": "hydride",
-}
-_AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
-_NOBLE_GASES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn"})
-
-
-@dataclass(frozen=True)
-class _Composition:
-    """What the composition columns tell: symbols in formula order and the phrases built from them."""
-
-    formula: str | None
-    symbols: tuple[str, ...]
-    elements: frozenset[str]
-    is_oxide: bool
-    phrases: dict[str, str]
-
-
-@dataclass
-class _Known:
-    """The known values of a record: numbers by column, and text columns or None."""
-
-    numbers: dict[str, float]
-    crystal_system: str | None
-    space_group_symbol: str | None
-    composition: _Composition
 
 
 class _Draw:
@@ -132,108 +65,8 @@ class _Draw:
             items[i], items[j] = items[j], items[i]
 
 
-# -------------------- reading a record
-def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
-    """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
-    if elements & _NOBLE_GASES:
-        return "compound", (), False
-    nonmetals = elements & NONMETALS
-    if "O" in elements:
-        others = nonmetals - {"O", "B", "Si", "Ge", "As", "Sb", "Te"}
-        if not others:
-            return "oxide", ("O",), True
-        if others == {"F"}:
-            return "oxyfluoride", ("O", "F"), True
-        return "oxygen-containing compound", ("O",), False
-    strong = [symbol for symbol in _STRONG if symbol in elements]
-    weak = [symbol for symbol in _WEAK if symbol in elements]
-    if len(strong) == 1 and (len(elements) == 2 or not _AMBIGUOUS_WITH_STRONG & set(weak)):
-        return _STRONG[strong[0]], (strong[0],), True
-    if not strong and weak and (len(weak) == 1 or (len(elements) == 2 and "H" not in weak)):
-        return _WEAK[weak[0]], (weak[0],), True
-    if not nonmetals:
-        return "intermetallic", (), True
-    named = (*strong, *weak)
-    # Hanging hyphens: "sulfur- and iodine-containing".
-    return join_words([ELEMENT_NAMES[symbol] + "-" for symbol in named]) + "containing compound", named, False
-
-
-@lru_cache(maxsize=1 << 16)
-def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: bool) -> _Composition:
-    found = tuple(dict.fromkeys(_FORMULA_SYMBOL.findall(formula))) if formula else ()
-    # The formula gives the order; the listed elements decide if the two disagree.
-    symbols = found if listed is None or set(listed) == set(found) else listed
-    if not symbols or any(symbol not in ELEMENT_NAMES for symbol in symbols):
-        return _Composition(formula, (), frozenset(), is_oxide, {"f": formula or ""})
-    elements = frozenset(symbols)
-    names = [ELEMENT_NAMES[symbol] for symbol in symbols]
-    family, told, before = _family(elements) if len(symbols) > 1 else ("elemental solid", (), False)
-    others = [ELEMENT_NAMES[symbol] for symbol in symbols if symbol not in told]
-    if before:
-        joined = "-".join(others) if family == "intermetallic" else " ".join(others)
-        named = f"{joined} {family}".lstrip()
-    else:
-        named = f"{family} of {join_words(others)}" if others else family
-    count = len(symbols)
-    arity = words.ARITY.get(count, "multicomponent")
-    phrases = {
-        "f": formula or "",
-        "e": join_words(names),
-        "fam": family,
-        "named": named,
-        "Named": capitalize(named),
-        "a_named": with_article(named),
-        "A_named": capitalize(with_article(named)),
-        "ary": arity,
-        "Ary": capitalize(arity),
-        "a_ary": with_article(arity),
-        "A_ary": capitalize(with_article(arity)),
-        "n": str(count),
-        "count": words.COUNT_WORDS[count] if count < len(words.COUNT_WORDS) else "many",
-        "noun": "element" if count == 1 else "elements",
-    }
-    return _Composition(formula, symbols, elements, is_oxide, phrases)
-
-
-def _text(value: Any) -> str | None:
-    """Return a stripped string, or None for a missing value (None, NaN, an empty string)."""
-    return value.strip() or None if isinstance(value, str) else None
-
-
-def _read(record: Mapping[str, Any]) -> _Known:
-    """Take the known values out of a record. A numeric column that holds no number is a ValueError."""
-    get = record.get
-    numbers: dict[str, float] = {}
-    for column in NUMERIC_COLUMNS:
-        value = get(column)
-        if value is None:
-            continue
-        try:
-            value = float(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{column} is not a number: {value!r}") from None
-        if math.isfinite(value):
-            numbers[column] = value
-    listed = get("elements")
-    symbols: tuple[str, ...] | None = None
-    # A missing list may come as None or, out of a data frame, as NaN.
-    if listed is not None and not isinstance(listed, float):
-        symbols = tuple(dict.fromkeys(str(symbol) for symbol in listed)) or None
-    chemsys = _text(get("chemsys"))
-    if symbols is None and chemsys:
-        symbols = tuple(dict.fromkeys(chemsys.split("-")))
-    is_oxide = get("is_oxide")
-    system = _text(get("crystal_system"))
-    return _Known(
-        numbers,
-        system.lower() if system else None,
-        _text(get("space_group_symbol")),
-        _composition(_text(get("formula")), symbols, bool(is_oxide) and is_oxide == 1),
-    )
-
-
 # -------------------- telling a fact
-def _tell_composition(known: _Known, draw: _Draw, masked: bool, with_system: bool) -> str | None:
+def _tell_composition(known: Known, draw: _Draw, masked: bool, with_system: bool) -> str | None:
     composition = known.composition
     phrases = composition.phrases
     templates: tuple[str, ...]
@@ -264,7 +97,7 @@ def _system_phrases(system: str) -> dict[str, str]:
     return {"sys": system, "Sys": capitalize(system), "a_sys": article, "A_sys": capitalize(article)}
 
 
-def _tell_symmetry(known: _Known, draw: _Draw) -> str | None:
+def _tell_symmetry(known: Known, draw: _Draw) -> str | None:
     system, symbol = known.crystal_system, known.space_group_symbol
     group = known.numbers.get("space_group_number")
     templates = words.SYMMETRY.get((system is not None, symbol is not None, group is not None))
@@ -275,7 +108,7 @@ def _tell_symmetry(known: _Known, draw: _Draw) -> str | None:
     return draw.pick(templates).format(sg=symbol, no=shown, **phrases)
 
 
-def _tell_cell(known: _Known, draw: _Draw) -> str | None:
+def _tell_cell(known: Known, draw: _Draw) -> str | None:
     volume, nsites = known.numbers.get("volume"), known.numbers.get("nsites")
     phrases: dict[str, str] = {}
     if nsites is not None:
@@ -292,7 +125,7 @@ def _tell_cell(known: _Known, draw: _Draw) -> str | None:
     return draw.pick(words.CELL).format_map(phrases)
 
 
-def _tell_stability(known: _Known, draw: _Draw) -> str | None:
+def _tell_stability(known: Known, draw: _Draw) -> str | None:
     energy = known.numbers.get("energy_above_hull")
     if energy is None:
         return None
@@ -313,10 +146,10 @@ def _word_phrases(word: str) -> dict[str, str]:
     return {"w": word, "W": capitalize(word), "a_w": article, "A_w": capitalize(article)}
 
 
-def _tell_single(column: str) -> Callable[[_Known, _Draw], str | None]:
+def _tell_single(column: str) -> Callable[[Known, _Draw], str | None]:
     templates = words.SINGLE[column]
 
-    def tell(known: _Known, draw: _Draw) -> str | None:
+    def tell(known: Known, draw: _Draw) -> str | None:
         value = known.numbers.get(column)
         if value is None:
             return None
@@ -332,10 +165,10 @@ def _tell_pair(
     both: tuple[str, ...],
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
-) -> Callable[[_Known, _Draw], str | None]:
+) -> Callable[[Known, _Draw], str | None]:
     """Build the teller of two columns in one sentence; `first` and `second` are (column, placeholder)."""
 
-    def tell(known: _Known, draw: _Draw) -> str | None:
+    def tell(known: Known, draw: _Draw) -> str | None:
         phrases: dict[str, str] = {}
         for column, placeholder in (second, first):
             value = known.numbers.get(column)
@@ -352,7 +185,7 @@ def _tell_pair(
     return tell
 
 
-_TELLERS: dict[str, Callable[[_Known, _Draw], str | None]] = {
+_TELLERS: dict[str, Callable[[Known, _Draw], str | None]] = {
     "symmetry": _tell_symmetry,
     "density": _tell_single("density"),
     "cell": _tell_cell,
@@ -382,7 +215,7 @@ def _seed_text(seed: Any) -> str:
     return f"{seed}"
 
 
-def _facts(known: _Known, masked: bool) -> list[str]:
+def _facts(known: Known, masked: bool) -> list[str]:
     """Name the facts a narrative of this record can tell."""
     composition, numbers = known.composition, known.numbers
     facts = []
@@ -396,7 +229,7 @@ def _facts(known: _Known, masked: bool) -> list[str]:
     return facts
 
 
-def _justifying(known: _Known, facts: list[str], masked: bool) -> frozenset[str]:
+def _justifying(known: Known, facts: list[str], masked: bool) -> frozenset[str]:
     """Name the columns that application rules may rest on, given the facts that are told."""
     columns = {column for fact in facts for column in FACT_COLUMNS[fact] if column in known.numbers}
     if "composition" in facts and known.composition.symbols and not masked:
@@ -420,7 +253,7 @@ def narrate_sentences(
         raise ValueError(f"keep must lie within 0 and 1, got {keep}")
     if max_applications < 0:
         raise ValueError(f"max_applications must not be negative, got {max_applications}")
-    known = _read(record)
+    known = read_record(record)
     facts = _facts(known, mask_formula)
     if not facts:
         raise ValueError("the record holds nothing to narrate")
@@ -481,7 +314,7 @@ def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> li
     With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an
     empty list. Raises ValueError if a numeric column holds no number.
     """
-    known = _read(record)
+    known = read_record(record)
     columns = _justifying(known, _facts(known, mask_formula), mask_formula)
     return [
         Application(

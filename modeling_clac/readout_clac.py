@@ -11,8 +11,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
-from numpy.polynomial.legendre import leg2poly
 from torch import Tensor, nn
 
 from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
@@ -30,13 +30,23 @@ _NUM_GAUSSIANS = 32
 
 
 @lru_cache(maxsize=16)
-def _monomials(degree: int) -> tuple[list[tuple[int, int, int]], list[float]]:
-    """Exponents (a, b, c) with a + b + c = degree and the roots of their multinomial coefficients."""
-    exponents = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
-    weights = [
-        math.sqrt(math.factorial(degree) / math.prod(math.factorial(power) for power in powers)) for powers in exponents
-    ]
-    return exponents, weights
+def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np.ndarray, float]:
+    """
+    Exponents (a, b, c) of the monomials of one degree; the roots of their multinomial coefficients, with which the
+    monomials of two unit vectors have the product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the
+    harmonic ones, the null space of the Laplacian; and the factor that makes their product P_l(r̂ · r̂').
+    """
+    powers = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
+    roots = [math.sqrt(math.factorial(degree) / math.prod(math.factorial(p) for p in triple)) for triple in powers]
+    lower = [(a, b, degree - 2 - a - b) for a in range(degree - 1) for b in range(degree - 1 - a)]
+    laplacian = np.zeros((len(lower), len(powers)))
+    for column, (triple, root) in enumerate(zip(powers, roots, strict=True)):
+        for axis, power in enumerate(triple):
+            if power >= 2:
+                reduced = tuple(p - 2 * (i == axis) for i, p in enumerate(triple))
+                laplacian[lower.index(reduced), column] += root * power * (power - 1)
+    basis = np.linalg.svd(laplacian)[2][-(2 * degree + 1) :].T
+    return powers, roots, basis, math.comb(2 * degree, degree) / 2.0**degree
 
 
 def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
@@ -44,8 +54,9 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     Squared global bond-orientational order parameters Q_l² (Steinhardt, Nelson, Ronchetti 1983,
     doi 10.1103/PhysRevB.28.784, eq. 1.4) of weighted bonds: Q_l² = Σ_ab w_a w_b P_l(r̂_a · r̂_b) / (Σ_a w_a)².
 
-    The Legendre polynomial P_l(x) = Σ_k c_lk x^k, and Σ_ab w_a w_b (r̂_a · r̂_b)^k is the squared norm of the k-th
-    moment tensor of the directions, so the cost is linear in the number of bonds and no spherical harmonics are needed.
+    P_l is a product of spherical harmonics (addition theorem), here the harmonic part of the l-th moment tensor of the
+    directions, so the cost is linear in the number of bonds. Where symmetry makes Q_l zero it comes out as the square
+    of a rounding error; a sum of powers of cosines would cancel to a rounding error only.
 
     Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the biaxiality
     1 - 6 tr(T³)² / tr(T²)³ of the traceless second moment T does: it vanishes when two eigenvalues are equal.
@@ -62,25 +73,21 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     powers = [torch.ones_like(direction)]
     for _ in range(max(DEGREES)):
         powers.append(powers[-1] * direction)
-    squared_norm = {0: (total > 1e-6).to(weight.dtype)}
-    for degree in sorted({k for l in DEGREES for k in range(l, 0, -2)}):
-        exponents, roots = _monomials(degree)
+    orders = []
+    for degree in DEGREES:
+        exponents, roots, basis, factor = _harmonics(degree)
         columns = [
             root * powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2]
             for (a, b, c), root in zip(exponents, roots, strict=True)
         ]
         terms = weight.unsqueeze(-1) * torch.stack(columns, dim=-1).unsqueeze(1)
         moment = weight.new_zeros(num_graphs, *terms.shape[1:]).index_add(0, graph, terms) / total.unsqueeze(-1)
-        squared_norm[degree] = (moment**2).sum(dim=-1)
+        orders.append(factor * ((moment @ moment.new_tensor(basis)) ** 2).sum(dim=-1))
         if degree == 2:
             # Monomials z², yz, y², xz, xy, x²; those off the diagonal carry a factor of √2.
             zz, yz, yy, xz, xy, xx = (moment / moment.new_tensor(roots)).unbind(dim=-1)
             rows = [torch.stack(row, dim=-1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
             second = torch.stack(rows, dim=-2)
-    orders = []
-    for degree in DEGREES:
-        coefficients = leg2poly([0.0] * degree + [1.0]).tolist()
-        orders.append(sum(c * squared_norm[k] for k, c in enumerate(coefficients) if (degree - k) % 2 == 0))
     trace = torch.diagonal(second, dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
     traceless = second - trace / 3.0 * torch.eye(3, dtype=second.dtype, device=second.device)
     square = traceless @ traceless

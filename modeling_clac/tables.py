@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from .embedder import ASSETS
+from .paths import ASSETS
 from .structures_clac import MAX_ATOMS, ClacInputError, Crystal, InvalidStructureError, parse_structure
 
 BUNDLED_CRYSTALS = "mp-crystals"

@@ -16,7 +16,7 @@ import pytest
 from transformers.utils import logging
 
 import clac_cli
-from modeling_clac import ClacEmbedder, embedder, index, tables
+from modeling_clac import ClacEmbedder, index, paths, tables
 from modeling_clac.index import CrystalIndex, model_fingerprint
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +35,7 @@ Run = Callable[..., Result]
 def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs the command in this process, at 100 characters a line."""
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # the command sets it for its process; here it must end with the test
     verbosity = logging.get_verbosity()
 
     def run(*arguments: object) -> Result:
@@ -129,6 +130,15 @@ def test_the_module_runs_and_its_stderr_is_one_line(tmp_path: Path, small_checkp
         "-m", "clac_cli", "embed", str(bad), "-o", str(tmp_path / "o.parquet"), "--model", str(small_checkpoint)
     )
     assert_one_line(Result(done.returncode, done.stdout, done.stderr), f"{bad}: empty")
+
+
+def test_a_phrase_is_searched_without_torch():
+    """Importing torch and transformers would take most of the time of a search."""
+    code = "import sys, clac_cli\ntry:\n    clac_cli.main(['search', 'a hard ceramic', '--json'])\n"
+    code += "finally:\n    print(sorted({'torch', 'transformers', 'pymatgen'} & set(sys.modules)), file=sys.stderr)"
+    done = in_process_of_its_own("-c", code)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert len(json.loads(done.stdout)["hits"]) == 10
 
 
 def test_without_arguments_it_helps(clac: Run):
@@ -406,7 +416,7 @@ def test_another_checkpoint_embeds_the_bundle_itself(
 def test_the_bundled_index_is_the_default(
     clac: Run, small_checkpoint: Path, index_directory: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(embedder, "DEFAULT_MODEL", small_checkpoint)
+    monkeypatch.setattr(paths, "DEFAULT_MODEL", small_checkpoint)
     monkeypatch.setattr(index, "BUNDLED_INDEX", index_directory)
     result = clac("search", "an oxide", "--json")
     assert (result.code, result.err) == (0, "")

@@ -15,7 +15,8 @@ from pymatgen.core import Structure
 
 from modeling_clac import ClacEmbedder, ClacInputError, ClacModel, InvalidStructureError
 from modeling_clac import index as index_module
-from modeling_clac.index import CrystalIndex, Filters, bundled_index, model_fingerprint
+from modeling_clac.filters import Filters
+from modeling_clac.index import CrystalIndex, bundled_index, model_fingerprint
 from modeling_clac.structures_clac import parse_structure
 from modeling_clac.tables import bundled_counts, bundled_crystals, crystal_files, crystal_table, describe_crystal
 

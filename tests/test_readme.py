@@ -10,8 +10,8 @@ import pytest
 from conftest import CRYSTALS, ROOT
 
 from evaluation.reporting import retrieval_markdown
-from modeling_clac.embedder import DEFAULT_MODEL
 from modeling_clac.index import bundled_index, model_fingerprint
+from modeling_clac.paths import DEFAULT_MODEL
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "evaluation" / "results" / "clac-mini"

@@ -64,7 +64,7 @@ class PretrainArguments:
     graph_max_neighbors: int = field(default=16, metadata={"help": "Neighbours per atom; 0 keeps all."})
     graph_pooling: str = field(default="mean", metadata={"help": "mean, sum or mean_max."})
     graph_geometry_readout: bool = field(
-        default=False, metadata={"help": "Append volume per atom, density and bond-order parameters to the pooled atoms."}
+        default=False, metadata={"help": "Append volume per atom, density and bond order to the pooled atoms."}
     )
     text_layers: list[int] | None = field(
         default=None, metadata={"help": "Keep these layers of the text encoder only; default all."}

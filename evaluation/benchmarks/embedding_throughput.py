@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from transformers.utils import logging as transformers_logging
 
-from modeling_clac.embedder import DEFAULT_MODEL, ClacEmbedder
+from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.paths import DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import bundled_crystals
 from train.arguments import parse_arguments

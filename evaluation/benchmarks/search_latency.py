@@ -22,7 +22,8 @@ from rich.table import Table
 from transformers.utils import logging as transformers_logging
 
 from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.index import Filters, bundled_index
+from modeling_clac.filters import Filters
+from modeling_clac.index import bundled_index
 from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import bundled_crystals
 from train.arguments import parse_arguments
