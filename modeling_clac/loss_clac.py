@@ -1,4 +1,11 @@
-"""Contrastive losses as plain functions, and the gather that makes them right on several processes."""
+"""
+Contrastive losses as plain functions, and the gather that makes them right on several processes.
+
+Each takes unit vectors `x` and `y` of `(B, D)`, row i of one belonging to row i of the other, and scores the local rows
+against the rows of all processes, so the mean over processes is the loss of the joined batch, and so are the gradients
+once data parallelism has averaged them. `ignore` `(B, world_size · B)` marks pairs that are no negatives, see
+[`duplicate_mask`].
+"""
 
 from __future__ import annotations
 
@@ -18,34 +25,111 @@ def gather_with_grad(embeds: Tensor) -> Tensor:
     Returns:
         `(world_size · B, D)`; `embeds` itself without an initialised process group.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if _world_size() == 1:
         return embeds
     from torch.distributed.nn.functional import all_gather
 
     return torch.cat(all_gather(embeds), dim=0)
 
 
-def info_nce_loss(crystal_embeds: Tensor, text_embeds: Tensor, logit_scale: Tensor) -> Tensor:
+def duplicate_mask(*labels: Tensor) -> Tensor:
     """
-    Symmetric InfoNCE (van den Oord et al. 2018, arXiv 1807.03748; CLIP's form, arXiv 2103.00020):
-    -½ · mean_i [log softmax_j(s·c_i·t_j)_i + log softmax_j(s·t_i·c_j)_i].
-
-    On several processes the local rows are scored against the rows of all of them, so the mean over processes is the
-    loss of the joined batch, and so are the gradients once data parallelism has averaged them.
+    Pairs that are no negatives of each other because they are the same thing twice: equal crystals, or equal texts.
 
     Args:
-        crystal_embeds: `(B, D)`, unit length. text_embeds: `(B, D)`, unit length, row i belongs to crystal i.
+        labels: each `(B,)` int64; rows that share a label in any of them are duplicates.
+
+    Returns:
+        `(B, world_size · B)` bool; a row and itself, its positive, is not marked.
+    """
+    size = len(labels[0])
+    same = torch.zeros(size, size * _world_size(), dtype=torch.bool, device=labels[0].device)
+    for label in labels:
+        gathered = label
+        if _world_size() > 1:
+            parts = [torch.empty_like(label) for _ in range(_world_size())]
+            dist.all_gather(parts, label)
+            gathered = torch.cat(parts)
+        same |= label.unsqueeze(1) == gathered.unsqueeze(0)
+    same[torch.arange(size, device=same.device), _positives(labels[0])] = False
+    return same
+
+
+def info_nce_loss(x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | None = None) -> Tensor:
+    """
+    Symmetric InfoNCE (van den Oord et al. 2018, arXiv 1807.03748; CLIP's form, arXiv 2103.00020):
+    -½ · mean_i [log softmax_j(s·x_i·y_j)_i + log softmax_j(s·y_i·x_j)_i].
+
+    Args:
         logit_scale: scalar, s = 1/τ (not its logarithm).
 
     Returns:
         Scalar.
     """
-    all_crystals, all_texts = gather_with_grad(crystal_embeds), gather_with_grad(text_embeds)
-    rank = dist.get_rank() if len(all_crystals) > len(crystal_embeds) else 0
-    target = torch.arange(len(crystal_embeds), device=crystal_embeds.device) + rank * len(crystal_embeds)
-    crystal_to_text = F.cross_entropy(logit_scale * crystal_embeds @ all_texts.T, target)
-    text_to_crystal = F.cross_entropy(logit_scale * text_embeds @ all_crystals.T, target)
-    return (crystal_to_text + text_to_crystal) / 2
+    all_x, all_y, positives = gather_with_grad(x), gather_with_grad(y), _positives(x)
+    forward, backward = logit_scale * x @ all_y.T, logit_scale * y @ all_x.T
+    if ignore is not None:
+        forward, backward = forward.masked_fill(ignore, -torch.inf), backward.masked_fill(ignore, -torch.inf)
+    return (F.cross_entropy(forward, positives) + F.cross_entropy(backward, positives)) / 2
 
 
-__all__ = ["gather_with_grad", "info_nce_loss"]
+def sigmoid_loss(x: Tensor, y: Tensor, logit_scale: Tensor, logit_bias: Tensor, ignore: Tensor | None = None) -> Tensor:
+    """
+    Sigmoid loss (Zhai et al. 2023, arXiv 2303.15343, eq. 1): -1/B · Σ_ij log σ(z_ij · (s·x_i·y_j + b)), z_ij = 1 for
+    pairs, else -1.
+
+    Args:
+        logit_scale: scalar, s. logit_bias: scalar, b; starts far below zero since most pairs are negatives.
+
+    Returns:
+        Scalar.
+    """
+    logits = logit_scale * x @ gather_with_grad(y).T + logit_bias
+    sign = -torch.ones_like(logits)
+    sign[torch.arange(len(x), device=x.device), _positives(x)] = 1.0
+    terms = F.softplus(-sign * logits)
+    if ignore is not None:
+        terms = terms.masked_fill(ignore, 0.0)
+    return terms.sum(dim=1).mean()
+
+
+def jensen_shannon_loss(
+    x: Tensor, y: Tensor, logit_scale: Tensor, logit_bias: Tensor, ignore: Tensor | None = None
+) -> Tensor:
+    """
+    Negative Jensen-Shannon bound on the mutual information (Nowozin et al. 2016, arXiv 1606.00709; as a contrastive
+    loss of two modalities: CLIP-Lite, arXiv 2112.07133): E_pairs[sp(-T)] + E_negatives[sp(T)], sp(a) = log(1 + e^a),
+    with the critic T(x, y) = s·x·y + b and the other rows of the batch as negatives.
+
+    Unlike in the sigmoid loss, the negatives count as much as the pairs, however many they are.
+
+    Args:
+        logit_scale: scalar, s. logit_bias: scalar, b.
+
+    Returns:
+        Scalar.
+    """
+    scores = logit_scale * x @ gather_with_grad(y).T + logit_bias
+    rows, positives = torch.arange(len(x), device=x.device), _positives(x)
+    negative = torch.ones_like(scores, dtype=torch.bool) if ignore is None else ~ignore
+    negative[rows, positives] = False
+    # The mean over all negatives of the joined batch: its share of rows divides by the mean count of a row.
+    count = negative.sum().to(scores.dtype)
+    if _world_size() > 1:
+        dist.all_reduce(count)
+        count = count / _world_size()
+    repelled = F.softplus(scores).masked_fill(~negative, 0.0).sum() / count.clamp(min=1)
+    return F.softplus(-scores[rows, positives]).mean() + repelled
+
+
+def _world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _positives(rows: Tensor) -> Tensor:
+    """`(B,)` int64: where the local rows stand among those of all processes."""
+    first = dist.get_rank() * len(rows) if _world_size() > 1 else 0
+    return torch.arange(first, first + len(rows), device=rows.device)
+
+
+__all__ = ["duplicate_mask", "gather_with_grad", "info_nce_loss", "jensen_shannon_loss", "sigmoid_loss"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from conftest import small_graph_config
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor, AutoTokenizer, BertModel
 
 from modeling_clac import ClacConfig, ClacGraphModel, ClacModel, ClacProcessor
-from modeling_clac.loss_clac import info_nce_loss
 
 
 @pytest.fixture(scope="module")
@@ -63,60 +61,6 @@ def test_padding_does_not_matter(small_model, small_processor) -> None:
         expected = small_model.get_text_features(**alone).pooler_output[0]
         result = small_model.get_text_features(**padded).pooler_output[0]
     torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_info_nce_equals_its_formula() -> None:
-    generator = torch.Generator().manual_seed(0)
-    crystals = torch.nn.functional.normalize(torch.randn(5, 7, generator=generator), dim=1)
-    texts = torch.nn.functional.normalize(torch.randn(5, 7, generator=generator), dim=1)
-    scale = 9.0
-    expected = 0.0
-    for i in range(5):
-        for a, b in ((crystals, texts), (texts, crystals)):
-            scores = [scale * float(a[i] @ b[j]) for j in range(5)]
-            partition = sum(torch.exp(torch.tensor(s, dtype=torch.float64)) for s in scores)
-            expected -= (scores[i] - float(torch.log(partition))) / 10
-    assert info_nce_loss(crystals, texts, torch.tensor(scale)).item() == pytest.approx(expected, rel=1e-5)
-
-
-_TWO_PROCESSES = """
-import sys, torch, torch.distributed as dist
-from modeling_clac.loss_clac import info_nce_loss
-dist.init_process_group("gloo")
-rank = dist.get_rank()
-assert dist.get_world_size() == 2
-torch.manual_seed(0)
-data = torch.randn(2, 8, 5, dtype=torch.float64)
-weight = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
-model = torch.nn.Linear(5, 6, bias=False).double()
-with torch.no_grad():
-    model.weight.copy_(weight.T)
-model = torch.nn.parallel.DistributedDataParallel(model)
-embed = lambda x: torch.nn.functional.normalize(model(x), dim=1)
-rows = slice(4 * rank, 4 * rank + 4)
-both = embed(torch.cat([data[0, rows], data[1, rows]]))
-info_nce_loss(both[:4], both[4:], torch.tensor(5.0)).backward()
-if rank == 0:
-    torch.save(model.module.weight.grad, sys.argv[1])
-dist.barrier()
-single = torch.nn.functional.normalize(data @ weight, dim=2)
-dist.destroy_process_group()
-if rank == 0:
-    info_nce_loss(single[0], single[1], torch.tensor(5.0)).backward()
-    torch.save(weight.grad.T, sys.argv[2])
-"""
-
-
-def test_two_processes_give_the_gradients_of_the_joined_batch(tmp_path) -> None:
-    script = tmp_path / "two.py"
-    script.write_text(_TWO_PROCESSES)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    subprocess.run(
-        [*command, "two.pt", "one.pt"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300
-    )
-    two, one = (torch.load(tmp_path / name, weights_only=True) for name in ("two.pt", "one.pt"))
-    torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-12)
 
 
 def test_save_and_load_is_bit_exact(small_model, inputs, tmp_path) -> None:

@@ -40,8 +40,9 @@ tags: [materials-science, crystals, contrastive-learning, graph-neural-network]
 # {name}
 
 Crystals and English text in one {dim}-dimensional space: a {encoder} graph tower ({hidden} features, {interactions}
-interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å) and {layers} layers of `{text_model}`,
-trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451. {parameters:.1f} M parameters.
+interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}) and {layers} layers of
+`{text_model}`, trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451.
+{parameters:.1f} M parameters.
 
 ```python
 from modeling_clac import ClacEmbedder
@@ -137,6 +138,7 @@ def model_card(
         interactions=graph.num_interactions,
         neighbors=graph.max_neighbors or "(all)",
         cutoff=graph.cutoff,
+        readout=", bond-order parameters, volume per atom and density" if graph.geometry_readout else "",
         layers=config.text_config.num_hidden_layers,
         text_model=recipe["text_model"],
         parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,

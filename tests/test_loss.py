@@ -1,0 +1,136 @@
+"""The losses against their formulas written with loops, and two processes against one."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from modeling_clac.loss_clac import duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+
+SCALE, BIAS = 9.0, -2.0
+
+
+@pytest.fixture
+def pairs() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    both = torch.randn(2, 6, 7, generator=generator, dtype=torch.float64)
+    x, y = torch.nn.functional.normalize(both, dim=2)
+    return x, y
+
+
+@pytest.fixture(params=[None, [(0, 3), (3, 0), (1, 2), (2, 1)]], ids=["all", "duplicates"])
+def ignored(request: pytest.FixtureRequest) -> list[tuple[int, int]]:
+    return request.param or []
+
+
+def mask_of(ignored: list[tuple[int, int]]) -> Tensor | None:
+    if not ignored:
+        return None
+    mask = torch.zeros(6, 6, dtype=torch.bool)
+    for i, j in ignored:
+        mask[i, j] = True
+    return mask
+
+
+def test_info_nce_equals_its_formula(pairs, ignored) -> None:
+    expected = 0.0
+    for i in range(6):
+        for a, b in (pairs, pairs[::-1]):
+            scores = {j: SCALE * float(a[i] @ b[j]) for j in range(6) if (i, j) not in ignored}
+            expected -= (scores[i] - math.log(sum(math.exp(score) for score in scores.values()))) / 12
+    assert info_nce_loss(*pairs, torch.tensor(SCALE), mask_of(ignored)).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_sigmoid_loss_equals_its_formula(pairs, ignored) -> None:
+    x, y = pairs
+    expected = 0.0
+    for i in range(6):
+        for j in range(6):
+            if (i, j) not in ignored:
+                sign = 1 if i == j else -1
+                expected += math.log(1 + math.exp(-sign * (SCALE * float(x[i] @ y[j]) + BIAS))) / 6
+    result = sigmoid_loss(x, y, torch.tensor(SCALE), torch.tensor(BIAS), mask_of(ignored))
+    assert result.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_jensen_shannon_loss_equals_its_formula(pairs, ignored) -> None:
+    x, y = pairs
+    attracted = [math.log(1 + math.exp(-(SCALE * float(x[i] @ y[i]) + BIAS))) for i in range(6)]
+    repelled = [
+        math.log(1 + math.exp(SCALE * float(x[i] @ y[j]) + BIAS))
+        for i in range(6)
+        for j in range(6)
+        if i != j and (i, j) not in ignored
+    ]
+    expected = sum(attracted) / len(attracted) + sum(repelled) / len(repelled)
+    result = jensen_shannon_loss(x, y, torch.tensor(SCALE), torch.tensor(BIAS), mask_of(ignored))
+    assert result.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_duplicates_are_rows_that_share_a_label() -> None:
+    crystals, texts = torch.tensor([7, 7, 8, 9]), torch.tensor([1, 2, 3, 1])
+    marked = {tuple(pair) for pair in duplicate_mask(crystals, texts).nonzero().tolist()}
+    assert marked == {(0, 1), (1, 0), (0, 3), (3, 0)}
+    assert not duplicate_mask(torch.arange(5)).any()
+
+
+_TWO_PROCESSES = """
+import sys, torch, torch.distributed as dist
+from modeling_clac import loss_clac
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+assert dist.get_world_size() == 2
+torch.manual_seed(0)
+data = torch.randn(2, 8, 5, dtype=torch.float64)
+start = torch.randn(6, 5, dtype=torch.float64)
+labels = torch.tensor([0, 1, 2, 0, 4, 2, 6, 6])
+constants = {"info_nce_loss": [5.0], "sigmoid_loss": [5.0, -2.0], "jensen_shannon_loss": [5.0, -2.0]}
+
+def gradient(name, model, rows):
+    both = torch.nn.functional.normalize(model(torch.cat([data[0, rows], data[1, rows]])), dim=1)
+    x, y = both.chunk(2)
+    loss = getattr(loss_clac, name)(x, y, *map(torch.tensor, constants[name]), loss_clac.duplicate_mask(labels[rows]))
+    loss.backward()
+
+def linear():
+    model = torch.nn.Linear(5, 6, bias=False).double()
+    with torch.no_grad():
+        model.weight.copy_(start)
+    return model
+
+two, one = {}, {}
+for name in constants:
+    model = torch.nn.parallel.DistributedDataParallel(linear())
+    gradient(name, model, slice(4 * rank, 4 * rank + 4))
+    two[name] = model.module.weight.grad
+dist.barrier()
+dist.destroy_process_group()
+if rank == 0:
+    for name in constants:
+        model = linear()
+        gradient(name, model, slice(None))
+        one[name] = model.weight.grad
+    torch.save(two, sys.argv[1])
+    torch.save(one, sys.argv[2])
+"""
+
+
+def test_two_processes_give_the_gradients_of_the_joined_batch(tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(_TWO_PROCESSES)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    subprocess.run(
+        [*command, "two.pt", "one.pt"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300
+    )
+    two, one = (torch.load(tmp_path / name, weights_only=True) for name in ("two.pt", "one.pt"))
+    assert two.keys() == one.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-9, atol=1e-12)
