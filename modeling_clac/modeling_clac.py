@@ -231,6 +231,18 @@ class ClacModel(ClacPreTrainedModel):
         Returns:
             `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(B, L, text hidden_size)`.
         """
+        output = self.pool_text(input_ids, attention_mask, token_type_ids, **kwargs)
+        output.pooler_output = self.text_projection(output.pooler_output)
+        return output
+
+    def pool_text(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        """As `get_text_features`, before the projection: `pooler_output` `(B, text hidden_size)`."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
@@ -244,7 +256,7 @@ class ClacModel(ClacPreTrainedModel):
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden,
-            pooler_output=self.text_projection(pooled),
+            pooler_output=pooled,
             hidden_states=output.get("hidden_states"),
             attentions=output.get("attentions"),
         )

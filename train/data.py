@@ -1,18 +1,30 @@
-"""Crystal-text pairs for pre-training: parsed once, narrated anew every epoch, batched by length."""
+"""Crystal-text pairs for pre-training: parsed once, narrated and copied anew every epoch, batched by length."""
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from modeling_clac import ClacProcessor
 from modeling_clac.narrator import narrate, narrate_sentences
 from modeling_clac.structures_clac import ClacInputError, Crystal, InvalidStructureError
+from train.augmentation import (
+    IGNORED_LABEL,
+    AtomMasking,
+    EdgeDropping,
+    FormulaHiding,
+    SentenceDropShuffle,
+    SiteDisplacement,
+    Strain,
+    TokenMasking,
+)
 
 # Batches of one length come out of groups of this many batches: long enough to sort well, short enough to mix well.
 _BUCKET_BATCHES = 8
@@ -47,6 +59,34 @@ class TextStyle:
         masked = kind < self.short + self.masked
         # Without the formula the other facts have to identify the crystal, so all of them are told.
         return narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """
+    How the augmented copies of a batch are made.
+
+    Attributes:
+        crystals, texts: which have copies at all.
+        site_displacement, strain, atom_masking, edge_dropping: see the classes of these names in `train.augmentation`.
+        sentence_dropping, formula_hiding, token_masking: likewise.
+    """
+
+    crystals: bool = False
+    texts: bool = False
+    site_displacement: float = 0.05
+    strain: float = 0.05
+    atom_masking: float = 0.15
+    edge_dropping: float = 0.1
+    sentence_dropping: float = 0.3
+    formula_hiding: float = 0.3
+    token_masking: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if not isinstance(value, bool) and not 0.0 <= value < 1.0:
+                raise ClacInputError(f"{name}={value} must lie in [0, 1)")
 
 
 def load_records(path: str, split: str) -> list[dict[str, Any]]:
@@ -107,8 +147,10 @@ class PairBatches:
         max_text_tokens: int,
         process_index: int = 0,
         num_processes: int = 1,
+        copies: Copies | None = None,
     ):
         self.crystals, self.records, self.processor, self.style = crystals, records, processor, style
+        self.copies = copies or Copies()
         self.batch_size, self.seed, self.max_text_tokens = batch_size, seed, max_text_tokens
         self.process_index, self.num_processes = process_index, num_processes
         by_system: dict[tuple[str, ...], list[int]] = {}
@@ -116,6 +158,8 @@ class PairBatches:
             system = tuple(np.unique(crystal.atomic_numbers).tolist())
             by_system.setdefault(system, []).append(row)
         self._groups = [np.array(rows) for rows in by_system.values()]
+        self._labels = crystal_labels(records)
+        self._mask_tokens = _token_masking(processor.tokenizer, self.copies.token_masking)
         if len(self) == 0:
             raise ClacInputError(
                 f"{len(records)} pairs do not fill one batch of {batch_size} on {num_processes} process(es); "
@@ -127,12 +171,18 @@ class PairBatches:
         return len(self.records) // (self.batch_size * self.num_processes)
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
-        """Yields model inputs, from `first_batch` on; every process gets its share of each joined batch."""
+        """
+        Yields the arguments of `ContrastiveObjective.forward`, from `first_batch` on; every process gets its share of
+        each joined batch.
+        """
         texts = [self.style.write(record, (self.seed, epoch)) for record in self.records]
         tokens = self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens)
-        for rows in self._plan(epoch, [len(ids) for ids in tokens["input_ids"]])[first_batch:]:
-            share = rows[self.process_index :: self.num_processes]
-            yield self._collate(share, {key: [values[row] for row in share] for key, values in tokens.items()})
+        plan = self._plan(epoch, [len(ids) for ids in tokens["input_ids"]])
+        for batch in range(first_batch, len(plan)):
+            rows = plan[batch][self.process_index :: self.num_processes]
+            generator = np.random.default_rng((self.seed, epoch, batch, self.process_index))
+            own_tokens = {key: [values[row] for row in rows] for key, values in tokens.items()}
+            yield self._collate(rows, [texts[row] for row in rows], own_tokens, generator)
 
     def _plan(self, epoch: int, lengths: list[int]) -> list[np.ndarray]:
         """
@@ -153,9 +203,65 @@ class PairBatches:
             batches += [bucket[i : i + joined] for i in range(0, len(bucket), joined)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
-    def _collate(self, rows: np.ndarray, tokens: dict[str, list[list[int]]]) -> dict[str, Any]:
-        inputs = dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+    def _collate(
+        self, rows: np.ndarray, texts: list[str], tokens: dict[str, list[list[int]]], generator: np.random.Generator
+    ) -> dict[str, Any]:
         extractor = self.processor.feature_extractor
         graphs = [extractor.graph(self.crystals[row], self.records[row]["material_id"]) for row in rows]
-        inputs.update(extractor.collate(graphs))
-        return inputs
+        batch: dict[str, Any] = {
+            "crystal_label": torch.from_numpy(self._labels[rows]),
+            "text_label": torch.tensor([text_label(text) for text in texts]),
+        }
+        if self.copies.crystals:
+            graphs += [self._copy_crystal(row, generator) for row in rows]
+        if self.copies.texts:
+            labels, masked = self._copy_texts(rows, texts, generator)
+            tokens = {key: values + masked[key] for key, values in tokens.items()}
+        batch["graphs"] = dict(extractor.collate(graphs))
+        batch["tokens"] = dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+        if self.copies.texts:
+            length = batch["tokens"]["input_ids"].shape[1]
+            padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in labels]
+            batch["mlm_labels"] = torch.from_numpy(np.stack(padded))
+        return batch
+
+    def _copy_crystal(self, row: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        crystal = Strain(self.copies.strain)(self.crystals[row], generator)
+        crystal = SiteDisplacement(self.copies.site_displacement)(crystal, generator)
+        graph = self.processor.feature_extractor.graph(crystal, f"copy of {self.records[row]['material_id']}")
+        graph = AtomMasking(self.copies.atom_masking)(graph, generator)
+        return EdgeDropping(self.copies.edge_dropping)(graph, generator)
+
+    def _copy_texts(
+        self, rows: np.ndarray, texts: list[str], generator: np.random.Generator
+    ) -> tuple[list[np.ndarray], dict[str, list[list[int]]]]:
+        """Labels of the masked tokens, and the masked tokens, of the copies."""
+        shuffle, hide = SentenceDropShuffle(self.copies.sentence_dropping), FormulaHiding(self.copies.formula_hiding)
+        changed = [
+            hide(shuffle(text, generator), str(self.records[row]["formula"]), generator)
+            for row, text in zip(rows, texts, strict=True)
+        ]
+        tokens = dict(self.processor.tokenizer(changed, truncation=True, max_length=self.max_text_tokens))
+        masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
+        tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
+        return [labels for _, labels in masked], tokens
+
+
+def crystal_labels(records: list[dict[str, Any]]) -> np.ndarray:
+    """`(n,)` int64; records share a number if formula and space group agree. Without a space group each has its own."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    labels = []
+    for row, record in enumerate(records):
+        group = record.get("space_group_number")
+        key = (record["formula"], row, None) if group is None else (record["formula"], group)
+        labels.append(numbers.setdefault(key, len(numbers)))
+    return np.array(labels, dtype=np.int64)
+
+
+def text_label(text: str) -> int:
+    """A 64-bit integer that equal texts share on every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+def _token_masking(tokenizer: Any, probability: float) -> TokenMasking:
+    return TokenMasking(tokenizer.mask_token_id, len(tokenizer), frozenset(tokenizer.all_special_ids), probability)

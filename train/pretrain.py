@@ -12,13 +12,13 @@ import math
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import DataLoaderConfiguration, send_to_device, set_seed
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import AutoTokenizer, get_cosine_schedule_with_warmup
@@ -32,7 +32,8 @@ from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError, Crystal
 from train.arguments import parse_arguments
 from train.checkpoints import load_state, save_model, save_state, training_record
-from train.data import PairBatches, TextStyle, load_records, parse_crystals
+from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
+from train.objective import ContrastiveObjective, ObjectiveSettings
 from train.provenance import provenance
 
 # Arguments that may differ between a run and its continuation, because the result does not depend on them.
@@ -82,6 +83,21 @@ class PretrainArguments:
     short_probability: float = field(default=0.12, metadata={"help": "Query-like texts: formula, crystal system."})
     max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
 
+    loss: str = field(default="info_nce", metadata={"help": "info_nce, jensen_shannon or sigmoid."})
+    terms: list[str] = field(
+        default_factory=lambda: ["crystal-text"],
+        metadata={"help": "Contrastive terms, such as crystal-text crystal'-text'; a prime marks the augmented copy."},
+    )
+    prior_weight: float = field(default=0.0, metadata={"help": "Weight of prior matching; 0: none."})
+    mlm_weight: float = field(default=0.0, metadata={"help": "Weight of masked language modelling on text'; 0: none."})
+    site_displacement: float = field(default=0.05, metadata={"help": "In crystal': share of the shortest distance."})
+    strain: float = field(default=0.05, metadata={"help": "In crystal': largest change of each lattice vector."})
+    atom_masking: float = field(default=0.15, metadata={"help": "In crystal': probability of an element to be hidden."})
+    edge_dropping: float = field(default=0.1, metadata={"help": "In crystal': probability of an edge to be left out."})
+    sentence_dropping: float = field(default=0.3, metadata={"help": "In text': probability of a sentence to go."})
+    formula_hiding: float = field(default=0.3, metadata={"help": 'In text\': probability of "the material" instead.'})
+    token_masking: float = field(default=0.15, metadata={"help": "In text': probability of a token to be masked."})
+
     num_epochs: int = field(default=20, metadata={"help": "Passes over the crystals."})
     batch_size: int = field(default=128, metadata={"help": "Pairs per step and process."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of graph tower and projections."})
@@ -110,6 +126,17 @@ class PretrainArguments:
             raise ClacInputError(f"report_to={self.report_to!r}: choose none or trackio")
         if self.mixed_precision not in ("auto", "bf16", "no"):
             raise ClacInputError(f"mixed_precision={self.mixed_precision!r}: choose auto, bf16 or no")
+        self.objective_settings()
+        self.copies()
+
+    def objective_settings(self) -> ObjectiveSettings:
+        return ObjectiveSettings(self.loss, tuple(self.terms), self.prior_weight, self.mlm_weight)
+
+    def copies(self) -> Copies:
+        settings = self.objective_settings()
+        names = {entry.name for entry in fields(Copies)} - {"crystals", "texts"}
+        strengths = {name: getattr(self, name) for name in names}
+        return Copies(settings.copies_crystals, settings.copies_texts, **strengths)
 
     def text_style(self) -> TextStyle:
         return TextStyle(
@@ -167,11 +194,11 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
 
 
-def parameter_groups(model: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
+def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
     """AdamW groups: a lower rate for the text tower; no decay for biases, norms, embeddings and the temperature."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        text, decay = name.startswith("text_model."), parameter.ndim == 2 and "embedding" not in name
+    for name, parameter in objective.named_parameters():
+        text, decay = name.startswith("model.text_model."), parameter.ndim == 2 and "embedding" not in name
         groups.setdefault((text, decay), []).append(parameter)
     return [
         {
@@ -260,12 +287,14 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
         arguments.max_text_tokens,
         accelerator.process_index,
         accelerator.num_processes,
+        arguments.copies(),
     )
     total = arguments.num_epochs * len(batches)
-    optimizer = torch.optim.AdamW(parameter_groups(model, arguments))
+    objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
+    optimizer = torch.optim.AdamW(parameter_groups(objective, arguments))
     scheduler = get_cosine_schedule_with_warmup(optimizer, math.ceil(arguments.warmup_ratio * total), total)
     # The schedule is stepped once for a joined batch, so accelerate must not multiply it by the processes.
-    model, optimizer = accelerator.prepare(model, optimizer)
+    objective, optimizer = accelerator.prepare(objective, optimizer)
     accelerator.register_for_checkpointing(scheduler)
     state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": -1.0, "seconds": 0.0, "finished": False}
     if arguments.resume:
@@ -284,14 +313,13 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     first_step, first_seconds = state["step"], state["seconds"]
     started_at = time.monotonic() - first_seconds
     bar = tqdm(total=total, initial=state["step"], desc="pre-training", disable=not accelerator.is_main_process)
-    model.train()
+    objective.train()
     while state["epoch"] < arguments.num_epochs and not stop.received:
         losses = []
         for inputs in batches.epoch(state["epoch"], state["batch"]):
-            inputs = {key: value.to(accelerator.device) for key, value in inputs.items()}
-            loss = model(**inputs, return_loss=True).loss
+            loss = objective(**send_to_device(inputs, accelerator.device))["loss"]
             accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), arguments.max_grad_norm)
+            accelerator.clip_grad_norm_(objective.parameters(), arguments.max_grad_norm)
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad()
@@ -310,7 +338,7 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
             break
         state["epoch"], state["batch"] = state["epoch"] + 1, 0
         state["finished"] = state["epoch"] == arguments.num_epochs
-        _end_of_epoch(accelerator, model, processor, parsed["validation"], state, losses, output, arguments)
+        _end_of_epoch(accelerator, objective, processor, parsed["validation"], state, losses, output, arguments)
         save_state(accelerator, output / "last", state, recipe_of(arguments))
     bar.close()
     if not state["finished"]:
@@ -324,7 +352,7 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
 
 def _end_of_epoch(
     accelerator: Accelerator,
-    model: nn.Module,
+    objective: nn.Module,
     processor: ClacProcessor,
     validation: tuple[list[Crystal], list[dict[str, Any]]],
     state: dict[str, Any],
@@ -333,7 +361,7 @@ def _end_of_epoch(
     arguments: PretrainArguments,
 ) -> None:
     """Validation retrieval on the main process, one line of log, and the checkpoint `best`."""
-    bare = accelerator.unwrap_model(model)
+    bare = accelerator.unwrap_model(objective).model
     if accelerator.is_main_process:
         scores = validate(bare, processor, *validation)
         mean_loss = sum(losses) / max(len(losses), 1)

@@ -1,0 +1,180 @@
+"""The training objective: its terms, heads and side losses, and training with all of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CRYSTALS, small_graph_config
+from safetensors.torch import load_file
+from test_pretrain import arguments
+from transformers import BertConfig, BertForMaskedLM
+
+from modeling_clac import ClacConfig, ClacModel, ClacProcessor
+from modeling_clac.structures_clac import ClacInputError
+from train.augmentation import IGNORED_LABEL, MASKED_ATOM
+from train.data import Copies, PairBatches, TextStyle, crystal_labels, load_records, parse_crystals, text_label
+from train.objective import (
+    LOSSES,
+    TERMS,
+    ContrastiveObjective,
+    MaskedLanguageModelHead,
+    ObjectiveSettings,
+    PriorDiscriminator,
+)
+from train.pretrain import train
+
+ALL = tuple(TERMS)
+
+
+@pytest.fixture
+def model(bert_config: BertConfig) -> ClacModel:
+    torch.manual_seed(0)
+    return ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), projection_dim=24)).eval()
+
+
+@pytest.fixture(scope="module")
+def records() -> list[dict]:
+    return load_records(str(CRYSTALS), "validation")[:24]
+
+
+def batches(records: list[dict], processor: ClacProcessor, copies: Copies, seed: int = 0) -> PairBatches:
+    crystals, records, _ = parse_crystals(records, processor, "raise")
+    return PairBatches(crystals, records, processor, TextStyle(0.5, 1.0, 0.0, 0.0), 8, seed, 64, copies=copies)
+
+
+def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> None:
+    (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
+    result = ContrastiveObjective(model, ObjectiveSettings()).eval()(**batch)
+    expected = model(**batch["graphs"], **batch["tokens"], return_loss=True).loss
+    assert result.keys() == {"loss", "crystal-text"}
+    torch.testing.assert_close(result["loss"], expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_all_terms_are_averaged(model, small_processor, records, loss) -> None:
+    (batch, *_) = batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0)
+    objective = ContrastiveObjective(model, ObjectiveSettings(loss, ALL, prior_weight=0.5, mlm_weight=0.1)).eval()
+    result = objective(**batch)
+    assert result.keys() == {"loss", *ALL, "prior crystal", "prior text", "mlm"}
+    expected = sum(result[term] for term in ALL) / len(ALL) + 0.1 * result["mlm"]
+    expected = expected + 0.5 * (result["prior crystal"] + result["prior text"])
+    torch.testing.assert_close(result["loss"], expected)
+    result["loss"].backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in objective.parameters())
+
+
+def test_terms_switch_one_by_one(model, small_processor, records) -> None:
+    (batch, *_) = batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0)
+    together = ContrastiveObjective(model, ObjectiveSettings(terms=ALL)).eval()
+    every = together(**batch)
+    for term in ALL:
+        alone = ContrastiveObjective(model, ObjectiveSettings(terms=(term,))).eval()
+        assert set(alone.heads) == {kind for kind in ("crystal", "text") if term == f"{kind}-{kind}'"}
+        alone.heads.load_state_dict({name: together.heads.state_dict()[name] for name in alone.heads.state_dict()})
+        torch.testing.assert_close(alone(**batch)["loss"], every[term])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"loss": "triplet"}, "triplet"),
+        ({"terms": ()}, "choose from"),
+        ({"terms": ("crystal-txt",)}, "crystal-txt"),
+        ({"prior_weight": -1.0}, "prior_weight"),
+        ({"mlm_weight": 0.1}, "needs a term with text'"),
+    ],
+)
+def test_wrong_settings_are_refused(change, reason) -> None:
+    with pytest.raises(ClacInputError, match=reason):
+        ObjectiveSettings(**change)
+
+
+def test_prior_discriminator_is_worked_against() -> None:
+    torch.manual_seed(0)
+    discriminator = PriorDiscriminator(8)
+    embeds = torch.nn.functional.normalize(torch.randn(16, 8), dim=1).requires_grad_()
+    discriminator(embeds).backward()
+    plain = embeds.detach().clone().requires_grad_()
+    fake = torch.nn.functional.softplus(discriminator.output(discriminator.layers(plain))).mean()
+    fake.backward()
+    torch.testing.assert_close(embeds.grad, -plain.grad)
+    assert discriminator.output.weight.grad is not None
+
+
+def test_prior_matching_spreads_embeddings() -> None:
+    """A clump of points is driven over the sphere."""
+    torch.manual_seed(0)
+    points = torch.nn.Parameter(torch.randn(256, 3) * 0.1 + torch.tensor([1.0, 0.0, 0.0]))
+    discriminator = PriorDiscriminator(3, hidden_size=32)
+    optimizer = torch.optim.Adam([points, *discriminator.parameters()], lr=1e-2)
+    start = torch.nn.functional.normalize(points, dim=1).mean(dim=0).norm().item()
+    for _ in range(300):
+        optimizer.zero_grad()
+        discriminator(torch.nn.functional.normalize(points, dim=1)).backward()
+        optimizer.step()
+    assert torch.nn.functional.normalize(points, dim=1).mean(dim=0).norm().item() < start / 2
+
+
+def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig) -> None:
+    torch.manual_seed(0)
+    bert = BertForMaskedLM(bert_config).eval()
+    head = MaskedLanguageModelHead(bert_config)
+    predictions = bert.cls.predictions
+    head.dense.load_state_dict(predictions.transform.dense.state_dict())
+    head.norm.load_state_dict(predictions.transform.LayerNorm.state_dict())
+    with torch.no_grad():
+        head.bias.copy_(predictions.bias)
+    ids = torch.randint(5, bert_config.vocab_size, (3, 7))
+    labels = torch.where(torch.rand(3, 7) < 0.5, ids, torch.tensor(IGNORED_LABEL))
+    expected = bert(input_ids=ids, labels=labels).loss
+    words = bert.get_input_embeddings().weight
+    torch.testing.assert_close(head(bert.bert(input_ids=ids).last_hidden_state, labels, words), expected)
+    nothing = torch.full_like(labels, IGNORED_LABEL)
+    assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).item() == 0.0
+
+
+def test_batches_hold_originals_then_copies(small_processor, records) -> None:
+    plain = list(batches(records, small_processor, Copies()).epoch(0))
+    copied = list(batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0))
+    assert len(plain) == len(copied) == 3
+    for batch, both in zip(plain, copied, strict=True):
+        assert both["graphs"]["num_atoms"].tolist() == batch["graphs"]["num_atoms"].tolist() * 2
+        atoms = len(batch["graphs"]["atomic_numbers"])
+        numbers = both["graphs"]["atomic_numbers"]
+        assert torch.equal(numbers[:atoms], batch["graphs"]["atomic_numbers"])
+        known = numbers[atoms:] != MASKED_ATOM
+        assert 0.5 < known.float().mean() < 1
+        assert torch.equal(numbers[atoms:][known], numbers[:atoms][known])
+        assert both["tokens"]["input_ids"].shape[0] == 16
+        length = batch["tokens"]["input_ids"].shape[1]
+        assert torch.equal(both["tokens"]["input_ids"][:8, :length], batch["tokens"]["input_ids"])
+        chosen = both["mlm_labels"] != IGNORED_LABEL
+        assert both["mlm_labels"].shape == both["tokens"]["input_ids"][8:].shape
+        assert 0.05 < chosen.sum() / both["tokens"]["attention_mask"][8:].sum() < 0.3
+    again = list(batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0, first_batch=1))
+    assert torch.equal(again[0]["graphs"]["edge_vector"], copied[1]["graphs"]["edge_vector"])
+    assert torch.equal(again[0]["tokens"]["input_ids"], copied[1]["tokens"]["input_ids"])
+
+
+def test_labels_tell_duplicates() -> None:
+    rows = [("TiO2", 136), ("TiO2", 141), ("TiO2", 136), ("NaCl", None), ("NaCl", None)]
+    labels = crystal_labels([{"formula": formula, "space_group_number": group} for formula, group in rows])
+    assert (labels[0] == labels[2]) and len(np.unique(labels)) == 4
+    assert text_label("an oxide") == text_label("an oxide") != text_label("an oxide.")
+    assert -(2**63) <= text_label("x") < 2**63
+
+
+def test_training_with_everything_learns_and_resumes(bert_directory: Path, tmp_path: Path) -> None:
+    options = {"terms": list(ALL), "prior_weight": 0.1, "mlm_weight": 0.1, "loss": "jensen_shannon"}
+    whole = train(arguments(bert_directory, tmp_path / "whole", **options))
+    assert whole["finished"]
+    assert math.isfinite(whole["best"])
+    train(arguments(bert_directory, tmp_path / "parts", max_steps=3, **options))
+    assert train(arguments(bert_directory, tmp_path / "parts", resume=True, **options))["finished"]
+    expected, result = (load_file(tmp_path / part / "last" / "model.safetensors") for part in ("whole", "parts"))
+    assert expected.keys() == result.keys()
+    assert all(torch.equal(expected[name], result[name]) for name in expected)

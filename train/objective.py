@@ -1,0 +1,239 @@
+"""
+The training objective of the paper (arXiv 2502.16451, fig. 1c): contrastive terms between and within the modalities,
+over pairs and their augmented copies.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig
+
+from modeling_clac import ClacModel
+from modeling_clac.loss_clac import duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
+from modeling_clac.structures_clac import ClacInputError
+from train.augmentation import IGNORED_LABEL
+
+# Term -> the two sides; a prime marks the augmented copy.
+TERMS: dict[str, tuple[str, str]] = {
+    "crystal-text": ("crystal", "text"),
+    "crystal'-text": ("crystal'", "text"),
+    "crystal-text'": ("crystal", "text'"),
+    "crystal'-text'": ("crystal'", "text'"),
+    "crystal-crystal'": ("crystal", "crystal'"),
+    "text-text'": ("text", "text'"),
+}
+LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
+
+# Where the bias of the pairwise losses starts: SigLIP's (arXiv 2303.15343, sec. 3.2), which makes all pairs unlikely;
+# the Jensen-Shannon loss weighs pairs and negatives alike and starts undecided.
+_START_BIAS = {"sigmoid": -10.0, "jensen_shannon": 0.0}
+# Same source; InfoNCE starts from the model's own scale.
+_START_SCALE = 10.0
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """
+    Attributes:
+        loss: one of `LOSSES`, for every term.
+        terms: names in `TERMS`; their losses are averaged.
+        prior_weight: weight of prior matching, 0 for none.
+        mlm_weight: weight of the masked-language-model loss on the augmented texts, 0 for none.
+
+    Raises:
+        ClacInputError: an unknown loss or term, no term at all, a negative weight, or a loss on texts that no term has.
+    """
+
+    loss: str = "info_nce"
+    terms: tuple[str, ...] = ("crystal-text",)
+    prior_weight: float = 0.0
+    mlm_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ClacInputError(f"loss={self.loss!r}: choose one of {', '.join(LOSSES)}")
+        unknown = [term for term in self.terms if term not in TERMS]
+        if unknown or not self.terms:
+            raise ClacInputError(f"terms={list(self.terms)}: choose from {', '.join(TERMS)}")
+        for name in ("prior_weight", "mlm_weight"):
+            if getattr(self, name) < 0:
+                raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
+        if self.mlm_weight and not self.copies_texts:
+            raise ClacInputError("mlm_weight needs a term with text', whose tokens are masked")
+
+    @property
+    def copies_crystals(self) -> bool:
+        return any("crystal'" in TERMS[term] for term in self.terms)
+
+    @property
+    def copies_texts(self) -> bool:
+        return any("text'" in TERMS[term] for term in self.terms)
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return -gradient
+
+
+class PriorDiscriminator(nn.Module):
+    """
+    Prior matching (Hjelm et al. 2019, arXiv 1808.06670, eq. 7; in CLIP-Lite, arXiv 2112.07133): a discriminator D tells
+    embeddings from samples z of a prior, E[log D(z)] + E[log(1 - D(f(x)))], and the encoder f works against it. The
+    prior of unit vectors is the uniform one on the sphere. The gradient is reversed between D and f, so one step of one
+    optimiser trains both.
+    """
+
+    def __init__(self, dim: int, hidden_size: int = 256):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(dim, hidden_size), nn.ReLU(), nn.Linear(hidden_size, hidden_size), nn.ReLU()
+        )
+        self.output = nn.Linear(hidden_size, 1)
+
+    def forward(self, embeds: Tensor) -> Tensor:
+        """`(B, D)` unit vectors -> scalar, the discriminator's cross-entropy; 2 log 2 when it can only guess."""
+        samples = F.normalize(torch.randn_like(embeds), dim=-1)
+        fake = self.output(self.layers(_ReverseGradient.apply(embeds)))
+        real = self.output(self.layers(samples))
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+class MaskedLanguageModelHead(nn.Module):
+    """BERT's head (arXiv 1810.04805): dense, GELU, LayerNorm, and the transposed word embeddings as output layer."""
+
+    def __init__(self, config: PreTrainedConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden: Tensor, labels: Tensor, word_embeddings: Tensor) -> Tensor:
+        """
+        Args:
+            hidden: `(B, L, H)`. labels: `(B, L)`, `IGNORED_LABEL` where nothing was masked. word_embeddings: `(V, H)`.
+
+        Returns:
+            Scalar cross-entropy over the chosen tokens; 0 if there is none.
+        """
+        chosen = labels != IGNORED_LABEL
+        states = self.norm(F.gelu(self.dense(hidden[chosen])))
+        loss = F.cross_entropy(states @ word_embeddings.T + self.bias, labels[chosen], reduction="sum")
+        return loss / chosen.sum().clamp(min=1)
+
+
+class ContrastiveObjective(nn.Module):
+    """
+    A [`ClacModel`] with whatever training needs and use does not: heads of the intra-modal terms, biases, prior
+    discriminators and the language-model head. `forward` gives the loss of a batch of pairs.
+    """
+
+    def __init__(self, model: ClacModel, settings: ObjectiveSettings):
+        super().__init__()
+        self.model, self.settings = model, settings
+        config: Any = model.config
+        dim, dropout = config.projection_dim, float(config.projection_dropout)
+        scales, heads, biases = {}, {}, {}
+        if "crystal-crystal'" in settings.terms:
+            heads["crystal"] = ClacProjection(model.graph_model.output_size, dim, dropout)
+        if "text-text'" in settings.terms:
+            heads["text"] = ClacProjection(config.text_config.hidden_size, dim, dropout)
+        start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
+        for name in heads:
+            scales[name] = nn.Parameter(torch.tensor(math.log(start)))
+        if settings.loss != "info_nce":
+            for name in ("inter", *heads):
+                biases[name] = nn.Parameter(torch.tensor(_START_BIAS[settings.loss]))
+            with torch.no_grad():
+                model.logit_scale.fill_(math.log(start))
+        self.heads, self.scales, self.biases = nn.ModuleDict(heads), nn.ParameterDict(scales), nn.ParameterDict(biases)
+        kinds = ("crystal", "text") if settings.prior_weight else ()
+        self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in kinds})
+        self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
+
+    def forward(
+        self,
+        graphs: dict[str, Tensor],
+        tokens: dict[str, Tensor],
+        crystal_label: Tensor,
+        text_label: Tensor,
+        mlm_labels: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """
+        Args:
+            graphs: inputs of the graph tower; the B crystals, then their B copies if a term has them.
+            tokens: inputs of the text tower; the B texts, then their B copies if a term has them.
+            crystal_label, text_label: `(B,)` int64; rows that share one are no negatives of each other.
+            mlm_labels: `(B, L)` for the copies of the texts, see `TokenMasking`.
+
+        Returns:
+            `loss`, and every term by its name, all scalar.
+        """
+        size, model = len(crystal_label), self.model
+        pooled_crystals = model.graph_model(**graphs).pooler_output
+        text_output = model.pool_text(**tokens)
+        embeds = {
+            **_views("crystal", model.crystal_projection(pooled_crystals).float(), size),
+            **_views("text", model.text_projection(text_output.pooler_output).float(), size),
+        }
+        intra = {}
+        if "crystal" in self.heads:
+            intra |= _views("crystal", self.heads["crystal"](pooled_crystals).float(), size)
+        if "text" in self.heads:
+            intra |= _views("text", self.heads["text"](text_output.pooler_output).float(), size)
+        ignore = {
+            "inter": duplicate_mask(crystal_label, text_label),
+            "crystal": duplicate_mask(crystal_label),
+            "text": duplicate_mask(text_label),
+        }
+        losses = {}
+        for term in self.settings.terms:
+            left, right = TERMS[term]
+            within = left.rstrip("'") == right.rstrip("'")
+            kind, space = (left, intra) if within else ("inter", embeds)
+            losses[term] = self._contrast(kind, space[left], space[right], ignore[kind])
+        total = torch.stack(list(losses.values())).mean()
+        for kind, discriminator in self.discriminators.items():
+            losses[f"prior {kind}"] = discriminator(embeds[kind])
+            total = total + self.settings.prior_weight * losses[f"prior {kind}"]
+        if self.mlm_head is not None:
+            if mlm_labels is None:
+                raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
+            words = model.get_input_embeddings().weight
+            losses["mlm"] = self.mlm_head(text_output.last_hidden_state[size:], mlm_labels, words)
+            total = total + self.settings.mlm_weight * losses["mlm"]
+        return {"loss": total, **losses}
+
+    def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor) -> Tensor:
+        scale = self.model.logit_scale if kind == "inter" else self.scales[kind]
+        scale = scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
+        if self.settings.loss == "info_nce":
+            return info_nce_loss(x, y, scale, ignore)
+        pairwise = {"jensen_shannon": jensen_shannon_loss, "sigmoid": sigmoid_loss}[self.settings.loss]
+        return pairwise(x, y, scale, self.biases[kind].float(), ignore)
+
+
+def _views(kind: str, embeds: Tensor, size: int) -> dict[str, Tensor]:
+    """The originals, and the augmented copies behind them if there are any."""
+    return {kind: embeds[:size], **({f"{kind}'": embeds[size:]} if len(embeds) > size else {})}
+
+
+__all__ = [
+    "LOSSES",
+    "TERMS",
+    "ContrastiveObjective",
+    "MaskedLanguageModelHead",
+    "ObjectiveSettings",
+    "PriorDiscriminator",
+]
