@@ -46,7 +46,7 @@ FACT_COLUMNS: dict[str, tuple[str, ...]] = {
 ON_HULL, NEAR_HULL, METASTABLE = 1e-6, 0.05, 0.2
 
 
-class _Draw:
+class Draw:
     """Seeded choices built on `random()` alone, whose stream is the same in every Python version."""
 
     def __init__(self, seed: str) -> None:
@@ -66,7 +66,7 @@ class _Draw:
 
 
 # -------------------- telling a fact
-def _tell_composition(known: Known, draw: _Draw, masked: bool, with_system: bool) -> str | None:
+def _tell_composition(known: Known, draw: Draw, masked: bool, with_system: bool) -> str | None:
     composition = known.composition
     phrases = composition.phrases
     templates: tuple[str, ...]
@@ -97,7 +97,7 @@ def _system_phrases(system: str) -> dict[str, str]:
     return {"sys": system, "Sys": capitalize(system), "a_sys": article, "A_sys": capitalize(article)}
 
 
-def _tell_symmetry(known: Known, draw: _Draw) -> str | None:
+def _tell_symmetry(known: Known, draw: Draw) -> str | None:
     system, symbol = known.crystal_system, known.space_group_symbol
     group = known.numbers.get("space_group_number")
     templates = words.SYMMETRY.get((system is not None, symbol is not None, group is not None))
@@ -108,7 +108,7 @@ def _tell_symmetry(known: Known, draw: _Draw) -> str | None:
     return draw.pick(templates).format(sg=symbol, no=shown, **phrases)
 
 
-def _tell_cell(known: Known, draw: _Draw) -> str | None:
+def _tell_cell(known: Known, draw: Draw) -> str | None:
     volume, nsites = known.numbers.get("volume"), known.numbers.get("nsites")
     phrases: dict[str, str] = {}
     if nsites is not None:
@@ -125,7 +125,7 @@ def _tell_cell(known: Known, draw: _Draw) -> str | None:
     return draw.pick(words.CELL).format_map(phrases)
 
 
-def _tell_stability(known: Known, draw: _Draw) -> str | None:
+def _tell_stability(known: Known, draw: Draw) -> str | None:
     energy = known.numbers.get("energy_above_hull")
     if energy is None:
         return None
@@ -146,10 +146,10 @@ def _word_phrases(word: str) -> dict[str, str]:
     return {"w": word, "W": capitalize(word), "a_w": article, "A_w": capitalize(article)}
 
 
-def _tell_single(column: str) -> Callable[[Known, _Draw], str | None]:
+def _tell_single(column: str) -> Callable[[Known, Draw], str | None]:
     templates = words.SINGLE[column]
 
-    def tell(known: Known, draw: _Draw) -> str | None:
+    def tell(known: Known, draw: Draw) -> str | None:
         value = known.numbers.get(column)
         if value is None:
             return None
@@ -165,10 +165,10 @@ def _tell_pair(
     both: tuple[str, ...],
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
-) -> Callable[[Known, _Draw], str | None]:
+) -> Callable[[Known, Draw], str | None]:
     """Build the teller of two columns in one sentence; `first` and `second` are (column, placeholder)."""
 
-    def tell(known: Known, draw: _Draw) -> str | None:
+    def tell(known: Known, draw: Draw) -> str | None:
         phrases: dict[str, str] = {}
         for column, placeholder in (second, first):
             value = known.numbers.get(column)
@@ -185,7 +185,7 @@ def _tell_pair(
     return tell
 
 
-_TELLERS: dict[str, Callable[[Known, _Draw], str | None]] = {
+_TELLERS: dict[str, Callable[[Known, Draw], str | None]] = {
     "symmetry": _tell_symmetry,
     "density": _tell_single("density"),
     "cell": _tell_cell,
@@ -208,10 +208,10 @@ _TELLERS: dict[str, Callable[[Known, _Draw], str | None]] = {
 
 
 # -------------------- public API
-def _seed_text(seed: Any) -> str:
+def seed_text(seed: Any) -> str:
     """Spell a seed so that equal seeds give equal text whatever their integer type or the Python version."""
     if isinstance(seed, tuple):
-        return "(" + ",".join(_seed_text(part) for part in seed) + ")"
+        return "(" + ",".join(seed_text(part) for part in seed) + ")"
     return f"{seed}"
 
 
@@ -259,7 +259,7 @@ def narrate_sentences(
         raise ValueError("the record holds nothing to narrate")
     identity = record.get("material_id") or known.composition.formula
     # The record's identity joins the seed so that one seed does not give all records the same wording.
-    draw = _Draw(f"{_seed_text(seed)}|{identity}")
+    draw = Draw(f"{seed_text(seed)}|{identity}")
     draw.shuffle(facts)
     if keep < 1.0:
         kept = [f for f in facts if draw.random() < keep or (f == "composition" and not mask_formula)]

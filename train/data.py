@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from modeling_clac import ClacProcessor
 from modeling_clac.narrator import narrate, narrate_sentences
+from modeling_clac.narrator_queries import narrate_query
 from modeling_clac.structures_clac import ClacInputError, Crystal, InvalidStructureError
 from train.augmentation import (
     IGNORED_LABEL,
@@ -38,13 +39,15 @@ class TextStyle:
     Attributes:
         keep_min, keep_max: the share of known facts that a narrative tells is drawn from this range.
         masked: probability of a narrative without formula and element names.
-        short: probability of a query-like text: the formula, alone or with the crystal system, or what it is good for.
+        short: probability of the formula, alone or with the crystal system, or what it is good for.
+        query: probability of a search phrase, see `narrate_query`.
     """
 
     keep_min: float
     keep_max: float
     masked: float
     short: float
+    query: float = 0.0
 
     def write(self, record: dict[str, Any], seed: tuple[int, int]) -> str:
         """The text of one record; deterministic under the seed."""
@@ -55,8 +58,10 @@ class TextStyle:
             # The sentence on the application comes last; without one, the composition is all there is.
             use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
             return generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
+        if kind < self.short + self.query:
+            return narrate_query(record, generator.getrandbits(48))
         keep = generator.uniform(self.keep_min, self.keep_max)
-        masked = kind < self.short + self.masked
+        masked = kind < self.short + self.query + self.masked
         # Without the formula the other facts have to identify the crystal, so all of them are told.
         return narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep)
 

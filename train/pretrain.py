@@ -80,7 +80,8 @@ class PretrainArguments:
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})
     narrative_keep_max: float = field(default=0.6, metadata={"help": "Largest share of the facts a narrative tells."})
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
-    short_probability: float = field(default=0.12, metadata={"help": "Query-like texts: formula, crystal system."})
+    short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, with a crystal system."})
+    query_probability: float = field(default=0.0, metadata={"help": "Search phrases: a few traits, a class, a use."})
     max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
 
     loss: str = field(default="info_nce", metadata={"help": "info_nce, jensen_shannon or sigmoid."})
@@ -140,7 +141,11 @@ class PretrainArguments:
 
     def text_style(self) -> TextStyle:
         return TextStyle(
-            self.narrative_keep_min, self.narrative_keep_max, self.masked_probability, self.short_probability
+            self.narrative_keep_min,
+            self.narrative_keep_max,
+            self.masked_probability,
+            self.short_probability,
+            self.query_probability,
         )
 
 
