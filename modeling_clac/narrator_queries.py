@@ -23,7 +23,7 @@ from .narrator_applications import (
     TRANSITION,
     matching_rules,
 )
-from .narrator_phrases import ARITY, ELEMENT_NAMES
+from .narrator_phrases import ARITY, ELEMENT_NAMES, with_article
 from .narrator_record import Known, read_record
 
 __all__ = ["TRAITS", "Trait", "narrate_query", "prototype_of"]
@@ -196,10 +196,10 @@ TRAITS: tuple[Trait, ...] = (
     Trait("absence", _lacks(RARE_EARTH), ("rare-earth-free",), ("without rare earths",)),
 )
 # Not about the kind of material, so a query that names nothing else would be odd.
-_SIDE_GROUPS = frozenset({"absence", "arity"})
+_SIDE_GROUPS = frozenset({"absence", "arity", "inversion"})
 
 _GENERIC_NOUNS = ("material", "compound", "crystal", "solid", "materials", "compounds")
-_OPENINGS = ("", "", "", "", "a ", "find a ", "looking for a ")
+_OPENINGS = ("", "", "", "", "{a}", "find {a}", "looking for {a}")
 _USE_FRAMES = ("{use}", "{use}", "material for {use}", "materials for {use}", "{noun} for {use}")
 
 
@@ -261,8 +261,8 @@ def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> str
             before.append(draw.pick((name, f"{name}-containing", f"{name}-based")))
         else:
             after.append(draw.pick((f"containing {name}", f"with {symbol}", f"containing {symbol}")))
-    opening = draw.pick(_OPENINGS) if not noun.endswith("s") else ""
-    return f"{opening}{' '.join((*before, noun, *after))}"
+    query = " ".join((*before, noun, *after))
+    return query if noun.endswith("s") else (draw.pick(_OPENINGS) or query).replace("{a}", with_article(query))
 
 
 def _chosen_words(traits: list[Trait], draw: Any, named: bool) -> tuple[list[str], list[str]]:
