@@ -36,4 +36,13 @@ def bootstrap_intervals(
     return intervals
 
 
-__all__ = ["bootstrap_intervals", "retrieval_ranks", "retrieval_scores"]
+def mean_interval(values: np.ndarray, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of `(n,)` values, (low, high)."""
+    generator = np.random.default_rng(seed)
+    means = values[generator.integers(0, len(values), (resamples, len(values)))].mean(axis=1)
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+__all__ = ["bootstrap_intervals", "mean_interval", "retrieval_ranks", "retrieval_scores"]

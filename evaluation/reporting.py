@@ -81,15 +81,33 @@ def write_retrieval(result: dict[str, Any], path: Path) -> list[Path]:
         path.with_name("table.md"): retrieval_markdown(result).encode(),
         path.with_name("retrieval.png"): figure_bytes(figure, "png"),
         path.with_name("retrieval.svg"): figure_bytes(figure, "svg"),
-        path: (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode(),
+        path: _json_bytes(result),
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for file, content in contents.items():
-            _replace(file, content)
-    except OSError as error:
-        raise ClacInputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    _write(contents)
     return [path, *(file for file in contents if file != path)]
+
+
+def write_json(result: dict[str, Any], path: Path) -> None:
+    """
+    Writes `result` to `path`, whole or not at all.
+
+    Raises:
+        ClacInputError: the place cannot be written to.
+    """
+    _write({path: _json_bytes(result)})
+
+
+def _json_bytes(result: dict[str, Any]) -> bytes:
+    return (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _write(contents: dict[Path, bytes]) -> None:
+    for file, content in contents.items():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, content)
+        except OSError as error:
+            raise ClacInputError(f"{file}: cannot be written ({error.strerror or error})") from None
 
 
 def _replace(path: Path, content: bytes) -> None:

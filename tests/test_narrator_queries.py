@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modeling_clac.narrator_applications import RULES
 from modeling_clac.narrator_phrases import ELEMENT_NAMES
 from modeling_clac.narrator_queries import TRAITS, narrate_query, prototype_of
 from modeling_clac.narrator_record import read_record
 
 SYMBOLS = {name: symbol for symbol, name in ELEMENT_NAMES.items()}
+USES = [area for rule in RULES for area in rule.areas]
 SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
 
 
@@ -72,6 +74,8 @@ def test_queries_are_true(records) -> None:
     for record in records:
         for seed in range(8):
             query = narrate_query(record, seed)
+            if any(area in query for area in USES):  # their truth is tested with the rules
+                continue
             assert contradiction(query, record) is None, (query, record["material_id"])
 
 

@@ -1,0 +1,234 @@
+"""
+Precision of search phrases whose right answers follow from properties.
+
+    python -m evaluation.free_text --model DIR --queries evaluation/queries/development.yaml --split validation
+"""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from transformers.utils import logging as transformers_logging
+
+from evaluation.ranking import mean_interval
+from evaluation.reporting import write_json
+from evaluation.retrieval import describe_model, read_split
+from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.narrator_applications import NONMETALS, POLAR
+from modeling_clac.narrator_queries import prototype_of
+from modeling_clac.narrator_record import read_record
+from modeling_clac.paths import ASSETS, DEFAULT_MODEL
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import parse_arguments
+from train.provenance import provenance
+
+K = 10
+
+
+@dataclass
+class FreeTextArguments:
+    """Arguments of the evaluation of search phrases."""
+
+    queries: str = field(metadata={"help": "YAML file of phrases and conditions."})
+    model: str | None = field(
+        default=None, metadata={"help": "Checkpoint: a directory or a Hub id; default the bundled one."}
+    )
+    split: str = field(default="validation", metadata={"help": "Split whose crystals are searched."})
+    data: str | None = field(default=None, metadata={"help": "Directory with {split}.parquet; default the bundle."})
+    seed: int = field(default=0, metadata={"help": "Seed of the bootstrap."})
+    output: str | None = field(default=None, metadata={"help": "FILE.json for the result."})
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """
+    A search phrase and the conditions that a right answer meets, all of them.
+
+    Attributes:
+        text: as typed. elements: all present. any: at least one present. nonmetals: no other nonmetals present.
+        num_elements: (smallest, largest). crystal_system: its name. polar: in a polar space group.
+        prototype: a name of the structure type, see `prototype_of`.
+        ranges: column -> (smallest, largest), `None` for an open end. Crystals whose value is unknown are not searched,
+            since nobody can tell whether they are right.
+    """
+
+    text: str
+    elements: Sequence[str] = ()
+    any: Sequence[str] = ()
+    nonmetals: Sequence[str] | None = None
+    num_elements: Sequence[int] | None = None
+    crystal_system: str | None = None
+    polar: bool = False
+    prototype: str | None = None
+    ranges: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+    def is_decided(self, record: Mapping[str, Any]) -> bool:
+        """Whether the record knows every property that the phrase is about."""
+        return all(record.get(column) is not None for column in self.ranges)
+
+    def is_right(self, record: Mapping[str, Any]) -> bool:
+        elements = set(record["elements"])
+        if not set(self.elements) <= elements or (self.any and not elements & set(self.any)):
+            return False
+        if self.nonmetals is not None and not (elements & NONMETALS) <= set(self.nonmetals):
+            return False
+        if self.num_elements is not None and not self.num_elements[0] <= len(elements) <= self.num_elements[1]:
+            return False
+        if self.crystal_system is not None and record["crystal_system"] != self.crystal_system:
+            return False
+        if self.polar and record["space_group_number"] not in POLAR:
+            return False
+        if self.prototype is not None and self.prototype not in prototype_of(read_record(record)):
+            return False
+        return all(
+            (low is None or record[column] >= low) and (high is None or record[column] <= high)
+            for column, (low, high) in self.ranges.items()
+        )
+
+
+def read_phrases(path: Path) -> list[Phrase]:
+    """
+    Raises:
+        ClacInputError: the file is missing, not YAML, or holds an entry that is no phrase.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClacInputError(f"{path}: cannot be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise ClacInputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(entries, list) or not entries:
+        raise ClacInputError(f"{path}: a list of phrases is expected, each with `text` and conditions")
+    known = {entry.name for entry in fields(Phrase)}
+    for place, entry in enumerate(entries, start=1):
+        unknown = set(entry) - known if isinstance(entry, dict) else set()
+        if not isinstance(entry, dict) or unknown or not isinstance(entry.get("text"), str):
+            detail = f"unknown key {', '.join(sorted(map(str, unknown)))}" if unknown else "no `text`"
+            raise ClacInputError(f"{path}: entry {place}: {detail}; known are {', '.join(sorted(known))}")
+    return [Phrase(**entry) for entry in entries]
+
+
+def precision_at_k(scores: np.ndarray, right: np.ndarray, k: int = K) -> tuple[float, float, float]:
+    """
+    Precision among the k best, the best that is possible, and what chance gives.
+
+    Args:
+        scores: `(n,)`, larger is better. right: `(n,)` bool.
+    """
+    size = min(k, len(scores))
+    best = np.argsort(-scores, kind="stable")[:size]
+    return float(right[best].mean()), min(int(right.sum()), size) / size, float(right.mean())
+
+
+def evaluate_phrases(
+    embedder: Any, records: Sequence[Mapping[str, Any]], phrases: Sequence[Phrase], seed: int = 0
+) -> dict[str, Any]:
+    """
+    Searches for every phrase among the crystals that can be decided.
+
+    Returns:
+        `precision_at_10`, `possible` and `chance`, means over the phrases that have an answer; `share_of_possible`, the
+        mean of precision over what is possible, with its 95 % bootstrap `interval` over phrases; and `phrases`, one
+        entry for each with the number of right answers and of crystals searched.
+
+    Raises:
+        ClacInputError: no phrase has an answer among the records.
+    """
+    names = [str(record["material_id"]) for record in records]
+    crystals = embedder.encode_crystals([record["cif"] for record in records], names=names)
+    scores = embedder.encode_text([phrase.text for phrase in phrases]) @ crystals.T
+    entries = []
+    for phrase, row in zip(phrases, scores, strict=True):
+        searched = np.array([phrase.is_decided(record) for record in records])
+        decided = [record for record, take in zip(records, searched, strict=True) if take]
+        right = np.array([phrase.is_right(record) for record in decided], dtype=bool)
+        if not right.any():
+            entries.append({"text": phrase.text, "right": 0, "searched": len(decided)})
+            continue
+        precision, possible, chance = precision_at_k(row[searched], right)
+        entry = {"text": phrase.text, "right": int(right.sum()), "searched": len(decided)}
+        entries.append(entry | {"precision_at_10": precision, "possible": possible, "chance": chance})
+    answered = [entry for entry in entries if entry["right"]]
+    if not answered:
+        raise ClacInputError("no phrase has a right answer among these crystals")
+    shares = np.array([entry["precision_at_10"] / entry["possible"] for entry in answered])
+    means = {
+        name: float(np.mean([entry[name] for entry in answered])) for name in ("precision_at_10", "possible", "chance")
+    }
+    interval = mean_interval(shares, seed=seed)
+    return {**means, "share_of_possible": float(shares.mean()), "interval": interval, "phrases": entries}
+
+
+def print_phrases(result: Mapping[str, Any]) -> None:
+    """Worst phrases first, and the means."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in ("phrase", "precision@10", "possible", "chance", "right", "searched"):
+        table.add_column(name, justify="left" if name == "phrase" else "right")
+    answered = [entry for entry in result["phrases"] if entry["right"]]
+    for entry in sorted(answered, key=lambda e: e["precision_at_10"] / e["possible"]):
+        cells = [f"{entry[name]:.2f}" for name in ("precision_at_10", "possible", "chance")]
+        table.add_row(entry["text"], *cells, str(entry["right"]), str(entry["searched"]))
+    console = Console()
+    console.print(table)
+    low, high = result["interval"]
+    without = len(result["phrases"]) - len(answered)
+    console.print(
+        f"{len(answered)} phrases ({without} without an answer left out): precision@10 "
+        f"{result['precision_at_10']:.3f}, possible {result['possible']:.3f}, chance {result['chance']:.3f}; share of "
+        f"the possible {result['share_of_possible']:.3f} [{low:.3f}, {high:.3f}]"
+    )
+
+
+def run(arguments: FreeTextArguments) -> dict[str, Any]:
+    """
+    Raises:
+        ClacInputError: an argument, the phrases, the data or the model is unusable; nothing has been written then.
+    """
+    if arguments.output is not None and Path(arguments.output).suffix != ".json":
+        raise ClacInputError(f"--output {arguments.output}: give the name of a .json file")
+    name = arguments.model or str(DEFAULT_MODEL)
+    phrases = read_phrases(Path(arguments.queries))
+    records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
+    try:
+        embedder = ClacEmbedder.from_pretrained(name)
+    except OSError as error:
+        raise ClacInputError(f"{name}: cannot load the model ({str(error).splitlines()[0]})") from None
+    origin = provenance(asdict(arguments))
+    result = {
+        **describe_model(name),
+        "split": arguments.split,
+        **evaluate_phrases(embedder, records, phrases, arguments.seed),
+        "command": shlex.join(["python", "-m", "evaluation.free_text", *sys.argv[1:]]),
+        "commit": origin["commit"],
+        "versions": origin["versions"],
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    print_phrases(result)
+    if arguments.output is not None:
+        write_json(result, Path(arguments.output))
+    return result
+
+
+def main() -> None:
+    """Entry point: one line on stderr and exit code 2 when an input is unusable."""
+    transformers_logging.disable_progress_bar()
+    try:
+        run(parse_arguments(FreeTextArguments))
+    except ClacInputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
