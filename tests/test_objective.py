@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from conftest import CRYSTALS, small_graph_config
 from safetensors.torch import load_file
 from test_pretrain import arguments
@@ -24,6 +25,7 @@ from train.objective import (
     MaskedLanguageModelHead,
     ObjectiveSettings,
     PriorDiscriminator,
+    backward_in_chunks,
 )
 from train.pretrain import train
 
@@ -41,15 +43,17 @@ def records() -> list[dict]:
     return load_records(str(CRYSTALS), "validation")[:24]
 
 
-def batches(records: list[dict], processor: ClacProcessor, copies: Copies, seed: int = 0) -> PairBatches:
+def batches(records: list[dict], processor: ClacProcessor, copies: Copies, chunk_size: int = 0) -> PairBatches:
     crystals, records, _ = parse_crystals(records, processor, "raise")
-    return PairBatches(crystals, records, processor, TextStyle(0.5, 1.0, 0.0, 0.0), 8, seed, 64, copies=copies)
+    style = TextStyle(0.5, 1.0, 0.0, 0.0)
+    return PairBatches(crystals, records, processor, style, 8, 0, 64, copies=copies, chunk_size=chunk_size)
 
 
 def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> None:
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
-    result = ContrastiveObjective(model, ObjectiveSettings()).eval()(**batch)
-    expected = model(**batch["graphs"], **batch["tokens"], return_loss=True).loss
+    (chunk,) = batch["chunks"]
+    result = ContrastiveObjective(model, ObjectiveSettings()).eval()(chunk, batch["labels"])
+    expected = model(**chunk["graphs"], **chunk["tokens"], return_loss=True).loss
     assert result.keys() == {"loss", "crystal-text"}
     torch.testing.assert_close(result["loss"], expected)
 
@@ -58,7 +62,7 @@ def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> N
 def test_all_terms_are_averaged(model, small_processor, records, loss) -> None:
     (batch, *_) = batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0)
     objective = ContrastiveObjective(model, ObjectiveSettings(loss, ALL, prior_weight=0.5, mlm_weight=0.1)).eval()
-    result = objective(**batch)
+    result = objective(batch["chunks"][0], batch["labels"])
     assert result.keys() == {"loss", *ALL, "prior crystal", "prior text", "mlm"}
     expected = sum(result[term] for term in ALL) / len(ALL) + 0.1 * result["mlm"]
     expected = expected + 0.5 * (result["prior crystal"] + result["prior text"])
@@ -70,12 +74,12 @@ def test_all_terms_are_averaged(model, small_processor, records, loss) -> None:
 def test_terms_switch_one_by_one(model, small_processor, records) -> None:
     (batch, *_) = batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0)
     together = ContrastiveObjective(model, ObjectiveSettings(terms=ALL)).eval()
-    every = together(**batch)
+    every = together(batch["chunks"][0], batch["labels"])
     for term in ALL:
         alone = ContrastiveObjective(model, ObjectiveSettings(terms=(term,))).eval()
         assert set(alone.heads) == {kind for kind in ("crystal", "text") if term == f"{kind}-{kind}'"}
         alone.heads.load_state_dict({name: together.heads.state_dict()[name] for name in alone.heads.state_dict()})
-        torch.testing.assert_close(alone(**batch)["loss"], every[term])
+        torch.testing.assert_close(alone(batch["chunks"][0], batch["labels"])["loss"], every[term])
 
 
 @pytest.mark.parametrize(
@@ -132,16 +136,57 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
     labels = torch.where(torch.rand(3, 7) < 0.5, ids, torch.tensor(IGNORED_LABEL))
     expected = bert(input_ids=ids, labels=labels).loss
     words = bert.get_input_embeddings().weight
-    torch.testing.assert_close(head(bert.bert(input_ids=ids).last_hidden_state, labels, words), expected)
+    result = head(bert.bert(input_ids=ids).last_hidden_state, labels, words)
+    assert result.shape == (3,)
+    torch.testing.assert_close(result.sum() / (labels != IGNORED_LABEL).sum(), expected)
     nothing = torch.full_like(labels, IGNORED_LABEL)
-    assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).item() == 0.0
+    assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_chunks_give_the_gradients_of_one_pass(model, small_processor, records, loss) -> None:
+    """With dropout, and the random copies of one pass cut into chunks."""
+    copies = Copies(crystals=True, texts=True)
+    (whole, *_) = batches(records, small_processor, copies).epoch(0)
+    (parts, *_) = batches(records, small_processor, copies, chunk_size=3).epoch(0)
+    assert [chunk["size"] for chunk in parts["chunks"]] == [3, 3, 2]
+    objective = ContrastiveObjective(model, ObjectiveSettings(loss, ALL, mlm_weight=0.1)).eval()
+    gradients, losses = [], []
+    for chunks in (None, parts["chunks"]):
+        objective.zero_grad()
+        if chunks is None:
+            # One pass over the same chunks, since copies are drawn chunk by chunk.
+            outputs = [objective(chunk) for chunk in parts["chunks"]]
+            joined = {key: torch.cat([output[key] for output in outputs]) for key in outputs[0]}
+            result = objective.contrast(joined, **parts["labels"])
+            result["loss"].backward()
+        else:
+            result = backward_in_chunks(objective, Accelerator(cpu=True), chunks, parts["labels"])
+        losses.append(result["loss"].item())
+        gradients.append({name: p.grad.clone() for name, p in objective.named_parameters() if p.grad is not None})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
+    assert torch.equal(whole["labels"]["crystal_label"], parts["labels"]["crystal_label"])
+
+
+def test_chunks_repeat_their_dropout(model, small_processor, records) -> None:
+    """The second pass over a chunk embeds it as the first did, so that the derivatives fit."""
+    (batch, *_) = batches(records, small_processor, Copies(), chunk_size=4).epoch(0)
+    objective = ContrastiveObjective(model, ObjectiveSettings()).train()
+    seen: list[torch.Tensor] = []
+    objective.register_forward_hook(lambda _, __, outputs: seen.append(outputs["text"].detach()))
+    backward_in_chunks(objective, Accelerator(cpu=True), batch["chunks"], batch["labels"])
+    assert len(seen) == 4
+    assert torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
 
 
 def test_batches_hold_originals_then_copies(small_processor, records) -> None:
     plain = list(batches(records, small_processor, Copies()).epoch(0))
     copied = list(batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0))
     assert len(plain) == len(copied) == 3
-    for batch, both in zip(plain, copied, strict=True):
+    for batch, both in zip((b["chunks"][0] for b in plain), (b["chunks"][0] for b in copied), strict=True):
         assert both["graphs"]["num_atoms"].tolist() == batch["graphs"]["num_atoms"].tolist() * 2
         atoms = len(batch["graphs"]["atomic_numbers"])
         numbers = both["graphs"]["atomic_numbers"]
@@ -156,8 +201,9 @@ def test_batches_hold_originals_then_copies(small_processor, records) -> None:
         assert both["mlm_labels"].shape == both["tokens"]["input_ids"][8:].shape
         assert 0.05 < chosen.sum() / both["tokens"]["attention_mask"][8:].sum() < 0.3
     again = list(batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0, first_batch=1))
-    assert torch.equal(again[0]["graphs"]["edge_vector"], copied[1]["graphs"]["edge_vector"])
-    assert torch.equal(again[0]["tokens"]["input_ids"], copied[1]["tokens"]["input_ids"])
+    first, second = again[0]["chunks"][0], copied[1]["chunks"][0]
+    assert torch.equal(first["graphs"]["edge_vector"], second["graphs"]["edge_vector"])
+    assert torch.equal(first["tokens"]["input_ids"], second["tokens"]["input_ids"])
 
 
 def test_labels_tell_duplicates() -> None:

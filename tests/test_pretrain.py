@@ -167,17 +167,19 @@ def batches(small_processor, records) -> PairBatches:
 
 
 def sizes(batch: dict) -> list[int]:
-    return batch["graphs"]["num_atoms"].tolist()
+    return batch["chunks"][0]["graphs"]["num_atoms"].tolist()
 
 
 def test_epochs_are_functions_of_the_seed(batches) -> None:
     first, again, other = (list(batches.epoch(e)) for e in (0, 0, 1))
     assert len(first) == len(batches) == 12
     for a, b in zip(first, again, strict=True):
-        assert all(torch.equal(a[part][key], b[part][key]) for part in ("graphs", "tokens") for key in a[part])
+        one, two = a["chunks"][0], b["chunks"][0]
+        assert all(torch.equal(one[part][key], two[part][key]) for part in ("graphs", "tokens") for key in one[part])
     assert any(sizes(a) != sizes(b) for a, b in zip(first, other, strict=True))
     late = list(batches.epoch(0, first_batch=7))
-    assert torch.equal(late[0]["tokens"]["input_ids"], first[7]["tokens"]["input_ids"]) and len(late) == 5
+    assert torch.equal(late[0]["chunks"][0]["tokens"]["input_ids"], first[7]["chunks"][0]["tokens"]["input_ids"])
+    assert len(late) == 5
 
 
 def test_processes_share_the_joined_batch(small_processor, records) -> None:

@@ -153,9 +153,10 @@ class PairBatches:
         process_index: int = 0,
         num_processes: int = 1,
         copies: Copies | None = None,
+        chunk_size: int = 0,
     ):
         self.crystals, self.records, self.processor, self.style = crystals, records, processor, style
-        self.copies = copies or Copies()
+        self.copies, self.chunk_size = copies or Copies(), chunk_size
         self.batch_size, self.seed, self.max_text_tokens = batch_size, seed, max_text_tokens
         self.process_index, self.num_processes = process_index, num_processes
         by_system: dict[tuple[str, ...], list[int]] = {}
@@ -177,8 +178,8 @@ class PairBatches:
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
         """
-        Yields the arguments of `ContrastiveObjective.forward`, from `first_batch` on; every process gets its share of
-        each joined batch.
+        Yields batches from `first_batch` on, of which every process gets its share: `chunks` and `labels`, the
+        arguments of `backward_in_chunks`.
         """
         texts = [self.style.write(record, (self.seed, epoch)) for record in self.records]
         tokens = self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens)
@@ -211,24 +212,40 @@ class PairBatches:
     def _collate(
         self, rows: np.ndarray, texts: list[str], tokens: dict[str, list[list[int]]], generator: np.random.Generator
     ) -> dict[str, Any]:
-        extractor = self.processor.feature_extractor
-        graphs = [extractor.graph(self.crystals[row], self.records[row]["material_id"]) for row in rows]
-        batch: dict[str, Any] = {
+        chunk_size = self.chunk_size or len(rows)
+        chunks = []
+        for first in range(0, len(rows), chunk_size):
+            part = slice(first, first + chunk_size)
+            own = {key: values[part] for key, values in tokens.items()}
+            chunks.append(self._collate_chunk(rows[part], texts[part], own, generator))
+        num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
+        labels = {
             "crystal_label": torch.from_numpy(self._labels[rows]),
             "text_label": torch.tensor([text_label(text) for text in texts]),
+            "num_masked": torch.tensor(num_masked),
         }
+        return {"chunks": chunks, "labels": labels}
+
+    def _collate_chunk(
+        self, rows: np.ndarray, texts: list[str], tokens: dict[str, list[list[int]]], generator: np.random.Generator
+    ) -> dict[str, Any]:
+        extractor = self.processor.feature_extractor
+        graphs = [extractor.graph(self.crystals[row], self.records[row]["material_id"]) for row in rows]
         if self.copies.crystals:
             graphs += [self._copy_crystal(row, generator) for row in rows]
         if self.copies.texts:
             labels, masked = self._copy_texts(rows, texts, generator)
             tokens = {key: values + masked[key] for key, values in tokens.items()}
-        batch["graphs"] = dict(extractor.collate(graphs))
-        batch["tokens"] = dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+        chunk: dict[str, Any] = {
+            "size": len(rows),
+            "graphs": dict(extractor.collate(graphs)),
+            "tokens": dict(self.processor.tokenizer.pad(tokens, return_tensors="pt")),
+        }
         if self.copies.texts:
-            length = batch["tokens"]["input_ids"].shape[1]
+            length = chunk["tokens"]["input_ids"].shape[1]
             padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in labels]
-            batch["mlm_labels"] = torch.from_numpy(np.stack(padded))
-        return batch
+            chunk["mlm_labels"] = torch.from_numpy(np.stack(padded))
+        return chunk
 
     def _copy_crystal(self, row: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         crystal = Strain(self.copies.strain)(self.crystals[row], generator)

@@ -6,10 +6,12 @@ over pairs and their augmented copies.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
@@ -125,18 +127,21 @@ class MaskedLanguageModelHead(nn.Module):
             hidden: `(B, L, H)`. labels: `(B, L)`, `IGNORED_LABEL` where nothing was masked. word_embeddings: `(V, H)`.
 
         Returns:
-            Scalar cross-entropy over the chosen tokens; 0 if there is none.
+            `(B,)`, the cross-entropy summed over the chosen tokens of each text.
         """
         chosen = labels != IGNORED_LABEL
         states = self.norm(F.gelu(self.dense(hidden[chosen])))
-        loss = F.cross_entropy(states @ word_embeddings.T + self.bias, labels[chosen], reduction="sum")
-        return loss / chosen.sum().clamp(min=1)
+        losses = F.cross_entropy(states @ word_embeddings.T + self.bias, labels[chosen], reduction="none").float()
+        return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)
 
 
 class ContrastiveObjective(nn.Module):
     """
     A [`ClacModel`] with whatever training needs and use does not: heads of the intra-modal terms, biases, prior
     discriminators and the language-model head. `forward` gives the loss of a batch of pairs.
+
+    `embed` needs the memory and `contrast` all pairs at once, so a batch too large for one pass goes through `embed` in
+    chunks, see [`backward_in_chunks`].
     """
 
     def __init__(self, model: ClacModel, settings: ObjectiveSettings):
@@ -162,36 +167,56 @@ class ContrastiveObjective(nn.Module):
         self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in kinds})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
 
-    def forward(
-        self,
-        graphs: dict[str, Tensor],
-        tokens: dict[str, Tensor],
-        crystal_label: Tensor,
-        text_label: Tensor,
-        mlm_labels: Tensor | None = None,
+    def forward(self, chunk: dict[str, Any], labels: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """
+        Args:
+            chunk: `graphs`, inputs of the graph tower, the crystals and then their copies if a term has them; `tokens`,
+                inputs of the text tower, likewise; `size`, the number B of pairs; and `mlm_labels` `(B, L)` of the
+                copies of the texts, see `TokenMasking`.
+            labels: of [`contrast`]; without them only the outputs of [`embed`] are computed.
+
+        Returns:
+            With labels `loss` and every term by its name, all scalar; else the outputs of [`embed`].
+        """
+        outputs = self.embed(**chunk)
+        return outputs if labels is None else self.contrast(outputs, **labels)
+
+    def embed(
+        self, graphs: dict[str, Tensor], tokens: dict[str, Tensor], size: int, mlm_labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """
+        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, `(B, D)`
+        unit vectors, and `mlm`, `(B,)`, the summed cross-entropy of the masked tokens of each text.
+        """
+        model = self.model
+        pooled_crystals = model.graph_model(**graphs).pooler_output
+        text_output = model.pool_text(**tokens)
+        outputs = {
+            **_views("crystal", model.crystal_projection(pooled_crystals).float(), size),
+            **_views("text", model.text_projection(text_output.pooler_output).float(), size),
+        }
+        for kind, pooled in (("crystal", pooled_crystals), ("text", text_output.pooler_output)):
+            if kind in self.heads:
+                outputs |= _views(f"intra {kind}", self.heads[kind](pooled).float(), size)
+        if self.mlm_head is not None:
+            if mlm_labels is None:
+                raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
+            words = model.get_input_embeddings().weight
+            outputs["mlm"] = self.mlm_head(text_output.last_hidden_state[size:], mlm_labels, words)
+        return outputs
+
+    def contrast(
+        self, outputs: dict[str, Tensor], crystal_label: Tensor, text_label: Tensor, num_masked: Tensor
     ) -> dict[str, Tensor]:
         """
         Args:
-            graphs: inputs of the graph tower; the B crystals, then their B copies if a term has them.
-            tokens: inputs of the text tower; the B texts, then their B copies if a term has them.
+            outputs: of [`embed`], for the whole batch of this process.
             crystal_label, text_label: `(B,)` int64; rows that share one are no negatives of each other.
-            mlm_labels: `(B, L)` for the copies of the texts, see `TokenMasking`.
+            num_masked: scalar, the masked tokens of the batch.
 
         Returns:
             `loss`, and every term by its name, all scalar.
         """
-        size, model = len(crystal_label), self.model
-        pooled_crystals = model.graph_model(**graphs).pooler_output
-        text_output = model.pool_text(**tokens)
-        embeds = {
-            **_views("crystal", model.crystal_projection(pooled_crystals).float(), size),
-            **_views("text", model.text_projection(text_output.pooler_output).float(), size),
-        }
-        intra = {}
-        if "crystal" in self.heads:
-            intra |= _views("crystal", self.heads["crystal"](pooled_crystals).float(), size)
-        if "text" in self.heads:
-            intra |= _views("text", self.heads["text"](text_output.pooler_output).float(), size)
         ignore = {
             "inter": duplicate_mask(crystal_label, text_label),
             "crystal": duplicate_mask(crystal_label),
@@ -201,19 +226,21 @@ class ContrastiveObjective(nn.Module):
         for term in self.settings.terms:
             left, right = TERMS[term]
             within = left.rstrip("'") == right.rstrip("'")
-            kind, space = (left, intra) if within else ("inter", embeds)
-            losses[term] = self._contrast(kind, space[left], space[right], ignore[kind])
+            kind, prefix = (left, "intra ") if within else ("inter", "")
+            losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], ignore[kind])
         total = torch.stack(list(losses.values())).mean()
         for kind, discriminator in self.discriminators.items():
-            losses[f"prior {kind}"] = discriminator(embeds[kind])
+            losses[f"prior {kind}"] = discriminator(outputs[kind])
             total = total + self.settings.prior_weight * losses[f"prior {kind}"]
         if self.mlm_head is not None:
-            if mlm_labels is None:
-                raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
-            words = model.get_input_embeddings().weight
-            losses["mlm"] = self.mlm_head(text_output.last_hidden_state[size:], mlm_labels, words)
+            losses["mlm"] = outputs["mlm"].sum() / num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
         return {"loss": total, **losses}
+
+    def loss_parameters(self) -> list[nn.Parameter]:
+        """Parameters of [`contrast`] alone: temperatures, biases, discriminators."""
+        parts = (self.scales, self.biases, self.discriminators)
+        return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
 
     def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor) -> Tensor:
         scale = self.model.logit_scale if kind == "inter" else self.scales[kind]
@@ -222,6 +249,65 @@ class ContrastiveObjective(nn.Module):
             return info_nce_loss(x, y, scale, ignore)
         pairwise = {"jensen_shannon": jensen_shannon_loss, "sigmoid": sigmoid_loss}[self.settings.loss]
         return pairwise(x, y, scale, self.biases[kind].float(), ignore)
+
+
+def backward_in_chunks(
+    objective: nn.Module, accelerator: Accelerator, chunks: list[dict[str, Any]], labels: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """
+    Gradients of a batch whose activations do not fit into memory (GradCache, Gao et al. 2021, arXiv 2101.06983):
+    embed all chunks without a graph, differentiate the loss with respect to the embeddings, then embed each chunk once
+    more and send its share of those derivatives through. Random states are put back, so dropout repeats itself and the
+    gradients are those of the batch in one pass.
+
+    Args:
+        objective: a [`ContrastiveObjective`], possibly wrapped for several processes.
+        chunks: of `ContrastiveObjective.forward`. labels: of `ContrastiveObjective.contrast`, for all of them.
+
+    Returns:
+        The losses; the gradients have been added to the parameters.
+    """
+    bare: ContrastiveObjective = accelerator.unwrap_model(objective)
+    if len(chunks) == 1:
+        losses = objective(chunks[0], labels)
+        accelerator.backward(losses["loss"])
+        return losses
+    states, embedded = [], []
+    with torch.no_grad():
+        for chunk in chunks:
+            states.append(_random_state())
+            embedded.append(objective(chunk))
+    after = _random_state()
+    leaves = {key: torch.cat([outputs[key] for outputs in embedded]).requires_grad_() for key in embedded[0]}
+    with accelerator.no_sync(objective):
+        with accelerator.autocast():
+            losses = bare.contrast(leaves, **labels)
+        accelerator.backward(losses["loss"])
+    first = 0
+    for place, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
+        last = place == len(chunks) - 1
+        with nullcontext() if last else accelerator.no_sync(objective):
+            _set_random_state(state)
+            outputs = objective(chunk)
+            rows = slice(first, first + chunk["size"])
+            surrogate = sum((outputs[key] * leaves[key].grad[rows]).sum() for key in outputs)  # type: ignore[index]
+            if last:
+                # What only the loss uses has its gradient already; named here, it is averaged over processes too.
+                surrogate = surrogate + 0.0 * sum(p.sum() for p in bare.loss_parameters())
+            accelerator.backward(surrogate)
+        first += chunk["size"]
+    _set_random_state(after)
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def _random_state() -> tuple[Tensor, list[Tensor]]:
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+
+def _set_random_state(state: tuple[Tensor, list[Tensor]]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1]:
+        torch.cuda.set_rng_state_all(state[1])
 
 
 def _views(kind: str, embeds: Tensor, size: int) -> dict[str, Tensor]:
@@ -236,4 +322,5 @@ __all__ = [
     "MaskedLanguageModelHead",
     "ObjectiveSettings",
     "PriorDiscriminator",
+    "backward_in_chunks",
 ]

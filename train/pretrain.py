@@ -33,7 +33,7 @@ from modeling_clac.structures_clac import ClacInputError, Crystal
 from train.arguments import parse_arguments
 from train.checkpoints import load_state, save_model, save_state, training_record
 from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
-from train.objective import ContrastiveObjective, ObjectiveSettings
+from train.objective import ContrastiveObjective, ObjectiveSettings, backward_in_chunks
 from train.provenance import provenance
 
 # Arguments that may differ between a run and its continuation, because the result does not depend on them.
@@ -101,6 +101,9 @@ class PretrainArguments:
 
     num_epochs: int = field(default=20, metadata={"help": "Passes over the crystals."})
     batch_size: int = field(default=128, metadata={"help": "Pairs per step and process."})
+    chunk_size: int = field(
+        default=0, metadata={"help": "Pairs that go through the towers at once; 0: the whole batch. Saves memory only."}
+    )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of graph tower and projections."})
     text_learning_rate: float = field(default=1e-4, metadata={"help": "Peak rate of the text tower."})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay of weight matrices."})
@@ -293,6 +296,7 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
         accelerator.process_index,
         accelerator.num_processes,
         arguments.copies(),
+        arguments.chunk_size,
     )
     total = arguments.num_epochs * len(batches)
     objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
@@ -322,8 +326,8 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     while state["epoch"] < arguments.num_epochs and not stop.received:
         losses = []
         for inputs in batches.epoch(state["epoch"], state["batch"]):
-            loss = objective(**send_to_device(inputs, accelerator.device))["loss"]
-            accelerator.backward(loss)
+            inputs = send_to_device(inputs, accelerator.device)
+            loss = backward_in_chunks(objective, accelerator, **inputs)["loss"]
             accelerator.clip_grad_norm_(objective.parameters(), arguments.max_grad_norm)
             optimizer.step()
             scheduler.step()
