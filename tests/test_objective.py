@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import CRYSTALS, small_graph_config
+from conftest import CRYSTALS, ROOT, small_graph_config
 from safetensors.torch import load_file
 from test_pretrain import arguments
 from transformers import BertConfig, BertForMaskedLM
@@ -224,3 +227,52 @@ def test_training_with_everything_learns_and_resumes(bert_directory: Path, tmp_p
     expected, result = (load_file(tmp_path / part / "last" / "model.safetensors") for part in ("whole", "parts"))
     assert expected.keys() == result.keys()
     assert all(torch.equal(expected[name], result[name]) for name in expected)
+
+
+_TWO_PROCESSES = """
+import sys, torch
+from accelerate import Accelerator
+from modeling_clac import ClacEmbedder
+from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
+from train.objective import TERMS, ContrastiveObjective, ObjectiveSettings, backward_in_chunks
+
+checkpoint, data, output, chunk_size, joined = sys.argv[1:3] + sys.argv[3:4] + [int(sys.argv[4]), int(sys.argv[5])]
+accelerator = Accelerator(cpu=True)
+embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
+crystals, records, _ = parse_crystals(load_records(data, "validation")[:32], embedder.processor, "raise")
+places = accelerator.process_index, accelerator.num_processes
+batches = PairBatches(
+    crystals, records, embedder.processor, TextStyle(0.5, 1.0, 0.0, 0.0), joined // places[1], 0, 64, *places,
+    chunk_size=chunk_size,
+)
+torch.manual_seed(0)
+objective = ContrastiveObjective(embedder.model, ObjectiveSettings("sigmoid")).double().eval()
+prepared = accelerator.prepare(objective)
+batch = next(batches.epoch(0))
+for chunk in batch["chunks"]:
+    chunk["graphs"]["edge_vector"] = chunk["graphs"]["edge_vector"].double()
+backward_in_chunks(prepared, accelerator, batch["chunks"], batch["labels"])
+if accelerator.is_main_process:
+    torch.save({n: p.grad for n, p in objective.named_parameters()}, output)
+accelerator.end_training()
+"""
+
+
+@pytest.mark.parametrize("chunk_size", [0, 3])
+def test_two_processes_train_as_one(small_checkpoint: Path, tmp_path: Path, chunk_size: int) -> None:
+    script = tmp_path / "gradients.py"
+    script.write_text(_TWO_PROCESSES)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
+    gradients = []
+    for processes, chunk in ((1, 0), (2, chunk_size)):
+        output = tmp_path / f"{processes}.pt"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        command += [str(script), str(small_checkpoint), str(CRYSTALS), str(output), str(chunk), "16"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        gradients.append(torch.load(output, weights_only=True))
+    one, two = gradients
+    assert one.keys() == two.keys()
+    for name, gradient in one.items():
+        assert gradient is not None, name
+        torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-7)
