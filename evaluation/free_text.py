@@ -148,7 +148,7 @@ def evaluate_phrases(
     names = [str(record["material_id"]) for record in records]
     crystals = embedder.encode_crystals([record["cif"] for record in records], names=names)
     scores = embedder.encode_text([phrase.text for phrase in phrases]) @ crystals.T
-    entries = []
+    entries: list[dict[str, Any]] = []
     for phrase, row in zip(phrases, scores, strict=True):
         searched = np.array([phrase.is_decided(record) for record in records])
         decided = [record for record, take in zip(records, searched, strict=True) if take]

@@ -131,8 +131,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             "edge_vector": edge_vector,
             "positions": crystal.positions.astype(np.float32),
             "cell": crystal.cell.astype(np.float32),
-            "volume_per_atom": np.float32(crystal.volume / len(crystal)),
-            "density": np.float32(crystal.density),
+            "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
+            "density": np.array(crystal.density, dtype=np.float32),
         }
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:

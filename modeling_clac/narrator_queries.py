@@ -23,7 +23,7 @@ from .narrator_applications import (
     TRANSITION,
     matching_rules,
 )
-from .narrator_phrases import ARITY, ELEMENT_NAMES, with_article
+from .narrator_phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
 from .narrator_record import Known, read_record
 
 __all__ = ["TRAITS", "Trait", "narrate_query", "prototype_of"]
@@ -110,24 +110,30 @@ def _in_groups(groups: frozenset[int]) -> Callable[[Known], bool]:
     return lambda known: known.numbers.get("space_group_number") in groups
 
 
+def _in_system(system: str) -> Callable[[Known], bool]:
+    return lambda known: known.crystal_system == system
+
+
+def _of_elements(count: int) -> Callable[[Known], bool]:
+    return lambda known: len(known.composition.symbols) == count
+
+
 def _pugh(known: Known) -> float | None:
     """Bulk over shear modulus; above 1.75 metals tend to be ductile (Pugh 1954, doi 10.1080/14786440808520496)."""
     bulk, shear = known.numbers.get("bulk_modulus_vrh"), known.numbers.get("shear_modulus_vrh")
     return bulk / shear if bulk is not None and shear is not None and bulk > 0 and shear > 0 else None
 
 
-_SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
-
 TRAITS: tuple[Trait, ...] = (
     *(
-        Trait("system", lambda known, s=system: known.crystal_system == s, (system,), (f"with {system} symmetry",))
-        for system in _SYSTEMS
+        Trait("system", _in_system(system), (system,), (f"with {system} symmetry",))
+        for system in ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
     ),
     Trait("inversion", _in_groups(POLAR), ("polar", "non-centrosymmetric"), ("without inversion symmetry",)),
     Trait("inversion", _in_groups(CENTROSYMMETRIC), ("centrosymmetric",), ("with inversion symmetry",)),
     *(
-        Trait("arity", lambda known, n=count: len(known.composition.symbols) == n, (word,), (f"of {n_words} elements",))
-        for count, word, n_words in ((2, ARITY[2], "two"), (3, ARITY[3], "three"), (4, ARITY[4], "four"))
+        Trait("arity", _of_elements(count), (ARITY[count],), (f"of {COUNT_WORDS[count]} elements",))
+        for count in (2, 3, 4)
     ),
     # -------------------- numbers
     Trait(

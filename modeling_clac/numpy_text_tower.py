@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
-_erf = np.frompyfunc(math.erf, 1, 1)
+_erf = np.vectorize(math.erf, otypes=[np.float32])
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
-    return x * 0.5 * (1.0 + _erf(x / math.sqrt(2.0)).astype(np.float32))
+    return x * 0.5 * (1.0 + _erf(x / math.sqrt(2.0)))
 
 
 class NumpyTextTower:

@@ -40,11 +40,10 @@ def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np
     roots = [math.sqrt(math.factorial(degree) / math.prod(math.factorial(p) for p in triple)) for triple in powers]
     lower = [(a, b, degree - 2 - a - b) for a in range(degree - 1) for b in range(degree - 1 - a)]
     laplacian = np.zeros((len(lower), len(powers)))
-    for column, (triple, root) in enumerate(zip(powers, roots, strict=True)):
-        for axis, power in enumerate(triple):
+    for column, ((a, b, c), root) in enumerate(zip(powers, roots, strict=True)):
+        for power, reduced in ((a, (a - 2, b, c)), (b, (a, b - 2, c)), (c, (a, b, c - 2))):
             if power >= 2:
-                reduced = tuple(p - 2 * (i == axis) for i, p in enumerate(triple))
-                laplacian[lower.index(reduced), column] += root * power * (power - 1)
+                laplacian[lower.index(reduced)][column] += root * power * (power - 1)
     basis = np.linalg.svd(laplacian)[2][-(2 * degree + 1) :].T
     return powers, roots, basis, math.comb(2 * degree, degree) / 2.0**degree
 

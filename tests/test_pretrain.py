@@ -21,6 +21,7 @@ from modeling_clac.structures_clac import ClacInputError, parse_structure
 from train.arguments import parse_arguments
 from train.checkpoints import replaced_directory
 from train.data import PairBatches, TextStyle
+from train.objective import ContrastiveObjective, ObjectiveSettings
 from train.pretrain import PretrainArguments, parameter_groups, train
 
 SMALL = {
@@ -211,8 +212,9 @@ def test_text_styles(records) -> None:
 
 
 def test_rates_and_decay(small_model, bert_directory, tmp_path) -> None:
-    groups = parameter_groups(small_model, arguments(bert_directory, tmp_path))
-    assert sum(len(group["params"]) for group in groups) == len(list(small_model.parameters()))
+    objective = ContrastiveObjective(small_model, ObjectiveSettings())
+    groups = parameter_groups(objective, arguments(bert_directory, tmp_path))
+    assert sum(len(group["params"]) for group in groups) == len(list(objective.parameters()))
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {
         (3e-3, 0.01),
         (3e-3, 0.0),

@@ -202,7 +202,8 @@ class ContrastiveObjective(nn.Module):
             if mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
             words = model.get_input_embeddings().weight
-            outputs["mlm"] = self.mlm_head(text_output.last_hidden_state[size:], mlm_labels, words)
+            hidden: Any = text_output.last_hidden_state
+            outputs["mlm"] = self.mlm_head(hidden[size:], mlm_labels, words)
         return outputs
 
     def contrast(
@@ -290,11 +291,11 @@ def backward_in_chunks(
             _set_random_state(state)
             outputs = objective(chunk)
             rows = slice(first, first + chunk["size"])
-            surrogate = sum((outputs[key] * leaves[key].grad[rows]).sum() for key in outputs)  # type: ignore[index]
+            products = [(outputs[key] * leaves[key].grad[rows]).sum() for key in outputs]  # type: ignore[index]
             if last:
                 # What only the loss uses has its gradient already; named here, it is averaged over processes too.
-                surrogate = surrogate + 0.0 * sum(p.sum() for p in bare.loss_parameters())
-            accelerator.backward(surrogate)
+                products += [0.0 * parameter.sum() for parameter in bare.loss_parameters()]
+            accelerator.backward(torch.stack(products).sum())
         first += chunk["size"]
     _set_random_state(after)
     return {name: loss.detach() for name, loss in losses.items()}
