@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from .modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from .paths import DEFAULT_MODEL
 from .processing_clac import ClacProcessor
 from .structures_clac import ClacInputError, InvalidStructureError, structure_name
+
+T = TypeVar("T")
 
 # Bounds the memory of a batch of crystals, whatever their sizes; one crystal may be larger.
 _ATOMS_PER_BATCH = 4096
@@ -78,7 +81,7 @@ class ClacEmbedder:
         structures: Any,
         *,
         names: Sequence[str] | None = None,
-        batch_size: int = 64,
+        batch_size: int = 32,
         on_error: str = "raise",
         return_skipped: bool = False,
         show_progress: bool | None = None,
@@ -105,7 +108,8 @@ class ClacEmbedder:
         skipped: list[tuple[int, str]] = []
         rows = []
         with _progress("embedding crystals", len(items), show_progress) as bar:
-            for graphs, seen in self._graph_batches(items, names, batch_size, on_error, skipped):
+            # Parsing runs in Python and the network mostly does not, so the next batch is parsed meanwhile.
+            for graphs, seen in _one_ahead(self._graph_batches(items, names, batch_size, on_error, skipped)):
                 if graphs:
                     inputs = self.processor.feature_extractor.collate(graphs).to(self.device)
                     rows.append(self.model.get_crystal_features(**inputs).pooler_output.float().cpu().numpy())
@@ -181,6 +185,15 @@ class ClacEmbedder:
     def logits(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Calibrated logits `(Q, K)`: logit scale · cosine; their softmax is the model's own probability."""
         return self.logit_scale * self.similarity(queries, keys)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items; a thread makes the next one while the caller works on the last."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(next, items, None)
+        while (item := future.result()) is not None:
+            future = pool.submit(next, items, None)
+            yield item
 
 
 def _require_checkpoint(name: str) -> None:

@@ -155,11 +155,17 @@ class PaiNNInteraction(nn.Module):
         )
 
     def forward(
-        self, scalar: Tensor, vector: Tensor, edge_index: Tensor, basis: Tensor, envelope: Tensor, direction: Tensor
+        self,
+        scalar: Tensor,
+        vector: Tensor | None,
+        edge_index: Tensor,
+        basis: Tensor,
+        envelope: Tensor,
+        direction: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """
         Args:
-            scalar: `(N, F)`. vector: `(N, 3, F)`. edge_index: `(2, E)`. basis: `(E, num_radial)`.
+            scalar: `(N, F)`. vector: `(N, 3, F)`, `None` for zeros. edge_index: `(2, E)`. basis: `(E, num_radial)`.
             envelope: `(E, 1)`, cutoff function. direction: `(E, 3, 1)`, unit vectors.
 
         Returns:
@@ -169,7 +175,11 @@ class PaiNNInteraction(nn.Module):
         # Autocast runs the linear layers in half precision; sums over neighbours stay in the precision of the features.
         messages = (self.phi(scalar)[source] * (self.filter(basis) * envelope)).to(scalar.dtype)
         to_scalar, from_vector, from_direction = messages.split(self.hidden_size, dim=-1)
-        vector_messages = vector[source] * from_vector.unsqueeze(1) + from_direction.unsqueeze(1) * direction
+        vector_messages = from_direction.unsqueeze(1) * direction
+        if vector is None:  # in the first block they are zero
+            vector = scalar.new_zeros(len(scalar), 3, self.hidden_size)
+        else:
+            vector_messages = torch.addcmul(vector_messages, vector[source], from_vector.unsqueeze(1))
         scalar = scalar.index_add(0, target, to_scalar)
         vector = vector.index_add(0, target, vector_messages)
 
@@ -201,7 +211,7 @@ class PaiNN(nn.Module):
     def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
         """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
         scalar = self.embedding(atomic_numbers)
-        vector = scalar.new_zeros(scalar.shape[0], 3, scalar.shape[1])
+        vector: Tensor | None = None
         edge_vector = edge_vector.float()
         distance = torch.linalg.vector_norm(edge_vector, dim=-1)
         direction = (edge_vector / distance.unsqueeze(-1)).to(scalar.dtype).unsqueeze(-1)

@@ -37,7 +37,7 @@ class ThroughputArguments:
     limit: int = field(default=0, metadata={"help": "Crystals drawn from the bundled data set; 0 takes all."})
     alternative: int = field(default=128, metadata={"help": "Crystals compared with pymatgen, which is slow."})
     threads: int = field(default=2, metadata={"help": "Threads of torch."})
-    batch_size: int = field(default=64, metadata={"help": "Crystals a batch."})
+    batch_size: int = field(default=32, metadata={"help": "Crystals a batch."})
     repeats: int = field(default=3, metadata={"help": "Runs; the median counts."})
     seed: int = field(default=0, metadata={"help": "Seed of the draw."})
 
@@ -95,6 +95,8 @@ def _pymatgen_graph(structure: Any, cutoff: float, max_neighbors: int | None) ->
         "atomic_numbers": np.array(structure.atomic_numbers, dtype=np.int64),
         "edge_index": np.array([sources, targets], dtype=np.int64).reshape(2, -1),
         "edge_vector": np.array(vectors, dtype=np.float32).reshape(-1, 3),
+        "volume_per_atom": np.array(structure.volume / len(structure), dtype=np.float32),
+        "density": np.array(structure.density, dtype=np.float32),
     }
 
 
