@@ -19,7 +19,6 @@ import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from transformers.utils import logging as transformers_logging
 
 from evaluation.ranking import mean_interval
 from evaluation.reporting import write_json
@@ -30,7 +29,7 @@ from modeling_clac.narrator_queries import prototype_of
 from modeling_clac.narrator_record import read_record
 from modeling_clac.paths import ASSETS, DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments
+from train.arguments import run_script
 from train.provenance import provenance
 
 K = 10
@@ -220,15 +219,5 @@ def run(arguments: FreeTextArguments) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Entry point: one line on stderr and exit code 2 when an input is unusable."""
-    transformers_logging.disable_progress_bar()
-    try:
-        run(parse_arguments(FreeTextArguments))
-    except ClacInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(FreeTextArguments, run)

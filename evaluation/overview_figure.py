@@ -19,7 +19,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.index import bundled_index
-from train.arguments import parse_arguments
+from train.arguments import run_script
 
 QUERY = "lithium oxide solid electrolyte for batteries"
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
@@ -77,8 +77,8 @@ def draw() -> plt.Figure:
     return figure
 
 
-def main() -> None:
-    output = Path(parse_arguments(OverviewArguments).output_dir)
+def run(arguments: OverviewArguments) -> None:
+    output = Path(arguments.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     figure = draw()
     for suffix in ("png", "svg"):
@@ -87,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(OverviewArguments, run)

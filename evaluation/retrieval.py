@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers.utils import cached_file
-from transformers.utils import logging as transformers_logging
 
 from evaluation.ranking import bootstrap_intervals, retrieval_ranks, retrieval_scores
 from evaluation.reporting import print_retrieval, write_retrieval
@@ -30,7 +29,7 @@ from modeling_clac.index import model_fingerprint
 from modeling_clac.narrator import narrate
 from modeling_clac.paths import ASSETS, DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments
+from train.arguments import run_script
 from train.provenance import provenance
 
 TOP = (1, 3, 10)
@@ -331,15 +330,5 @@ def run(arguments: RetrievalArguments) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Entry point: one line on stderr and exit code 2 when an input is unusable."""
-    transformers_logging.disable_progress_bar()
-    try:
-        run(parse_arguments(RetrievalArguments))
-    except ClacInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(RetrievalArguments, run)

@@ -33,8 +33,6 @@ UNITS = {
     "piezoelectric_modulus": "C/m²",
 }
 
-# g/mol over Å³ to g/cm³.
-_DENSITY_UNIT = 1.66053906660
 # As the symmetry columns of the bundled data set were made: Å and degrees.
 _SYMPREC, _ANGLE_TOLERANCE = 0.1, 5.0
 _PROGRESS_FROM = 64
@@ -89,7 +87,6 @@ def describe_crystal(crystal: Crystal) -> dict[str, Any]:
     (Å³) and its space group (symprec 0.1 Å, angle tolerance 5°), which is None where none can be determined.
     """
     composition = _composition(crystal)
-    volume = float(abs(np.linalg.det(crystal.cell)))
     elements = sorted(element.symbol for element in composition)
     return {
         "formula": composition.reduced_formula,
@@ -97,8 +94,8 @@ def describe_crystal(crystal: Crystal) -> dict[str, Any]:
         "nsites": len(crystal),
         "elements": elements,
         **_symmetry(crystal),
-        "density": float(composition.weight) * _DENSITY_UNIT / volume,
-        "volume": volume,
+        "density": crystal.density,
+        "volume": crystal.volume,
     }
 
 

@@ -142,7 +142,7 @@ def test_bad_recipes_are_one_line(bert_directory, tmp_path, recipe, message) -> 
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2
     last = errors.strip().splitlines()[-1]
-    assert last.startswith("pretrain: error: ") and message.format(**places) in last
+    assert last.startswith("error: ") and message.format(**places) in last
     assert "Traceback" not in errors
     assert not (tmp_path / "run").exists()
 

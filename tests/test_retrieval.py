@@ -26,14 +26,15 @@ from evaluation.retrieval import (
     RetrievalArguments,
     evaluate_retrieval,
     ideal_ranks,
-    main,
     query_texts,
     read_split,
+    run,
     sample_pool,
 )
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.narrator import narrate
 from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
 
 OUTPUTS = {"result.json", "table.md", "retrieval.png", "retrieval.svg"}
 SCORES = ("top_1", "top_3", "top_10", "mrr")
@@ -324,7 +325,7 @@ def test_bad_input_is_one_line(
         options += ["--output", str(tmp_path / "new" / "result.json")]
     monkeypatch.setattr(sys, "argv", ["retrieval", *options])
     with pytest.raises(SystemExit) as caught:
-        main()
+        run_script(RetrievalArguments, run)
     error = capsys.readouterr().err
     assert caught.value.code == 2
     assert reason in error
@@ -335,7 +336,7 @@ def test_bad_input_is_one_line(
 def test_help_names_every_argument(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["retrieval", "--help"])
     with pytest.raises(SystemExit) as caught:
-        main()
+        run_script(RetrievalArguments, run)
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert all(f"--{argument.name} " in text for argument in fields(RetrievalArguments))

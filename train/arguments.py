@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from transformers import HfArgumentParser
+from transformers.utils import logging as transformers_logging
 
 from modeling_clac.structures_clac import ClacInputError
 
@@ -33,6 +34,16 @@ def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
                 action.required = False
     (arguments,) = parser.parse_args_into_dataclasses(words)
     return arguments
+
+
+def run_script(kind: type[T], run: Callable[[T], object]) -> None:
+    """Entry point of a script: an input that its user can mend is one line on stderr and exit code 2."""
+    transformers_logging.disable_progress_bar()
+    try:
+        run(parse_arguments(kind))
+    except ClacInputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _read_recipe(path: Path, kind: type) -> dict[str, object]:

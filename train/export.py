@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 
 import modeling_clac
 from evaluation.reporting import retrieval_markdown
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.index import CrystalIndex
-from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
-from train.arguments import parse_arguments
+from train.arguments import run_script
 from train.checkpoints import replaced_directory, training_record
 
 PACKAGE = Path(modeling_clac.__file__).parent
@@ -166,14 +163,5 @@ def _stage(training: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    torch.set_grad_enabled(False)
-    try:
-        export(parse_arguments(ExportArguments))
-    except ClacInputError as error:
-        print(f"export: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_script(ExportArguments, export)

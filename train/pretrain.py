@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import signal
-import sys
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,7 +29,7 @@ from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.narrator import narrate
 from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError, Crystal
-from train.arguments import parse_arguments
+from train.arguments import run_script
 from train.checkpoints import load_state, save_model, save_state, training_record
 from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
 from train.objective import ContrastiveObjective, ObjectiveSettings, backward_in_chunks
@@ -392,13 +391,5 @@ def _end_of_epoch(
     accelerator.wait_for_everyone()
 
 
-def main() -> None:
-    try:
-        train(parse_arguments(PretrainArguments))
-    except ClacInputError as error:
-        print(f"pretrain: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_script(PretrainArguments, train)

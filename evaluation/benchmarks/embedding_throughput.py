@@ -6,7 +6,6 @@ Crystals embedded per second, from CIF text to vectors, by stage, and against py
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,13 +17,12 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers.utils import logging as transformers_logging
 
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.paths import DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import bundled_crystals
-from train.arguments import parse_arguments
+from train.arguments import run_script
 
 STAGES = ("parse", "edges", "collate", "forward")
 
@@ -155,15 +153,5 @@ def run(arguments: ThroughputArguments) -> None:
     )
 
 
-def main() -> None:
-    """Entry point: one line on stderr and exit code 2 when an input is unusable."""
-    transformers_logging.disable_progress_bar()
-    try:
-        run(parse_arguments(ThroughputArguments))
-    except ClacInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(ThroughputArguments, run)

@@ -19,14 +19,13 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers.utils import logging as transformers_logging
 
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.filters import Filters
 from modeling_clac.index import bundled_index
 from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import bundled_crystals
-from train.arguments import parse_arguments
+from train.arguments import run_script
 
 QUERIES = (
     "a hard ceramic nitride for cutting tools",
@@ -142,15 +141,5 @@ def run(arguments: LatencyArguments) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Entry point: one line on stderr and exit code 2 when an input is unusable."""
-    transformers_logging.disable_progress_bar()
-    try:
-        run(parse_arguments(LatencyArguments))
-    except ClacInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(LatencyArguments, run)
