@@ -35,6 +35,8 @@ class ClacGraphConfig(PreTrainedConfig):
         geometry_readout (`bool`): append volume per atom, density and bond-order parameters to the pooled atoms, see
             `GeometryReadout`. The paper's towers do without.
         num_bond_channels (`int`): learnt classes of bonds in the geometry readout.
+        composition_readout (`bool`): append the atomic fractions, embedded, to the pooled atoms, see
+            `CompositionReadout`. The paper's towers do without.
     """
 
     model_type = "clac_graph"
@@ -50,6 +52,7 @@ class ClacGraphConfig(PreTrainedConfig):
     max_atomic_number: int = 118
     geometry_readout: bool = False
     num_bond_channels: int = 8
+    composition_readout: bool = False
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)

@@ -20,7 +20,7 @@ from transformers.utils import ModelOutput, can_return_tuple
 from .configuration_clac import ClacConfig, ClacGraphConfig
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
 from .loss_clac import info_nce_loss
-from .readout_clac import GeometryReadout
+from .readout_clac import CompositionReadout, GeometryReadout
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -100,8 +100,10 @@ class ClacGraphModel(ClacPreTrainedModel):
         super().__init__(config)
         self.encoder = GRAPH_ENCODERS[config.encoder](config)
         self.readout = GeometryReadout(config) if config.geometry_readout else None
+        self.composition = CompositionReadout(config) if config.composition_readout else None
         pooled_size = config.hidden_size * (2 if config.pooling == "mean_max" else 1)
-        self.output_size: int = pooled_size + (self.readout.output_size if self.readout is not None else 0)
+        readouts = [readout for readout in (self.readout, self.composition) if readout is not None]
+        self.output_size: int = pooled_size + sum(readout.output_size for readout in readouts)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -140,6 +142,8 @@ class ClacGraphModel(ClacPreTrainedModel):
                 raise ValueError("this model's geometry readout needs volume_per_atom and density")
             geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density)
             pooled = torch.cat([pooled, geometry], dim=-1)
+        if self.composition is not None:
+            pooled = torch.cat([pooled, self.composition(atomic_numbers, batch, num_atoms)], dim=-1)
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
 

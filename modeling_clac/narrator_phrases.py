@@ -96,7 +96,7 @@ COMPOUND = (
     "{Named} with the formula {f}.",
     "{f}: {ary} {fam} of the elements {e}.",
     "{A_ary} {fam}, {f}.",
-    "{A_named}.",
+    "{A_named}, {f}.",
 )
 COMPOUND_WITH_SYSTEM = (
     "{f} is {a_sys} {fam}.",
@@ -104,7 +104,7 @@ COMPOUND_WITH_SYSTEM = (
     "{A_sys} {ary} {fam}, {f}.",
     "{Sys} {named} ({f}).",
     "{f}: {sys} {named}.",
-    "{A_sys} {named}.",
+    "{A_sys} {named}, {f}.",
 )
 ELEMENTAL = (
     "{f} is elemental {e}.",

@@ -1,8 +1,11 @@
 """
-What a mean over atoms cannot tell: how much room an atom has, and in which directions the bonds point.
+What a mean over atoms cannot tell: how much room an atom has, in which directions the bonds point, and how much there
+is of each element.
 
 Message passing sees the surroundings of each atom, but the mean over atoms forgets how they are turned against each
-other, and density is only hinted at by distances. Polymorphs differ in just that.
+other, and density is only hinted at by distances. Polymorphs differ in just that. It also mixes the elements with their
+neighbours, so that of two compounds in one structure, or two compositions of the same elements, the features nearly
+agree.
 """
 
 from __future__ import annotations
@@ -156,4 +159,26 @@ class GeometryReadout(nn.Module):
         return torch.cat(features, dim=-1).to(atoms.dtype)
 
 
-__all__ = ["DEGREES", "GeometryReadout", "bond_order", "log_gaussians"]
+class CompositionReadout(nn.Module):
+    """
+    The composition alone, before message passing mixes it with the structure: Σ_Z x_Z a_Z ⊕ Σ_Z √x_Z b_Z with the
+    atomic fractions x and two learnt vectors a, b of each element. The root keeps minor elements in sight.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.fraction = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
+        self.root = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
+        self.output_size = 2 * config.hidden_size
+        use_clac_init(self)
+
+    def forward(self, atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor) -> Tensor:
+        """`(N,)`, graph of each atom `(N,)`, `(B,)` -> `(B, output_size)`."""
+        num_graphs, num_elements = len(num_atoms), self.fraction.num_embeddings
+        cell = batch * num_elements + atomic_numbers
+        count = torch.bincount(cell, minlength=num_graphs * num_elements).view(num_graphs, num_elements)
+        fraction = (count / num_atoms.clamp(min=1).unsqueeze(-1)).to(self.fraction.weight.dtype)
+        return torch.cat([fraction @ self.fraction.weight, fraction.sqrt() @ self.root.weight], dim=-1)
+
+
+__all__ = ["DEGREES", "CompositionReadout", "GeometryReadout", "bond_order", "log_gaussians"]

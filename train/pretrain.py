@@ -11,6 +11,7 @@ import json
 import math
 import signal
 import time
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class PretrainArguments:
         default=None, metadata={"help": "Read text_model from this directory instead of the Hub (no network)."}
     )
     init_checkpoint: str | None = field(
-        default=None, metadata={"help": "Start from the weights of this CLaC checkpoint instead of fresh towers."}
+        default=None, metadata={"help": "Start from the weights of this CLaC checkpoint, not from fresh towers."}
     )
     dataset: str = field(
         default="modeling_clac/assets/mp-crystals", metadata={"help": "Crystals with properties: directory or Hub id."}
@@ -65,6 +66,9 @@ class PretrainArguments:
     graph_pooling: str = field(default="mean", metadata={"help": "mean, sum or mean_max."})
     graph_geometry_readout: bool = field(
         default=False, metadata={"help": "Append volume per atom, density and bond order to the pooled atoms."}
+    )
+    graph_composition_readout: bool = field(
+        default=False, metadata={"help": "Append the embedded composition to the pooled atoms."}
     )
     text_layers: list[int] | None = field(
         default=None, metadata={"help": "Keep these layers of the text encoder only; default all."}
@@ -169,7 +173,10 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
     """Pretrained text tower, fresh graph tower and projections, and the processor that fits them; or a checkpoint's."""
     if arguments.init_checkpoint is not None:
         embedder = ClacEmbedder.from_pretrained(arguments.init_checkpoint, device="cpu")
-        return embedder.model.train(), embedder.processor
+        model = embedder.model
+        if arguments.graph_composition_readout and not model.config.graph_config.composition_readout:
+            model = add_composition_readout(model)
+        return model.train(), embedder.processor
     graph_config = ClacGraphConfig(
         encoder=arguments.graph_encoder,
         hidden_size=arguments.graph_hidden_size,
@@ -179,6 +186,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
         max_neighbors=arguments.graph_max_neighbors or None,
         pooling=arguments.graph_pooling,
         geometry_readout=arguments.graph_geometry_readout,
+        composition_readout=arguments.graph_composition_readout,
     )
     text_model = arguments.text_model_path or arguments.text_model
     try:
@@ -199,6 +207,20 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
         tokenizer = read_formulas(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
+
+
+def add_composition_readout(model: ClacModel) -> ClacModel:
+    """The same model with a fresh composition readout. The projection does not use it yet, so all embeddings stay."""
+    config = deepcopy(model.config)
+    config.graph_config.composition_readout = True
+    wider = ClacModel(config)
+    weights = model.state_dict()
+    added = wider.graph_model.output_size - model.graph_model.output_size
+    for layer in ("shortcut", "hidden"):
+        name = f"crystal_projection.{layer}.weight"
+        weights[name] = nn.functional.pad(weights[name], (0, added))
+    wider.load_state_dict(weights, strict=False)
+    return wider
 
 
 def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
