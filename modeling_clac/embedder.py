@@ -37,6 +37,17 @@ class ClacEmbedder:
     """
 
     def __init__(self, model: ClacModel, processor: ClacProcessor):
+        """
+        Raises:
+            ClacInputError: the processor builds other edges than the graph tower expects.
+        """
+        extractor, config = processor.feature_extractor, model.config.graph_config
+        for name in ("cutoff", "max_neighbors"):
+            if getattr(extractor, name) != getattr(config, name):
+                raise ClacInputError(
+                    f"the processor's {name} is {getattr(extractor, name)}, the graph tower was made with "
+                    f"{getattr(config, name)}; save both from one training run"
+                )
         self.model = model.eval()
         self.processor = processor
 

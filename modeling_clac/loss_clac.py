@@ -4,7 +4,7 @@ Contrastive losses as plain functions, and the gather that makes them right on s
 Each takes unit vectors `x` and `y` of `(B, D)`, row i of one belonging to row i of the other, and scores the local rows
 against the rows of all processes, so the mean over processes is the loss of the joined batch, and so are the gradients
 once data parallelism has averaged them. `ignore` `(B, world_size · B)` marks pairs that are no negatives, see
-[`duplicate_mask`].
+[`duplicate_mask`] and [`answered_mask`].
 """
 
 from __future__ import annotations
@@ -45,23 +45,58 @@ def duplicate_mask(*labels: Tensor) -> Tensor:
     size = len(labels[0])
     same = torch.zeros(size, size * _world_size(), dtype=torch.bool, device=labels[0].device)
     for label in labels:
-        gathered = label
-        if _world_size() > 1:
-            parts = [torch.empty_like(label) for _ in range(_world_size())]
-            dist.all_gather(parts, label)
-            gathered = torch.cat(parts)
-        same |= label.unsqueeze(1) == gathered.unsqueeze(0)
+        same |= label.unsqueeze(1) == _gather(label).unsqueeze(0)
     same[torch.arange(size, device=same.device), _positives(labels[0])] = False
     return same
 
 
-def info_nce_loss(x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | None = None) -> Tensor:
+def answered_mask(asked: Tensor, failing: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Crystals and texts that are no negatives of each other because the text is a search phrase that the crystal answers,
+    too: no condition that the text asks for fails.
+
+    Args:
+        asked: `(B, C)` uint8, the conditions of each text, all 0 for a text about one crystal.
+        failing: `(B, C)` uint8, the conditions that do not hold for each crystal.
+
+    Returns:
+        `(B, world_size · B)` bool, local crystals by all texts; and the same for local texts by all crystals. A row and
+        itself is not marked.
+    """
+    positives = _positives(asked)
+    rows = torch.arange(len(asked), device=asked.device)
+    by_crystal = _answers(_gather(asked), failing).T
+    by_text = _answers(asked, _gather(failing))
+    for mask in (by_crystal, by_text):
+        mask[rows, positives] = False
+    return by_crystal, by_text
+
+
+def _answers(asked: Tensor, failing: Tensor) -> Tensor:
+    """`(T, C)`, `(B, C)` -> `(T, B)` bool: crystals of which no condition of the search phrase fails."""
+    missed = asked.float() @ failing.float().T
+    return (missed == 0) & asked.any(dim=1, keepdim=True)
+
+
+def _gather(rows: Tensor) -> Tensor:
+    """The rows of all processes in rank order, without gradients."""
+    if _world_size() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(_world_size())]
+    dist.all_gather(parts, rows)
+    return torch.cat(parts)
+
+
+def info_nce_loss(
+    x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | None = None, ignore_reverse: Tensor | None = None
+) -> Tensor:
     """
     Symmetric InfoNCE (van den Oord et al. 2018, arXiv 1807.03748; CLIP's form, arXiv 2103.00020):
     -½ · mean_i [log softmax_j(s·x_i·y_j)_i + log softmax_j(s·y_i·x_j)_i].
 
     Args:
         logit_scale: scalar, s = 1/τ (not its logarithm).
+        ignore_reverse: as `ignore`, for the rows of `y` against all of `x`; default `ignore`, if it is symmetric.
 
     Returns:
         Scalar.
@@ -69,7 +104,8 @@ def info_nce_loss(x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | No
     all_x, all_y, positives = gather_with_grad(x), gather_with_grad(y), _positives(x)
     forward, backward = logit_scale * x @ all_y.T, logit_scale * y @ all_x.T
     if ignore is not None:
-        forward, backward = forward.masked_fill(ignore, -torch.inf), backward.masked_fill(ignore, -torch.inf)
+        forward = forward.masked_fill(ignore, -torch.inf)
+        backward = backward.masked_fill(ignore if ignore_reverse is None else ignore_reverse, -torch.inf)
     return (F.cross_entropy(forward, positives) + F.cross_entropy(backward, positives)) / 2
 
 
@@ -132,4 +168,11 @@ def _positives(rows: Tensor) -> Tensor:
     return torch.arange(first, first + len(rows), device=rows.device)
 
 
-__all__ = ["duplicate_mask", "gather_with_grad", "info_nce_loss", "jensen_shannon_loss", "sigmoid_loss"]
+__all__ = [
+    "answered_mask",
+    "duplicate_mask",
+    "gather_with_grad",
+    "info_nce_loss",
+    "jensen_shannon_loss",
+    "sigmoid_loss",
+]

@@ -7,6 +7,7 @@ identifies no single crystal. Thresholds are the everyday ones of the field and 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,17 +21,20 @@ from .narrator_applications import (
     NONMETALS,
     POLAR,
     RARE_EARTH,
+    RULES,
     TRANSITION,
+    Rule,
     matching_rules,
 )
 from .narrator_phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
-from .narrator_record import Known, read_record
+from .narrator_record import FAMILIES, Known, read_record
 
-__all__ = ["TRAITS", "Trait", "narrate_query", "prototype_of"]
+__all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "narrate_query", "prototype_of"]
 
 _ALKALI = frozenset("Li Na K Rb Cs".split())
 _ALKALINE_EARTH = frozenset("Be Mg Ca Sr Ba".split())
 _PNICTOGENS = frozenset("N P As Sb Bi".split())
+_MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
 _PART = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 # (sorted stoichiometry, space group) -> names of the structure type; only where the two leave no doubt worth having.
@@ -82,20 +86,33 @@ class Trait:
     Attributes:
         group: of traits in one group a query names at most one.
         before: wordings in front of the noun. after: wordings behind it. One of the two may be empty.
+        needs: columns without which nobody knows whether it holds.
     """
 
     group: str
     holds: Callable[[Known], bool]
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def unknown(self, known: Known) -> bool:
+        """Whether the record does not tell if the trait holds."""
+        return not all(column in known.numbers for column in self.needs)
 
 
-def _above(column: str, bound: float) -> Callable[[Known], bool]:
-    return lambda known: known.numbers.get(column, float("-inf")) >= bound
+def _range(
+    group: str, column: str, low: float, high: float, before: tuple[str, ...], after: tuple[str, ...] = ()
+) -> Trait:
+    """A trait of numbers from `low` to `high`."""
+    return Trait(group, lambda known: low <= known.numbers.get(column, math.nan) <= high, before, after, (column,))
 
 
-def _below(column: str, bound: float) -> Callable[[Known], bool]:
-    return lambda known: known.numbers.get(column, float("inf")) <= bound
+def _above(group: str, column: str, low: float, before: tuple[str, ...], after: tuple[str, ...] = ()) -> Trait:
+    return _range(group, column, low, math.inf, before, after)
+
+
+def _below(group: str, column: str, high: float, before: tuple[str, ...], after: tuple[str, ...] = ()) -> Trait:
+    return _range(group, column, -math.inf, high, before, after)
 
 
 def _has(symbols: frozenset[str]) -> Callable[[Known], bool]:
@@ -136,62 +153,69 @@ TRAITS: tuple[Trait, ...] = (
         for count in (2, 3, 4)
     ),
     # -------------------- numbers
-    Trait(
+    _above(
         "gap",
-        _above("band_gap", 3.0),
+        "band_gap",
+        3.0,
         ("wide-gap", "wide gap", "wide band gap", "large-gap", "transparent"),
         ("with a wide gap", "with a large band gap", "transparent to visible light"),
     ),
-    Trait("gap", _below("band_gap", 1.0), ("narrow-gap", "small-gap", "narrow gap"), ("with a narrow band gap",)),
-    Trait("gap", lambda k: 1.0 <= k.numbers.get("band_gap", 0.0) <= 2.5, ("semiconducting",), ("with a medium gap",)),
-    Trait("gap", _above("band_gap", 5.0), ("insulating", "ultrawide-gap"), ("with an ultrawide gap",)),
-    Trait(
+    _below("gap", "band_gap", 1.0, ("narrow-gap", "small-gap", "narrow gap"), ("with a narrow band gap",)),
+    _range("gap", "band_gap", 1.0, 2.5, ("semiconducting",), ("with a medium gap",)),
+    _above("gap", "band_gap", 5.0, ("insulating", "ultrawide-gap"), ("with an ultrawide gap",)),
+    _above(
         "index",
-        _above("refractive_index", 2.4),
+        "refractive_index",
+        2.4,
         ("high-index", "high refractive index"),
         ("with a high refractive index", "that bends light strongly"),
     ),
-    Trait("index", _below("refractive_index", 1.7), ("low-index",), ("with a low refractive index",)),
-    Trait(
+    _below("index", "refractive_index", 1.7, ("low-index",), ("with a low refractive index",)),
+    _above(
         "permittivity",
-        _above("dielectric_total", 20.0),
+        "dielectric_total",
+        20.0,
         ("high-k", "high permittivity"),
         ("with a high dielectric constant", "with a large permittivity"),
     ),
-    Trait("permittivity", _below("dielectric_total", 7.0), ("low-k",), ("with a low dielectric constant",)),
-    Trait(
+    _below("permittivity", "dielectric_total", 7.0, ("low-k",), ("with a low dielectric constant",)),
+    _above(
         "stiffness",
-        _above("bulk_modulus_vrh", 200.0),
+        "bulk_modulus_vrh",
+        200.0,
         ("stiff", "incompressible", "very stiff"),
         ("with a high bulk modulus", "that hardly compresses"),
     ),
-    Trait("stiffness", _above("shear_modulus_vrh", 120.0), ("hard",), ("with a high shear modulus",)),
-    Trait("stiffness", _below("bulk_modulus_vrh", 50.0), ("soft", "compressible"), ("with a low bulk modulus",)),
-    Trait("ductility", lambda k: (_pugh(k) or 0.0) > 1.75, ("ductile",), ("that is ductile",)),
-    Trait("ductility", lambda k: 0.0 < (_pugh(k) or 0.0) < 1.4, ("brittle",), ("that is brittle",)),
-    Trait("isotropy", _below("elastic_anisotropy", 0.1), ("elastically isotropic",)),
-    Trait("isotropy", _above("elastic_anisotropy", 1.0), ("elastically anisotropic",)),
-    Trait(
+    _above("stiffness", "shear_modulus_vrh", 120.0, ("hard",), ("with a high shear modulus",)),
+    _below("stiffness", "bulk_modulus_vrh", 50.0, ("soft", "compressible"), ("with a low bulk modulus",)),
+    Trait("ductility", lambda k: (_pugh(k) or 0.0) > 1.75, ("ductile",), ("that is ductile",), _MODULI),
+    Trait("ductility", lambda k: 0.0 < (_pugh(k) or 0.0) < 1.4, ("brittle",), ("that is brittle",), _MODULI),
+    _below("isotropy", "elastic_anisotropy", 0.1, ("elastically isotropic",)),
+    _above("isotropy", "elastic_anisotropy", 1.0, ("elastically anisotropic",)),
+    _above(
         "density",
-        _above("density", 8.0),
+        "density",
+        8.0,
         ("dense", "heavy", "high-density"),
         ("with a high density", "of high density"),
     ),
-    Trait(
+    _below(
         "density",
-        _below("density", 3.0),
+        "density",
+        3.0,
         ("light", "lightweight", "low-density"),
         ("with a low density", "of low density"),
     ),
-    Trait(
+    _above(
         "piezoelectricity",
-        _above("piezoelectric_modulus", 0.5),
+        "piezoelectric_modulus",
+        0.5,
         ("piezoelectric", "strongly piezoelectric"),
         ("with a strong piezoelectric response", "with a large piezoelectric modulus"),
     ),
-    Trait("stability", _below("energy_above_hull", 1e-6), ("stable", "thermodynamically stable"), ("on the hull",)),
-    Trait("stability", lambda k: 0.05 < k.numbers.get("energy_above_hull", 0.0) <= 0.2, ("metastable",)),
-    Trait("stability", _above("energy_above_hull", 0.2), ("unstable",), ("far above the hull",)),
+    _below("stability", "energy_above_hull", 1e-6, ("stable", "thermodynamically stable"), ("on the hull",)),
+    _range("stability", "energy_above_hull", 0.05, 0.2, ("metastable",)),
+    _above("stability", "energy_above_hull", 0.2, ("unstable",), ("far above the hull",)),
     # -------------------- elements
     Trait("metal", _has(RARE_EARTH), ("rare-earth", "rare earth"), ("with a rare earth",)),
     Trait("metal", _has(_ALKALI), ("alkali metal", "alkali"), ("with an alkali metal",)),
@@ -232,7 +256,62 @@ def _nouns(known: Known) -> list[str]:
     return nouns
 
 
-def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> str:
+@dataclass(frozen=True)
+class Query:
+    """
+    A search phrase and what it asks for.
+
+    Attributes:
+        text: the phrase.
+        conditions: names in `CONDITIONS`; a crystal answers the query if all of them hold. Empty for a text that is
+            about one crystal.
+    """
+
+    text: str
+    conditions: frozenset[str] = frozenset()
+
+
+def _prototype_names() -> set[str]:
+    return {name for table in (_PROTOTYPES, _INTERMETALLIC_PROTOTYPES) for names in table.values() for name in names}
+
+
+_CLASSES = (
+    *FAMILIES,
+    *("chalcogenide", "halide", "pnictide", "alloy", "metallic compound", "intermetallic compound", "ceramic"),
+)
+# Everything that a query may ask for and that can be told of a record.
+CONDITIONS: tuple[str, ...] = (
+    *(f"trait {place}" for place in range(len(TRAITS))),
+    *(f"element {symbol}" for symbol in ELEMENT_NAMES),
+    *(f"class {name}" for name in _CLASSES),
+    *(f"prototype {name}" for name in sorted(_prototype_names())),
+    *(f"use {name}" for name in dict.fromkeys(rule.name for rule in RULES)),
+)
+
+
+def failing(record: Mapping[str, Any]) -> frozenset[str]:
+    """
+    The `CONDITIONS` that do not hold for a record. Those of which it does not tell are not among them: a crystal whose
+    band gap nobody has computed may have a wide one.
+    """
+    known = read_record(record)
+    elements = known.composition.elements
+    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
+    possible = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known) or trait.holds(known)}
+    possible |= {f"element {symbol}" for symbol in elements}
+    possible |= {f"class {noun.removesuffix('s')}" for noun in _nouns(known)}
+    possible |= {f"prototype {name}" for name in prototype_of(known)}
+    possible |= {f"use {rule.name}" for rule in matching_rules(known.numbers, elements, columns)}
+    possible |= {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)}
+    return frozenset(CONDITIONS) - possible
+
+
+def _undecided(rule: Rule, elements: frozenset[str], columns: frozenset[str]) -> bool:
+    """Whether the rule may hold once the missing columns are known."""
+    return not rule.needs <= columns and (rule.test_elements is None or rule.test_elements(elements))
+
+
+def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Query:
     """
     Write one short query that a crystal answers: one to three of its traits, its class or structure type, an element
     it contains, or a use that its properties justify. The text depends only on the record and `seed`.
@@ -244,49 +323,70 @@ def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> str
     draw = Draw(f"query {seed_text(seed)}|{identity}")
     elements = known.composition.elements
     class_nouns, prototypes = _nouns(known), prototype_of(known)
-    traits = [trait for trait in TRAITS if trait.holds(known)]
+    traits = [place for place, trait in enumerate(TRAITS) if trait.holds(known)]
     columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
     uses = matching_rules(known.numbers, elements, columns)
     if not (traits or class_nouns):
         raise ValueError("the record holds nothing to ask for")
     if uses and draw.random() < 0.25:
         noun = draw.pick(tuple(class_nouns) or _GENERIC_NOUNS)
-        use = draw.pick(uses[int(draw.random() * len(uses))].areas)
-        return draw.pick(_USE_FRAMES).format(use=use, noun=noun)
+        rule = uses[int(draw.random() * len(uses))]
+        text = draw.pick(_USE_FRAMES).format(use=draw.pick(rule.areas), noun=noun)
+        conditions = {f"use {rule.name}"} | (_of_noun(noun, known) if noun in text else set())
+        return Query(text, frozenset(conditions))
+    conditions = set()
     noun = draw.pick(_GENERIC_NOUNS)
     if prototypes and draw.random() < 0.3:
-        name = draw.pick(prototypes)
-        noun = draw.pick((name, f"{name} structure", f"{name} {draw.pick(tuple(class_nouns) or ('compound',))}"))
+        name, family = draw.pick(prototypes), draw.pick(tuple(class_nouns) or ("compound",))
+        noun = draw.pick((name, f"{name} structure", f"{name} {family}"))
+        conditions |= {f"prototype {name}"} | (_of_noun(family, known) if family in noun else set())
     elif class_nouns and draw.random() < 0.7:
         noun = draw.pick(tuple(class_nouns))
-    before, after = _chosen_words(traits, draw, named=noun not in _GENERIC_NOUNS)
+        conditions |= _of_noun(noun, known)
+    chosen = _chosen_traits(traits, draw, named=noun not in _GENERIC_NOUNS)
+    conditions |= {f"trait {place}" for place in chosen}
+    before, after = _words(chosen, draw)
     if elements and draw.random() < 0.35:
         symbol = draw.pick(tuple(sorted(elements)))
+        conditions.add(f"element {symbol}")
         name = ELEMENT_NAMES[symbol]
         if draw.random() < 0.4 and name not in noun:
             before.append(draw.pick((name, f"{name}-containing", f"{name}-based")))
         else:
             after.append(draw.pick((f"containing {name}", f"with {symbol}", f"containing {symbol}")))
     query = " ".join((*before, noun, *after))
-    return query if noun.endswith("s") else (draw.pick(_OPENINGS) or query).replace("{a}", with_article(query))
+    if not noun.endswith("s"):
+        query = (draw.pick(_OPENINGS) or query).replace("{a}", with_article(query))
+    return Query(query, frozenset(conditions))
 
 
-def _chosen_words(traits: list[Trait], draw: Any, named: bool) -> tuple[list[str], list[str]]:
-    """Wordings in front of and behind the noun; with a noun that says something they may be none."""
+def _of_noun(noun: str, known: Known) -> set[str]:
+    """What a class word asks for; "sulfur- and iodine-containing compound" names elements."""
+    condition = f"class {noun.removesuffix('s')}"
+    if condition in CONDITIONS:
+        return {condition}
+    return {f"element {symbol}" for symbol in known.composition.symbols if ELEMENT_NAMES[symbol] in noun}
+
+
+def _chosen_traits(traits: list[int], draw: Draw, named: bool) -> list[int]:
+    """Places in `TRAITS` of up to three that go together; with a noun that says something they may be none."""
     wanted = int(draw.random() * 3) + (0 if named else 1)
     shuffled = list(traits)
     draw.shuffle(shuffled)
     # The telling traits first.
-    shuffled.sort(key=lambda trait: trait.group in _SIDE_GROUPS)
+    shuffled.sort(key=lambda place: TRAITS[place].group in _SIDE_GROUPS)
+    first_of_group: dict[str, int] = {}
+    for place in shuffled:
+        first_of_group.setdefault(TRAITS[place].group, place)
+    return list(first_of_group.values())[:wanted]
+
+
+def _words(chosen: list[int], draw: Draw) -> tuple[list[str], list[str]]:
+    """Wordings in front of and behind the noun."""
     before: list[str] = []
     after: list[str] = []
-    groups: set[str] = set()
-    for trait in shuffled:
-        if len(before) + len(after) >= wanted:
-            break
-        if trait.group in groups:
-            continue
-        groups.add(trait.group)
+    for place in chosen:
+        trait = TRAITS[place]
         if trait.before and (not trait.after or draw.random() < 0.7):
             before.append(draw.pick(trait.before))
         else:

@@ -54,6 +54,11 @@ _WEAK = {
     "Ge": "germanide",
     "H": "hydride",
 }
+# Every family word that stands for a fixed set of compositions.
+FAMILIES = (
+    *(*_STRONG.values(), *_WEAK.values()),
+    *("oxide", "oxyfluoride", "oxygen-containing compound", "intermetallic", "elemental solid"),
+)
 _AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
 _NOBLE_GASES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn"})
 

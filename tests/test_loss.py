@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from modeling_clac.loss_clac import duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
 
 SCALE, BIAS = 9.0, -2.0
 
@@ -46,6 +46,31 @@ def test_info_nce_equals_its_formula(pairs, ignored) -> None:
             scores = {j: SCALE * float(a[i] @ b[j]) for j in range(6) if (i, j) not in ignored}
             expected -= (scores[i] - math.log(sum(math.exp(score) for score in scores.values()))) / 12
     assert info_nce_loss(*pairs, torch.tensor(SCALE), mask_of(ignored)).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_info_nce_ignores_by_direction(pairs) -> None:
+    forth, back = mask_of([(0, 3)]), mask_of([(2, 5), (4, 1)])
+    x, y = pairs
+    expected = 0.0
+    for i in range(6):
+        for a, b, ignore in ((x, y, forth), (y, x, back)):
+            total = sum(math.exp(SCALE * float(a[i] @ b[j])) for j in range(6) if not ignore[i, j])
+            expected -= (SCALE * float(a[i] @ b[i]) - math.log(total)) / 12
+    assert info_nce_loss(x, y, torch.tensor(SCALE), forth, back).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_answered_mask() -> None:
+    generator = torch.Generator().manual_seed(1)
+    asked = (torch.rand(9, 4, generator=generator) < 0.3).to(torch.uint8)
+    failing = (torch.rand(9, 4, generator=generator) < 0.4).to(torch.uint8)
+    by_crystal, by_text = answered_mask(asked, failing)
+    assert torch.equal(by_crystal, by_text.T)
+    for text in range(9):
+        for crystal in range(9):
+            wanted = {c for c in range(4) if asked[text, c]}
+            answers = bool(wanted) and not any(failing[crystal, c] for c in wanted)
+            assert by_text[text, crystal] == (answers and text != crystal)
+    assert by_text.any() and not asked.any(dim=1).all()
 
 
 def test_sigmoid_loss_equals_its_formula(pairs, ignored) -> None:

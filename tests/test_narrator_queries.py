@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from modeling_clac.narrator_applications import RULES
 from modeling_clac.narrator_phrases import ELEMENT_NAMES
-from modeling_clac.narrator_queries import TRAITS, narrate_query, prototype_of
+from modeling_clac.narrator_queries import CONDITIONS, TRAITS, failing, narrate_query, prototype_of
 from modeling_clac.narrator_record import read_record
 
 SYMBOLS = {name: symbol for symbol, name in ELEMENT_NAMES.items()}
@@ -73,14 +73,14 @@ def contradiction(query: str, record: dict[str, Any]) -> str | None:
 def test_queries_are_true(records) -> None:
     for record in records:
         for seed in range(8):
-            query = narrate_query(record, seed)
+            query = narrate_query(record, seed).text
             if any(area in query for area in USES):  # their truth is tested with the rules
                 continue
             assert contradiction(query, record) is None, (query, record["material_id"])
 
 
 def test_queries_are_short_and_varied(records) -> None:
-    queries = [narrate_query(record, seed) for record in records[:500] for seed in range(4)]
+    queries = [narrate_query(record, seed).text for record in records[:500] for seed in range(4)]
     assert max(len(query.split()) for query in queries) <= 22
     assert sum(len(query.split()) for query in queries) / len(queries) < 8
     assert len(set(queries)) > len(queries) / 2
@@ -120,6 +120,41 @@ def test_every_trait_holds_for_some_crystal_and_not_for_all(records) -> None:
     for trait in TRAITS:
         share = sum(map(trait.holds, known)) / len(known)
         assert 0 < share < 1, trait.before
+
+
+def test_a_crystal_answers_its_own_queries(records) -> None:
+    for record in records[::4]:
+        missing = failing(record)
+        for seed in range(8):
+            query = narrate_query(record, seed)
+            assert query.conditions <= set(CONDITIONS) and not query.conditions & missing, (query, record["formula"])
+
+
+def test_who_else_answers_a_query(records) -> None:
+    """Another crystal answers if its properties, once all are known, do not contradict the words."""
+    contradicted = answered = 0
+    for record in records[::16]:
+        query = narrate_query(record, 1)
+        for other in records[::4]:
+            known = {column: value for column, value in other.items() if value is not None}
+            complete = {**record, **known}
+            if query.conditions & failing(complete):
+                contradicted += 1
+            elif query.conditions and not any(area in query.text for area in USES):
+                assert contradiction(query.text, complete) is None, (query, other["formula"])
+                answered += 1
+    assert contradicted > answered > 20
+
+
+def test_unknown_is_not_failing() -> None:
+    record = {"formula": "ZnO", "elements": ["Zn", "O"], "material_id": "x"}
+    gap = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.group == "gap"}
+    assert not gap & failing(record)
+    assert gap <= failing(record | {"band_gap": 2.7})
+    assert len(gap & failing(record | {"band_gap": 3.4})) == 3
+    assert {"element Zn", "class oxide"}.isdisjoint(failing(record)) and {"element S", "class sulfide"} <= failing(
+        record
+    )
 
 
 def test_an_empty_record_is_refused() -> None:

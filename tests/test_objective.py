@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -20,7 +19,8 @@ from transformers import BertConfig, BertForMaskedLM
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
 from modeling_clac.structures_clac import ClacInputError
 from train.augmentation import IGNORED_LABEL, MASKED_ATOM
-from train.data import Copies, PairBatches, TextStyle, crystal_labels, load_records, parse_crystals, text_label
+from train.batches import Collator, PairBatches
+from train.data import Copies, TextStyle, crystal_label, first_records, parse_crystals, text_label
 from train.objective import (
     LOSSES,
     TERMS,
@@ -43,13 +43,13 @@ def model(bert_config: BertConfig) -> ClacModel:
 
 @pytest.fixture(scope="module")
 def records() -> list[dict]:
-    return load_records(str(CRYSTALS), "validation")[:24]
+    return first_records(str(CRYSTALS), "validation", 24)
 
 
 def batches(records: list[dict], processor: ClacProcessor, copies: Copies, chunk_size: int = 0) -> PairBatches:
     crystals, records, _ = parse_crystals(records, processor, "raise")
     style = TextStyle(0.5, 1.0, 0.0, 0.0)
-    return PairBatches(crystals, records, processor, style, 8, 0, 64, copies=copies, chunk_size=chunk_size)
+    return PairBatches(crystals, records, Collator(processor, 64, copies, chunk_size), style, 8, 0)
 
 
 def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> None:
@@ -209,10 +209,36 @@ def test_batches_hold_originals_then_copies(small_processor, records) -> None:
     assert torch.equal(first["tokens"]["input_ids"], second["tokens"]["input_ids"])
 
 
+def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, records) -> None:
+    """The loss does not change with a crystal that the phrases ask for, too, and does with one that they do not."""
+    (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
+    objective = ContrastiveObjective(model, ObjectiveSettings()).eval()
+    outputs = objective.embed(**batch["chunks"][0])
+    asked, failing = torch.zeros(8, 3, dtype=torch.uint8), torch.zeros(8, 3, dtype=torch.uint8)
+    asked[0, 1], failing[2:, 1] = 1, 1  # text 0 asks for something that only crystals 0 and 1 have
+
+    def loss(**changed) -> float:
+        labels = {**batch["labels"], "asked": asked, "failing": failing}
+        return float(objective.contrast({**outputs, **changed}, **labels)["loss"])
+
+    def moved(row: int) -> torch.Tensor:
+        crystal = outputs["crystal"].clone()
+        # Towards text 0, at right angles to all other texts.
+        basis = torch.linalg.qr(outputs["text"][1:].T)[0]
+        crystal[row] += 0.5 * (outputs["text"][0] - basis @ (basis.T @ outputs["text"][0]))
+        return crystal
+
+    assert loss(crystal=moved(1)) == pytest.approx(loss(), abs=1e-6)
+    assert abs(loss(crystal=moved(2)) - loss()) > 1e-3
+
+
 def test_labels_tell_duplicates() -> None:
     rows = [("TiO2", 136), ("TiO2", 141), ("TiO2", 136), ("NaCl", None), ("NaCl", None)]
-    labels = crystal_labels([{"formula": formula, "space_group_number": group} for formula, group in rows])
-    assert (labels[0] == labels[2]) and len(np.unique(labels)) == 4
+    labels = [
+        crystal_label({"formula": formula, "space_group_number": group, "material_id": f"mp-{row}"})
+        for row, (formula, group) in enumerate(rows)
+    ]
+    assert (labels[0] == labels[2]) and len(set(labels)) == 4
     assert text_label("an oxide") == text_label("an oxide") != text_label("an oxide.")
     assert -(2**63) <= text_label("x") < 2**63
 
@@ -233,20 +259,20 @@ _TWO_PROCESSES = """
 import sys, torch
 from accelerate import Accelerator
 from modeling_clac import ClacEmbedder
-from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
-from train.objective import TERMS, ContrastiveObjective, ObjectiveSettings, backward_in_chunks
+from train.batches import Collator, PairBatches
+from train.data import TextStyle, first_records, parse_crystals
+from train.objective import ContrastiveObjective, ObjectiveSettings, backward_in_chunks
 
-checkpoint, data, output, chunk_size, joined = sys.argv[1:3] + sys.argv[3:4] + [int(sys.argv[4]), int(sys.argv[5])]
+checkpoint, data, output, loss = sys.argv[1:5]
+chunk_size, joined = int(sys.argv[5]), int(sys.argv[6])
 accelerator = Accelerator(cpu=True)
 embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
-crystals, records, _ = parse_crystals(load_records(data, "validation")[:32], embedder.processor, "raise")
+crystals, records, _ = parse_crystals(first_records(data, "validation", 32), embedder.processor, "raise")
 places = accelerator.process_index, accelerator.num_processes
-batches = PairBatches(
-    crystals, records, embedder.processor, TextStyle(0.5, 1.0, 0.0, 0.0), joined // places[1], 0, 64, *places,
-    chunk_size=chunk_size,
-)
+collator = Collator(embedder.processor, 64, chunk_size=chunk_size)
+batches = PairBatches(crystals, records, collator, TextStyle(0.5, 1.0, 0.0, 0.0, 0.4), joined // places[1], 0, *places)
 torch.manual_seed(0)
-objective = ContrastiveObjective(embedder.model, ObjectiveSettings("sigmoid")).double().eval()
+objective = ContrastiveObjective(embedder.model, ObjectiveSettings(loss)).double().eval()
 prepared = accelerator.prepare(objective)
 batch = next(batches.epoch(0))
 for chunk in batch["chunks"]:
@@ -258,8 +284,8 @@ accelerator.end_training()
 """
 
 
-@pytest.mark.parametrize("chunk_size", [0, 3])
-def test_two_processes_train_as_one(small_checkpoint: Path, tmp_path: Path, chunk_size: int) -> None:
+@pytest.mark.parametrize(("loss", "chunk_size"), [("info_nce", 0), ("sigmoid", 3)])
+def test_two_processes_train_as_one(small_checkpoint: Path, tmp_path: Path, loss: str, chunk_size: int) -> None:
     script = tmp_path / "gradients.py"
     script.write_text(_TWO_PROCESSES)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
@@ -267,7 +293,7 @@ def test_two_processes_train_as_one(small_checkpoint: Path, tmp_path: Path, chun
     for processes, chunk in ((1, 0), (2, chunk_size)):
         output = tmp_path / f"{processes}.pt"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-        command += [str(script), str(small_checkpoint), str(CRYSTALS), str(output), str(chunk), "16"]
+        command += [str(script), str(small_checkpoint), str(CRYSTALS), str(output), loss, str(chunk), "16"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         gradients.append(torch.load(output, weights_only=True))

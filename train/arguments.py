@@ -6,7 +6,8 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from transformers import HfArgumentParser
@@ -22,7 +23,8 @@ def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
     Parses `[RECIPE.yaml] [--flag value ...]` into the dataclass `kind`.
 
     Raises:
-        ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know.
+        ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know or values of another
+            type.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser(kind)  # type: ignore[arg-type]
@@ -46,7 +48,7 @@ def run_script(kind: type[T], run: Callable[[T], object]) -> None:
         raise SystemExit(2) from None
 
 
-def _read_recipe(path: Path, kind: type) -> dict[str, object]:
+def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -61,4 +63,24 @@ def _read_recipe(path: Path, kind: type) -> dict[str, object]:
         raise ClacInputError(
             f"{path}: unknown key {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
         )
-    return values
+    hints = get_type_hints(kind)
+    return {name: _converted(value, hints[name], f"{path}: {name}") for name, value in values.items()}
+
+
+def _converted(value: Any, hint: Any, where: str) -> Any:
+    """A YAML value as the type that the field declares; YAML reads `1e-3` as text and `5` as an integer."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if value is None and type(None) in kinds:
+        return None
+    if isinstance(value, list) and any(get_origin(kind) is list for kind in kinds):
+        return value
+    for kind in (bool, int, float, str):
+        if kind in kinds and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+            return value
+    if float in kinds and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds if kind is not type(None))
+    raise ClacInputError(f"{where} is {value!r}, but must be {expected}")

@@ -15,12 +15,26 @@ from accelerate import Accelerator
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.structures_clac import ClacInputError
 
+# Less than this left on the disk after a failed write, and the disk is what failed: the tensor writers tell of it in
+# exceptions of their own kinds.
+_FULL = 1 << 20  # bytes
+
+
+def recover(directory: Path) -> None:
+    """Puts back what a crash between the two renamings of [`replaced_directory`] left under its old name."""
+    old = directory.with_name(directory.name + ".old")
+    if old.exists() and not directory.exists():
+        os.rename(old, directory)  # noqa: PTH104
+
 
 @contextmanager
 def replaced_directory(directory: Path, accelerator: Accelerator | None = None) -> Iterator[Path]:
     """
-    Yields a new directory that takes the place of `directory` when the block ends without an exception. With an
-    accelerator all processes enter, write into the one directory, and leave together.
+    Yields a new directory that takes the place of `directory` when the block ends without an exception; else it is
+    removed. With an accelerator all processes enter, write into the one directory, and leave together.
+
+    Raises:
+        ClacInputError: it cannot be written; `directory` is as it was.
     """
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     main = accelerator is None or accelerator.is_main_process
@@ -29,16 +43,26 @@ def replaced_directory(directory: Path, accelerator: Accelerator | None = None) 
         if accelerator is not None:
             accelerator.wait_for_everyone()
 
-    if main:
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        new.mkdir(parents=True)
-    wait()
-    yield new
-    wait()
+    try:
+        if main:
+            recover(directory)
+            for leftover in (new, old):
+                shutil.rmtree(leftover, ignore_errors=True)
+            new.mkdir(parents=True)
+        wait()
+        yield new
+        wait()
+    except Exception as error:
+        full = new.exists() and shutil.disk_usage(new).free < _FULL
+        shutil.rmtree(new, ignore_errors=True)
+        if not full and not isinstance(error, OSError):
+            raise
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or error
+        kept = "; what was there before is kept" if directory.exists() else ""
+        raise ClacInputError(f"{directory}: cannot be written, {reason}{kept}") from None
     if main:
         if directory.exists():
-            os.rename(directory, old)  # noqa: PTH104 - one system call each, so a crash leaves the old or the new
+            os.rename(directory, old)  # noqa: PTH104 - one system call each, see `recover`
         os.rename(new, directory)  # noqa: PTH104
         shutil.rmtree(old, ignore_errors=True)
     wait()
@@ -75,9 +99,12 @@ def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any],
 
 def load_state(accelerator: Accelerator, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     """
+    Back to where [`save_state`] was; returns the state.
+
     Raises:
         ClacInputError: the run in `directory` was started with other arguments.
     """
+    recover(directory)
     stored = json.loads((directory / "state.json").read_text(encoding="utf-8"))
     changed = [k for k, v in arguments.items() if stored["arguments"].get(k) != v]
     if changed:

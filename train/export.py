@@ -135,7 +135,8 @@ def model_card(
         interactions=graph.num_interactions,
         neighbors=graph.max_neighbors or "(all)",
         cutoff=graph.cutoff,
-        readout=", bond-order parameters, volume per atom and density" if graph.geometry_readout else "",
+        readout=(", bond-order parameters, volume per atom and density" if graph.geometry_readout else "")
+        + (", atomic fractions" if graph.composition_readout else ""),
         layers=config.text_config.num_hidden_layers,
         text_model=recipe["text_model"],
         parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
 from modeling_clac import ClacModel
-from modeling_clac.loss_clac import duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
 from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from modeling_clac.structures_clac import ClacInputError
 from train.augmentation import IGNORED_LABEL
@@ -207,28 +207,37 @@ class ContrastiveObjective(nn.Module):
         return outputs
 
     def contrast(
-        self, outputs: dict[str, Tensor], crystal_label: Tensor, text_label: Tensor, num_masked: Tensor
+        self,
+        outputs: dict[str, Tensor],
+        crystal_label: Tensor,
+        text_label: Tensor,
+        num_masked: Tensor,
+        asked: Tensor,
+        failing: Tensor,
     ) -> dict[str, Tensor]:
         """
         Args:
             outputs: of [`embed`], for the whole batch of this process.
             crystal_label, text_label: `(B,)` int64; rows that share one are no negatives of each other.
             num_masked: scalar, the masked tokens of the batch.
+            asked, failing: of [`answered_mask`].
 
         Returns:
             `loss`, and every term by its name, all scalar.
         """
+        duplicates = duplicate_mask(crystal_label, text_label)
+        by_crystal, by_text = answered_mask(asked, failing)
         ignore = {
-            "inter": duplicate_mask(crystal_label, text_label),
-            "crystal": duplicate_mask(crystal_label),
-            "text": duplicate_mask(text_label),
+            "inter": (duplicates | by_crystal, duplicates | by_text),
+            "crystal": (duplicate_mask(crystal_label), None),
+            "text": (duplicate_mask(text_label), None),
         }
         losses = {}
         for term in self.settings.terms:
             left, right = TERMS[term]
             within = left.rstrip("'") == right.rstrip("'")
             kind, prefix = (left, "intra ") if within else ("inter", "")
-            losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], ignore[kind])
+            losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], *ignore[kind])
         total = torch.stack(list(losses.values())).mean()
         for kind, discriminator in self.discriminators.items():
             losses[f"prior {kind}"] = discriminator(outputs[kind])
@@ -243,11 +252,11 @@ class ContrastiveObjective(nn.Module):
         parts = (self.scales, self.biases, self.discriminators)
         return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
 
-    def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor) -> Tensor:
+    def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor, ignore_reverse: Tensor | None) -> Tensor:
         scale = self.model.logit_scale if kind == "inter" else self.scales[kind]
         scale = scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
         if self.settings.loss == "info_nce":
-            return info_nce_loss(x, y, scale, ignore)
+            return info_nce_loss(x, y, scale, ignore, ignore_reverse)
         pairwise = {"jensen_shannon": jensen_shannon_loss, "sigmoid": sigmoid_loss}[self.settings.loss]
         return pairwise(x, y, scale, self.biases[kind].float(), ignore)
 

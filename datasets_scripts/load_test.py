@@ -1,0 +1,135 @@
+"""
+A large data set for load tests of pre-training: the bundled crystals over and over, each time strained at random.
+
+    python -m datasets_scripts.load_test --output_dir runs/load-test --rows 126000
+
+It is no science: the properties are those of the unstrained crystals, except for density and volume. Every row says so
+in its column `load_test`, and the card too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm.auto import tqdm
+
+from modeling_clac.paths import ASSETS
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+
+SOURCE = ASSETS / "mp-crystals"
+# Lattice constants of a P1 CIF; its fractional coordinates stay as they are under strain.
+_CELL = re.compile(r"^(_cell_(?:length_[abc]|angle_(?:alpha|beta|gamma)|volume))\s+\S+", re.MULTILINE)
+
+CARD = """---
+pretty_name: Load test for CLaC pre-training
+license: cc-by-4.0
+tags: [materials-science, load-test]
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: train-*.parquet
+  - split: validation
+    path: validation.parquet
+---
+
+# Load test, not science
+
+{rows:,} rows in {shards} files: the {source:,} training crystals of mp-crystals over and over, each cell strained by up
+to {strain:.0%} (seed {seed}). Density and volume are those of the strained cell; every other property is the unstrained
+crystal's and therefore wrong. Use it to measure memory and speed. `validation` is the unchanged split of mp-crystals.
+"""
+
+
+@dataclass
+class LoadTestArguments:
+    """Arguments of the load-test data set."""
+
+    output_dir: str = field(metadata={"help": "New directory for the parquet files and their card."})
+    rows: int = field(default=126_000, metadata={"help": "Rows of the training split."})
+    shards: int = field(default=32, metadata={"help": "Files of the training split."})
+    strain: float = field(default=0.02, metadata={"help": "Largest relative change of a lattice constant."})
+    seed: int = field(default=0, metadata={"help": "Seed of the strain."})
+
+
+def strained(record: dict[str, Any], number: int, strain: float, generator: np.random.Generator) -> dict[str, Any]:
+    """A record with a, b, c each scaled by 1 ± `strain` and its own `material_id`; needs a CIF without symmetry."""
+    factors = 1.0 + generator.uniform(-strain, strain, 3)
+    block = gemmi.cif.read_string(record["cif"]).sole_block()
+    names = [f"_cell_length_{axis}" for axis in "abc"] + [
+        f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")
+    ]
+    values = np.array([gemmi.cif.as_number(block.find_value(name)) for name in names])
+    values[:3] *= factors
+    new = dict(zip(names, values.tolist(), strict=True)) | {"_cell_volume": gemmi.UnitCell(*values).volume}
+    growth = float(np.prod(factors))
+    return {
+        **record,
+        "material_id": f"{record['material_id']}-load-test-{number}",
+        "cif": _CELL.sub(lambda match: f"{match[1]}   {new[match[1]]:.6f}", record["cif"]),
+        "volume": record["volume"] * growth if record["volume"] is not None else None,
+        "density": record["density"] / growth if record["density"] is not None else None,
+        "load_test": True,
+    }
+
+
+def build(arguments: LoadTestArguments) -> None:
+    """
+    Writes the files; the directory appears when all are there.
+
+    Raises:
+        ClacInputError: the directory exists, or a size is out of range.
+    """
+    output = Path(arguments.output_dir)
+    if output.exists():
+        raise ClacInputError(f"{output}: exists already; choose another output_dir")
+    if not 1 <= arguments.shards <= arguments.rows:
+        raise ClacInputError(f"shards={arguments.shards} must be from 1 to rows={arguments.rows}")
+    if not 0 <= arguments.strain < 0.5:
+        raise ClacInputError(f"strain={arguments.strain} must be a small share, from 0 to below 0.5")
+    table = pq.read_table(SOURCE / "train.parquet")
+    records = table.to_pylist()
+    schema = table.schema.remove_metadata().append(pa.field("load_test", pa.bool_()))
+    new = output.with_name(output.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    bounds = np.linspace(0, arguments.rows, arguments.shards + 1).astype(int)
+    with tqdm(total=arguments.rows, desc="straining crystals", disable=None) as bar:
+        for shard in range(arguments.shards):
+            rows = _rows(records, range(bounds[shard], bounds[shard + 1]), arguments)
+            name = f"train-{shard:05d}-of-{arguments.shards:05d}.parquet"
+            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), new / name, compression="zstd")
+            bar.update(int(bounds[shard + 1] - bounds[shard]))
+    validation = pq.read_table(SOURCE / "validation.parquet").replace_schema_metadata(None)
+    flags = pa.array([False] * len(validation), type=pa.bool_())
+    pq.write_table(validation.append_column("load_test", flags), new / "validation.parquet", compression="zstd")
+    card = CARD.format(
+        rows=arguments.rows,
+        shards=arguments.shards,
+        source=len(records),
+        strain=arguments.strain,
+        seed=arguments.seed,
+    )
+    (new / "README.md").write_text(card, encoding="utf-8")
+    os.rename(new, output)  # noqa: PTH104 - complete or absent
+
+
+def _rows(records: list[dict[str, Any]], numbers: range, arguments: LoadTestArguments) -> Iterator[dict[str, Any]]:
+    for number in numbers:
+        generator = np.random.default_rng((arguments.seed, number))
+        yield strained(records[number % len(records)], number, arguments.strain, generator)
+
+
+if __name__ == "__main__":
+    run_script(LoadTestArguments, build)
