@@ -50,14 +50,15 @@ def duplicate_mask(*labels: Tensor) -> Tensor:
     return same
 
 
-def answered_mask(asked: Tensor, failing: Tensor) -> tuple[Tensor, Tensor]:
+def answered_mask(asked: Tensor, failing: Tensor, asked_formula: Tensor, formula: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Crystals and texts that are no negatives of each other because the text is a search phrase that the crystal answers,
-    too: no condition that the text asks for fails.
+    Crystals and texts that are no negatives of each other because the text is a phrase that the crystal answers, too:
+    it has the formula that the text names, and no condition that the text asks for fails.
 
     Args:
-        asked: `(B, C)` uint8, the conditions of each text, all 0 for a text about one crystal.
-        failing: `(B, C)` uint8, the conditions that do not hold for each crystal.
+        asked: `(B, C)` uint8, the conditions of each text. failing: `(B, C)` uint8, those that each crystal fails.
+        asked_formula: `(B,)` int64, label of the formula that a phrase names, else 0. A text without formula and
+            conditions is about one crystal. formula: `(B,)` int64, labels of the crystals' formulas.
 
     Returns:
         `(B, world_size · B)` bool, local crystals by all texts; and the same for local texts by all crystals. A row and
@@ -65,17 +66,20 @@ def answered_mask(asked: Tensor, failing: Tensor) -> tuple[Tensor, Tensor]:
     """
     positives = _positives(asked)
     rows = torch.arange(len(asked), device=asked.device)
-    by_crystal = _answers(_gather(asked), failing).T
-    by_text = _answers(asked, _gather(failing))
+    by_crystal = _answers(_gather(asked), failing, _gather(asked_formula), formula).T
+    by_text = _answers(asked, _gather(failing), asked_formula, _gather(formula))
     for mask in (by_crystal, by_text):
         mask[rows, positives] = False
     return by_crystal, by_text
 
 
-def _answers(asked: Tensor, failing: Tensor) -> Tensor:
-    """`(T, C)`, `(B, C)` -> `(T, B)` bool: crystals of which no condition of the search phrase fails."""
+def _answers(asked: Tensor, failing: Tensor, asked_formula: Tensor, formula: Tensor) -> Tensor:
+    """T texts, B crystals -> `(T, B)` bool: whether the crystal answers the phrase."""
     missed = asked.float() @ failing.float().T
-    return (missed == 0) & asked.any(dim=1, keepdim=True)
+    named = asked_formula.unsqueeze(1)
+    fits = (named == 0) | (named == formula.unsqueeze(0))
+    is_phrase = (asked > 0).any(dim=1, keepdim=True) | (named != 0)
+    return (missed == 0) & fits & is_phrase
 
 
 def _gather(rows: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from .narrator_applications import (
 from .narrator_phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
 from .narrator_record import FAMILIES, Known, read_record
 
-__all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "narrate_query", "prototype_of"]
+__all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "in_system", "narrate_query", "prototype_of"]
 
 _ALKALI = frozenset("Li Na K Rb Cs".split())
 _ALKALINE_EARTH = frozenset("Be Mg Ca Sr Ba".split())
@@ -259,16 +259,17 @@ def _nouns(known: Known) -> list[str]:
 @dataclass(frozen=True)
 class Query:
     """
-    A search phrase and what it asks for.
+    A text and what it asks for. A text with neither conditions nor a formula is about one crystal.
 
     Attributes:
         text: the phrase.
-        conditions: names in `CONDITIONS`; a crystal answers the query if all of them hold. Empty for a text that is
-            about one crystal.
+        conditions: names in `CONDITIONS`; a crystal answers the query if all of them hold.
+        formula: the formula that it has to have, if the query names one.
     """
 
     text: str
     conditions: frozenset[str] = frozenset()
+    formula: str | None = None
 
 
 def _prototype_names() -> set[str]:
@@ -304,6 +305,11 @@ def failing(record: Mapping[str, Any]) -> frozenset[str]:
     possible |= {f"use {rule.name}" for rule in matching_rules(known.numbers, elements, columns)}
     possible |= {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)}
     return frozenset(CONDITIONS) - possible
+
+
+def in_system(system: str) -> str:
+    """The condition that a crystal is of this crystal system."""
+    return f"trait {next(place for place, trait in enumerate(TRAITS) if trait.before == (system,))}"
 
 
 def _undecided(rule: Rule, elements: frozenset[str], columns: frozenset[str]) -> bool:

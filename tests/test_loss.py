@@ -63,13 +63,16 @@ def test_answered_mask() -> None:
     generator = torch.Generator().manual_seed(1)
     asked = (torch.rand(9, 4, generator=generator) < 0.3).to(torch.uint8)
     failing = (torch.rand(9, 4, generator=generator) < 0.4).to(torch.uint8)
-    by_crystal, by_text = answered_mask(asked, failing)
+    formula = torch.tensor([5, 5, 7, 7, 7, 8, 9, 9, 9])
+    named = torch.tensor([5, 0, 7, 0, 7, 8, 0, 9, 0])
+    by_crystal, by_text = answered_mask(asked, failing, named, formula)
     assert torch.equal(by_crystal, by_text.T)
     for text in range(9):
         for crystal in range(9):
             wanted = {c for c in range(4) if asked[text, c]}
-            answers = bool(wanted) and not any(failing[crystal, c] for c in wanted)
-            assert by_text[text, crystal] == (answers and text != crystal)
+            answers = named[text] in (0, formula[crystal]) and not any(failing[crystal, c] for c in wanted)
+            about_one = not wanted and named[text] == 0
+            assert by_text[text, crystal] == (answers and not about_one and text != crystal)
     assert by_text.any() and not asked.any(dim=1).all()
 
 

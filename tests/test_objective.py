@@ -46,10 +46,13 @@ def records() -> list[dict]:
     return first_records(str(CRYSTALS), "validation", 24)
 
 
-def batches(records: list[dict], processor: ClacProcessor, copies: Copies, chunk_size: int = 0) -> PairBatches:
+def batches(
+    records: list[dict], processor: ClacProcessor, copies: Copies, chunk_size: int = 0, phrases: bool = True
+) -> PairBatches:
     crystals, records, _ = parse_crystals(records, processor, "raise")
-    style = TextStyle(0.5, 1.0, 0.0, 0.0)
-    return PairBatches(crystals, records, Collator(processor, 64, copies, chunk_size), style, 8, 0)
+    style, phrase_style = TextStyle(0.5, 1.0, 0.0, 0.0), TextStyle(1.0, 1.0, 0.0, 0.4, 0.6) if phrases else None
+    collator = Collator(processor, 64, copies, chunk_size)
+    return PairBatches(crystals, records, collator, style, 8, 0, phrase_style=phrase_style)
 
 
 def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> None:
@@ -171,7 +174,7 @@ def test_chunks_give_the_gradients_of_one_pass(model, small_processor, records, 
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
-    assert torch.equal(whole["labels"]["crystal_label"], parts["labels"]["crystal_label"])
+    assert torch.equal(whole["labels"]["crystals"]["label"], parts["labels"]["crystals"]["label"])
 
 
 def test_chunks_repeat_their_dropout(model, small_processor, records) -> None:
@@ -218,7 +221,8 @@ def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, 
     asked[0, 1], failing[2:, 1] = 1, 1  # text 0 asks for something that only crystals 0 and 1 have
 
     def loss(**changed) -> float:
-        labels = {**batch["labels"], "asked": asked, "failing": failing}
+        crystals = {**batch["labels"]["crystals"], "failing": failing}
+        labels = {**batch["labels"], "crystals": crystals, "texts": {**batch["labels"]["texts"], "asked": asked}}
         return float(objective.contrast({**outputs, **changed}, **labels)["loss"])
 
     def moved(row: int) -> torch.Tensor:

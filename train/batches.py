@@ -59,10 +59,12 @@ class Collator:
         queries: Sequence[Query],
         tokens: dict[str, list[list[int]]],
         generator: np.random.Generator,
+        phrases: Sequence[Query] | None = None,
     ) -> dict[str, Any]:
         """
         Args:
             queries: the text of each pair. tokens: of `tokenize` of these texts.
+            phrases: second, short texts of the pairs, for an objective that has them.
 
         Returns:
             `chunks` and `labels`, the arguments of `backward_in_chunks`, and `ids`, the `material_id` of each pair.
@@ -73,15 +75,22 @@ class Collator:
         for first in range(0, len(texts), chunk_size):
             part = slice(first, first + chunk_size)
             own = {key: values[part] for key, values in tokens.items()}
-            chunks.append(self._chunk(crystals[part], records[part], texts[part], own, generator))
+            chunk = self._chunk(crystals[part], records[part], texts[part], own, generator)
+            if phrases is not None:
+                chunk["phrases"] = self._pad(self.tokenize([phrase.text for phrase in phrases[part]]))
+            chunks.append(chunk)
         num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
         labels = {
-            "crystal_label": torch.tensor([crystal_label(record) for record in records]),
-            "text_label": torch.tensor([text_label(text) for text in texts]),
+            "crystals": {
+                "label": torch.tensor([crystal_label(record) for record in records]),
+                "failing": torch.from_numpy(np.stack([failing_vector(record) for record in records])),
+                "formula": torch.tensor([text_label(record["formula"]) for record in records]),
+            },
+            "texts": _text_labels(queries),
             "num_masked": torch.tensor(num_masked),
-            "asked": torch.from_numpy(np.stack([condition_vector(query.conditions) for query in queries])),
-            "failing": torch.from_numpy(np.stack([failing_vector(record) for record in records])),
         }
+        if phrases is not None:
+            labels["phrases"] = _text_labels(phrases)
         return {"chunks": chunks, "labels": labels, "ids": [str(record["material_id"]) for record in records]}
 
     def _chunk(
@@ -103,13 +112,16 @@ class Collator:
         chunk: dict[str, Any] = {
             "size": len(texts),
             "graphs": dict(extractor.collate(graphs)),
-            "tokens": dict(self.processor.tokenizer.pad(tokens, return_tensors="pt")),
+            "tokens": self._pad(tokens),
         }
         if self.copies.texts:
             length = chunk["tokens"]["input_ids"].shape[1]
             padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in labels]
             chunk["mlm_labels"] = torch.from_numpy(np.stack(padded))
         return chunk
+
+    def _pad(self, tokens: dict[str, list[list[int]]]) -> dict[str, torch.Tensor]:
+        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
 
     def _copy_crystal(self, crystal: Crystal, name: str, generator: np.random.Generator) -> dict[str, np.ndarray]:
         crystal = Strain(self.copies.strain)(crystal, generator)
@@ -131,6 +143,15 @@ class Collator:
         masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
         tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
         return [labels for _, labels in masked], tokens
+
+
+def _text_labels(queries: Sequence[Query]) -> dict[str, torch.Tensor]:
+    """See `ContrastiveObjective.contrast`."""
+    return {
+        "label": torch.tensor([text_label(query.text) for query in queries]),
+        "asked": torch.from_numpy(np.stack([condition_vector(query.conditions) for query in queries])),
+        "asked_formula": torch.tensor([text_label(query.formula) if query.formula else 0 for query in queries]),
+    }
 
 
 def group_by_system(crystals: Sequence[Crystal]) -> list[np.ndarray]:
@@ -162,6 +183,10 @@ def arrange(
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
+def _phrases(style: TextStyle | None, records: Sequence[dict[str, Any]], seed: tuple[int, int]) -> list[Query] | None:
+    return None if style is None else [style.write(record, seed) for record in records]
+
+
 class PairBatches:
     """
     The batches of one process, from crystals in memory. An epoch is a function of (seed, epoch) alone, so a run that is
@@ -178,9 +203,10 @@ class PairBatches:
         seed: int,
         process_index: int = 0,
         num_processes: int = 1,
+        phrase_style: TextStyle | None = None,
         skipped: Sequence[str] = (),
     ):
-        self.skipped = list(skipped)
+        self.phrase_style, self.skipped = phrase_style, list(skipped)
         self.crystals, self.records, self.collator, self.style = crystals, records, collator, style
         self.batch_size, self.seed = batch_size, seed
         self.process_index, self.num_processes = process_index, num_processes
@@ -204,12 +230,14 @@ class PairBatches:
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan)):
             rows = plan[batch][self.process_index :: self.num_processes]
+            records = [self.records[row] for row in rows]
             yield self.collator(
                 [self.crystals[row] for row in rows],
-                [self.records[row] for row in rows],
+                records,
                 [texts[row] for row in rows],
                 {key: [values[row] for row in rows] for key, values in tokens.items()},
                 np.random.default_rng((self.seed, epoch, batch, self.process_index)),
+                _phrases(self.phrase_style, records, (self.seed, epoch)),
             )
 
 
@@ -236,6 +264,7 @@ class StreamedBatches:
         on_error: str = "raise",
         process_index: int = 0,
         num_processes: int = 1,
+        phrase_style: TextStyle | None = None,
     ):
         from datasets.distributed import split_dataset_by_node
 
@@ -243,7 +272,7 @@ class StreamedBatches:
         self.stream = split_dataset_by_node(stream, rank=process_index, world_size=num_processes)
         self.path, self.collator, self.style, self.on_error = path, collator, style, on_error
         self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
-        self.process_index = process_index
+        self.process_index, self.phrase_style = process_index, phrase_style
         self.skipped: list[str] = []
 
     def __len__(self) -> int:
@@ -276,6 +305,7 @@ class StreamedBatches:
                     [texts[row] for row in batch],
                     {key: [values[row] for row in batch] for key, values in tokens.items()},
                     np.random.default_rng((self.seed, epoch, place, self.process_index)),
+                    _phrases(self.phrase_style, [records[row] for row in batch], (self.seed, epoch)),
                 )
 
     def _rows(self, epoch: int) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from modeling_clac import ClacProcessor
 from modeling_clac.narrator import narrate, narrate_sentences
-from modeling_clac.narrator_queries import CONDITIONS, Query, failing, narrate_query
+from modeling_clac.narrator_queries import CONDITIONS, Query, failing, in_system, narrate_query
 from modeling_clac.structures_clac import ClacInputError, Crystal, InvalidStructureError
 
 # Columns of a data set without which there are no pairs.
@@ -46,7 +46,10 @@ class TextStyle:
             formula, system = record["formula"], record["crystal_system"]
             # The sentence on the application comes last; without one, the composition is all there is.
             use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
-            return Query(generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use]))
+            text = generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
+            if text == use:
+                return Query(use)
+            return Query(text, frozenset() if text == formula else frozenset([in_system(system)]), formula)
         if kind < self.short + self.query:
             return narrate_query(record, generator.getrandbits(48))
         keep = generator.uniform(self.keep_min, self.keep_max)

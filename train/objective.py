@@ -22,7 +22,8 @@ from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from modeling_clac.structures_clac import ClacInputError
 from train.augmentation import IGNORED_LABEL
 
-# Term -> the two sides; a prime marks the augmented copy.
+# Term -> the two sides; a prime marks the augmented copy. A phrase is a second, short text of the pair, which other
+# crystals may answer, too.
 TERMS: dict[str, tuple[str, str]] = {
     "crystal-text": ("crystal", "text"),
     "crystal'-text": ("crystal'", "text"),
@@ -30,6 +31,7 @@ TERMS: dict[str, tuple[str, str]] = {
     "crystal'-text'": ("crystal'", "text'"),
     "crystal-crystal'": ("crystal", "crystal'"),
     "text-text'": ("text", "text'"),
+    "crystal-phrase": ("crystal", "phrase"),
 }
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
 
@@ -77,6 +79,10 @@ class ObjectiveSettings:
     @property
     def copies_texts(self) -> bool:
         return any("text'" in TERMS[term] for term in self.terms)
+
+    @property
+    def phrases(self) -> bool:
+        return any("phrase" in TERMS[term] for term in self.terms)
 
 
 class _ReverseGradient(torch.autograd.Function):
@@ -155,24 +161,26 @@ class ContrastiveObjective(nn.Module):
         if "text-text'" in settings.terms:
             heads["text"] = ClacProjection(config.text_config.hidden_size, dim, dropout)
         start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
-        for name in heads:
+        # A phrase says less than a narrative, so how sure it can be is learnt apart.
+        kinds = (*heads, *(("phrase",) if settings.phrases else ()))
+        for name in kinds:
             scales[name] = nn.Parameter(torch.tensor(math.log(start)))
         if settings.loss != "info_nce":
-            for name in ("inter", *heads):
+            for name in ("inter", *kinds):
                 biases[name] = nn.Parameter(torch.tensor(_START_BIAS[settings.loss]))
             with torch.no_grad():
                 model.logit_scale.fill_(math.log(start))
         self.heads, self.scales, self.biases = nn.ModuleDict(heads), nn.ParameterDict(scales), nn.ParameterDict(biases)
-        kinds = ("crystal", "text") if settings.prior_weight else ()
-        self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in kinds})
+        matched = ("crystal", "text") if settings.prior_weight else ()
+        self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in matched})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
 
     def forward(self, chunk: dict[str, Any], labels: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
         """
         Args:
             chunk: `graphs`, inputs of the graph tower, the crystals and then their copies if a term has them; `tokens`,
-                inputs of the text tower, likewise; `size`, the number B of pairs; and `mlm_labels` `(B, L)` of the
-                copies of the texts, see `TokenMasking`.
+                inputs of the text tower, likewise; `size`, the number B of pairs; `mlm_labels` `(B, L)` of the
+                copies of the texts, see `TokenMasking`; and `phrases`, inputs of the text tower, if a term has them.
             labels: of [`contrast`]; without them only the outputs of [`embed`] are computed.
 
         Returns:
@@ -182,11 +190,16 @@ class ContrastiveObjective(nn.Module):
         return outputs if labels is None else self.contrast(outputs, **labels)
 
     def embed(
-        self, graphs: dict[str, Tensor], tokens: dict[str, Tensor], size: int, mlm_labels: Tensor | None = None
+        self,
+        graphs: dict[str, Tensor],
+        tokens: dict[str, Tensor],
+        size: int,
+        mlm_labels: Tensor | None = None,
+        phrases: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """
-        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, `(B, D)`
-        unit vectors, and `mlm`, `(B,)`, the summed cross-entropy of the masked tokens of each text.
+        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'`, their `intra` versions and `phrase`,
+        `(B, D)` unit vectors, and `mlm`, `(B,)`, the summed cross-entropy of the masked tokens of each text.
         """
         model = self.model
         pooled_crystals = model.graph_model(**graphs).pooler_output
@@ -198,6 +211,9 @@ class ContrastiveObjective(nn.Module):
         for kind, pooled in (("crystal", pooled_crystals), ("text", text_output.pooler_output)):
             if kind in self.heads:
                 outputs |= _views(f"intra {kind}", self.heads[kind](pooled).float(), size)
+        if phrases is not None:
+            # Apart from the texts, to whose length they would be padded.
+            outputs["phrase"] = model.get_text_features(**phrases).pooler_output.float()
         if self.mlm_head is not None:
             if mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
@@ -209,34 +225,34 @@ class ContrastiveObjective(nn.Module):
     def contrast(
         self,
         outputs: dict[str, Tensor],
-        crystal_label: Tensor,
-        text_label: Tensor,
+        crystals: dict[str, Tensor],
+        texts: dict[str, Tensor],
         num_masked: Tensor,
-        asked: Tensor,
-        failing: Tensor,
+        phrases: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """
         Args:
             outputs: of [`embed`], for the whole batch of this process.
-            crystal_label, text_label: `(B,)` int64; rows that share one are no negatives of each other.
+            crystals: `label`, `(B,)` int64, which rows share that are no negatives of each other; `failing` and
+                `formula` of [`answered_mask`].
+            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: likewise.
             num_masked: scalar, the masked tokens of the batch.
-            asked, failing: of [`answered_mask`].
 
         Returns:
             `loss`, and every term by its name, all scalar.
         """
-        duplicates = duplicate_mask(crystal_label, text_label)
-        by_crystal, by_text = answered_mask(asked, failing)
-        ignore = {
-            "inter": (duplicates | by_crystal, duplicates | by_text),
-            "crystal": (duplicate_mask(crystal_label), None),
-            "text": (duplicate_mask(text_label), None),
+        ignore: dict[str, tuple[Tensor, Tensor | None]] = {
+            "inter": _no_negatives(crystals, texts),
+            "crystal": (duplicate_mask(crystals["label"]), None),
+            "text": (duplicate_mask(texts["label"]), None),
         }
+        if phrases is not None:
+            ignore["phrase"] = _no_negatives(crystals, phrases)
         losses = {}
         for term in self.settings.terms:
             left, right = TERMS[term]
             within = left.rstrip("'") == right.rstrip("'")
-            kind, prefix = (left, "intra ") if within else ("inter", "")
+            kind, prefix = (left, "intra ") if within else ("phrase" if right == "phrase" else "inter", "")
             losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], *ignore[kind])
         total = torch.stack(list(losses.values())).mean()
         for kind, discriminator in self.discriminators.items():
@@ -318,6 +334,15 @@ def _set_random_state(state: tuple[Tensor, list[Tensor]]) -> None:
     torch.set_rng_state(state[0])
     if state[1]:
         torch.cuda.set_rng_state_all(state[1])
+
+
+def _no_negatives(crystals: dict[str, Tensor], texts: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """`ignore` and `ignore_reverse` of a loss between crystals and texts, see `ContrastiveObjective.contrast`."""
+    duplicates = duplicate_mask(crystals["label"], texts["label"])
+    by_crystal, by_text = answered_mask(
+        texts["asked"], crystals["failing"], texts["asked_formula"], crystals["formula"]
+    )
+    return duplicates | by_crystal, duplicates | by_text
 
 
 def _views(kind: str, embeds: Tensor, size: int) -> dict[str, Tensor]:

@@ -211,7 +211,7 @@ def build_batches(
 ) -> PairBatches | StreamedBatches:
     """The training batches of this process."""
     collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
-    sizes = {"batch_size": arguments.batch_size, "seed": arguments.seed}
+    sizes = {"batch_size": arguments.batch_size, "seed": arguments.seed, "phrase_style": arguments.phrase_style()}
     place = {"process_index": accelerator.process_index, "num_processes": accelerator.num_processes}
     if arguments.streaming:
         return StreamedBatches(

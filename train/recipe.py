@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from modeling_clac import ClacGraphConfig
@@ -66,7 +66,7 @@ class PretrainArguments:
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})
     narrative_keep_max: float = field(default=0.6, metadata={"help": "Largest share of the facts a narrative tells."})
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
-    short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, with a crystal system."})
+    short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, a crystal system, or a use."})
     query_probability: float = field(default=0.0, metadata={"help": "Search phrases: a few traits, a class, a use."})
     max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
 
@@ -128,6 +128,8 @@ class PretrainArguments:
                 raise ClacInputError(f"{name}={getattr(self, name)} must be a share, 0 to 1")
         if self.short_probability + self.query_probability + self.masked_probability > 1:
             raise ClacInputError("short_probability, query_probability and masked_probability add up to more than 1")
+        if self.objective_settings().phrases and not self.short_probability + self.query_probability:
+            raise ClacInputError("a term with phrases needs short_probability or query_probability, their shares")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
         if self.on_error not in ("raise", "skip"):
@@ -173,13 +175,22 @@ class PretrainArguments:
             raise ClacInputError(f"graph_{str(error).strip().splitlines()[-1].strip()}") from None
 
     def text_style(self) -> TextStyle:
-        return TextStyle(
+        """The style of the texts; narratives only where phrases have a term of their own."""
+        style = TextStyle(
             self.narrative_keep_min,
             self.narrative_keep_max,
             self.masked_probability,
             self.short_probability,
             self.query_probability,
         )
+        return replace(style, short=0.0, query=0.0) if self.objective_settings().phrases else style
+
+    def phrase_style(self) -> TextStyle | None:
+        """The style of the phrases beside the texts, for a term that has them."""
+        if not self.objective_settings().phrases:
+            return None
+        short = self.short_probability / (self.short_probability + self.query_probability)
+        return TextStyle(1.0, 1.0, masked=0.0, short=short, query=1.0 - short)
 
 
 def recipe_of(arguments: PretrainArguments) -> dict[str, Any]:
