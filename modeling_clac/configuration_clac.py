@@ -83,6 +83,8 @@ class ClacConfig(PreTrainedConfig):
         projection_dim (`int`): size of the shared space.
         projection_dropout (`float`): dropout inside the projection heads.
         text_pooling (`str`): `"cls"` (the paper) or `"mean"` (sentence-transformer towers).
+        token_values (`bool`): give the text tower the numbers and formulas that the tokens spell, see `TokenValues` and
+            `TextComposition`. The paper's towers do without.
         logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
     """
 
@@ -98,6 +100,7 @@ class ClacConfig(PreTrainedConfig):
     projection_dim: int = 256
     projection_dropout: float | int = 0.1
     text_pooling: str = "cls"
+    token_values: bool = False
     logit_scale_init_value: float | int = 1 / 0.07
     initializer_range: float | int = 0.02
 

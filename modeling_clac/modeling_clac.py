@@ -20,7 +20,9 @@ from transformers.utils import ModelOutput, can_return_tuple
 from .configuration_clac import ClacConfig, ClacGraphConfig
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
 from .loss_clac import info_nce_loss
-from .readout_clac import CompositionReadout, GeometryReadout
+from .readout_clac import CompositionReadout, GeometryReadout, graph_composition
+from .token_embedding_clac import TokenValues, text_composition
+from .token_values_clac import ELEMENTS
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -83,6 +85,8 @@ class ClacPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ClacModel):
             init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
+        elif getattr(module, "starts_at_zero", False):
+            init.zeros_(module.weight)  # type: ignore[arg-type]
         elif getattr(module, "is_clac_layer", False):
             init_clac_layer(module)  # type: ignore[arg-type]
         else:
@@ -100,7 +104,9 @@ class ClacGraphModel(ClacPreTrainedModel):
         super().__init__(config)
         self.encoder = GRAPH_ENCODERS[config.encoder](config)
         self.readout = GeometryReadout(config) if config.geometry_readout else None
-        self.composition = CompositionReadout(config) if config.composition_readout else None
+        self.composition = None
+        if config.composition_readout:
+            self.composition = CompositionReadout(config.max_atomic_number, config.hidden_size)
         pooled_size = config.hidden_size * (2 if config.pooling == "mean_max" else 1)
         readouts = [readout for readout in (self.readout, self.composition) if readout is not None]
         self.output_size: int = pooled_size + sum(readout.output_size for readout in readouts)
@@ -143,7 +149,8 @@ class ClacGraphModel(ClacPreTrainedModel):
             geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density)
             pooled = torch.cat([pooled, geometry], dim=-1)
         if self.composition is not None:
-            pooled = torch.cat([pooled, self.composition(atomic_numbers, batch, num_atoms)], dim=-1)
+            fractions = graph_composition(atomic_numbers, batch, num_atoms, self.config.max_atomic_number)
+            pooled = torch.cat([pooled, self.composition(fractions)], dim=-1)
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
 
@@ -166,7 +173,12 @@ class ClacModel(ClacPreTrainedModel):
         self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         self.crystal_projection = ClacProjection(self.graph_model.output_size, dim, dropout)
-        self.text_projection = ClacProjection(text_config.hidden_size, dim, dropout)
+        self.text_values = TokenValues(text_config.hidden_size) if config.token_values else None
+        self.text_composition = CompositionReadout(len(ELEMENTS), dim // 2) if config.token_values else None
+        self.text_output_size: int = text_config.hidden_size
+        if self.text_composition is not None:
+            self.text_output_size += self.text_composition.output_size
+        self.text_projection = ClacProjection(self.text_output_size, dim, dropout)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
 
@@ -226,16 +238,23 @@ class ClacModel(ClacPreTrainedModel):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
         Args:
             input_ids: `(B, L)` int64. attention_mask: `(B, L)`. token_type_ids: `(B, L)`.
+            token_kinds: `(B, L)` int64. token_values: `(B, L)` float. What [`ClacProcessor`] read in the numbers and
+                formulas; a model with `token_values` in its configuration needs both, others do not use them.
 
         Returns:
             `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(B, L, text hidden_size)`.
+
+        Raises:
+            ValueError: the model misses `token_kinds` or `token_values`.
         """
-        output = self.pool_text(input_ids, attention_mask, token_type_ids, **kwargs)
+        output = self.pool_text(input_ids, attention_mask, token_type_ids, token_kinds, token_values, **kwargs)
         output.pooler_output = self.text_projection(output.pooler_output)
         return output
 
@@ -244,10 +263,19 @@ class ClacModel(ClacPreTrainedModel):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
-        """As `get_text_features`, before the projection: `pooler_output` `(B, text hidden_size)`."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        """As `get_text_features`, before the projection: `pooler_output` `(B, text_output_size)`."""
+        inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask}
+        if self.text_values is None:
+            inputs["input_ids"] = input_ids
+        else:
+            if token_kinds is None or token_values is None:
+                raise ValueError("this model reads token_kinds and token_values, which ClacProcessor makes of the text")
+            words: Tensor = self.get_input_embeddings()(input_ids)
+            inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         output = self.text_model(**inputs, return_dict=True, **kwargs)
@@ -258,6 +286,9 @@ class ClacModel(ClacPreTrainedModel):
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             weights = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        if self.text_composition is not None and token_kinds is not None and token_values is not None:
+            composition = self.text_composition(text_composition(token_kinds, token_values))
+            pooled = torch.cat([pooled, composition.to(pooled.dtype)], dim=-1)
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden,
             pooler_output=pooled,
@@ -302,12 +333,14 @@ class ClacModel(ClacPreTrainedModel):
         density: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
         return_loss: bool | None = None,
         **kwargs: Any,
     ) -> ClacOutput:
         r"""
         Args:
-            input_ids, attention_mask, token_type_ids: see `get_text_features`.
+            input_ids, attention_mask, token_type_ids, token_kinds, token_values: see `get_text_features`.
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density: see
                 [`ClacGraphModel.forward`].
             return_loss: also compute the contrastive loss; text i must belong to crystal i.
@@ -318,7 +351,9 @@ class ClacModel(ClacPreTrainedModel):
         graph_output = self.get_crystal_features(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
         )
-        text_output = self.get_text_features(input_ids, attention_mask, token_type_ids, return_dict=True, **kwargs)
+        text_output = self.get_text_features(
+            input_ids, attention_mask, token_type_ids, token_kinds, token_values, return_dict=True, **kwargs
+        )
         crystal_embeds, text_embeds = graph_output.pooler_output, text_output.pooler_output
         # Float32 whatever the towers run in: half precision cannot tell logits near 100 apart.
         scale = self.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()

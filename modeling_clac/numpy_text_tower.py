@@ -18,6 +18,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from .token_values_clac import NOTHING, NUMBER, number_waves, token_values
+
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
@@ -59,7 +61,35 @@ class NumpyTextTower:
         Returns:
             `(num_texts, projection_dim)` float32, unit length, in the order of the input.
         """
-        return np.stack([self._project(self._pool(self._hidden(self.tokenizer.encode(text).ids))) for text in texts])
+        return np.stack([self._embed(text) for text in texts])
+
+    def _embed(self, text: str) -> np.ndarray:
+        encoding = self.tokenizer.encode(text)
+        if not self.config.get("token_values"):
+            return self._project(self._pool(self._hidden(encoding.ids, 0.0)))
+        kinds, values = token_values(text, encoding.offsets)
+        pooled = self._pool(self._hidden(encoding.ids, self._token_values(kinds, values)))
+        return self._project(np.concatenate([pooled, self._composition(kinds, values)]))
+
+    def _token_values(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """See `TokenValues`."""
+        number = self._linear(number_waves(values), "text_values.number")
+        share = values.clip(0.0, 1.0)[:, None]
+        element = share * self._rows("text_values.fraction", kinds) + share**0.5 * self._rows("text_values.root", kinds)
+        meaning = self._rows("text_values.kind", kinds) + np.where((kinds == NUMBER)[:, None], number, element)
+        return (kinds != NOTHING)[:, None] * meaning
+
+    def _composition(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """See `text_composition` and `CompositionReadout`."""
+        is_element = (kinds != NOTHING) & (kinds != NUMBER)
+        fraction = np.zeros(NUMBER, dtype=np.float32)
+        np.add.at(fraction, kinds[is_element], values[is_element])
+        fraction /= fraction.sum() or 1.0
+        tables = self._weight("text_composition.fraction.weight"), self._weight("text_composition.root.weight")
+        return np.concatenate([fraction @ tables[0], fraction**0.5 @ tables[1]])
+
+    def _rows(self, name: str, rows: Any) -> np.ndarray:
+        return self.weights[f"{name}.weight"][rows].astype(np.float32)
 
     def _weight(self, name: str) -> np.ndarray:
         return self.weights[name].astype(np.float32)
@@ -74,13 +104,16 @@ class NumpyTextTower:
         scaled = x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + eps)
         return scaled * self._weight(f"{name}.weight") + self._weight(f"{name}.bias")
 
-    def _hidden(self, ids: list[int]) -> np.ndarray:
-        """Token ids to hidden states `(L, hidden_size)`; one text, so nothing is padded and nothing masked."""
+    def _hidden(self, ids: list[int], meaning: np.ndarray | float) -> np.ndarray:
+        """
+        Token ids, and what is added to their embeddings, to hidden states `(L, hidden_size)`; one text, so nothing is
+        padded and nothing masked.
+        """
         heads, eps = self.text_config["num_attention_heads"], self.text_config["layer_norm_eps"]
         root = "text_model.embeddings"
-        word = self.weights[f"{root}.word_embeddings.weight"][ids].astype(np.float32)
-        place = self.weights[f"{root}.position_embeddings.weight"][: len(ids)].astype(np.float32)
-        kind = self.weights[f"{root}.token_type_embeddings.weight"][0].astype(np.float32)
+        word = self._rows(f"{root}.word_embeddings", ids) + meaning
+        place = self._rows(f"{root}.position_embeddings", slice(len(ids)))
+        kind = self._rows(f"{root}.token_type_embeddings", 0)
         x = self._norm(word + place + kind, f"{root}.LayerNorm", eps)
         for layer in range(self.text_config["num_hidden_layers"]):
             block = f"text_model.encoder.layer.{layer}"

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from tokenizers import Regex, Tokenizer, normalizers
 from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
 
 from .structures_clac import ClacInputError
-
-_ELEMENTS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
-    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc "
-    "Lv Ts Og"
-).split()
+from .token_values_clac import ELEMENTS, token_values
 
 
 def _formula_boundary() -> str:
@@ -23,8 +19,8 @@ def _formula_boundary() -> str:
     Matches the empty place between two parts of a formula (`Li|Fe|P|O4`), so never inside words, units (GPa) or space
     groups: an element symbol, number or bracket stands before it, and the word goes on as a formula to its end.
     """
-    symbol = "(?:" + "|".join(sorted(_ELEMENTS, key=len, reverse=True)) + ")"
-    before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *_ELEMENTS)])
+    symbol = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
+    before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *ELEMENTS)])
     ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the one common abbreviation spelt like a compound
     return rf"(?:{before}){ultraviolet}(?={symbol}(?![a-z])(?:{symbol}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
 
@@ -53,6 +49,10 @@ def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
     )
 
 
+# What the tokens stand for, as `(B, L)` tensors beside the tokenizer's own.
+TOKEN_VALUES = ("token_kinds", "token_values")
+
+
 class ClacProcessor(ProcessorMixin):
     """A [`ClacFeatureExtractor`] for crystals and a tokenizer for text, behind one call."""
 
@@ -61,7 +61,41 @@ class ClacProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names]
+        return [*self.tokenizer.model_input_names, *TOKEN_VALUES, *self.feature_extractor.model_input_names]
+
+    def tokenize(self, texts: list[str], **kwargs: Any) -> dict[str, list[Any]]:
+        """
+        Unpadded token lists of each text: the tokenizer's, `token_kinds` and `token_values` (see
+        [`token_values_clac.token_values`]).
+
+        Args:
+            kwargs: for the tokenizer.
+        """
+        encoded = dict(self.tokenizer(texts, return_offsets_mapping=True, **kwargs))
+        offsets = encoded.pop("offset_mapping")
+        read = [token_values(text, places) for text, places in zip(texts, offsets, strict=True)]
+        for row, name in enumerate(TOKEN_VALUES):
+            encoded[name] = [values[row].tolist() for values in read]
+        return encoded
+
+    def pad(self, tokens: dict[str, list[Any]], **kwargs: Any) -> dict[str, torch.Tensor]:
+        """
+        `(B, L)` tensors of the lists of `tokenize`.
+
+        Args:
+            kwargs: for the tokenizer's `pad`.
+        """
+        values = {name: tokens[name] for name in TOKEN_VALUES}
+        own = {name: rows for name, rows in tokens.items() if name not in values}
+        padded = dict(self.tokenizer.pad(own, return_tensors="pt", **kwargs))
+        shape = padded["input_ids"].shape
+        left = self.tokenizer.padding_side == "left"
+        for name, rows in values.items():
+            table = np.zeros(shape, dtype=np.int64 if name == "token_kinds" else np.float32)
+            for place, row in enumerate(rows):
+                table[place, slice(shape[1] - len(row), None) if left else slice(len(row))] = row
+            padded[name] = torch.from_numpy(table)
+        return padded
 
     def __call__(
         self,
@@ -81,7 +115,7 @@ class ClacProcessor(ProcessorMixin):
             kwargs: for the tokenizer.
 
         Returns:
-            `BatchFeature` with `input_ids`, `attention_mask`, ... `(B, L)`, and the graph tensors.
+            `BatchFeature` with `input_ids`, `attention_mask`, `token_kinds`, ... `(B, L)`, and the graph tensors.
 
         Raises:
             ClacInputError: neither text nor structures, an empty text, or an unusable structure.
@@ -96,8 +130,9 @@ class ClacProcessor(ProcessorMixin):
             empty = next((i for i, value in enumerate(texts) if not value.strip()), None)
             if empty is not None or not texts:
                 raise ClacInputError(f"text {(empty or 0) + 1} of {len(texts)} is empty; write a phrase or a sentence")
-            options = {"padding": True, "truncation": True, **kwargs}
-            inputs.update(self.tokenizer(texts, return_tensors=return_tensors, **options))
+            padding = {name: kwargs.pop(name) for name in ("padding", "pad_to_multiple_of") if name in kwargs}
+            tokens = self.tokenize(texts, **{"truncation": True, **kwargs})
+            inputs.update(self.pad(tokens, max_length=kwargs.get("max_length"), **padding))
         if structures is not None:
             features = self.feature_extractor(structures, on_error=on_error, return_tensors=return_tensors)
             inputs.update(features)

@@ -165,20 +165,25 @@ class CompositionReadout(nn.Module):
     atomic fractions x and two learnt vectors a, b of each element. The root keeps minor elements in sight.
     """
 
-    def __init__(self, config: Any):
+    def __init__(self, max_atomic_number: int, size: int):
         super().__init__()
-        self.fraction = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
-        self.root = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
-        self.output_size = 2 * config.hidden_size
+        self.fraction = nn.Embedding(max_atomic_number + 1, size)
+        self.root = nn.Embedding(max_atomic_number + 1, size)
+        self.output_size = 2 * size
         use_clac_init(self)
 
-    def forward(self, atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor) -> Tensor:
-        """`(N,)`, graph of each atom `(N,)`, `(B,)` -> `(B, output_size)`."""
-        num_graphs, num_elements = len(num_atoms), self.fraction.num_embeddings
-        cell = batch * num_elements + atomic_numbers
-        count = torch.bincount(cell, minlength=num_graphs * num_elements).view(num_graphs, num_elements)
-        fraction = (count / num_atoms.clamp(min=1).unsqueeze(-1)).to(self.fraction.weight.dtype)
+    def forward(self, fraction: Tensor) -> Tensor:
+        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, output_size)`."""
+        fraction = fraction.to(self.fraction.weight.dtype)
         return torch.cat([fraction @ self.fraction.weight, fraction.sqrt() @ self.root.weight], dim=-1)
 
 
-__all__ = ["DEGREES", "CompositionReadout", "GeometryReadout", "bond_order", "log_gaussians"]
+def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, max_atomic_number: int) -> Tensor:
+    """`(N,)`, graph of each atom `(N,)`, `(B,)` -> atomic fractions `(B, max_atomic_number + 1)`."""
+    num_elements = max_atomic_number + 1
+    cell = batch * num_elements + atomic_numbers
+    count = torch.bincount(cell, minlength=len(num_atoms) * num_elements).view(len(num_atoms), num_elements)
+    return count / num_atoms.clamp(min=1).unsqueeze(-1)
+
+
+__all__ = ["DEGREES", "CompositionReadout", "GeometryReadout", "bond_order", "graph_composition", "log_gaussians"]

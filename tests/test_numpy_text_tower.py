@@ -9,22 +9,43 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import small_graph_config
 from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacEmbedder, ClacModel, ClacProcessor
 from modeling_clac.numpy_text_tower import NumpyTextTower
 from modeling_clac.paths import DEFAULT_MODEL
 
-TEXTS = ["LiFePO4", "a hard ceramic with a density of 4.91 g/cm³", "oxide " * 1000, "∞ ?"]
+TEXTS = [
+    "LiFePO4",
+    "In",
+    "NaCl or SiC of -2.5, 0 and 1,024 eV",
+    "a hard ceramic with a density of 4.91 g/cm³",
+    "oxide " * 1000,
+    "∞ ?",
+]
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("token_values", [True, False])
 def test_equals_the_torch_tower(
-    bert_config: BertConfig, small_processor: ClacProcessor, tmp_path: Path, pooling: str, dtype: torch.dtype
+    bert_config: BertConfig,
+    small_processor: ClacProcessor,
+    tmp_path: Path,
+    pooling: str,
+    dtype: torch.dtype,
+    token_values: bool,
 ) -> None:
     torch.manual_seed(0)
-    model = ClacModel(ClacConfig(text_config=bert_config, text_pooling=pooling, projection_dim=24))
+    config = ClacConfig(
+        text_config=bert_config,
+        graph_config=small_graph_config(),
+        text_pooling=pooling,
+        projection_dim=24,
+        token_values=token_values,
+    )
+    model = ClacModel(config)
     for parameter in model.parameters():  # biases and norms start at zeros and ones, which would hide a slip
         parameter.data += 0.1 * torch.randn_like(parameter)
     model.to(dtype).save_pretrained(tmp_path)

@@ -12,6 +12,7 @@ import torch
 from modeling_clac import ClacProcessor
 from modeling_clac.narrator_queries import Query
 from modeling_clac.structures_clac import ClacInputError, Crystal
+from modeling_clac.token_values_clac import NOTHING
 from train.augmentation import (
     IGNORED_LABEL,
     AtomMasking,
@@ -50,7 +51,7 @@ class Collator:
         self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
 
     def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
-        return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
+        return self.processor.tokenize(texts, truncation=True, max_length=self.max_text_tokens)
 
     def __call__(
         self,
@@ -77,7 +78,7 @@ class Collator:
             own = {key: values[part] for key, values in tokens.items()}
             chunk = self._chunk(crystals[part], records[part], texts[part], own, generator)
             if phrases is not None:
-                chunk["phrases"] = self._pad(self.tokenize([phrase.text for phrase in phrases[part]]))
+                chunk["phrases"] = self.processor.pad(self.tokenize([phrase.text for phrase in phrases[part]]))
             chunks.append(chunk)
         num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
         labels = {
@@ -112,16 +113,13 @@ class Collator:
         chunk: dict[str, Any] = {
             "size": len(texts),
             "graphs": dict(extractor.collate(graphs)),
-            "tokens": self._pad(tokens),
+            "tokens": self.processor.pad(tokens),
         }
         if self.copies.texts:
             length = chunk["tokens"]["input_ids"].shape[1]
             padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in labels]
             chunk["mlm_labels"] = torch.from_numpy(np.stack(padded))
         return chunk
-
-    def _pad(self, tokens: dict[str, list[list[int]]]) -> dict[str, torch.Tensor]:
-        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
 
     def _copy_crystal(self, crystal: Crystal, name: str, generator: np.random.Generator) -> dict[str, np.ndarray]:
         crystal = Strain(self.copies.strain)(crystal, generator)
@@ -142,6 +140,11 @@ class Collator:
         tokens = self.tokenize(changed)
         masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
         tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
+        # What a hidden token means is hidden, too.
+        tokens["token_kinds"] = [
+            np.where(labels == IGNORED_LABEL, kinds, NOTHING).tolist()
+            for kinds, (_, labels) in zip(tokens["token_kinds"], masked, strict=True)
+        ]
         return [labels for _, labels in masked], tokens
 
 

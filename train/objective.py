@@ -159,7 +159,7 @@ class ContrastiveObjective(nn.Module):
         if "crystal-crystal'" in settings.terms:
             heads["crystal"] = ClacProjection(model.graph_model.output_size, dim, dropout)
         if "text-text'" in settings.terms:
-            heads["text"] = ClacProjection(config.text_config.hidden_size, dim, dropout)
+            heads["text"] = ClacProjection(model.text_output_size, dim, dropout)
         start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
         # A phrase says less than a narrative, so how sure it can be is learnt apart.
         kinds = (*heads, *(("phrase",) if settings.phrases else ()))

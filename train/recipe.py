@@ -61,6 +61,9 @@ class PretrainArguments:
         default=0.1, metadata={"help": "Dropout of the text tower; texts drawn anew every epoch already regularise."}
     )
     split_formulas: bool = field(default=True, metadata={"help": "Let the tokenizer split formulas into elements."})
+    token_values: bool | None = field(
+        default=None, metadata={"help": "Let the text tower read numbers and formulas. Default no."}
+    )
     projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
 
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})

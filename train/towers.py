@@ -33,6 +33,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
             text_dropout=arguments.text_dropout,
             text_pooling=arguments.text_pooling,
             projection_dim=arguments.projection_dim,
+            token_values=bool(arguments.token_values),
         )
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
@@ -48,27 +49,39 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
 def _continued_model(arguments: PretrainArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:
     embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
     model, config = embedder.model, embedder.model.config.graph_config
-    if arguments.graph_composition_readout and not config.composition_readout:
-        model = add_composition_readout(model)
+    composition = bool(arguments.graph_composition_readout) and not config.composition_readout
+    if composition or (arguments.token_values and not model.config.token_values):
+        model = add_inputs(model, composition, bool(arguments.token_values))
         config = model.config.graph_config
-    for name, value in arguments.graph_settings().items():
-        if getattr(config, name) != value:
+    given = {f"graph_{name}": (value, getattr(config, name)) for name, value in arguments.graph_settings().items()}
+    if arguments.token_values is not None:
+        given["token_values"] = (arguments.token_values, model.config.token_values)
+    for name, (value, made_with) in given.items():
+        if value != made_with:
             raise ClacInputError(
-                f"graph_{name}={value}, but {checkpoint} was made with {getattr(config, name)}; "
+                f"{name}={value}, but {checkpoint} was made with {made_with}; "
                 "leave it out of the recipe, or start from fresh towers"
             )
     return model.train(), embedder.processor
 
 
-def add_composition_readout(model: ClacModel) -> ClacModel:
-    """The same model with a fresh composition readout. The projection does not use it yet, so all embeddings stay."""
+def add_inputs(model: ClacModel, composition_readout: bool = False, token_values: bool = False) -> ClacModel:
+    """
+    The same model with a fresh composition readout (see `CompositionReadout`), or with fresh eyes for the numbers and
+    formulas of texts (see `TokenValues`). The projections do not use them yet, so all embeddings stay.
+    """
     config = deepcopy(model.config)
-    config.graph_config.composition_readout = True
+    config.graph_config.composition_readout |= composition_readout
+    config.token_values |= token_values
     wider = ClacModel(config)
     weights = model.state_dict()
-    added = wider.graph_model.output_size - model.graph_model.output_size
-    for layer in ("shortcut", "hidden"):
-        name = f"crystal_projection.{layer}.weight"
-        weights[name] = nn.functional.pad(weights[name], (0, added))
+    added = {
+        "crystal": wider.graph_model.output_size - model.graph_model.output_size,
+        "text": wider.text_output_size - model.text_output_size,
+    }
+    for kind, size in added.items():
+        for layer in ("shortcut", "hidden"):
+            name = f"{kind}_projection.{layer}.weight"
+            weights[name] = nn.functional.pad(weights[name], (0, size))
     wider.load_state_dict(weights, strict=False)
     return wider

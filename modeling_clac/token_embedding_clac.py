@@ -1,0 +1,56 @@
+"""What the text tower is told about the numbers and formulas in its tokens, see `token_values_clac`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .token_values_clac import NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
+
+
+class TokenValues(nn.Module):
+    """
+    What the tokens of numbers and formulas add to their word embeddings: a learnt vector of the kind, for an element
+    symbol x a_Z + √x b_Z with its atomic fraction x, for a number W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u
+    (see [`token_values_clac.number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
+    by the number). Starts at zero, so that a pretrained tower starts as it is.
+    """
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.kind = nn.Embedding(NUM_KINDS, hidden_size)
+        self.fraction = nn.Embedding(NUM_KINDS, hidden_size)
+        self.root = nn.Embedding(NUM_KINDS, hidden_size)
+        self.number = nn.Linear(2 * len(PERIODS), hidden_size, bias=False)
+        for layer in (self.kind, self.fraction, self.root, self.number):
+            layer.starts_at_zero = True  # type: ignore[assignment]
+
+    def forward(self, token_kinds: Tensor, token_values: Tensor) -> Tensor:
+        """`(B, L)` int64, `(B, L)` float -> `(B, L, hidden_size)`."""
+        values = token_values.float().unsqueeze(-1)
+        is_number = (token_kinds == NUMBER).unsqueeze(-1)
+        is_something = (token_kinds != NOTHING).unsqueeze(-1)
+        periods = torch.tensor(PERIODS, dtype=torch.float32, device=values.device)
+        phase = torch.asinh(values / SMALLEST) * (2.0 * math.pi / math.log(10.0)) / periods
+        dtype = self.number.weight.dtype
+        number = self.number(torch.cat([phase.sin(), phase.cos()], dim=-1).to(dtype))
+        share = values.clamp(min=0.0, max=1.0).to(dtype)
+        element = share * self.fraction(token_kinds) + share.sqrt() * self.root(token_kinds)
+        return is_something * (self.kind(token_kinds) + torch.where(is_number, number, element))
+
+
+def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
+    """
+    Mean composition of the formulas of each text, `(B, L)`, `(B, L)` -> atomic fractions `(B, 119)`; zeros for a text
+    without a formula. Arguments as in [`token_values_clac.token_values`].
+    """
+    is_element = (token_kinds != NOTHING) & (token_kinds != NUMBER)
+    fraction = torch.zeros(len(token_kinds), NUMBER, dtype=torch.float32, device=token_kinds.device)
+    fraction.scatter_add_(1, token_kinds * is_element, token_values.float() * is_element)
+    # Each whole formula adds up to 1, so their mean does; a truncated one is filled up.
+    return fraction / fraction.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+__all__ = ["TokenValues", "text_composition"]
