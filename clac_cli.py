@@ -112,7 +112,7 @@ def search(
         raise CommandError(f"-k {k}: ask for at least 1 crystal")
     _quiet(model)
     from modeling_clac.filters import Filters
-    from modeling_clac.tables import UNITS, print_hits
+    from modeling_clac.printing import UNITS, print_hits
 
     options = context.params
     bounds = {
@@ -275,7 +275,7 @@ def classify(
     if "{}" not in template:
         raise CommandError(f"--template {template!r}: no {{}} in it to put the label in")
     _quiet(model)
-    from modeling_clac.tables import print_rows
+    from modeling_clac.printing import print_rows
 
     embedder = _load_embedder(model)
     crystal = embedder.encode_crystals([file])
@@ -303,7 +303,8 @@ def info(
     """Describe a checkpoint and the bundled data set."""
     _quiet(model)
     from modeling_clac.index import BUNDLED_INDEX, checkpoint_weights, model_fingerprint
-    from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_counts, print_description
+    from modeling_clac.printing import print_description
+    from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_counts
 
     checkpoint = _checkpoint(model)
     embedder = _load_embedder(model)

@@ -1,9 +1,8 @@
-"""Tables of crystals: the bundled one, those made from files, and how they are shown in a terminal."""
+"""Tables of crystals: the bundled one, and those made from files."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,18 +19,6 @@ from .structures_clac import MAX_ATOMS, ClacInputError, Crystal, InvalidStructur
 
 BUNDLED_CRYSTALS = "mp-crystals"
 SPLITS = ("train", "validation", "test")
-
-# Of all columns that the bundled data set has, and of those computed for other crystals.
-UNITS = {
-    "density": "g/cm³",
-    "volume": "Å³",
-    "formation_energy_per_atom": "eV/atom",
-    "energy_above_hull": "eV/atom",
-    "band_gap": "eV",
-    "bulk_modulus_vrh": "GPa",
-    "shear_modulus_vrh": "GPa",
-    "piezoelectric_modulus": "C/m²",
-}
 
 # As the symmetry columns of the bundled data set were made: Å and degrees.
 _SYMPREC, _ANGLE_TOLERANCE = 0.1, 5.0
@@ -272,132 +259,14 @@ def write_embeddings(
         temporary.unlink(missing_ok=True)
 
 
-# Column -> header and decimals, in the order in which a narrow terminal keeps them.
-_SHOWN = {
-    "density": ("density", 2),
-    "band_gap": ("gap", 2),
-    "energy_above_hull": ("above hull", 3),
-    "formation_energy_per_atom": ("formation", 3),
-    "bulk_modulus_vrh": ("bulk", 1),
-    "shear_modulus_vrh": ("shear", 1),
-    "refractive_index": ("refr. n", 2),
-    "dielectric_total": ("ε total", 2),
-    "piezoelectric_modulus": ("piezo", 3),
-    "dielectric_electronic": ("ε electr.", 2),
-    "poisson_ratio": ("Poisson", 2),
-    "elastic_anisotropy": ("anisotropy", 2),
-}
-_PIPE_WIDTH = 120
-
-
-def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
-    """
-    Prints a list of `Hit` as a table that fits the terminal (120 characters in a pipe); numbers are never cut.
-
-    Args:
-        asked: columns to show before all others.
-
-    Returns:
-        Headers of the columns that have values but found no room.
-    """
-    console = _console()
-    records = [hit.record for hit in hits]
-    first = [
-        ("#", [str(hit.rank) for hit in hits]),
-        ("score", [f"{hit.score:.3f}" for hit in hits]),
-        ("formula", [str(record.get("formula") or "") for record in records]),
-        ("space\ngroup", [str(record.get("space_group_symbol") or "") for record in records]),
-    ]
-    last = ("material", [str(record.get("material_id") or "") for record in records])
-    room = console.width - sum(_width(*column) for column in (*first, last))
-    shown: list[tuple[str, list[str]]] = []
-    hidden = []
-    for key in sorted(_SHOWN, key=lambda key: key not in asked):
-        header, decimals = _SHOWN[key]
-        values = [record.get(key) for record in records]
-        cells = ["" if value is None or value != value else f"{value:.{decimals}f}" for value in values]
-        column = (f"{header}\n{UNITS.get(key, '')}", cells)
-        if not any(cells):
-            continue
-        if _width(*column) > room:
-            hidden.append(header)
-            continue
-        room -= _width(*column)
-        shown.append(column)
-    numeric = {"#", "score", *(header for header, _ in shown)}
-    _print_columns(console, [*first, *shown, last], numeric)
-    return hidden
-
-
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table of a name and numbers; without a header line when the header is empty."""
-    columns = [(name, [row[place] for row in rows]) for place, name in enumerate(header)]
-    _print_columns(_console(), columns, numeric=set(header[1:]))
-
-
-def print_description(described: Mapping[str, Any], units: Mapping[str, str]) -> None:
-    """Prints values by name, one a line; `units` are keyed like `graph_tower.cutoff`."""
-    for key, value in described.items():
-        inner = value.items() if isinstance(value, Mapping) else [("", value)]
-        for name, entry in inner:
-            path = f"{key}.{name}" if name else key
-            label = path.replace("_", " ").replace(".", ": ")
-            print(f"{label:<32}{_readable(entry)} {units.get(path, '')}".rstrip())
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    # Rich takes a pipe for a terminal of 80 characters.
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
-
-
-def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numeric: set[str]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for header, cells in columns:
-        # Only text may be shortened where there is no room.
-        is_number = header in numeric
-        least = _width(header, cells) - _GAP if is_number else None
-        table.add_column(
-            header, justify="right" if is_number else "left", min_width=least, no_wrap=True, overflow="ellipsis"
-        )
-    for row in zip(*(cells for _, cells in columns), strict=True):
-        table.add_row(*row)
-    console.print(table)
-
-
-# Padding and the divider between two columns.
-_GAP = 2
-
-
-def _width(header: str, cells: Sequence[str]) -> int:
-    return max(map(len, (*header.split("\n"), *cells))) + _GAP
-
-
 __all__ = [
     "BUNDLED_CRYSTALS",
     "SPLITS",
-    "UNITS",
     "bundled_counts",
     "bundled_crystals",
     "crystal_files",
     "crystal_table",
     "describe_crystal",
-    "print_description",
-    "print_hits",
-    "print_rows",
     "read_crystals",
     "read_table",
     "write_embeddings",
