@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -109,7 +110,8 @@ def broken(sharded: Path, directory: Path, share: int) -> Path:
             table = pq.read_table(file)
             cifs = [cif[:99] if row % share == 0 else cif for row, cif in enumerate(table["cif"].to_pylist())]
             column = table.schema.get_field_index("cif")
-            pq.write_table(table.set_column(column, table.schema.field("cif"), [cifs]), directory / file.name)
+            cut = pa.array(cifs, table.schema.field("cif").type)
+            pq.write_table(table.set_column(column, "cif", cut), directory / file.name)
         else:
             (directory / file.name).write_bytes(file.read_bytes())
     return directory

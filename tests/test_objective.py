@@ -215,25 +215,50 @@ def test_batches_hold_originals_then_copies(small_processor, records) -> None:
 def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, records) -> None:
     """The loss does not change with a crystal that the phrases ask for, too, and does with one that they do not."""
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
-    objective = ContrastiveObjective(model, ObjectiveSettings()).eval()
+    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
     outputs = objective.embed(**batch["chunks"][0])
     asked, failing = torch.zeros(8, 3, dtype=torch.uint8), torch.zeros(8, 3, dtype=torch.uint8)
-    asked[0, 1], failing[2:, 1] = 1, 1  # text 0 asks for something that only crystals 0 and 1 have
+    asked[0, 1], failing[2:, 1] = 1, 1  # phrase 0 asks for something that only crystals 0 and 1 have
+    phrases = {"label": torch.arange(8), "asked": asked, "asked_formula": torch.zeros(8, dtype=torch.long)}
 
     def loss(**changed) -> float:
         crystals = {**batch["labels"]["crystals"], "failing": failing}
-        labels = {**batch["labels"], "crystals": crystals, "texts": {**batch["labels"]["texts"], "asked": asked}}
+        labels = {**batch["labels"], "crystals": crystals, "phrases": phrases}
         return float(objective.contrast({**outputs, **changed}, **labels)["loss"])
 
     def moved(row: int) -> torch.Tensor:
         crystal = outputs["crystal"].clone()
-        # Towards text 0, at right angles to all other texts.
-        basis = torch.linalg.qr(outputs["text"][1:].T)[0]
-        crystal[row] += 0.5 * (outputs["text"][0] - basis @ (basis.T @ outputs["text"][0]))
+        # Towards phrase 0, at right angles to all other phrases.
+        basis = torch.linalg.qr(outputs["phrase"][1:].T)[0]
+        crystal[row] += 0.5 * (outputs["phrase"][0] - basis @ (basis.T @ outputs["phrase"][0]))
         return crystal
 
     assert loss(crystal=moved(1)) == pytest.approx(loss(), abs=1e-6)
     assert abs(loss(crystal=moved(2)) - loss()) > 1e-3
+
+
+def test_a_term_with_phrases_needs_them(model, small_processor, records, bert_directory, tmp_path) -> None:
+    (batch, *_) = batches(records, small_processor, Copies(), phrases=False).epoch(0)
+    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",)))
+    with pytest.raises(ValueError, match="phrases"):
+        objective(batch["chunks"][0])
+    options = {"terms": ["crystal-text", "crystal-phrase"], "short_probability": 0.0, "query_probability": 0.0}
+    with pytest.raises(ClacInputError, match="needs short_probability or query_probability"):
+        arguments(bert_directory, tmp_path, **options)
+
+
+def test_phrases_stand_beside_narratives(bert_directory, tmp_path, records) -> None:
+    shares = {"short_probability": 0.1, "query_probability": 0.3, "masked_probability": 0.2}
+    apart = arguments(bert_directory, tmp_path, terms=["crystal-text", "crystal-phrase"], **shares)
+    narratives, phrases_style = apart.text_style(), apart.phrase_style()
+    assert (narratives.masked, narratives.short, narratives.query) == (0.2, 0.0, 0.0)
+    assert (phrases_style.short, phrases_style.query) == pytest.approx((0.25, 0.75))
+    phrases = [phrases_style.write(record, (0, epoch)) for record in records for epoch in range(20)]
+    named = [phrase for phrase in phrases if phrase.formula]
+    assert 0 < len(named) < len(phrases) / 4
+    assert all(phrase.formula in phrase.text for phrase in named)
+    assert sum(bool(phrase.conditions) for phrase in phrases) > len(phrases) / 2
+    assert arguments(bert_directory, tmp_path, **shares).phrase_style() is None
 
 
 def test_labels_tell_duplicates() -> None:

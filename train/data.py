@@ -99,6 +99,7 @@ def open_split(path: str, split: str, streaming: bool = False) -> Any:
     """
     from datasets import load_dataset
 
+    found: Any
     try:
         table = load_dataset(path, split=split, streaming=streaming)
         found = table.column_names or table.features or next(iter(table.take(1)), {})

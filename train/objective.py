@@ -175,7 +175,7 @@ class ContrastiveObjective(nn.Module):
         self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in matched})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
 
-    def forward(self, chunk: dict[str, Any], labels: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def forward(self, chunk: dict[str, Any], labels: dict[str, Any] | None = None) -> dict[str, Tensor]:
         """
         Args:
             chunk: `graphs`, inputs of the graph tower, the crystals and then their copies if a term has them; `tokens`,
@@ -211,7 +211,9 @@ class ContrastiveObjective(nn.Module):
         for kind, pooled in (("crystal", pooled_crystals), ("text", text_output.pooler_output)):
             if kind in self.heads:
                 outputs |= _views(f"intra {kind}", self.heads[kind](pooled).float(), size)
-        if phrases is not None:
+        if self.settings.phrases:
+            if phrases is None:
+                raise ValueError("a term has phrases, but the batch has none")
             # Apart from the texts, to whose length they would be padded.
             outputs["phrase"] = model.get_text_features(**phrases).pooler_output.float()
         if self.mlm_head is not None:
@@ -278,7 +280,7 @@ class ContrastiveObjective(nn.Module):
 
 
 def backward_in_chunks(
-    objective: nn.Module, accelerator: Accelerator, chunks: list[dict[str, Any]], labels: dict[str, Tensor]
+    objective: nn.Module, accelerator: Accelerator, chunks: list[dict[str, Any]], labels: dict[str, Any]
 ) -> dict[str, Tensor]:
     """
     Gradients of a batch whose activations do not fit into memory (GradCache, Gao et al. 2021, arXiv 2101.06983):

@@ -211,8 +211,13 @@ def build_batches(
 ) -> PairBatches | StreamedBatches:
     """The training batches of this process."""
     collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
-    sizes = {"batch_size": arguments.batch_size, "seed": arguments.seed, "phrase_style": arguments.phrase_style()}
-    place = {"process_index": accelerator.process_index, "num_processes": accelerator.num_processes}
+    shared: dict[str, Any] = {
+        "batch_size": arguments.batch_size,
+        "seed": arguments.seed,
+        "phrase_style": arguments.phrase_style(),
+        "process_index": accelerator.process_index,
+        "num_processes": accelerator.num_processes,
+    }
     if arguments.streaming:
         return StreamedBatches(
             arguments.dataset,
@@ -222,12 +227,11 @@ def build_batches(
             steps_per_epoch=arguments.steps_per_epoch,
             shuffle_buffer=arguments.shuffle_buffer,
             on_error=arguments.on_error,
-            **sizes,
-            **place,
+            **shared,
         )
     records = first_records(arguments.dataset, "train", arguments.limit)
     crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, accelerator.is_main_process)
-    return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **sizes, **place)
+    return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **shared)
 
 
 def _left_out(skipped: list[str]) -> str:

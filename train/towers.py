@@ -7,7 +7,7 @@ from copy import deepcopy
 from torch import nn
 from transformers import AutoTokenizer
 
-from modeling_clac import ClacFeatureExtractor, ClacModel, ClacProcessor
+from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacModel, ClacProcessor
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError
@@ -70,7 +70,7 @@ def add_inputs(model: ClacModel, composition_readout: bool = False, token_values
     The same model with a fresh composition readout (see `CompositionReadout`), or with fresh eyes for the numbers and
     formulas of texts (see `TokenValues`). The projections do not use them yet, so all embeddings stay.
     """
-    config = deepcopy(model.config)
+    config: ClacConfig = deepcopy(model.config)  # type: ignore[assignment]
     config.graph_config.composition_readout |= composition_readout
     config.token_values |= token_values
     wider = ClacModel(config)
