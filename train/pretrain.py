@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
@@ -35,6 +34,7 @@ from train.checkpoints import load_state, save_model, save_state, training_recor
 from train.data import Copies, PairBatches, TextStyle, load_records, parse_crystals
 from train.objective import ContrastiveObjective, ObjectiveSettings, backward_in_chunks
 from train.provenance import provenance
+from train.stopping import StopRequest
 
 # Arguments that may differ between a run and its continuation, because the result does not depend on them.
 PLACES = {"output_dir", "text_model_path", "resume", "save_steps", "max_steps", "report_to"}
@@ -259,22 +259,6 @@ def _scores(queries: Any, keys: Any) -> dict[str, float]:
     return retrieval_scores(retrieval_ranks(queries, keys))
 
 
-class StopRequest:
-    """Turns SIGTERM and Ctrl-C into a flag, so that the step in progress is finished and saved."""
-
-    def __enter__(self) -> StopRequest:
-        self.received = 0
-        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, _frame: Any) -> None:
-        self.received = number
-
-
 def train(arguments: PretrainArguments) -> dict[str, Any]:
     """
     Runs pre-training to its end, or to a stop that `--resume` continues from. Returns the last state: `epoch`,
@@ -344,7 +328,8 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     started_at = time.monotonic() - first_seconds
     bar = tqdm(total=total, initial=state["step"], desc="pre-training", disable=not accelerator.is_main_process)
     objective.train()
-    while state["epoch"] < arguments.num_epochs and not stop.received:
+    stopping = False
+    while state["epoch"] < arguments.num_epochs and not stopping:
         losses = []
         for inputs in batches.epoch(state["epoch"], state["batch"]):
             inputs = send_to_device(inputs, accelerator.device)
@@ -359,8 +344,9 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
             state["seconds"] = round(time.monotonic() - started_at, 1)
             bar.update()
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+            stopping = stop.agreed(accelerator)
             if state["batch"] < len(batches):
-                if stop.received or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
+                if stopping or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
                     break
                 if arguments.save_steps and state["step"] % arguments.save_steps == 0:
                     save_state(accelerator, output / "last", state, recipe_of(arguments))
