@@ -211,7 +211,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
 
 def add_composition_readout(model: ClacModel) -> ClacModel:
     """The same model with a fresh composition readout. The projection does not use it yet, so all embeddings stay."""
-    config = deepcopy(model.config)
+    config: Any = deepcopy(model.config)
     config.graph_config.composition_readout = True
     wider = ClacModel(config)
     weights = model.state_dict()
