@@ -25,7 +25,7 @@ _STYLES = {
     "formula": ("#009E73", "^"),
     "formula_crystal_system": ("#CC79A7", "D"),
 }
-_SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
@@ -42,7 +42,7 @@ _SETTINGS: dict[Any, Any] = {
 
 def retrieval_figure(result: dict[str, Any]) -> Figure:
     """Top-k accuracy for k = 1..20 with 95 % bands, one panel a direction; `result` is that of `evaluate_retrieval`."""
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(COLUMN_WIDTH, 3.9), layout="constrained")
         panels = figure.subplots(2, 1, sharex=True, sharey=True)
         for panel, (direction, title) in zip(panels, DIRECTION_LABELS.items(), strict=True):
@@ -73,6 +73,6 @@ def retrieval_figure(result: dict[str, Any]) -> Figure:
 def figure_bytes(figure: Figure, kind: str) -> bytes:
     """The figure as `"png"` (300 dpi) or `"svg"`, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure.savefig(buffer, format=kind, dpi=300, metadata={"Date": None} if kind == "svg" else {})
     return buffer.getvalue()

@@ -81,9 +81,9 @@ def write_retrieval(result: dict[str, Any], path: Path) -> list[Path]:
         path.with_name("table.md"): retrieval_markdown(result).encode(),
         path.with_name("retrieval.png"): figure_bytes(figure, "png"),
         path.with_name("retrieval.svg"): figure_bytes(figure, "svg"),
-        path: _json_bytes(result),
+        path: json_bytes(result),
     }
-    _write(contents)
+    write_files(contents)
     return [path, *(file for file in contents if file != path)]
 
 
@@ -94,14 +94,14 @@ def write_json(result: dict[str, Any], path: Path) -> None:
     Raises:
         ClacInputError: the place cannot be written to.
     """
-    _write({path: _json_bytes(result)})
+    write_files({path: json_bytes(result)})
 
 
-def _json_bytes(result: dict[str, Any]) -> bytes:
+def json_bytes(result: dict[str, Any]) -> bytes:
     return (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _write(contents: dict[Path, bytes]) -> None:
+def write_files(contents: dict[Path, bytes]) -> None:
     for file, content in contents.items():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

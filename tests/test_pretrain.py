@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,8 +71,8 @@ def test_learns(bert_directory, tmp_path) -> None:
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
 
 
-def launch(*words: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+def launch(*words: str, **variables: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
     return subprocess.Popen(
         [sys.executable, "-m", "train.pretrain", *words],
         cwd=ROOT,
@@ -78,6 +81,36 @@ def launch(*words: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_path) -> None:
+    """As Slurm delivers it: the processes are not in step with the signal, yet none may wait for another forever."""
+    recipe, output = tmp_path / "recipe.yaml", tmp_path / "run"
+    options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "num_epochs": 500}
+    recipe.write_text("".join(f"{key}: {value}\n" for key, value in options.items()))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    processes = [
+        launch(
+            str(recipe), "--output_dir", str(output), ACCELERATE_USE_CPU="true", RANK=rank, LOCAL_RANK=rank, **shared
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        deadline = time.monotonic() + 240
+        while not (output / "last").exists() and time.monotonic() < deadline:
+            assert [process.poll() for process in processes] == [None, None]
+            time.sleep(0.1)
+        processes[1].send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert "2 process(es)" in said[0][0] and "continue with --resume" in said[0][0]
+    assert 0 < json.loads((output / "last" / "state.json").read_text())["state"]["step"] < 1000
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,20 @@ def run_script(kind: type[T], run: Callable[[T], object]) -> None:
         raise SystemExit(2) from None
 
 
+def arguments_table(kind: type) -> str:
+    """The arguments of a script as a markdown table: name, default and help of every field of `kind`."""
+    lines = ["| argument | default | |", "|---|---|---|"]
+    for entry in dataclasses.fields(kind):
+        value = entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+        default = (
+            "required"
+            if value is dataclasses.MISSING
+            else f"`{yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}`"
+        )
+        lines.append(f"| `{entry.name}` | {default} | {entry.metadata['help']} |")
+    return "\n".join(lines)
+
+
 def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

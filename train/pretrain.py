@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from train.data import first_records, parse_crystals
 from train.objective import ContrastiveObjective, backward_in_chunks
 from train.provenance import provenance
 from train.recipe import PretrainArguments, recipe_of
+from train.stopping import StopRequest
 from train.towers import build_model
 
 
@@ -80,22 +80,6 @@ def validate(
 
 def _scores(queries: Any, keys: Any) -> dict[str, float]:
     return retrieval_scores(retrieval_ranks(queries, keys))
-
-
-class StopRequest:
-    """Turns SIGTERM and Ctrl-C into a flag, so that the step in progress is finished and saved."""
-
-    def __enter__(self) -> StopRequest:
-        self.received = 0
-        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, _frame: Any) -> None:
-        self.received = number
 
 
 def train(arguments: PretrainArguments) -> dict[str, Any]:
@@ -166,7 +150,8 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     started_at = time.monotonic() - first_seconds
     bar = tqdm(total=total, initial=state["step"], desc="pre-training", disable=not accelerator.is_main_process)
     objective.train()
-    while state["epoch"] < arguments.num_epochs and not stop.received:
+    stopping = False
+    while state["epoch"] < arguments.num_epochs and not stopping:
         losses: list[float] = []
         for inputs in batches.epoch(state["epoch"], state["batch"]):
             ids = inputs.pop("ids")
@@ -183,8 +168,9 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
             state["seconds"] = round(time.monotonic() - started_at, 1)
             bar.update()
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+            stopping = stop.agreed(accelerator)
             if state["batch"] < len(batches):
-                if stop.received or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
+                if stopping or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
                     break
                 if arguments.save_steps and state["step"] % arguments.save_steps == 0:
                     save_state(accelerator, output / "last", state, recipe_of(arguments))

@@ -7,7 +7,7 @@ from copy import deepcopy
 from torch import nn
 from transformers import AutoTokenizer
 
-from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacModel, ClacProcessor
+from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError
@@ -71,7 +71,8 @@ def add_inputs(model: ClacModel, composition_readout: bool = False, token_values
     formulas of texts (see `TokenValues`). The projections do not use them yet, so all embeddings stay.
     """
     config: ClacConfig = deepcopy(model.config)  # type: ignore[assignment]
-    config.graph_config.composition_readout |= composition_readout
+    graph_config: ClacGraphConfig = config.graph_config  # type: ignore[assignment]
+    graph_config.composition_readout |= composition_readout
     config.token_values |= token_values
     wider = ClacModel(config)
     weights = model.state_dict()

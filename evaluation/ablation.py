@@ -1,0 +1,269 @@
+"""
+Which parts of the training objective and which graph encoder carry the retrieval accuracy, at an equal number of steps.
+
+    python -m evaluation.ablation --output_dir evaluation/results/ablation --text_model_path "$(make -s minilm)"
+
+Trains every variant with every seed through `train.pretrain` and scores it on the validation split. A variant is a
+recipe; `python -m train.pretrain train/recipes/ablation/full.yaml` trains it alone. Finished runs are kept, so the same
+command continues after an interruption. Made small enough for two CPU cores and less than an hour; the differences are
+those of such a short training.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shlex
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evaluation.ablation_report import METRICS, print_ablation, write_ablation
+from evaluation.retrieval import evaluate_retrieval, sample_pool
+from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import parse_arguments, run_script
+from train.data import first_records
+from train.pretrain import train
+from train.provenance import provenance
+from train.recipe import PretrainArguments, recipe_of
+
+# What may differ between variants; all else has to be equal for a comparison, the number of steps above all.
+VARIED = frozenset({"terms", "loss", "prior_weight", "graph_encoder"})
+VARIANTS = ("inter", "inter-crystal", "inter-text", "full", "full-jensen-shannon", "full-sigmoid", "full-cgcnn")
+SPLIT = "validation"
+
+
+@dataclass
+class AblationArguments:
+    """Arguments of the ablation."""
+
+    output_dir: str = field(
+        default="evaluation/results/ablation", metadata={"help": "Where result.json, table.md and the figure go."}
+    )
+    recipes: str = field(
+        default="train/recipes/ablation", metadata={"help": "Directory with one recipe a variant, VARIANT.yaml."}
+    )
+    variants: list[str] = field(
+        default_factory=lambda: list(VARIANTS), metadata={"help": "Variants, in the order of the table."}
+    )
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2], metadata={"help": "Each variant runs once with each."})
+    text_model_path: str | None = field(
+        default=None, metadata={"help": "Read the text model from this directory instead of the Hub (no network)."}
+    )
+    pool: int = field(default=512, metadata={"help": "Crystals of the validation split that are ranked."})
+    work_dir: str = field(
+        default="runs/ablation", metadata={"help": "Checkpoints of the run in progress; deleted when it is scored."}
+    )
+
+
+def read_variants(arguments: AblationArguments) -> dict[str, PretrainArguments]:
+    """
+    The recipe of every variant, by its name.
+
+    Raises:
+        ClacInputError: a number is out of range, a recipe is missing or wrong, or recipes differ in more than `VARIED`.
+    """
+    for name in ("variants", "seeds"):
+        values = getattr(arguments, name)
+        if not values or len(set(values)) < len(values):
+            raise ClacInputError(f"--{name} {' '.join(map(str, values))}: give at least one, each once")
+    if arguments.pool < 2:
+        raise ClacInputError(f"--pool {arguments.pool}: must be at least 2")
+    recipes = {
+        variant: parse_arguments(PretrainArguments, [str(Path(arguments.recipes) / f"{variant}.yaml")])
+        for variant in arguments.variants
+    }
+    first, *others = recipes
+    for variant in others:
+        one, other = recipe_of(recipes[first]), recipe_of(recipes[variant])
+        different = [key for key in one if key not in VARIED and one[key] != other[key]]
+        if different:
+            raise ClacInputError(
+                f"{arguments.recipes}: {first} and {variant} differ in {', '.join(different)}; variants may differ in "
+                f"{', '.join(sorted(VARIED))} only"
+            )
+    return recipes
+
+
+def finished_runs(
+    file: Path, wanted: dict[tuple[str, int], dict[str, Any]], pool: int
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """
+    The runs recorded in `file` that are still wanted: same recipe, same pool.
+
+    Args:
+        wanted: the recipe by (variant, seed).
+
+    Raises:
+        ClacInputError: `file` is there, but is no result of this script.
+    """
+    if not file.exists():
+        return {}
+    try:
+        runs = json.loads(file.read_text(encoding="utf-8"))["runs"]
+        found = {(run["variant"], run["seed"]): run for run in runs if run["pool"] == pool}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ClacInputError(
+            f"{file}: not a result of this script; move it away or choose another --output_dir"
+        ) from None
+    return {key: found[key] for key, recipe in wanted.items() if key in found and found[key]["recipe"] == recipe}
+
+
+def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """
+    One run from its beginning, or from where it was stopped, to its scores. Its checkpoints are deleted.
+
+    Args:
+        records: the pool.
+
+    Returns:
+        `steps`, `training_seconds` and `scores` by the name of the metric (0-1, see `METRICS`); `None` if the training
+        was stopped by a signal.
+    """
+    directory = Path(recipe.output_dir)
+    state = train(replace(recipe, resume=(directory / "last").exists()))
+    if not state["finished"]:
+        return None
+    # The recipes train for one epoch, so this is also the last.
+    embedder = ClacEmbedder.from_pretrained(directory / "best")
+    # The uncertainty shown is that over seeds, so the one over queries needs no resamples.
+    result = evaluate_retrieval(embedder, records, bootstrap=1, on_error=recipe.on_error, show_progress=False)
+    scores = {name: result["scores"][m.query][m.direction][m.score] for name, m in METRICS.items()}
+    shutil.rmtree(directory)
+    return {"steps": state["step"], "training_seconds": state["seconds"], "scores": scores}
+
+
+def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """
+    Mean and sample standard deviation (n - 1) over the seeds.
+
+    Args:
+        runs: each with `variant` and `scores`.
+
+    Returns:
+        By variant, in order of appearance: `runs`, their number, and by metric `{"mean", "sd"}`; the deviation of a
+        single run is `None`.
+    """
+    by_variant: dict[str, list[dict[str, float]]] = {}
+    for run in runs:
+        by_variant.setdefault(run["variant"], []).append(run["scores"])
+    return {
+        variant: {
+            "runs": len(scores),
+            **{
+                name: {
+                    "mean": statistics.fmean(score[name] for score in scores),
+                    "sd": statistics.stdev(score[name] for score in scores) if len(scores) > 1 else None,
+                }
+                for name in scores[0]
+            },
+        }
+        for variant, scores in by_variant.items()
+    }
+
+
+def run(arguments: AblationArguments) -> dict[str, Any]:
+    """
+    Trains and scores what is missing, and writes the files anew after every run.
+
+    Returns:
+        `runs`, one entry each with recipe, seed, commit and scores, and their `summary`, see `summarise`.
+
+    Raises:
+        ClacInputError: an argument, a recipe or the data is unusable.
+    """
+    recipes = read_variants(arguments)
+    planned = {
+        (variant, seed): replace(
+            recipe,
+            seed=seed,
+            output_dir=str(Path(arguments.work_dir) / f"{variant}-{seed}"),
+            text_model_path=arguments.text_model_path or recipe.text_model_path,
+        )
+        # Seed by seed, so that an ablation cut short still compares all variants.
+        for seed in arguments.seeds
+        for variant, recipe in recipes.items()
+    }
+    records = sample_pool(first_records(next(iter(recipes.values())).dataset, SPLIT, 0), arguments.pool, seed=0)
+    file = Path(arguments.output_dir) / "result.json"
+    wanted = {key: recipe_of(recipe) for key, recipe in planned.items()}
+    runs = finished_runs(file, wanted, len(records))
+    # Asked once: the files written below are changes to the checkout.
+    origin = provenance({})
+    result = _result(arguments, recipes, runs, len(records))
+    for key, recipe in _with_progress(planned, set(runs)):
+        started = time.monotonic()
+        outcome = train_and_score(recipe, records)
+        if outcome is None:
+            print(f"stopped in {key[0]}, seed {key[1]}; the same command continues")
+            break
+        runs[key] = {
+            "variant": key[0],
+            "seed": key[1],
+            "recipe": wanted[key],
+            "pool": len(records),
+            **outcome,
+            "seconds": round(time.monotonic() - started, 1),
+            "commit": origin["commit"],
+            "versions": origin["versions"],
+        }
+        result = _result(arguments, recipes, runs, len(records))
+        write_ablation(result, file)
+    if runs:
+        print_ablation(result)
+        for path in write_ablation(result, file):
+            print(f"wrote {path}")
+    return result
+
+
+def _with_progress(
+    planned: dict[tuple[str, int], PretrainArguments], done: set[tuple[str, int]]
+) -> Iterator[tuple[tuple[str, int], PretrainArguments]]:
+    """The runs that are missing, with a line before each that says how far it is and how long it will take."""
+    missing = {key: recipe for key, recipe in planned.items() if key not in done}
+    if done:
+        print(f"{len(done)} of {len(planned)} runs are finished already")
+    started = time.monotonic()
+    for place, (key, recipe) in enumerate(missing.items()):
+        seconds = (time.monotonic() - started) / place * (len(missing) - place) if place else None
+        left = f", about {seconds / 60:.0f} min left" if seconds is not None else ""
+        print(f"run {len(done) + place + 1} of {len(planned)}: {key[0]}, seed {key[1]}{left}", flush=True)
+        yield key, recipe
+
+
+def _result(
+    arguments: AblationArguments,
+    recipes: dict[str, PretrainArguments],
+    runs: dict[tuple[str, int], dict[str, Any]],
+    pool: int,
+) -> dict[str, Any]:
+    ordered = [runs[variant, seed] for variant in recipes for seed in arguments.seeds if (variant, seed) in runs]
+    return {
+        "split": SPLIT,
+        "pool": pool,
+        "seeds": arguments.seeds,
+        "summary": summarise(ordered),
+        "runs": ordered,
+        "command": shlex.join(["python", "-m", "evaluation.ablation", *_public(sys.argv[1:])]),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _public(words: Sequence[str]) -> list[str]:
+    """Command-line words without --text_model_path, a place on this machine."""
+    kept, skip = [], False
+    for word in words:
+        if not skip and not word.startswith("--text_model_path"):
+            kept.append(word)
+        skip = word == "--text_model_path"
+    return kept
+
+
+if __name__ == "__main__":
+    run_script(AblationArguments, run)

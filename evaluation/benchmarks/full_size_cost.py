@@ -1,0 +1,245 @@
+"""
+Memory, time and arithmetic of training a full-size model, and what they come to on graphics processors.
+
+    python -m evaluation.benchmarks.full_size_cost --recipe train/recipes/clac-ps.yaml
+
+Takes real optimiser steps on real crystals with copies of both modalities. Without `--text_model_path` a BERT as large
+as SciBERT with random weights stands in for it: the cost does not depend on the values.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+from rich.table import Table
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from modeling_clac.paths import DEFAULT_MODEL
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import parse_arguments, run_script
+from train.batches import Collator, PairBatches
+from train.data import first_records, parse_crystals
+from train.objective import ContrastiveObjective, backward_in_chunks
+from train.pretrain import choose_precision, parameter_groups
+from train.recipe import PretrainArguments
+from train.towers import build_model
+
+# allenai/scibert_scivocab_uncased, a BERT-base with its own vocabulary (Beltagy et al. 2019, arXiv 1903.10676).
+SCIBERT_VOCABULARY = 31_090
+# Peak of dense bfloat16 products, FLOP/s. The data sheets "NVIDIA H100 Tensor Core GPU" (SXM, 1,979 TFLOP/s) and
+# "NVIDIA RTX A6000" (309.7 TFLOP/s) give it with sparsity, which doubles it.
+H100, A6000 = 989e12, 154.8e12
+# (name, number of processors, peak of one)
+MACHINES = (("1 x H100 SXM", 1, H100), ("4 x RTX A6000", 4, A6000))
+# What the authors report for pre-training (arXiv 2502.16451).
+REPORTED_HOURS, REPORTED_MACHINE = 24.0, MACHINES[1]
+
+
+@dataclass
+class CostArguments:
+    """Arguments of the cost benchmark."""
+
+    recipe: str = field(default="train/recipes/clac-ps.yaml", metadata={"help": "Recipe of the model to measure."})
+    text_model_path: str | None = field(
+        default=None, metadata={"help": "Text model to measure; default SciBERT's size with random weights."}
+    )
+    terms: list[str] = field(default_factory=list, metadata={"help": "Contrastive terms; default those of the recipe."})
+    pairs: int = field(default=8, metadata={"help": "Pairs a step."})
+    chunk_size: int = field(
+        default=4, metadata={"help": "Pairs that go through the towers at once; bounds the memory."}
+    )
+    steps: int = field(default=3, metadata={"help": "Steps timed, after one that is not; the median counts."})
+    threads: int = field(default=2, metadata={"help": "Threads of torch."})
+    utilisation: float = field(default=0.35, metadata={"help": "Share of the peak that training reaches, 0-1."})
+    total_pairs: int = field(default=126_000, metadata={"help": "Pairs of the projected training."})
+    epochs: int = field(default=5, metadata={"help": "Passes of the projected training."})
+
+
+def build(recipe: PretrainArguments) -> tuple[Any, Any]:
+    """Model and processor of the recipe, with a random BERT of SciBERT's size where it names no local text model."""
+    if recipe.text_model_path is not None:
+        return build_model(recipe)
+    with tempfile.TemporaryDirectory() as directory:
+        BertModel(BertConfig(vocab_size=SCIBERT_VOCABULARY)).save_pretrained(directory)
+        # SciBERT's word pieces are not at hand offline; those of the bundled model cut texts into about as many.
+        AutoTokenizer.from_pretrained(DEFAULT_MODEL).save_pretrained(directory)
+        return build_model(replace(recipe, text_model_path=directory))
+
+
+def count_flops(objective: ContrastiveObjective, batches: list[dict[str, Any]]) -> float:
+    """
+    Floating-point operations of one pair, forward and backward, the mean over the batches. Matrix products only, a
+    multiplication and an addition counting as two; sums over edges and elementwise work are not in it.
+    """
+    counter = FlopCounterMode(display=False)
+    # Fused attention on a CPU is unknown to the counter; written out, it is two matrix products.
+    with counter, sdpa_kernel(SDPBackend.MATH):
+        for batch in batches:
+            for chunk in batch["chunks"]:
+                torch.stack([output.sum() for output in objective(chunk).values()]).sum().backward()
+    objective.zero_grad()
+    return counter.get_total_flops() / sum(chunk["size"] for batch in batches for chunk in batch["chunks"])
+
+
+def step_seconds(
+    objective: ContrastiveObjective, optimizer: torch.optim.Optimizer, batches: list[dict[str, Any]], precision: str
+) -> list[float]:
+    """Seconds of one whole optimiser step a batch, the first left out since it allocates."""
+    accelerator = Accelerator(mixed_precision=precision)
+    prepared, optimizer = accelerator.prepare(objective, optimizer)
+    taken = []
+    for batch in batches:
+        started = time.perf_counter()
+        backward_in_chunks(prepared, accelerator, batch["chunks"], batch["labels"])
+        optimizer.step()
+        optimizer.zero_grad()
+        taken.append(time.perf_counter() - started)
+    return taken[1:]
+
+
+def gpu_hours(flops_per_pair: float, pairs: int, epochs: int, peak: float, utilisation: float) -> float:
+    """Hours that one processor needs: pairs · epochs · FLOP a pair / (`peak` FLOP/s · `utilisation`) / 3600."""
+    return pairs * epochs * flops_per_pair / (peak * utilisation) / 3600
+
+
+def peak_memory() -> float:
+    """Largest resident memory of this process so far, GiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def run(arguments: CostArguments) -> dict[str, float]:
+    """
+    Measures and prints.
+
+    Returns:
+        `parameters`; `tokens`, `atoms` and `edges` of a pair, its copies included; `flops_per_pair`,
+        `seconds_per_step`, `peak_gib`; and `hours NAME` of every machine.
+
+    Raises:
+        ClacInputError: an argument is out of range, or the recipe or the text model is missing.
+    """
+    for name in ("pairs", "chunk_size", "steps", "threads", "total_pairs", "epochs"):
+        if getattr(arguments, name) < 1:
+            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
+    if not 0 < arguments.utilisation <= 1:
+        raise ClacInputError(f"--utilisation {arguments.utilisation}: must be a share, above 0 and at most 1")
+    torch.set_num_threads(arguments.threads)
+    recipe = parse_arguments(PretrainArguments, [arguments.recipe])
+    recipe = replace(
+        recipe,
+        terms=arguments.terms or recipe.terms,
+        text_model_path=arguments.text_model_path or recipe.text_model_path,
+    )
+    torch.manual_seed(recipe.seed)
+    model, processor = build(recipe)
+    objective = ContrastiveObjective(model, recipe.objective_settings()).train()
+    batches = draw_batches(recipe, processor, arguments)
+    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
+    precision = choose_precision(recipe.mixed_precision)
+    seconds = median(step_seconds(objective, optimizer, batches, precision))
+    # Before the count, whose attention is written out and takes more.
+    memory = peak_memory()
+    flops = count_flops(objective, batches)
+    result = {
+        "parameters": float(sum(p.numel() for p in objective.parameters())),
+        **pair_sizes(batches),
+        "flops_per_pair": flops,
+        "seconds_per_step": seconds,
+        "peak_gib": memory,
+        **{
+            f"hours {name}": gpu_hours(flops, arguments.total_pairs, arguments.epochs, peak, arguments.utilisation)
+            / count
+            for name, count, peak in MACHINES
+        },
+    }
+    _print(result, arguments, recipe, precision)
+    return result
+
+
+def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArguments) -> list[dict[str, Any]]:
+    """A warm-up batch and those to be timed, of crystals drawn at random, with texts as the recipe writes them."""
+    records = first_records(recipe.dataset, "train", 0)
+    wanted = arguments.pairs * (arguments.steps + 1)
+    rows = np.random.default_rng(recipe.seed).permutation(len(records))[:wanted]
+    crystals, records, _ = parse_crystals([records[row] for row in rows], processor, recipe.on_error)
+    pairs = PairBatches(
+        crystals,
+        records,
+        Collator(processor, recipe.max_text_tokens, recipe.copies(), arguments.chunk_size),
+        recipe.text_style(),
+        arguments.pairs,
+        recipe.seed,
+        phrase_style=recipe.phrase_style(),
+    )
+    return list(pairs.epoch(0))
+
+
+def pair_sizes(batches: list[dict[str, Any]]) -> dict[str, float]:
+    """Mean tokens (padding included), atoms and edges of a pair, copies included."""
+    chunks = [chunk for batch in batches for chunk in batch["chunks"]]
+    pairs = sum(chunk["size"] for chunk in chunks)
+    return {
+        "tokens": sum(chunk["tokens"]["input_ids"].numel() for chunk in chunks) / pairs,
+        "atoms": sum(len(chunk["graphs"]["atomic_numbers"]) for chunk in chunks) / pairs,
+        "edges": sum(chunk["graphs"]["edge_index"].shape[1] for chunk in chunks) / pairs,
+    }
+
+
+def _print(result: dict[str, float], arguments: CostArguments, recipe: PretrainArguments, precision: str) -> None:
+    console = Console(highlight=False)
+    flops = result["flops_per_pair"]
+    table = Table(title=f"{Path(arguments.recipe).stem}, {recipe.graph_encoder}, {len(recipe.terms)} term(s)")
+    table.add_column("measured")
+    table.add_column("", justify="right")
+    rate = flops * arguments.pairs / result["seconds_per_step"]
+    for name, value in (
+        ("parameters", f"{result['parameters'] / 1e6:.1f} M"),
+        ("a pair with its copies: tokens", f"{result['tokens']:.0f}"),
+        ("a pair with its copies: atoms, edges", f"{result['atoms']:.0f}, {result['edges']:,.0f}"),
+        ("arithmetic of a pair, forward and backward", f"{flops / 1e9:,.1f} GFLOP"),
+        (
+            f"step of {arguments.pairs} pairs in chunks of {arguments.chunk_size}, {precision_name(precision)}",
+            f"{result['seconds_per_step']:.2f} s",
+        ),
+        (f"rate, {arguments.threads} thread(s), repeated forward passes not counted", f"{rate / 1e9:,.0f} GFLOP/s"),
+        ("peak memory of the process", f"{result['peak_gib']:.1f} GiB"),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+    total = arguments.total_pairs * arguments.epochs * flops
+    console.print(
+        f"{arguments.total_pairs:,} pairs x {arguments.epochs} epochs x {flops / 1e9:,.1f} GFLOP "
+        f"= {total / 1e15:,.1f} PFLOP"
+    )
+    for name, count, peak in MACHINES:
+        hours = result[f"hours {name}"]
+        console.print(
+            f"{name}: {total / 1e15:,.1f} PFLOP / ({count} x {peak / 1e12:g} TFLOP/s x {arguments.utilisation:g}) "
+            f"= {hours:.2f} h, {hours * count:.2f} GPU-hours"
+        )
+    name, count, peak = REPORTED_MACHINE
+    implied = total / (REPORTED_HOURS * 3600 * count * peak)
+    console.print(f"The authors report about {REPORTED_HOURS:g} h on {name}: {implied:.1%} of its peak by this count")
+
+
+def precision_name(precision: str) -> str:
+    """`no` -> float32, the precision without mixing."""
+    return "float32" if precision == "no" else precision
+
+
+if __name__ == "__main__":
+    run_script(CostArguments, run)
