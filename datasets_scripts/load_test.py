@@ -9,9 +9,7 @@ in its column `load_test`, and the card too.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
+from modeling_clac.files import replaced_directory
 from modeling_clac.paths import ASSETS
 from modeling_clac.structures_clac import ClacInputError
 from train.arguments import run_script
@@ -101,28 +100,25 @@ def build(arguments: LoadTestArguments) -> None:
     table = pq.read_table(SOURCE / "train.parquet")
     records = table.to_pylist()
     schema = table.schema.remove_metadata().append(pa.field("load_test", pa.bool_()))
-    new = output.with_name(output.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
     bounds = np.linspace(0, arguments.rows, arguments.shards + 1).astype(int)
-    with tqdm(total=arguments.rows, desc="straining crystals", disable=None) as bar:
-        for shard in range(arguments.shards):
-            rows = _rows(records, range(bounds[shard], bounds[shard + 1]), arguments)
-            name = f"train-{shard:05d}-of-{arguments.shards:05d}.parquet"
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), new / name, compression="zstd")
-            bar.update(int(bounds[shard + 1] - bounds[shard]))
-    validation = pq.read_table(SOURCE / "validation.parquet").replace_schema_metadata(None)
-    flags = pa.array([False] * len(validation), type=pa.bool_())
-    pq.write_table(validation.append_column("load_test", flags), new / "validation.parquet", compression="zstd")
-    card = CARD.format(
-        rows=arguments.rows,
-        shards=arguments.shards,
-        source=len(records),
-        strain=arguments.strain,
-        seed=arguments.seed,
-    )
-    (new / "README.md").write_text(card, encoding="utf-8")
-    os.rename(new, output)  # noqa: PTH104 - complete or absent
+    with replaced_directory(output) as new:
+        with tqdm(total=arguments.rows, desc="straining crystals", disable=None) as bar:
+            for shard in range(arguments.shards):
+                rows = _rows(records, range(bounds[shard], bounds[shard + 1]), arguments)
+                name = f"train-{shard:05d}-of-{arguments.shards:05d}.parquet"
+                pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), new / name, compression="zstd")
+                bar.update(int(bounds[shard + 1] - bounds[shard]))
+        validation = pq.read_table(SOURCE / "validation.parquet").replace_schema_metadata(None)
+        flags = pa.array([False] * len(validation), type=pa.bool_())
+        pq.write_table(validation.append_column("load_test", flags), new / "validation.parquet", compression="zstd")
+        card = CARD.format(
+            rows=arguments.rows,
+            shards=arguments.shards,
+            source=len(records),
+            strain=arguments.strain,
+            seed=arguments.seed,
+        )
+        (new / "README.md").write_text(card, encoding="utf-8")
 
 
 def _rows(records: list[dict[str, Any]], numbers: range, arguments: LoadTestArguments) -> Iterator[dict[str, Any]]:

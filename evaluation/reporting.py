@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.figures import DIRECTION_LABELS, LABELS, figure_bytes, retrieval_figure
-from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.files import replaced_file
 
 COLUMNS = ("top_1", "top_3", "top_10", "mrr")
 _HEADER = ("query", "direction", "top-1", "top-3", "top-10", "MRR", "ceiling top-1", "chance top-1")
@@ -103,17 +102,5 @@ def json_bytes(result: dict[str, Any]) -> bytes:
 
 def write_files(contents: dict[Path, bytes]) -> None:
     for file, content in contents.items():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _replace(file, content)
-        except OSError as error:
-            raise ClacInputError(f"{file}: cannot be written ({error.strerror or error})") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        new.write_bytes(content)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+        with replaced_file(file) as new:
+            new.write_bytes(content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
+from .files import replaced_directory
 from .filters import Filters
 from .paths import ASSETS
 from .structures_clac import ClacInputError
@@ -267,7 +267,7 @@ class CrystalIndex:
                 index must then be the whole, in order.
 
         Raises:
-            ClacInputError: see [`check_target`]; or the table is not the one of `table_source`.
+            ClacInputError: see [`check_target`]; the disk is full; or the table is not the one of `table_source`.
         """
         check_target(directory)
         target = Path(directory).resolve()
@@ -282,18 +282,12 @@ class CrystalIndex:
             "table": table_source or _TABLE,
             "table_digest": _digest(self.table) if table_source else None,
         }
-        # A sibling, so that the last step is a rename within one file system.
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        temporary.mkdir()
-        try:
-            (temporary / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        with replaced_directory(target) as new:
+            (new / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             # Not by save_file, which makes files that nobody else may read.
-            (temporary / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
+            (new / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
-                pq.write_table(self.table, temporary / _TABLE, compression="zstd")
-            _replace(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+                pq.write_table(self.table, new / _TABLE, compression="zstd")
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
@@ -350,21 +344,6 @@ def check_target(directory: str | os.PathLike[str]) -> None:
     if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
         found = others[0] if others else "other files"
         raise ClacInputError(f"{directory}: not an index, it holds {found}; choose another directory")
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Renames a directory to a target that may exist; a failure leaves the old one in place."""
-    if not target.exists():
-        new.rename(target)
-        return
-    old = new.with_suffix(".old")
-    target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old)
 
 
 def _source_table(name: str) -> pa.Table:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
+from .files import replaced_file
 from .paths import ASSETS
 from .structures_clac import MAX_ATOMS, ClacInputError, Crystal, InvalidStructureError, parse_structure
 
@@ -250,13 +251,8 @@ def write_embeddings(
         "formula": pa.array([_composition(crystal).reduced_formula for crystal in crystals], pa.string()),
         "embedding": pa.array(list(embeds), pa.list_(pa.float32())),
     }
-    # A sibling, so that the last step is a rename within one file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(pa.table(columns).replace_schema_metadata(dict(metadata)), temporary, compression="zstd")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(path) as new:
+        pq.write_table(pa.table(columns).replace_schema_metadata(dict(metadata)), new, compression="zstd")
 
 
 __all__ = [

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from test_pretrain import SMALL, arguments, launch
 
 from modeling_clac import ClacEmbedder
+from modeling_clac.files import recover, replaced_directory
 from modeling_clac.structures_clac import ClacInputError
 from train import pretrain
-from train.checkpoints import recover, replaced_directory
 from train.pretrain import train
 
 

@@ -1,71 +1,16 @@
-"""Checkpoints that are whole or absent: written beside their place, then renamed into it."""
+"""Checkpoints of a run: what they hold, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
 from modeling_clac import ClacModel, ClacProcessor
+from modeling_clac.files import recover, replaced_directory
 from modeling_clac.structures_clac import ClacInputError
-
-# Less than this left on the disk after a failed write, and the disk is what failed: the tensor writers tell of it in
-# exceptions of their own kinds.
-_FULL = 1 << 20  # bytes
-
-
-def recover(directory: Path) -> None:
-    """Puts back what a crash between the two renamings of [`replaced_directory`] left under its old name."""
-    old = directory.with_name(directory.name + ".old")
-    if old.exists() and not directory.exists():
-        os.rename(old, directory)  # noqa: PTH104
-
-
-@contextmanager
-def replaced_directory(directory: Path, accelerator: Accelerator | None = None) -> Iterator[Path]:
-    """
-    Yields a new directory that takes the place of `directory` when the block ends without an exception; else it is
-    removed. With an accelerator all processes enter, write into the one directory, and leave together.
-
-    Raises:
-        ClacInputError: it cannot be written; `directory` is as it was.
-    """
-    new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
-    main = accelerator is None or accelerator.is_main_process
-
-    def wait() -> None:
-        if accelerator is not None:
-            accelerator.wait_for_everyone()
-
-    try:
-        if main:
-            recover(directory)
-            for leftover in (new, old):
-                shutil.rmtree(leftover, ignore_errors=True)
-            new.mkdir(parents=True)
-        wait()
-        yield new
-        wait()
-    except Exception as error:
-        full = new.exists() and shutil.disk_usage(new).free < _FULL
-        shutil.rmtree(new, ignore_errors=True)
-        if not full and not isinstance(error, OSError):
-            raise
-        reason = "the disk is full" if full else getattr(error, "strerror", None) or error
-        kept = "; what was there before is kept" if directory.exists() else ""
-        raise ClacInputError(f"{directory}: cannot be written, {reason}{kept}") from None
-    if main:
-        if directory.exists():
-            os.rename(directory, old)  # noqa: PTH104 - one system call each, see `recover`
-        os.rename(new, directory)  # noqa: PTH104
-        shutil.rmtree(old, ignore_errors=True)
-    wait()
 
 
 def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, training: dict[str, Any]) -> None:
@@ -91,7 +36,7 @@ def training_record(checkpoint: Path) -> dict[str, Any]:
 
 def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any], arguments: dict[str, Any]) -> None:
     """Weights, optimiser, schedule, random states and the place in the data; called by every process."""
-    with replaced_directory(directory, accelerator) as new:
+    with replaced_directory(directory, accelerator.is_main_process, accelerator.wait_for_everyone) as new:
         accelerator.save_state(str(new))
         if accelerator.is_main_process:
             (new / "state.json").write_text(json.dumps({"state": state, "arguments": arguments}), encoding="utf-8")

@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 import modeling_clac
 from evaluation.reporting import retrieval_markdown
 from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.files import replaced_directory
 from modeling_clac.index import CrystalIndex
 from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
 from train.arguments import run_script
-from train.checkpoints import replaced_directory, training_record
+from train.checkpoints import training_record
 
 PACKAGE = Path(modeling_clac.__file__).parent
 

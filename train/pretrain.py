@@ -24,11 +24,12 @@ from transformers.utils import logging as transformers_logging
 from evaluation.ranking import retrieval_ranks, retrieval_scores
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.embedder import ClacEmbedder
+from modeling_clac.files import recover, replaced_file
 from modeling_clac.narrator import narrate
 from modeling_clac.structures_clac import ClacInputError, Crystal
 from train.arguments import run_script
 from train.batches import Collator, PairBatches, StreamedBatches
-from train.checkpoints import load_state, recover, save_model, save_state, training_record
+from train.checkpoints import load_state, save_model, save_state, training_record
 from train.data import first_records, parse_crystals
 from train.objective import ContrastiveObjective, backward_in_chunks
 from train.provenance import provenance
@@ -229,9 +230,8 @@ def _forget_later_epochs(log: Path, step: int) -> None:
     if log.exists():
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        partial = log.with_name(log.name + ".new")
-        partial.write_text("".join(kept), encoding="utf-8")
-        partial.replace(log)
+        with replaced_file(log) as new:
+            new.write_text("".join(kept), encoding="utf-8")
 
 
 def _require_finite(
