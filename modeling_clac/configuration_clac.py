@@ -84,7 +84,9 @@ class ClacConfig(PreTrainedConfig):
         projection_dropout (`float`): dropout inside the projection heads.
         text_pooling (`str`): `"cls"` (the paper) or `"mean"` (sentence-transformer towers).
         token_values (`bool`): give the text tower the numbers and formulas that the tokens spell, see `TokenValues` and
-            `TextComposition`. The paper's towers do without.
+            `text_composition`. The paper's towers do without.
+        shared_composition (`bool`): add one learnt map of the composition, the same for crystals and for formulas in
+            texts, to the embeddings of both, see `SharedComposition`. Needs `token_values`.
         logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
     """
 
@@ -101,12 +103,15 @@ class ClacConfig(PreTrainedConfig):
     projection_dropout: float | int = 0.1
     text_pooling: str = "cls"
     token_values: bool = False
+    shared_composition: bool = False
     logit_scale_init_value: float | int = 1 / 0.07
     initializer_range: float | int = 0.02
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
+        if self.shared_composition and not self.token_values:
+            raise ValueError("shared_composition needs token_values, which finds the formulas in texts")
         if self.projection_dim <= 0:
             raise ValueError(f"projection_dim={self.projection_dim} must be positive")
         self.hidden_size = self.projection_dim

@@ -71,6 +71,26 @@ class ClacProjection(nn.Module):
         return F.normalize(self.norm(self.shortcut(features) + branch), dim=-1)
 
 
+class SharedComposition(nn.Module):
+    """
+    A composition as a unit vector, by one map for crystals and for formulas in texts: composition is the one thing that
+    both state exactly, so it need not be translated. An embedding p becomes (p + g u) / ‖p + g u‖ with the vector u of
+    the composition and a learnt g, which starts at 1; without a composition it stays p.
+    """
+
+    def __init__(self, max_atomic_number: int, size: int):
+        super().__init__()
+        self.readout = CompositionReadout(max_atomic_number, size // 2)
+        self.projection = ClacProjection(self.readout.output_size, size, dropout=0.0)
+        self.log_gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, embeds: Tensor, fraction: Tensor) -> Tensor:
+        """Unit vectors `(B, size)`, atomic fractions `(B, max_atomic_number + 1)` -> unit vectors `(B, size)`."""
+        known = (fraction.sum(dim=1, keepdim=True) > 0).to(embeds.dtype)
+        added = known * self.log_gain.exp().to(embeds.dtype) * self.projection(self.readout(fraction)).to(embeds.dtype)
+        return F.normalize(embeds + added, dim=-1)
+
+
 class ClacPreTrainedModel(PreTrainedModel):
     config_class = ClacConfig
     base_model_prefix = "clac"
@@ -85,6 +105,8 @@ class ClacPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ClacModel):
             init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
+        elif isinstance(module, SharedComposition):
+            init.zeros_(module.log_gain)
         elif getattr(module, "starts_at_zero", False):
             init.zeros_(module.weight)  # type: ignore[arg-type]
         elif getattr(module, "is_clac_layer", False):
@@ -163,7 +185,7 @@ def _without_pooler(config: Any) -> dict[str, bool]:
 class ClacModel(ClacPreTrainedModel):
     """Crystal graphs and texts in one space (arXiv 2502.16451)."""
 
-    _keep_in_fp32_modules_strict = ["logit_scale"]
+    _keep_in_fp32_modules_strict = ["logit_scale", "log_gain"]
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
@@ -179,6 +201,7 @@ class ClacModel(ClacPreTrainedModel):
         if self.text_composition is not None:
             self.text_output_size += self.text_composition.output_size
         self.text_projection = ClacProjection(self.text_output_size, dim, dropout)
+        self.shared_composition = SharedComposition(len(ELEMENTS), dim) if config.shared_composition else None
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
 
@@ -255,8 +278,22 @@ class ClacModel(ClacPreTrainedModel):
             ValueError: the model misses `token_kinds` or `token_values`.
         """
         output = self.pool_text(input_ids, attention_mask, token_type_ids, token_kinds, token_values, **kwargs)
-        output.pooler_output = self.text_projection(output.pooler_output)
+        output.pooler_output = self.embed_text(output.pooler_output, token_kinds, token_values)
         return output
+
+    def embed_text(self, pooled: Tensor | None, token_kinds: Tensor | None, token_values: Tensor | None) -> Tensor:
+        """Pooled texts `(B, text_output_size)` of `pool_text`, and its inputs -> unit vectors `(B, projection_dim)`."""
+        embeds: Tensor = self.text_projection(pooled)
+        if self.shared_composition is None or token_kinds is None or token_values is None:
+            return embeds
+        return self.shared_composition(embeds, text_composition(token_kinds, token_values))
+
+    def embed_crystals(self, pooled: Tensor | None, atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor) -> Tensor:
+        """Pooled crystals `(B, output_size)` of `graph_model`, and its inputs -> unit vectors `(B, projection_dim)`."""
+        embeds: Tensor = self.crystal_projection(pooled)
+        if self.shared_composition is None:
+            return embeds
+        return self.shared_composition(embeds, graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS)))
 
     def pool_text(
         self,
@@ -286,7 +323,9 @@ class ClacModel(ClacPreTrainedModel):
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             weights = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-        if self.text_composition is not None and token_kinds is not None and token_values is not None:
+        if self.text_values is not None and self.text_composition is not None:
+            assert token_kinds is not None and token_values is not None
+            pooled = pooled + self.text_values.pool(hidden, token_kinds).to(pooled.dtype)
             composition = self.text_composition(text_composition(token_kinds, token_values))
             pooled = torch.cat([pooled, composition.to(pooled.dtype)], dim=-1)
         return BaseModelOutputWithPooling(
@@ -317,7 +356,7 @@ class ClacModel(ClacPreTrainedModel):
         output = self.graph_model(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
         )
-        output.pooler_output = self.crystal_projection(output.pooler_output)
+        output.pooler_output = self.embed_crystals(output.pooler_output, atomic_numbers, batch, num_atoms)
         return output
 
     @can_return_tuple

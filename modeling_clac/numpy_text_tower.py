@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from .token_values_clac import NOTHING, NUMBER, number_waves, token_values
 
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
+_USED = ("text_", "shared_composition.")  # beginnings of the names of the weights of texts
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
 
@@ -50,7 +51,7 @@ class NumpyTextTower:
             tokenizer.enable_truncation(min(int(limit), text_config["max_position_embeddings"]))
             with safe_open(path / "model.safetensors", framework="numpy") as file:
                 names = file.keys()
-                weights = {name: file.get_tensor(name) for name in names if name.startswith("text_")}
+                weights = {name: file.get_tensor(name) for name in names if name.startswith(_USED)}
         # The caller's way on is the full model, which explains what is wrong.
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
@@ -68,8 +69,19 @@ class NumpyTextTower:
         if not self.config.get("token_values"):
             return self._project(self._pool(self._hidden(encoding.ids, 0.0)))
         kinds, values = token_values(text, encoding.offsets)
-        pooled = self._pool(self._hidden(encoding.ids, self._token_values(kinds, values)))
-        return self._project(np.concatenate([pooled, self._composition(kinds, values)]))
+        hidden = self._hidden(encoding.ids, self._token_values(kinds, values))
+        pooled = self._pool(hidden)
+        if (kinds == NUMBER).any():
+            pooled = pooled + self._linear(hidden[kinds == NUMBER].mean(axis=0), "text_values.pooled")
+        fraction = self._fraction(kinds, values)
+        embed = self._project(np.concatenate([pooled, self._composition(fraction, "text_composition")]))
+        if not self.config.get("shared_composition") or not fraction.any():
+            return embed
+        shared = self._project(
+            self._composition(fraction, "shared_composition.readout"), "shared_composition.projection"
+        )
+        embed = embed + np.exp(self._weight("shared_composition.log_gain")) * shared
+        return embed / np.linalg.norm(embed)
 
     def _token_values(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
         """See `TokenValues`."""
@@ -79,13 +91,16 @@ class NumpyTextTower:
         meaning = self._rows("text_values.kind", kinds) + np.where((kinds == NUMBER)[:, None], number, element)
         return (kinds != NOTHING)[:, None] * meaning
 
-    def _composition(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """See `text_composition` and `CompositionReadout`."""
+    def _fraction(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """See `text_composition`."""
         is_element = (kinds != NOTHING) & (kinds != NUMBER)
         fraction = np.zeros(NUMBER, dtype=np.float32)
         np.add.at(fraction, kinds[is_element], values[is_element])
-        fraction /= fraction.sum() or 1.0
-        tables = self._weight("text_composition.fraction.weight"), self._weight("text_composition.root.weight")
+        return fraction / (fraction.sum() or 1.0)
+
+    def _composition(self, fraction: np.ndarray, name: str) -> np.ndarray:
+        """See `CompositionReadout`."""
+        tables = self._weight(f"{name}.fraction.weight"), self._weight(f"{name}.root.weight")
         return np.concatenate([fraction @ tables[0], fraction**0.5 @ tables[1]])
 
     def _rows(self, name: str, rows: Any) -> np.ndarray:
@@ -134,11 +149,11 @@ class NumpyTextTower:
     def _pool(self, hidden: np.ndarray) -> np.ndarray:
         return hidden[0] if self.config["text_pooling"] == "cls" else hidden.mean(axis=0)
 
-    def _project(self, pooled: np.ndarray) -> np.ndarray:
+    def _project(self, pooled: np.ndarray, name: str = "text_projection") -> np.ndarray:
         """See `ClacProjection`."""
-        branch = self._linear(_gelu(self._linear(pooled, "text_projection.hidden")), "text_projection.output")
-        shortcut = self._linear(pooled, "text_projection.shortcut")
-        embed = self._norm(shortcut + branch, "text_projection.norm", _PROJECTION_EPS)
+        branch = self._linear(_gelu(self._linear(pooled, f"{name}.hidden")), f"{name}.output")
+        shortcut = self._linear(pooled, f"{name}.shortcut")
+        embed = self._norm(shortcut + branch, f"{name}.norm", _PROJECTION_EPS)
         return embed / np.linalg.norm(embed)
 
 

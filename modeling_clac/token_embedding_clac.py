@@ -15,7 +15,9 @@ class TokenValues(nn.Module):
     What the tokens of numbers and formulas add to their word embeddings: a learnt vector of the kind, for an element
     symbol x a_Z + √x b_Z with its atomic fraction x, for a number W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u
     (see [`token_values_clac.number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
-    by the number). Starts at zero, so that a pretrained tower starts as it is.
+    by the number). And what the mean over the tokens of numbers, after the tower has told each of which property it
+    is, adds to the pooled text, in which they are few among words. Starts at zero, so that a pretrained tower starts as
+    it is.
     """
 
     def __init__(self, hidden_size: int):
@@ -24,7 +26,8 @@ class TokenValues(nn.Module):
         self.fraction = nn.Embedding(NUM_KINDS, hidden_size)
         self.root = nn.Embedding(NUM_KINDS, hidden_size)
         self.number = nn.Linear(2 * len(PERIODS), hidden_size, bias=False)
-        for layer in (self.kind, self.fraction, self.root, self.number):
+        self.pooled = nn.Linear(hidden_size, hidden_size, bias=False)
+        for layer in (self.kind, self.fraction, self.root, self.number, self.pooled):
             layer.starts_at_zero = True  # type: ignore[assignment]
 
     def forward(self, token_kinds: Tensor, token_values: Tensor) -> Tensor:
@@ -39,6 +42,11 @@ class TokenValues(nn.Module):
         share = values.clamp(min=0.0, max=1.0).to(dtype)
         element = share * self.fraction(token_kinds) + share.sqrt() * self.root(token_kinds)
         return is_something * (self.kind(token_kinds) + torch.where(is_number, number, element))
+
+    def pool(self, hidden: Tensor, token_kinds: Tensor) -> Tensor:
+        """`(B, L, hidden_size)`, `(B, L)` -> `(B, hidden_size)`, zeros for texts without a number."""
+        weights = (token_kinds == NUMBER).unsqueeze(-1).to(hidden.dtype)
+        return self.pooled((hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1))
 
 
 def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:

@@ -28,14 +28,14 @@ TEXTS = [
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("token_values", [True, False])
+@pytest.mark.parametrize("options", [{}, {"token_values": True}, {"token_values": True, "shared_composition": True}])
 def test_equals_the_torch_tower(
     bert_config: BertConfig,
     small_processor: ClacProcessor,
     tmp_path: Path,
     pooling: str,
     dtype: torch.dtype,
-    token_values: bool,
+    options: dict[str, bool],
 ) -> None:
     torch.manual_seed(0)
     config = ClacConfig(
@@ -43,7 +43,7 @@ def test_equals_the_torch_tower(
         graph_config=small_graph_config(),
         text_pooling=pooling,
         projection_dim=24,
-        token_values=token_values,
+        **options,
     )
     model = ClacModel(config)
     for parameter in model.parameters():  # biases and norms start at zeros and ones, which would hide a slip

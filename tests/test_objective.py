@@ -217,7 +217,8 @@ def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, 
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
     objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
     outputs = objective.embed(**batch["chunks"][0])
-    asked, failing = torch.zeros(8, 3, dtype=torch.uint8), torch.zeros(8, 3, dtype=torch.uint8)
+    failing = torch.zeros_like(batch["labels"]["crystals"]["failing"])
+    asked = torch.zeros_like(failing)
     asked[0, 1], failing[2:, 1] = 1, 1  # phrase 0 asks for something that only crystals 0 and 1 have
     phrases = {"label": torch.arange(8), "asked": asked, "asked_formula": torch.zeros(8, dtype=torch.long)}
 

@@ -10,7 +10,7 @@ import torch
 from conftest import small_graph_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Structure
 from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
@@ -152,10 +152,8 @@ def test_embedding_equals_its_equation() -> None:
 @pytest.fixture
 def reader(bert_config: BertConfig) -> ClacModel:
     torch.manual_seed(0)
-    config = ClacConfig(
-        text_config=bert_config, graph_config=small_graph_config(), projection_dim=24, token_values=True
-    )
-    model = ClacModel(config).eval()
+    options = {"projection_dim": 24, "token_values": True, "shared_composition": True}
+    model = ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), **options)).eval()
     for parameter in model.text_values.parameters():
         torch.nn.init.normal_(parameter)
     return model
@@ -176,6 +174,26 @@ def test_model_says_what_it_needs(reader: ClacModel, small_processor: ClacProces
     del inputs["token_kinds"]
     with pytest.raises(ValueError, match="token_kinds"):
         reader.get_text_features(**inputs)
+
+
+def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, structure_nacl) -> None:
+    """What it adds is the same for a crystal and for its formula, nothing without one, and does not cross to others."""
+    other = Structure(structure_nacl.lattice, ["Mg"] * 4 + ["O"] * 4, structure_nacl.frac_coords)
+    texts = ["NaCl", "a crystal of NaCl", "rock salt", "MgO"]
+    inputs = small_processor(text=texts, structures=[structure_nacl, other])
+    with torch.no_grad():
+        reader.shared_composition.log_gain.fill_(12.0)  # drowns all else
+        output = reader(**inputs)
+        cosine = output.text_embeds @ output.crystal_embeds.T
+        torch.testing.assert_close(cosine[[0, 1, 3], [0, 0, 1]], torch.ones(3))
+        assert cosine[0, 1] < 0.9 and cosine[3, 0] < 0.9
+        reader.shared_composition.log_gain.fill_(-40.0)
+        torch.testing.assert_close(reader(**inputs).text_embeds[2], output.text_embeds[2])
+
+
+def test_shared_composition_needs_formulas(bert_config: BertConfig) -> None:
+    with pytest.raises(ValueError, match="needs token_values"):
+        ClacConfig(text_config=bert_config, shared_composition=True)
 
 
 @pytest.mark.parametrize("added", [{"composition_readout": True}, {"token_values": True}])

@@ -39,7 +39,7 @@ tags: [materials-science, crystals, contrastive-learning, graph-neural-network]
 
 Crystals and English text in one {dim}-dimensional space: a {encoder} graph tower ({hidden} features, {interactions}
 interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}) and {layers} layers of
-`{text_model}`{values}, trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451.
+`{text_model}`{values}, trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451.{shared}
 {parameters:.1f} M parameters.
 
 ```python
@@ -138,6 +138,7 @@ def model_card(
         cutoff=graph.cutoff,
         readout=(", bond-order parameters, volume per atom and density" if graph.geometry_readout else "")
         + (", atomic fractions" if graph.composition_readout else ""),
+        shared=" Compositions of crystals and formulas are embedded by one map." if config.shared_composition else "",
         values=" that read numbers and formulas by value" if config.token_values else "",
         layers=config.text_config.num_hidden_layers,
         text_model=recipe["text_model"],

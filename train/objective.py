@@ -204,9 +204,11 @@ class ContrastiveObjective(nn.Module):
         model = self.model
         pooled_crystals = model.graph_model(**graphs).pooler_output
         text_output = model.pool_text(**tokens)
+        crystals = model.embed_crystals(pooled_crystals, graphs["atomic_numbers"], graphs["batch"], graphs["num_atoms"])
+        texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
         outputs = {
-            **_views("crystal", model.crystal_projection(pooled_crystals).float(), size),
-            **_views("text", model.text_projection(text_output.pooler_output).float(), size),
+            **_views("crystal", crystals.float(), size),
+            **_views("text", texts.float(), size),
         }
         for kind, pooled in (("crystal", pooled_crystals), ("text", text_output.pooler_output)):
             if kind in self.heads:

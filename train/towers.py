@@ -34,6 +34,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
             text_pooling=arguments.text_pooling,
             projection_dim=arguments.projection_dim,
             token_values=bool(arguments.token_values),
+            shared_composition=bool(arguments.shared_composition),
         )
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
@@ -49,13 +50,18 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
 def _continued_model(arguments: PretrainArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:
     embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
     model, config = embedder.model, embedder.model.config.graph_config
-    composition = bool(arguments.graph_composition_readout) and not config.composition_readout
-    if composition or (arguments.token_values and not model.config.token_values):
-        model = add_inputs(model, composition, bool(arguments.token_values))
+    wanted = {
+        "composition_readout": bool(arguments.graph_composition_readout),
+        "token_values": bool(arguments.token_values),
+        "shared_composition": bool(arguments.shared_composition),
+    }
+    if any(flag and not getattr(model.config, name, getattr(config, name, None)) for name, flag in wanted.items()):
+        model = add_inputs(model, **wanted)
         config = model.config.graph_config
     given = {f"graph_{name}": (value, getattr(config, name)) for name, value in arguments.graph_settings().items()}
-    if arguments.token_values is not None:
-        given["token_values"] = (arguments.token_values, model.config.token_values)
+    for name in ("token_values", "shared_composition"):
+        if getattr(arguments, name) is not None:
+            given[name] = (getattr(arguments, name), getattr(model.config, name))
     for name, (value, made_with) in given.items():
         if value != made_with:
             raise ClacInputError(
@@ -65,15 +71,19 @@ def _continued_model(arguments: PretrainArguments, checkpoint: str) -> tuple[Cla
     return model.train(), embedder.processor
 
 
-def add_inputs(model: ClacModel, composition_readout: bool = False, token_values: bool = False) -> ClacModel:
+def add_inputs(
+    model: ClacModel, composition_readout: bool = False, token_values: bool = False, shared_composition: bool = False
+) -> ClacModel:
     """
-    The same model with a fresh composition readout (see `CompositionReadout`), or with fresh eyes for the numbers and
-    formulas of texts (see `TokenValues`). The projections do not use them yet, so all embeddings stay.
+    The same model with a fresh composition readout (see `CompositionReadout`), with fresh eyes for the numbers and
+    formulas of texts (see `TokenValues`), or with a fresh shared composition (see `SharedComposition`). The projections
+    do not use the first two yet, so with them all embeddings stay.
     """
     config: ClacConfig = deepcopy(model.config)  # type: ignore[assignment]
     graph_config: ClacGraphConfig = config.graph_config  # type: ignore[assignment]
     graph_config.composition_readout |= composition_readout
     config.token_values |= token_values
+    config.shared_composition |= shared_composition
     wider = ClacModel(config)
     weights = model.state_dict()
     added = {
