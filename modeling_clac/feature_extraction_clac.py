@@ -42,10 +42,8 @@ def build_edges(crystal: Crystal, cutoff: float, max_neighbors: int | None) -> t
         `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L
         - r_i in Å. E may be 0.
     """
-    if max_neighbors is None:
-        pairs = _sorted_pairs(crystal, cutoff)
-    else:
-        pairs = _capped_pairs(crystal, cutoff, max_neighbors)
+    cap = max_neighbors
+    pairs = _sorted_pairs(crystal, cutoff) if cap is None else _capped_pairs(crystal, cutoff, cap)
     targets, sources, images = pairs[:3]
     vectors = images @ crystal.cell
     vectors += crystal.positions[sources]
