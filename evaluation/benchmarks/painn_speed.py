@@ -1,0 +1,104 @@
+"""
+PaiNN forward and backward against PaiNN written message by message, with the same weights on the same edges.
+
+    python -m evaluation.benchmarks.painn_speed --threads 1
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive
+from modeling_clac import ClacFeatureExtractor, ClacGraphConfig
+from modeling_clac.graph_encoders_clac import PaiNN
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+
+# Beside the tests, which use it as the oracle.
+REFERENCE = Path(__file__).parents[2] / "tests" / "painn_reference.py"
+
+
+@dataclass
+class PainnArguments:
+    """Arguments of the PaiNN benchmark."""
+
+    crystals: int = field(default=128, metadata={"help": "Crystals in the batch, drawn from the bundled data set."})
+    hidden_size: int = field(default=128, metadata={"help": "Features per atom."})
+    num_interactions: int = field(default=3, metadata={"help": "Message-passing layers."})
+    threads: int = field(default=1, metadata={"help": "Threads of torch."})
+    repeats: int = field(default=5, metadata={"help": "Alternating runs of both; the best counts."})
+    seed: int = field(default=0, metadata={"help": "Seed of the draw and of the weights."})
+    output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
+
+
+def load_reference() -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """
+    `painn_reference` from the tests, which are no package.
+
+    Raises:
+        ClacInputError: the tests are not there.
+    """
+    spec = importlib.util.spec_from_file_location("painn_reference", REFERENCE)
+    if spec is None or spec.loader is None or not REFERENCE.exists():
+        raise ClacInputError(f"{REFERENCE}: not there; run this from a checkout")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.painn_reference
+
+
+def step(encoder: PaiNN, forward: Callable[[], torch.Tensor]) -> list[torch.Tensor]:
+    """Output `(N, F)`, and the gradients of the encoder's weights under a loss that weighs all outputs alike."""
+    encoder.zero_grad()
+    output = forward()
+    output.square().mean().backward()
+    return [output.detach(), *(p.grad for p in encoder.parameters() if p.grad is not None)]
+
+
+def run(arguments: PainnArguments) -> dict[str, Any]:
+    """
+    Measures and prints. Returns the figures.
+
+    Raises:
+        ClacInputError: an argument is out of range, or the two do not agree.
+    """
+    require_positive(arguments, "crystals", "hidden_size", "num_interactions", "threads", "repeats")
+    torch.set_num_threads(arguments.threads)
+    config = ClacGraphConfig(hidden_size=arguments.hidden_size, num_interactions=arguments.num_interactions)
+    inputs = ClacFeatureExtractor.from_graph_config(config)(draw_crystals(arguments.crystals, arguments.seed))
+    arrays = inputs["atomic_numbers"], inputs["edge_index"], inputs["edge_vector"]
+    torch.manual_seed(arguments.seed)
+    encoder, reference = PaiNN(config), load_reference()
+    # In float64: at sites of high symmetry the float32 gradient of |v| is the direction of a rounding error.
+    exact, exact_arrays = deepcopy(encoder).double(), (*arrays[:2], arrays[2].double())
+    ours = step(exact, lambda: exact(*exact_arrays))
+    theirs = step(exact, lambda: reference(exact, *exact_arrays)[0])
+    difference = max(
+        float((one - two).norm() / two.norm().clamp(min=1e-12)) for one, two in zip(ours, theirs, strict=True)
+    )
+    if difference > 1e-6:
+        raise ClacInputError(f"the two differ by {difference:.1e} of an output or gradient: nothing to compare")
+    ways = {
+        "CLaC": lambda: step(encoder, lambda: encoder(*arrays)),
+        "message by message": lambda: step(encoder, lambda: reference(encoder, *arrays)[0]),
+    }
+    for way in ways.values():
+        way()
+    comparison = Comparison.measure(ways, arguments.crystals, arguments.repeats)
+    return comparison.report(
+        f"PaiNN forward + backward, {arguments.hidden_size} features, {arguments.num_interactions} interactions, "
+        f"{arguments.crystals} crystals, {arrays[1].shape[1]:,} edges, {arguments.threads} thread(s)",
+        arguments,
+        largest_relative_difference=difference,
+        edges=arrays[1].shape[1],
+    )
+
+
+if __name__ == "__main__":
+    run_script(PainnArguments, run)
