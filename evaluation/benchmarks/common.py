@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -70,8 +70,8 @@ class Comparison:
                 seconds[name].append(timed(way))
         return cls(seconds, count)
 
-    def report(self, title: str, arguments: Any, **more: Any) -> dict[str, Any]:
-        """Prints a table of rates and ratios, writes JSON if the arguments say so, and returns the figures."""
+    def report(self, title: str) -> dict[str, Any]:
+        """Prints a table of rates and ratios. Returns `count` and, of each way, its seconds, rate and ratio to ours."""
         ours = next(iter(self.seconds))
         table = Table(title=title, caption=f"best of {len(self.seconds[ours])} alternating runs")
         for column in ("", "seconds", "crystals/s", f"times as long as {ours}", "range"):
@@ -94,6 +94,4 @@ class Comparison:
                 "" if name == ours else spread,
             )
         Console().print(table)
-        result = {"arguments": asdict(arguments), "count": self.count, "ways": ways, **more}
-        write_figures(result, arguments.output)
-        return result
+        return {"count": self.count, "ways": ways}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive
+from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive, write_figures
 from modeling_clac import ClacFeatureExtractor, ClacGraphConfig
 from modeling_clac.graph_encoders_clac import PaiNN
 from modeling_clac.structures_clac import ClacInputError
@@ -90,14 +90,13 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
     }
     for way in ways.values():
         way()
-    comparison = Comparison.measure(ways, arguments.crystals, arguments.repeats)
-    return comparison.report(
+    figures = Comparison.measure(ways, arguments.crystals, arguments.repeats).report(
         f"PaiNN forward + backward, {arguments.hidden_size} features, {arguments.num_interactions} interactions, "
-        f"{arguments.crystals} crystals, {arrays[1].shape[1]:,} edges, {arguments.threads} thread(s)",
-        arguments,
-        largest_relative_difference=difference,
-        edges=arrays[1].shape[1],
+        f"{arguments.crystals} crystals, {arrays[1].shape[1]:,} edges, {arguments.threads} thread(s)"
     )
+    figures |= {"largest_relative_difference": difference, "edges": arrays[1].shape[1], "arguments": asdict(arguments)}
+    write_figures(figures, arguments.output)
+    return figures
 
 
 if __name__ == "__main__":
