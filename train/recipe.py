@@ -74,6 +74,9 @@ class PretrainArguments:
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
     short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, a crystal system, or a use."})
     query_probability: float = field(default=0.0, metadata={"help": "Search phrases: a few traits, a class, a use."})
+    twin_share: float = field(
+        default=0.0, metadata={"help": "Share of a batch that is expanded versions of its other crystals."}
+    )
     max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
 
     loss: str = field(default="info_nce", metadata={"help": "info_nce, jensen_shannon or sigmoid."})
@@ -129,7 +132,8 @@ class PretrainArguments:
         for name in ("chunk_size", "save_steps", "max_steps", "limit", "steps_per_epoch", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
-        for name in ("masked_probability", "short_probability", "query_probability", "text_dropout", "warmup_ratio"):
+        shares = ("masked_probability", "short_probability", "query_probability", "text_dropout", "warmup_ratio")
+        for name in (*shares, "twin_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ClacInputError(f"{name}={getattr(self, name)} must be a share, 0 to 1")
         if self.short_probability + self.query_probability + self.masked_probability > 1:
