@@ -196,6 +196,7 @@ class _SumMessages(torch.autograd.Function):
                     torch.mul(to_vector[:, 0], own[:, 0], out=across)
                     across.addcmul_(to_vector[:, 1], own[:, 1]).addcmul_(to_vector[:, 2], own[:, 2])
                     to_vector.mul_((filters[:, 2 * size :] * sent[:, 2 * size :]).unsqueeze(1))
+                    assert vector_grad_in is not None
                     vector_grad_in.index_add_(0, source, to_vector)
                 phi_grad.index_add_(0, source, filters.mul_(grad))
                 weight_grad.addmm_(g.T, sent.mul_(grad))

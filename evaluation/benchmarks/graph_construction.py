@@ -74,12 +74,12 @@ def ase_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        atoms = read(io.StringIO(cif), format="cif")
+        atoms: Any = read(io.StringIO(cif), format="cif")
     targets, sources, distances, images = neighbor_list("ijdS", atoms, cutoff)
     order = np.lexsort((distances, targets))
     rows = np.column_stack([targets, sources, images]).astype(np.int64)[order]
     distances, ends = distances[order], np.cumsum(np.bincount(targets, minlength=len(atoms)))
-    kept = []
+    kept: list[int] = []
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         kept += range(start, start + kept_neighbors(distances[start:end], cap))
     return atoms.get_atomic_numbers(), atoms.get_scaled_positions(wrap=False), rows[kept], distances[kept]
