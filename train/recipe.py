@@ -67,6 +67,9 @@ class PretrainArguments:
     shared_composition: bool | None = field(
         default=None, metadata={"help": "Embed compositions of crystals and of formulas by one map. Default no."}
     )
+    shared_density: bool | None = field(
+        default=None, metadata={"help": "Embed densities of crystals and in texts by one map. Default no."}
+    )
     projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
 
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})
@@ -140,8 +143,8 @@ class PretrainArguments:
             raise ClacInputError("short_probability, query_probability and masked_probability add up to more than 1")
         if self.objective_settings().phrases and not self.short_probability + self.query_probability:
             raise ClacInputError("a term with phrases needs short_probability or query_probability, their shares")
-        if self.shared_composition and self.token_values is False:
-            raise ClacInputError("shared_composition needs token_values")
+        if (self.shared_composition or self.shared_density) and self.token_values is False:
+            raise ClacInputError("shared_composition and shared_density need token_values")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
         if self.on_error not in ("raise", "skip"):
