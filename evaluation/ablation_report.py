@@ -16,6 +16,7 @@ from rich.table import Table
 
 from evaluation.figures import COLUMN_WIDTH, DIRECTION_LABELS, SETTINGS, figure_bytes
 from evaluation.reporting import json_bytes, write_files
+from modeling_clac import ClacGraphConfig
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def variant_cells(recipe: dict[str, Any]) -> tuple[str, str, str]:
     within = [kind for kind in ("crystal", "text") if f"{kind}-{kind}'" in recipe["terms"]]
     terms = " + ".join(["inter", *(f"{kind} intra" for kind in within)])
     loss = _LOSSES[recipe["loss"]] + (" + prior" if recipe["prior_weight"] else "")
-    return terms, loss, _ENCODERS[recipe["graph_encoder"]]
+    return terms, loss, _ENCODERS[recipe["graph_encoder"] or ClacGraphConfig().encoder]
 
 
 def ablation_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:

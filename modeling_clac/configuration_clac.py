@@ -87,6 +87,7 @@ class ClacConfig(PreTrainedConfig):
             `text_composition`. The paper's towers do without.
         shared_composition (`bool`): add one learnt map of the composition, the same for crystals and for formulas in
             texts, to the embeddings of both, see `SharedComposition`. Needs `token_values`.
+        shared_density (`bool`): likewise of the density, which texts give in g/cm³, see `SharedDensity`.
         logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
     """
 
@@ -104,14 +105,15 @@ class ClacConfig(PreTrainedConfig):
     text_pooling: str = "cls"
     token_values: bool = False
     shared_composition: bool = False
+    shared_density: bool = False
     logit_scale_init_value: float | int = 1 / 0.07
     initializer_range: float | int = 0.02
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
-        if self.shared_composition and not self.token_values:
-            raise ValueError("shared_composition needs token_values, which finds the formulas in texts")
+        if (self.shared_composition or self.shared_density) and not self.token_values:
+            raise ValueError("shared_composition and shared_density need token_values, which reads texts for them")
         if self.projection_dim <= 0:
             raise ValueError(f"projection_dim={self.projection_dim} must be positive")
         self.hidden_size = self.projection_dim

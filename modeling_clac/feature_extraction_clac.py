@@ -23,6 +23,10 @@ from .structures_clac import (
 # Two neighbours whose distances differ by less are one shell. CIFs round coordinates to 3-6 decimals, so distances that
 # symmetry makes equal differ by up to about this much.
 SHELL_TOLERANCE = 1e-2
+# The first sphere to search holds on average so many times the neighbours that are wanted, but is left out unless it is
+# smaller than the cutoff by the second factor: measured to be fastest on the bundled crystals.
+_FIRST_SEARCH = 1.6
+_WORTHWHILE = 0.9
 
 ON_ERROR = ("raise", "skip", "warn")
 
@@ -38,27 +42,62 @@ def build_edges(crystal: Crystal, cutoff: float, max_neighbors: int | None) -> t
         `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L
         - r_i in Å. E may be 0.
     """
-    targets, sources, images, distances = neighbor_pairs(crystal, cutoff)
-    order = np.lexsort((distances, targets))
-    targets, sources, images, distances = targets[order], sources[order], images[order], distances[order]
-    if max_neighbors is not None and len(targets) > max_neighbors:
-        keep = _nearest_whole_shells(targets, distances, len(crystal), max_neighbors)
-        targets, sources, images = targets[keep], sources[keep], images[keep]
-    vectors = crystal.positions[sources] + images @ crystal.cell - crystal.positions[targets]
-    return np.stack([sources, targets]).astype(np.int64), vectors.astype(np.float32)
+    cap = max_neighbors
+    pairs = _sorted_pairs(crystal, cutoff) if cap is None else _capped_pairs(crystal, cutoff, cap)
+    targets, sources, images = pairs[:3]
+    vectors = images @ crystal.cell
+    vectors += crystal.positions[sources]
+    vectors -= crystal.positions[targets]
+    edge_index = np.empty((2, len(targets)), dtype=np.int64)
+    edge_index[0], edge_index[1] = sources, targets
+    return edge_index, vectors.astype(np.float32)
 
 
-def _nearest_whole_shells(targets: np.ndarray, distances: np.ndarray, num_atoms: int, cap: int) -> np.ndarray:
-    """Mask over edges sorted by (target, distance): the first `cap` of each target, then on to the next gap."""
-    first = np.searchsorted(targets, np.arange(num_atoms + 1))
-    rank = np.arange(len(targets)) - first[targets]
-    gap = np.empty(len(targets), dtype=bool)
-    gap[0] = True
-    np.greater(np.diff(distances), SHELL_TOLERANCE, out=gap[1:])
-    beyond = np.cumsum((rank >= cap) & gap)
-    # Cumulated over all atoms: subtract what the atoms before had cut, so that 0 means "not cut yet".
-    before = np.concatenate([[0], beyond])[first[:-1]]
-    return beyond - before[targets] == 0
+def _sorted_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, ...]:
+    """[`neighbor_pairs`] by target and distance: targets `(E,)`, sources `(E,)`, images `(E, 3)`, distances `(E,)`."""
+    targets, sources, images, distances = neighbor_pairs(crystal, radius)
+    # One number to sort by, since no distance reaches the radius.
+    order = np.argsort(targets * radius + distances, kind="stable")
+    return targets[order], sources[order], images[order], distances[order]
+
+
+def _capped_pairs(crystal: Crystal, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
+    """
+    The first `cap` of [`_sorted_pairs`] of each target, then on to the end of the shell.
+
+    In a dense crystal most of what lies within the cutoff goes beyond the cap. So the search starts with the sphere
+    that holds about `_FIRST_SEARCH` times the cap, and ends with it if every atom's last shell does.
+    """
+    num_atoms = len(crystal)
+    sphere = (_FIRST_SEARCH * cap * crystal.volume / num_atoms * 3 / (4 * np.pi)) ** (1 / 3)
+    for radius in (sphere, cutoff) if sphere < _WORTHWHILE * cutoff else (cutoff,):
+        pairs = _sorted_pairs(crystal, radius)
+        targets, distances = pairs[0], pairs[3]
+        last = _last_of_shells(targets, distances, num_atoms, cap, radius)
+        last[last < 0] = len(targets)
+        if radius == cutoff or last.max() < len(targets):
+            break
+    keep = np.flatnonzero(np.arange(len(targets)) <= last[targets])
+    return tuple(array[keep] for array in pairs[:3])
+
+
+def _last_of_shells(targets: np.ndarray, distances: np.ndarray, num_atoms: int, cap: int, radius: float) -> np.ndarray:
+    """
+    Place `(num_atoms,)` of the last edge that each atom keeps, among edges sorted by (target, distance): the first at
+    `cap` or more with a gap behind it. -1 where more edges beyond the radius may belong to it.
+    """
+    stop = np.bincount(targets, minlength=num_atoms).cumsum()
+    # What is beyond the radius is at least there.
+    following = np.empty(len(distances))
+    following[:-1] = distances[1:]
+    following[stop[stop > 0] - 1] = radius
+    ends = np.empty(len(distances) + 1, dtype=np.int64)
+    found = np.flatnonzero(following - distances > SHELL_TOLERANCE)
+    ends[: len(found)], ends[len(found) :] = found, len(distances)
+    start = np.zeros_like(stop)
+    start[1:] = stop[:-1]
+    last = ends[found.searchsorted(start + (cap - 1))]
+    return np.where(last < stop, last, -1)
 
 
 class ClacFeatureExtractor(FeatureExtractionMixin):
@@ -117,7 +156,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         """
         crystal = self.parse(structure, name)
         edge_index, edge_vector = build_edges(crystal, self.cutoff, self.max_neighbors)
-        squared = (edge_vector**2).sum(axis=1)
+        squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
         if len(squared) and squared.min() < MIN_DISTANCE**2:
             source, target = edge_index[:, squared.argmin()]
             first, second = sorted((source + 1, target + 1))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from transformers import initialization as init
 
 # Keeps the gradient of a norm finite at zero (vector features start at zero, high-symmetry sites stay there).
 _EPS = 1e-8
+# Edges whose messages are computed at a time on a CPU; with 128 features they take about a megabyte.
+_EDGE_BLOCK = 512
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """Float32 at least; float64 stays."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
@@ -24,7 +33,7 @@ def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
     Returns:
         `(E, num_radial)`, float32 at least: at large n the argument of the sine is too large for half precision.
     """
-    distance = distance.float().unsqueeze(-1)
+    distance = full_precision(distance).unsqueeze(-1)
     n = torch.arange(1, num_radial + 1, device=distance.device, dtype=distance.dtype)
     return math.sqrt(2.0 / cutoff) * torch.sin(n * (math.pi / cutoff) * distance) / distance
 
@@ -136,6 +145,101 @@ class CGCNN(nn.Module):
         return features
 
 
+class _SumMessages(torch.autograd.Function):
+    """
+    The sums over neighbours of one PaiNN block, see [`sum_messages`]. Edges pass in blocks whose messages stay in the
+    processor's cache, and backward computes them anew: written out for all edges at once, they cost more time to
+    allocate, store and read than to compute. No gradient with respect to the geometry.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        phi: Tensor,
+        vector: Tensor | None,
+        weight: Tensor,
+        radial: Tensor,
+        direction: Tensor,
+        edge_index: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        context.save_for_backward(phi, vector, weight, radial, direction, edge_index)
+        size = weight.shape[1] // (2 if vector is None else 3)
+        scalar_sum, vector_sum = phi.new_zeros(len(phi), size), phi.new_zeros(len(phi), 3, size)
+        with torch.autocast(phi.device.type, enabled=False):
+            for source, target, g, d in _edge_blocks(edge_index, radial, direction):
+                messages = (g @ weight).mul_(phi.index_select(0, source))
+                to_vector = messages[:, None, size : 2 * size] * d
+                if vector is not None:
+                    to_vector.addcmul_(vector.index_select(0, source), messages[:, None, 2 * size :])
+                scalar_sum.index_add_(0, target, messages[:, :size])
+                vector_sum.index_add_(0, target, to_vector)
+        return scalar_sum, vector_sum
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, scalar_grad: Tensor, vector_grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        phi, vector, weight, radial, direction, edge_index = context.saved_tensors
+        size = scalar_grad.shape[1]
+        phi_grad, weight_grad = torch.zeros_like(phi), torch.zeros_like(weight)
+        vector_grad_in = None if vector is None else torch.zeros_like(vector)
+        with torch.autocast(phi.device.type, enabled=False):
+            for source, target, g, d in _edge_blocks(edge_index, radial, direction):
+                sent, filters = phi.index_select(0, source), g @ weight
+                to_vector = vector_grad.index_select(0, target)
+                grad = torch.empty_like(sent)
+                grad[:, :size] = scalar_grad.index_select(0, target)
+                along = grad[:, size : 2 * size]
+                torch.mul(to_vector[:, 0], d[:, 0], out=along)
+                along.addcmul_(to_vector[:, 1], d[:, 1]).addcmul_(to_vector[:, 2], d[:, 2])
+                if vector is not None:
+                    own, across = vector.index_select(0, source), grad[:, 2 * size :]
+                    torch.mul(to_vector[:, 0], own[:, 0], out=across)
+                    across.addcmul_(to_vector[:, 1], own[:, 1]).addcmul_(to_vector[:, 2], own[:, 2])
+                    to_vector.mul_((filters[:, 2 * size :] * sent[:, 2 * size :]).unsqueeze(1))
+                    assert vector_grad_in is not None
+                    vector_grad_in.index_add_(0, source, to_vector)
+                phi_grad.index_add_(0, source, filters.mul_(grad))
+                weight_grad.addmm_(g.T, sent.mul_(grad))
+        return phi_grad, vector_grad_in, weight_grad, None, None, None
+
+
+def _edge_blocks(
+    edge_index: Tensor, radial: Tensor, direction: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Sources, targets, radial functions and directions of some edges at a time; of all where there is no cache."""
+    size = _EDGE_BLOCK if radial.device.type == "cpu" else max(1, len(radial))
+    arrays = (edge_index[0], edge_index[1], radial, direction)
+    return zip(*(array.split(size) for array in arrays), strict=True)  # type: ignore[arg-type]
+
+
+def sum_messages(
+    phi: Tensor, vector: Tensor | None, weight: Tensor, radial: Tensor, direction: Tensor, edge_index: Tensor
+) -> tuple[Tensor, Tensor]:
+    """
+    Eqs. 7 and 8 of arXiv 2102.03150: Σ_j φ_s(j) ∘ W_s(r_ij), and Σ_j φ_vs(j) ∘ W_vs(r_ij) r̂_ij + v_j ∘ φ_vv(j) ∘
+    W_vv(r_ij), each the sum over the edges j -> i.
+
+    Args:
+        phi: `(N, 3F)`, φ_s, φ_vs and φ_vv of the sending atoms; without `vector` `(N, 2F)`, since φ_vv is not needed.
+        vector: `(N, 3, F)`, `None` for zeros. weight: `(num_radial + 1, 3F or 2F)`, of the filters W, in this order.
+        radial: `(E, num_radial + 1)`, radial functions and 1, times the cutoff function. direction: `(E, 3, 1)`.
+
+    Returns:
+        `(N, F)` and `(N, 3, F)`.
+    """
+    if not (torch.is_grad_enabled() and (radial.requires_grad or direction.requires_grad)):
+        return _SumMessages.apply(phi, vector, weight, radial, direction, edge_index)
+    # Where forces are wanted: everything by automatic differentiation, to any order.
+    size = weight.shape[1] // (2 if vector is None else 3)
+    source, target = edge_index[0], edge_index[1]
+    messages = phi[source] * (radial @ weight)
+    to_vector = messages[:, None, size : 2 * size] * direction
+    if vector is not None:
+        to_vector = torch.addcmul(to_vector, vector[source], messages[:, None, 2 * size :])
+    scalar_sum, vector_sum = phi.new_zeros(len(phi), size), phi.new_zeros(len(phi), 3, size)
+    return scalar_sum.index_add(0, target, messages[:, :size]), vector_sum.index_add(0, target, to_vector)
+
+
 class PaiNNInteraction(nn.Module):
     """
     One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10). φ depends on the sending atom only, so it
@@ -159,29 +263,31 @@ class PaiNNInteraction(nn.Module):
         scalar: Tensor,
         vector: Tensor | None,
         edge_index: Tensor,
-        basis: Tensor,
-        envelope: Tensor,
+        radial: Tensor,
         direction: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """
         Args:
-            scalar: `(N, F)`. vector: `(N, 3, F)`, `None` for zeros. edge_index: `(2, E)`. basis: `(E, num_radial)`.
-            envelope: `(E, 1)`, cutoff function. direction: `(E, 3, 1)`, unit vectors.
+            scalar: `(N, F)`. vector: `(N, 3, F)`, `None` for zeros. edge_index: `(2, E)`.
+            radial: `(E, num_radial + 1)`, radial functions and 1, times the cutoff function.
+            direction: `(E, 3, 1)`, unit vectors.
 
         Returns:
             Updated `scalar` and `vector`, same shapes.
         """
-        source, target = edge_index[0], edge_index[1]
         # Autocast runs the linear layers in half precision; sums over neighbours stay in the precision of the features.
-        messages = (self.phi(scalar)[source] * (self.filter(basis) * envelope)).to(scalar.dtype)
-        to_scalar, from_vector, from_direction = messages.split(self.hidden_size, dim=-1)
-        vector_messages = from_direction.unsqueeze(1) * direction
-        if vector is None:  # in the first block they are zero
-            vector = scalar.new_zeros(len(scalar), 3, self.hidden_size)
-        else:
-            vector_messages = torch.addcmul(vector_messages, vector[source], from_vector.unsqueeze(1))
-        scalar = scalar.index_add(0, target, to_scalar)
-        vector = vector.index_add(0, target, vector_messages)
+        to_scalar, from_vector, from_direction = self.phi(scalar).to(scalar.dtype).chunk(3, dim=-1)
+        # The bias is the weight of the 1 among the radial functions.
+        weight = torch.cat([self.filter.weight.T, self.filter.bias.unsqueeze(0)]).to(scalar.dtype)
+        w_scalar, w_vector, w_direction = weight.chunk(3, dim=-1)
+        phi, weights = [to_scalar, from_direction], [w_scalar, w_direction]
+        if vector is not None:
+            phi, weights = [*phi, from_vector], [*weights, w_vector]
+        scalar_sum, vector_sum = sum_messages(
+            torch.cat(phi, dim=-1), vector, torch.cat(weights, dim=-1), radial, direction, edge_index
+        )
+        scalar = scalar + scalar_sum
+        vector = vector_sum if vector is None else vector + vector_sum
 
         u_vector, v_vector = self.mix(vector).split(self.hidden_size, dim=-1)
         norm = torch.sqrt((v_vector**2).sum(dim=1) + _EPS)
@@ -212,13 +318,14 @@ class PaiNN(nn.Module):
         """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
         scalar = self.embedding(atomic_numbers)
         vector: Tensor | None = None
-        edge_vector = edge_vector.float()
+        edge_vector = full_precision(edge_vector)
         distance = torch.linalg.vector_norm(edge_vector, dim=-1)
         direction = (edge_vector / distance.unsqueeze(-1)).to(scalar.dtype).unsqueeze(-1)
-        basis = bessel_basis(distance, self.num_radial, self.cutoff).to(scalar.dtype)
-        envelope = cosine_cutoff(distance, self.cutoff).to(scalar.dtype).unsqueeze(-1)
+        basis = bessel_basis(distance, self.num_radial, self.cutoff)
+        envelope = cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
+        radial = (torch.cat([basis, torch.ones_like(envelope)], dim=-1) * envelope).to(scalar.dtype)
         for interaction in self.interactions:
-            scalar, vector = interaction(scalar, vector, edge_index, basis, envelope, direction)
+            scalar, vector = interaction(scalar, vector, edge_index, radial, direction)
         return self.norm(scalar)
 
 
@@ -233,5 +340,6 @@ __all__ = [
     "gaussian_basis",
     "init_clac_layer",
     "pool_atoms",
+    "sum_messages",
     "use_clac_init",
 ]

@@ -21,8 +21,8 @@ from .configuration_clac import ClacConfig, ClacGraphConfig
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
 from .loss_clac import info_nce_loss
 from .readout_clac import CompositionReadout, GeometryReadout, graph_composition
-from .token_embedding_clac import TokenValues, text_composition
-from .token_values_clac import ELEMENTS
+from .token_embedding_clac import TokenValues, number_waves, text_composition, text_density
+from .token_values_clac import DENSITY_PERIODS, ELEMENTS
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -71,24 +71,46 @@ class ClacProjection(nn.Module):
         return F.normalize(self.norm(self.shortcut(features) + branch), dim=-1)
 
 
-class SharedComposition(nn.Module):
+class SharedFact(nn.Module):
     """
-    A composition as a unit vector, by one map for crystals and for formulas in texts: composition is the one thing that
-    both state exactly, so it need not be translated. An embedding p becomes (p + g u) / ‖p + g u‖ with the vector u of
-    the composition and a learnt g, which starts at 1; without a composition it stays p.
+    A fact that crystals and texts both state exactly, as a unit vector by one map for both: it need not be translated.
+    An embedding p becomes (p + g u) / ‖p + g u‖ with the vector u of the fact and a learnt g, which starts at 1; where
+    the fact is not known it stays p.
     """
 
-    def __init__(self, max_atomic_number: int, size: int):
+    def __init__(self, in_size: int, size: int):
         super().__init__()
-        self.readout = CompositionReadout(max_atomic_number, size // 2)
-        self.projection = ClacProjection(self.readout.output_size, size, dropout=0.0)
+        self.projection = ClacProjection(in_size, size, dropout=0.0)
         self.log_gain = nn.Parameter(torch.zeros(()))
+
+    def add(self, embeds: Tensor, features: Tensor, known: Tensor) -> Tensor:
+        """Unit vectors `(B, size)`, features `(B, in_size)` of the fact, `(B,)` bool -> unit vectors `(B, size)`."""
+        gain = known.unsqueeze(1) * self.log_gain.exp()
+        return F.normalize(embeds + (gain * self.projection(features)).to(embeds.dtype), dim=-1)
+
+
+class SharedComposition(SharedFact):
+    """The composition, of crystals and of formulas in texts."""
+
+    def __init__(self, max_atomic_number: int, size: int):
+        super().__init__(2 * (size // 2), size)
+        self.readout = CompositionReadout(max_atomic_number, size // 2)
 
     def forward(self, embeds: Tensor, fraction: Tensor) -> Tensor:
         """Unit vectors `(B, size)`, atomic fractions `(B, max_atomic_number + 1)` -> unit vectors `(B, size)`."""
-        known = (fraction.sum(dim=1, keepdim=True) > 0).to(embeds.dtype)
-        added = known * self.log_gain.exp().to(embeds.dtype) * self.projection(self.readout(fraction)).to(embeds.dtype)
-        return F.normalize(embeds + added, dim=-1)
+        return self.add(embeds, self.readout(fraction), fraction.sum(dim=1) > 0)
+
+
+class SharedDensity(SharedFact):
+    """The density, of crystals and as a text gives it in g/cm³."""
+
+    def __init__(self, size: int):
+        super().__init__(2 * len(DENSITY_PERIODS), size)
+
+    def forward(self, embeds: Tensor, density: Tensor) -> Tensor:
+        """Unit vectors `(B, size)`, densities `(B,)`, 0 where not known -> unit vectors `(B, size)`."""
+        waves = number_waves(density, DENSITY_PERIODS).to(self.projection.shortcut.weight.dtype)
+        return self.add(embeds, waves, density > 0)
 
 
 class ClacPreTrainedModel(PreTrainedModel):
@@ -105,7 +127,7 @@ class ClacPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ClacModel):
             init.constant_(module.logit_scale, math.log(self.config.logit_scale_init_value))
-        elif isinstance(module, SharedComposition):
+        elif isinstance(module, SharedFact):
             init.zeros_(module.log_gain)
         elif getattr(module, "starts_at_zero", False):
             init.zeros_(module.weight)  # type: ignore[arg-type]
@@ -202,6 +224,7 @@ class ClacModel(ClacPreTrainedModel):
             self.text_output_size += self.text_composition.output_size
         self.text_projection = ClacProjection(self.text_output_size, dim, dropout)
         self.shared_composition = SharedComposition(len(ELEMENTS), dim) if config.shared_composition else None
+        self.shared_density = SharedDensity(dim) if config.shared_density else None
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
 
@@ -284,16 +307,32 @@ class ClacModel(ClacPreTrainedModel):
     def embed_text(self, pooled: Tensor | None, token_kinds: Tensor | None, token_values: Tensor | None) -> Tensor:
         """Pooled texts `(B, text_output_size)` of `pool_text`, and its inputs -> unit vectors `(B, projection_dim)`."""
         embeds: Tensor = self.text_projection(pooled)
-        if self.shared_composition is None or token_kinds is None or token_values is None:
+        if token_kinds is None or token_values is None:
             return embeds
-        return self.shared_composition(embeds, text_composition(token_kinds, token_values))
+        if self.shared_composition is not None:
+            embeds = self.shared_composition(embeds, text_composition(token_kinds, token_values))
+        if self.shared_density is not None:
+            embeds = self.shared_density(embeds, text_density(token_kinds, token_values))
+        return embeds
 
-    def embed_crystals(self, pooled: Tensor | None, atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor) -> Tensor:
+    def embed_crystals(
+        self,
+        pooled: Tensor | None,
+        atomic_numbers: Tensor,
+        batch: Tensor,
+        num_atoms: Tensor,
+        density: Tensor | None = None,
+    ) -> Tensor:
         """Pooled crystals `(B, output_size)` of `graph_model`, and its inputs -> unit vectors `(B, projection_dim)`."""
         embeds: Tensor = self.crystal_projection(pooled)
-        if self.shared_composition is None:
-            return embeds
-        return self.shared_composition(embeds, graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS)))
+        if self.shared_composition is not None:
+            fraction = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS))
+            embeds = self.shared_composition(embeds, fraction)
+        if self.shared_density is not None:
+            if density is None:
+                raise ValueError("this model's shared density needs the density of the crystals")
+            embeds = self.shared_density(embeds, density)
+        return embeds
 
     def pool_text(
         self,
@@ -356,7 +395,7 @@ class ClacModel(ClacPreTrainedModel):
         output = self.graph_model(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
         )
-        output.pooler_output = self.embed_crystals(output.pooler_output, atomic_numbers, batch, num_atoms)
+        output.pooler_output = self.embed_crystals(output.pooler_output, atomic_numbers, batch, num_atoms, density)
         return output
 
     @can_return_tuple

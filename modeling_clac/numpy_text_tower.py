@@ -18,10 +18,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from .token_values_clac import NOTHING, NUMBER, number_waves, token_values
+from .token_values_clac import DENSITY, DENSITY_PERIODS, NOTHING, NUMBER, number_waves, token_values
 
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
-_USED = ("text_", "shared_composition.")  # beginnings of the names of the weights of texts
+_USED = ("text_", "shared_")  # beginnings of the names of the weights of texts
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
 
@@ -71,16 +71,19 @@ class NumpyTextTower:
         kinds, values = token_values(text, encoding.offsets)
         hidden = self._hidden(encoding.ids, self._token_values(kinds, values))
         pooled = self._pool(hidden)
-        if (kinds == NUMBER).any():
-            pooled = pooled + self._linear(hidden[kinds == NUMBER].mean(axis=0), "text_values.pooled")
+        if (kinds >= NUMBER).any():
+            pooled = pooled + self._linear(hidden[kinds >= NUMBER].mean(axis=0), "text_values.pooled")
         fraction = self._fraction(kinds, values)
         embed = self._project(np.concatenate([pooled, self._composition(fraction, "text_composition")]))
-        if not self.config.get("shared_composition") or not fraction.any():
-            return embed
-        shared = self._project(
-            self._composition(fraction, "shared_composition.readout"), "shared_composition.projection"
-        )
-        embed = embed + np.exp(self._weight("shared_composition.log_gain")) * shared
+        if self.config.get("shared_composition") and fraction.any():
+            embed = self._add(embed, self._composition(fraction, "shared_composition.readout"), "shared_composition")
+        if self.config.get("shared_density") and (kinds == DENSITY).any():
+            embed = self._add(embed, number_waves(values[kinds == DENSITY].mean(), DENSITY_PERIODS), "shared_density")
+        return embed
+
+    def _add(self, embed: np.ndarray, features: np.ndarray, name: str) -> np.ndarray:
+        """See `SharedFact`."""
+        embed = embed + np.exp(self._weight(f"{name}.log_gain")) * self._project(features, f"{name}.projection")
         return embed / np.linalg.norm(embed)
 
     def _token_values(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -88,12 +91,12 @@ class NumpyTextTower:
         number = self._linear(number_waves(values), "text_values.number")
         share = values.clip(0.0, 1.0)[:, None]
         element = share * self._rows("text_values.fraction", kinds) + share**0.5 * self._rows("text_values.root", kinds)
-        meaning = self._rows("text_values.kind", kinds) + np.where((kinds == NUMBER)[:, None], number, element)
+        meaning = self._rows("text_values.kind", kinds) + np.where((kinds >= NUMBER)[:, None], number, element)
         return (kinds != NOTHING)[:, None] * meaning
 
     def _fraction(self, kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
         """See `text_composition`."""
-        is_element = (kinds != NOTHING) & (kinds != NUMBER)
+        is_element = (kinds != NOTHING) & (kinds < NUMBER)
         fraction = np.zeros(NUMBER, dtype=np.float32)
         np.add.at(fraction, kinds[is_element], values[is_element])
         return fraction / (fraction.sum() or 1.0)

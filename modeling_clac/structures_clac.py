@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ MAX_ATOMS = 10_000
 MIN_DISTANCE = 0.3
 _MIN_VOLUME = 1e-3
 _WHERE_ALL_OCCUPIED = 1e-3
+_PERIODIC = np.ones(3, dtype=np.int64)
 _ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
 # One unified atomic mass unit per Å³ (CODATA 2018).
 _GRAMS_PER_CM3 = 1.66053906660
@@ -50,12 +54,18 @@ class Crystal:
     @property
     def volume(self) -> float:
         """Volume of the cell, Å³."""
-        return abs(float(np.linalg.det(self.cell)))
+        return _volume(self.cell)
 
     @property
     def density(self) -> float:
         """Mass density of the natural elements, g/cm³."""
         return float(_ATOMIC_MASSES[self.atomic_numbers].sum()) / self.volume * _GRAMS_PER_CM3
+
+
+def _volume(cell: np.ndarray) -> float:
+    """|a · (b x c)| of a cell `(3, 3)`, in Å³; a tenth of the time of `numpy.linalg.det`."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
+    return abs(ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx))
 
 
 def parse_structure(structure: Any, name: str | None = None, max_atoms: int | None = MAX_ATOMS) -> Crystal:
@@ -192,12 +202,12 @@ def _check_cell(block: gemmi.cif.Block, label: str) -> None:
         missing = next(tag for tag, value in zip(tags, values, strict=True) if value is None)
         raise InvalidStructureError(f"{label}: no cell ({missing} missing); CLaC reads periodic crystals only")
     numbers = [_number(value) for value in values]
-    if not np.isfinite(numbers).all():
-        bad = next(f"{t} {v}" for t, v, n in zip(tags, values, numbers, strict=True) if not np.isfinite(n))
+    if not all(map(math.isfinite, numbers)):
+        bad = next(f"{t} {v}" for t, v, n in zip(tags, values, numbers, strict=True) if not math.isfinite(n))
         raise InvalidStructureError(f"{label}: cell is not a number ({bad})")
     a, b, c, alpha, beta, gamma = numbers
-    cosines = np.cos(np.radians([alpha, beta, gamma]))
-    squared = 1 - (cosines**2).sum() + 2 * cosines.prod()
+    cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
+    squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
     if min(a, b, c) <= 0 or squared <= 1e-12:
         raise InvalidStructureError(f"{label}: cell has no volume (lengths {a}, {b}, {c} Å); check its parameters")
 
@@ -211,20 +221,28 @@ def _check_sites(block: gemmi.cif.Block, label: str, max_atoms: int | None) -> l
         column = column or list(block.find_loop(f"_atom_site_Cartn_{axis}"))
         if len(column) != len(symbols):
             raise InvalidStructureError(f"{label}: no {axis} coordinates for its atoms; truncated or damaged")
-        bad = next((i for i, value in enumerate(column) if not np.isfinite(_number(value))), None)
-        if bad is not None:
+        numbers = [_number(value) for value in column]
+        if not all(map(math.isfinite, numbers)):
+            bad = next(i for i, number in enumerate(numbers) if not math.isfinite(number))
             raise InvalidStructureError(
                 f"{label}: atom {bad + 1} ({symbols[bad]}) has {axis} = {column[bad]}, which is not a number"
             )
     for index, symbol in enumerate(symbols):
-        letters = re.match(r"[A-Za-z]+", symbol.strip("'\""))
-        if letters is None or not _element_number(letters.group()):
+        if not _site_element(symbol):
             raise InvalidStructureError(
                 f"{label}: atom {index + 1} has the unknown element {symbol!r}; use symbols of the periodic table"
             )
     return symbols
 
 
+@lru_cache(maxsize=4096)
+def _site_element(symbol: str) -> int:
+    """Atomic number of a symbol or label as a CIF has it (`Fe2+`, `'O1'`), 0 when there is none."""
+    letters = re.match(r"[A-Za-z]+", symbol.strip("'\""))
+    return 0 if letters is None else _element_number(letters.group())
+
+
+@lru_cache(maxsize=4096)
 def _element_number(letters: str) -> int:
     """Atomic number from the letters of a symbol or label (`Fe`, `FE`, `Owat` -> 26, 26, 8), 0 when there is none."""
     for length in (2, 1):
@@ -300,8 +318,7 @@ def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sit
         for symbol, count in re.findall(r"([A-Z][a-z]?)\s*(\d+\.?\d*)?", gemmi.cif.as_string(formula))
         if (number := _element_number(symbol)) > 1
     }
-    values, counts = np.unique(crystal.atomic_numbers[crystal.atomic_numbers > 1], return_counts=True)
-    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    found = Counter(number for number in crystal.atomic_numbers.tolist() if number > 1)
     if not stated or not found:
         return
     ratio = sum(found.values()) / sum(stated.values())
@@ -324,17 +341,18 @@ def _check(crystal: Crystal, label: str, max_atoms: int | None) -> None:
     if len(crystal) == 0:
         raise InvalidStructureError(f"{label}: no atoms in the cell")
     _check_size(len(crystal), label, max_atoms)
-    if not np.isfinite(crystal.cell).all():
+    if not math.isfinite(crystal.cell.sum()) and not np.isfinite(crystal.cell).all():
         raise InvalidStructureError(f"{label}: cell holds NaN or infinite values")
     if not crystal.cell.any():
         raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
-    if abs(np.linalg.det(crystal.cell)) < _MIN_VOLUME:
+    if crystal.volume < _MIN_VOLUME:
         raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
-    bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
-    if len(bad):
+    # A sum is finite if its terms are: one pass, which is all that a good structure needs.
+    if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
+        bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
         raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite")
-    wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
-    if len(wrong):
+    if crystal.atomic_numbers.min() < 1 or crystal.atomic_numbers.max() > 118:
+        wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
         raise InvalidStructureError(
             f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}, not in 1-118"
         )
@@ -352,11 +370,14 @@ def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndar
         positions,
         positions,
         r=float(radius),
-        pbc=np.ones(3, dtype=np.int64),
+        pbc=_PERIODIC,
         lattice=np.ascontiguousarray(crystal.cell),
         tol=1e-8,
     )
-    keep = (distances < radius) & ~((centers == points) & (distances <= 1e-8))
+    # The search finds each atom as its own neighbour, too; two atoms at one place are kept, to be refused by name.
+    keep = (distances < radius) & ((centers != points) | (distances > 1e-8))
+    if keep.all():
+        return centers, points, images, distances
     return centers[keep], points[keep], images[keep], distances[keep]
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from .token_values_clac import NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
+from .token_values_clac import DENSITY, NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
+
+
+def number_waves(values: Tensor, periods: Sequence[float]) -> Tensor:
+    """[`token_values_clac.number_waves`] in torch: `(...)` float32 -> `(..., 2 len(periods))`."""
+    scaled = torch.asinh(values.float().unsqueeze(-1) / SMALLEST) * (2.0 * math.pi / math.log(10.0))
+    phase = scaled / torch.tensor(periods, dtype=torch.float32, device=values.device)
+    return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
 
 class TokenValues(nn.Module):
@@ -32,20 +40,18 @@ class TokenValues(nn.Module):
 
     def forward(self, token_kinds: Tensor, token_values: Tensor) -> Tensor:
         """`(B, L)` int64, `(B, L)` float -> `(B, L, hidden_size)`."""
-        values = token_values.float().unsqueeze(-1)
-        is_number = (token_kinds == NUMBER).unsqueeze(-1)
+        values = token_values.float()
+        is_number = (token_kinds >= NUMBER).unsqueeze(-1)
         is_something = (token_kinds != NOTHING).unsqueeze(-1)
-        periods = torch.tensor(PERIODS, dtype=torch.float32, device=values.device)
-        phase = torch.asinh(values / SMALLEST) * (2.0 * math.pi / math.log(10.0)) / periods
         dtype = self.number.weight.dtype
-        number = self.number(torch.cat([phase.sin(), phase.cos()], dim=-1).to(dtype))
-        share = values.clamp(min=0.0, max=1.0).to(dtype)
+        number = self.number(number_waves(values, PERIODS).to(dtype))
+        share = values.unsqueeze(-1).clamp(min=0.0, max=1.0).to(dtype)
         element = share * self.fraction(token_kinds) + share.sqrt() * self.root(token_kinds)
         return is_something * (self.kind(token_kinds) + torch.where(is_number, number, element))
 
     def pool(self, hidden: Tensor, token_kinds: Tensor) -> Tensor:
         """`(B, L, hidden_size)`, `(B, L)` -> `(B, hidden_size)`, zeros for texts without a number."""
-        weights = (token_kinds == NUMBER).unsqueeze(-1).to(hidden.dtype)
+        weights = (token_kinds >= NUMBER).unsqueeze(-1).to(hidden.dtype)
         return self.pooled((hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1))
 
 
@@ -54,11 +60,20 @@ def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     Mean composition of the formulas of each text, `(B, L)`, `(B, L)` -> atomic fractions `(B, 119)`; zeros for a text
     without a formula. Arguments as in [`token_values_clac.token_values`].
     """
-    is_element = (token_kinds != NOTHING) & (token_kinds != NUMBER)
+    is_element = (token_kinds != NOTHING) & (token_kinds < NUMBER)
     fraction = torch.zeros(len(token_kinds), NUMBER, dtype=torch.float32, device=token_kinds.device)
     fraction.scatter_add_(1, token_kinds * is_element, token_values.float() * is_element)
     # Each whole formula adds up to 1, so their mean does; a truncated one is filled up.
     return fraction / fraction.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
 
-__all__ = ["TokenValues", "text_composition"]
+def text_density(token_kinds: Tensor, token_values: Tensor) -> Tensor:
+    """
+    Mean of the densities that each text states, `(B, L)`, `(B, L)` -> `(B,)` in g/cm³; 0 for a text that states none.
+    Arguments as in [`token_values_clac.token_values`].
+    """
+    is_density = token_kinds == DENSITY
+    return (token_values.float() * is_density).sum(dim=1) / is_density.sum(dim=1).clamp(min=1)
+
+
+__all__ = ["TokenValues", "number_waves", "text_composition", "text_density"]

@@ -18,9 +18,10 @@ ELEMENTS = (
     "Lv Ts Og"
 ).split()
 
-# What a token is: nothing of this, the element of that atomic number in a formula, or a number.
+# What a token is: nothing of this, the element of that atomic number in a formula, a number, or one that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
-NUM_KINDS = NUMBER + 1
+DENSITY = NUMBER + 1
+NUM_KINDS = DENSITY + 1
 
 _ATOMIC_NUMBER = {symbol: place for place, symbol in enumerate(ELEMENTS, start=1)}
 _SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
@@ -31,6 +32,14 @@ _PART = re.compile(rf"(?P<symbol>{_SYMBOL})|(?P<open>[(\[])|(?P<close>[)\]])|(?P
 _NUMBER = re.compile(
     r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w|,\d|\.\d)"
 )
+_DENSITY_UNIT = re.compile(r"[\s~]*g\s*(?:/\s*(?:cm\s*(?:³|\^?\{?3\}?)|cc)|[·⋅.]?\s*cm\s*(?:⁻³|\^?\{?[-−]3\}?))(?!\w)")
+# A density above, or from one to another, is not that density.
+_BOUND = re.compile(
+    r"(?:[<>≤≥~–-]|\b(?:above|below|over|under|than|least|most|beyond|exceeding|exceeds|between)"
+    r"|\d\s*to|between\s+[\d.]+\s+and)\s*$"
+)
+_BOUND_BEHIND = re.compile(r"\s*(?:or|and)\s+(?:more|less|above|below|over|under|up)\b")
+_LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
 # Spelt like compounds or elements, but words, abbreviations and space groups.
 _OTHER_WORDS = frozenset("UV PV HCP BCC FCC CIF OS US In As At No He Be Am Cm Pm Pa".split())
 _SINGLE_LETTER = re.compile(r"[A-Z]|[PCFI]\d+")
@@ -38,20 +47,32 @@ _SINGLE_LETTER = re.compile(r"[A-Z]|[PCFI]\d+")
 # Numbers below this are as good as zero. Periods of the waves that stand for a number, in powers of ten.
 SMALLEST = 1e-3
 PERIODS = tuple(16.0 / 2.0**k for k in range(9))
+# Of densities, which range over two powers of ten, and of which polymorphs differ by a few per cent.
+DENSITY_PERIODS = tuple(4.0 / 2.0**k for k in range(9))
 
 
 def find_values(text: str) -> list[tuple[int, int, int, float]]:
     """
     Returns:
-        (first character, behind the last one, kind, value) of every written number, with the number as its value, and
-        of every element symbol of a formula, with its atomic fraction in it; in the order of the text.
+        (first character, behind the last one, kind, value) of every written number, with the number as its value (of
+        kind `DENSITY` where it is one in g/cm³, and no bound of one), and of every element symbol of a formula, with
+        its atomic fraction in it; in the order of the text.
     """
     found = []
     for match in _FORMULA.finditer(text):
         found += _read_formula(match.group(), match.start(), alone=match.group() == text.strip())
     for match in _NUMBER.finditer(text):
-        found.append((match.start(), match.end(), NUMBER, float(match.group().replace("−", "-").replace(",", ""))))
+        value = float(match.group().replace("−", "-").replace(",", ""))
+        found.append((match.start(), match.end(), _number_kind(text, match, value), value))
     return sorted(found)
+
+
+def _number_kind(text: str, number: re.Match[str], value: float) -> int:
+    unit = _DENSITY_UNIT.match(text, number.end())
+    if unit is None or not 0.0 < value <= _LARGEST_DENSITY:
+        return NUMBER
+    bounded = _BOUND.search(text, max(0, number.start() - 24), number.start()) or _BOUND_BEHIND.match(text, unit.end())
+    return NUMBER if bounded else DENSITY
 
 
 def _read_formula(word: str, start: int, alone: bool) -> list[tuple[int, int, int, float]]:
@@ -101,7 +122,7 @@ def token_values(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndar
 
     Returns:
         `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER`
-        for all pieces of a number, else `NOTHING`; `token_values` `(L,)` float32: atomic fraction, the number, else 0.
+        or `DENSITY` for all pieces of a number, else `NOTHING`; `token_values` `(L,)` float32: atomic fraction, the number, else 0.
     """
     kinds = np.zeros(len(offsets), dtype=np.int64)
     values = np.zeros(len(offsets), dtype=np.float32)
@@ -112,22 +133,24 @@ def token_values(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndar
             if piece_start >= end:
                 break
             kinds[token], values[token] = kind, value
-            if kind != NUMBER:
+            if kind < NUMBER:
                 break
     return kinds, values
 
 
-def number_waves(values: np.ndarray) -> np.ndarray:
+def number_waves(values: np.ndarray, periods: Sequence[float] = PERIODS) -> np.ndarray:
     """
-    Sines and cosines of u = asinh(x / 0.001) / ln 10, `(...)` -> `(..., 18)`, periods 16 to 1/16. u is linear around 0
+    Sines and cosines of u = asinh(x / 0.001) / ln 10, `(...)` -> `(..., 18)`, default periods 16 to 1/16. u is linear around 0
     and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per cent, and zero and
     signs have their places.
     """
-    phase = np.arcsinh(values[..., None] / SMALLEST) * (2.0 * np.pi / np.log(10.0)) / np.array(PERIODS)
+    phase = np.arcsinh(values[..., None] / SMALLEST) * (2.0 * np.pi / np.log(10.0)) / np.array(periods)
     return np.concatenate([np.sin(phase), np.cos(phase)], axis=-1).astype(np.float32)
 
 
 __all__ = [
+    "DENSITY",
+    "DENSITY_PERIODS",
     "ELEMENTS",
     "NOTHING",
     "NUMBER",

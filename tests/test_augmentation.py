@@ -14,6 +14,7 @@ from train.augmentation import (
     MASKED_ATOM,
     AtomMasking,
     EdgeDropping,
+    Expansion,
     FormulaHiding,
     SentenceDropShuffle,
     SiteDisplacement,
@@ -49,6 +50,22 @@ def test_displacement_is_uniform_in_the_ball(structure_perovskite) -> None:
 def test_an_atom_alone_stays_where_it_is() -> None:
     alone = parse_structure({"atomic_numbers": [54], "positions": [[1, 2, 3]], "cell": np.eye(3) * 50})
     assert (SiteDisplacement()(alone, np.random.default_rng(0)).positions == alone.positions).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, smallest=st.floats(0, 0.05))
+def test_expansion_takes_the_record_along(records, seed, smallest) -> None:
+    record = records[seed % len(records)]
+    crystal = parse_structure(record["cif"])
+    expanded, known = Expansion(smallest, 0.06)(crystal, record, np.random.default_rng(seed))
+    assert expanded.density == pytest.approx(known["density"], rel=5e-3)
+    assert expanded.volume == pytest.approx(known["volume"], rel=1e-4)
+    change = abs((known["volume"] / record["volume"]) ** (1 / 3) - 1)
+    assert smallest - 1e-9 <= change <= 0.06 + 1e-9
+    fractional = [np.linalg.solve(c.cell.T, c.positions.T).T for c in (crystal, expanded)]
+    np.testing.assert_allclose(fractional[1], fractional[0], atol=1e-9)
+    assert known["energy_above_hull"] is None is known["band_gap"] and known["formula"] == record["formula"]
+    assert known["space_group_number"] == record["space_group_number"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -75,6 +75,24 @@ def test_an_epoch_is_a_function_of_seed_and_epoch(sharded, small_processor) -> N
     assert ids(stream(sharded, small_processor), 4) != ids(stream(sharded, small_processor), 3)
 
 
+def test_twins_differ_from_their_originals_in_a_number(sharded, small_processor) -> None:
+    plain = list(stream(sharded, small_processor).epoch(0))
+    batches = list(stream(sharded, small_processor, twins=0.25).epoch(0))
+    for batch, before in zip(batches, plain, strict=True):
+        twins = [place for place, name in enumerate(batch["ids"]) if "expanded by" in name]
+        assert len(twins) == 2
+        kept = [place for place in range(8) if place not in twins]
+        assert [batch["ids"][place] for place in kept] == [before["ids"][place] for place in kept]
+        graphs, labels = batch["chunks"][0]["graphs"], batch["labels"]["crystals"]["label"]
+        for twin in twins:
+            original = batch["ids"].index(batch["ids"][twin].split(" expanded")[0])
+            assert graphs["num_atoms"][twin] == graphs["num_atoms"][original]
+            assert 0.005 < abs(float(graphs["density"][twin] / graphs["density"][original]) - 1) < 0.25
+            assert labels[twin] != labels[original]
+    again = list(stream(sharded, small_processor, twins=0.25).epoch(0, first_batch=8))
+    assert again[0]["ids"] == batches[8]["ids"]
+
+
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 @pytest.mark.parametrize("first", [3, 8, 9])
 def test_a_stream_continues_inside_an_epoch(sharded, small_processor, on_error, first) -> None:

@@ -1,113 +1,130 @@
-"""The benchmarks at a tiny size: what they report, not how fast anything is; and the literal PaiNN as an oracle."""
+"""Every benchmark at a tiny size through its entry point: that it runs and what it reports, not how fast."""
 
 from __future__ import annotations
 
-import numpy as np
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
-from conftest import small_graph_config
-from painn_reference import edge_wise_painn
+from conftest import CRYSTALS, ROOT
 
-from evaluation.benchmarks import embedding_throughput, graph_construction, painn_speed, pretraining_step
-from evaluation.benchmarks.process_scaling import ScalingArguments
-from evaluation.benchmarks.process_scaling import run as run_scaling
-from modeling_clac import ClacFeatureExtractor
-from modeling_clac.graph_encoders_clac import PaiNN
-from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    """Benchmarks choose their number of threads for the process."""
-    before = torch.get_num_threads()
+def same_threads():
+    """The benchmarks set the threads of torch for themselves."""
+    threads = torch.get_num_threads()
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(threads)
 
 
-def test_painn_equals_the_equations_written_edge_by_edge(cifs) -> None:
-    torch.manual_seed(0)
-    painn = PaiNN(small_graph_config()).double()
-    graph = ClacFeatureExtractor(5.0, 12)(cifs[:6])
-    inputs = graph["atomic_numbers"], graph["edge_index"], graph["edge_vector"].double()
-    results = []
-    for way in (painn, lambda *x: edge_wise_painn(painn, *x)):
-        painn.zero_grad()
-        features = way(*inputs)
-        (features**3).sum().backward()
-        results.append((features.detach(), {name: p.grad.clone() for name, p in painn.named_parameters()}))
-    (features, gradients), (expected, expected_gradients) = results
-    # Distances and basis are computed in single precision.
-    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)
-    for name, gradient in gradients.items():
-        scale = float(expected_gradients[name].abs().max())
-        torch.testing.assert_close(gradient, expected_gradients[name], rtol=1e-3, atol=1e-4 * scale, msg=name)
+def start(monkeypatch: pytest.MonkeyPatch, name: str, kind: str, *words: object) -> None:
+    """`python -m evaluation.benchmarks.NAME WORDS`, in this process."""
+    module = importlib.import_module(f"evaluation.benchmarks.{name}")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+    run_script(getattr(module, kind), module.run)
 
 
-def test_graph_construction() -> None:
-    arguments = graph_construction.GraphArguments(limit=16, alternative=8, repeats=1)
-    result = graph_construction.run(arguments)
-    assert result.keys() == {
-        "cif", "arrays", "cif_compared", "pymatgen", "ase", "over_pymatgen", "over_ase", "same_edges",
-    }  # fmt: skip
-    assert result["same_edges"] == 1.0
-    assert all(np.isfinite(value) and value > 0 for value in result.values())
+@pytest.fixture
+def recipe(bert_directory, tmp_path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        f"text_model: {bert_directory}\noutput_dir: {tmp_path / 'run'}\ndataset: {CRYSTALS}\nbatch_size: 4\n"
+        "graph_hidden_size: 16\ngraph_num_interactions: 1\nprojection_dim: 16\nmax_text_tokens: 48\n"
+    )
+    return path
 
 
-def test_alternatives_build_the_same_graphs(structure_perovskite) -> None:
-    """No two of its distances are equal, so the cap cuts alike."""
-    from evaluation.benchmarks.alternatives import ase_graph, pymatgen_graph
-
-    ours = ClacFeatureExtractor(5.0, 12).graph(structure_perovskite)
-    for graph in (
-        pymatgen_graph(structure_perovskite, 5.0, 12),
-        ase_graph(structure_perovskite.to_ase_atoms(), 5.0, 12),
-    ):
-        assert graph.keys() <= ours.keys()
-        assert np.array_equal(np.bincount(graph["edge_index"][1]), np.bincount(ours["edge_index"][1]))
-        for part in ((graph, ours),):
-            lengths = [np.sort(np.linalg.norm(g["edge_vector"], axis=1)) for g in part]
-            np.testing.assert_allclose(*lengths, atol=1e-5)
-        assert graph["density"] == pytest.approx(float(ours["density"]), rel=1e-3)
-        assert graph["volume_per_atom"] == pytest.approx(float(ours["volume_per_atom"]), rel=1e-5)
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
 
 
-def test_painn_speed() -> None:
-    arguments = painn_speed.PaiNNArguments(crystals=4, hidden_size=16, num_interactions=2, repeats=1)
-    result = painn_speed.run(arguments)
-    assert result.keys() == {"clac", "edge_wise", "ratio", "difference"}
-    assert result["difference"] < 1e-3
+def test_graph_construction(monkeypatch, capsys, tmp_path) -> None:
+    words = ("--limit", 6, "--alternative", 4, "--ase", 2, "--repeats", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "graph_construction", "GraphArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert set(figures) == {"arguments", "edges_equal_to_the_oracle", "CIF and parsed crystals", "pymatgen", "ase"}
+    assert min(figures["edges_equal_to_the_oracle"].values()) > 0
+    for name, count in (("CIF and parsed crystals", 6), ("pymatgen", 4), ("ase", 2)):
+        ways = figures[name]["ways"]
+        assert figures[name]["count"] == count and len(ways) == 2
+        assert all(set(way) == {"seconds", "per_second", "ratio", "ratio_median"} for way in ways.values())
+    assert "edges equal to the oracle's" in capsys.readouterr().out
 
 
-def test_pretraining_step(capsys) -> None:
-    result = pretraining_step.run(pretraining_step.StepArguments(batch_size=4, steps=1, operators=3))
-    assert result.keys() == {"data", "step", "graph", "text", "pairs_per_second", "graph_and_data"}
-    assert 0 < result["graph_and_data"] < 1
-    assert "torch.profiler" in capsys.readouterr().out
+def test_graph_construction_notices_a_wrong_edge(cifs) -> None:
+    from evaluation.benchmarks.graph_construction import check_edges, pymatgen_edges
+    from modeling_clac import ClacFeatureExtractor
+    from modeling_clac.structures_clac import ClacInputError
+
+    extractor = ClacFeatureExtractor(5.0, 12)
+    assert check_edges(extractor, cifs[:6], pymatgen_edges) > 0
+
+    def one_off(*given):
+        numbers, fractional, rows, lengths = pymatgen_edges(*given)
+        rows[0, 4] += 1
+        return numbers, fractional, rows, lengths
+
+    with pytest.raises(ClacInputError, match="edges differ"):
+        check_edges(extractor, cifs[:1], one_off)
 
 
-def test_process_scaling() -> None:
-    result = run_scaling(ScalingArguments(batch_size=2, steps=1, repeats=1))
-    assert result.keys() == {"one", "two", "ratio"} and all(value > 0 for value in result.values())
+def test_painn_speed(monkeypatch, tmp_path) -> None:
+    words = ("--crystals", 3, "--hidden_size", 8, "--repeats", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "painn_speed", "PainnArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert list(figures["ways"]) == ["CLaC", "message by message"]
+    assert figures["largest_relative_difference"] < 1e-6 and figures["edges"] > 0
 
 
-def test_embedding_throughput(capsys) -> None:
-    embedding_throughput.run(embedding_throughput.ThroughputArguments(limit=8, alternative=4, repeats=1))
+def test_pretraining_step(monkeypatch, capsys, recipe, tmp_path) -> None:
+    words = ("--recipe", recipe, "--limit", 24, "--steps", 1, "--threads", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "pretraining_step", "StepArguments", *words)
+    figures = read(tmp_path / "x.json")
+    parts = ["data", "graph tower", "text tower", "losses and heads", "optimiser"]
+    assert list(figures["seconds"]) == list(figures["shares"]) == parts
+    assert sum(figures["shares"].values()) == pytest.approx(1.0) and min(figures["seconds"].values()) > 0
+    assert {"data_and_graph_share", "pairs_per_second", "arguments"} < set(figures)
+    assert "Self CPU" in capsys.readouterr().out
+
+
+def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
+    words = ("--recipe", recipe, "--limit", 24, "--steps", 1, "--repeats", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "process_scaling", "ScalingArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert list(figures["pairs_per_second"]) == ["1", "2"]
+    assert figures["ratio"] == pytest.approx(figures["pairs_per_second"]["2"] / figures["pairs_per_second"]["1"])
+
+
+def test_embedding_throughput(monkeypatch, capsys) -> None:
+    words = ("--limit", 6, "--alternative", 2, "--repeats", 1, "--threads", 1)
+    start(monkeypatch, "embedding_throughput", "ThroughputArguments", *words)
     assert "times as fast as pymatgen" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not Path(sys.executable).with_name("clac").exists(), reason="the package is not installed")
+def test_search_latency(monkeypatch, capsys) -> None:
+    words = ("--queries", 4, "--repeats", 1, "--subset", 4, "--threads", 1)
+    start(monkeypatch, "search_latency", "LatencyArguments", *words)
+    assert "cold processes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
-    ("module", "arguments"),
+    ("name", "kind", "words", "message"),
     [
-        (graph_construction, graph_construction.GraphArguments(repeats=0)),
-        (painn_speed, painn_speed.PaiNNArguments(crystals=0)),
-        (pretraining_step, pretraining_step.StepArguments(steps=0)),
+        ("graph_construction", "GraphArguments", ("--repeats", 0), "--repeats 0: must be at least 1"),
+        ("painn_speed", "PainnArguments", ("--crystals", 0), "--crystals 0: must be at least 1"),
+        ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot read the recipe"),
+        ("process_scaling", "ScalingArguments", ("--processes", 0), "--processes 0: must be at least 1"),
     ],
 )
-def test_nothing_to_measure(module, arguments) -> None:
-    with pytest.raises(ClacInputError, match="must be at least 1"):
-        module.run(arguments)
-
-
-def test_failing_processes_are_one_line() -> None:
-    with pytest.raises(ClacInputError, match="process"):
-        run_scaling(ScalingArguments(model="/nowhere", batch_size=2, steps=1, repeats=1))
+def test_mistakes_are_one_line(monkeypatch, capsys, name, kind, words, message) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        start(monkeypatch, name, kind, *words)
+    assert message in capsys.readouterr().err

@@ -28,7 +28,15 @@ TEXTS = [
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("options", [{}, {"token_values": True}, {"token_values": True, "shared_composition": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"token_values": True},
+        {"token_values": True, "shared_composition": True},
+        {"token_values": True, "shared_composition": True, "shared_density": True},
+    ],
+)
 def test_equals_the_torch_tower(
     bert_config: BertConfig,
     small_processor: ClacProcessor,

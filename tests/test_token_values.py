@@ -10,22 +10,22 @@ import torch
 from conftest import small_graph_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Composition, Structure
+from pymatgen.core import Composition, Lattice, Structure
 from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
 from modeling_clac.narrator import narrate
 from modeling_clac.token_embedding_clac import TokenValues, text_composition
-from modeling_clac.token_values_clac import ELEMENTS, NOTHING, NUMBER, find_values, number_waves, token_values
+from modeling_clac.token_values_clac import DENSITY, ELEMENTS, NOTHING, NUMBER, find_values, number_waves, token_values
 from train.towers import add_inputs
 
 
 def formulas(text: str) -> dict[str, float]:
-    return {ELEMENTS[kind - 1]: value for *_, kind, value in find_values(text) if kind != NUMBER}
+    return {ELEMENTS[kind - 1]: value for *_, kind, value in find_values(text) if kind < NUMBER}
 
 
 def numbers(text: str) -> list[float]:
-    return [value for *_, kind, value in find_values(text) if kind == NUMBER]
+    return [value for *_, kind, value in find_values(text) if kind >= NUMBER]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,32 @@ def test_an_element_alone_is_one(word: str) -> None:
 )
 def test_numbers(text: str, expected: list[float]) -> None:
     assert numbers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("density 4.03 g/cm³.", [4.03]),
+        ("ρ = 4.03 g/cm3, 12 sites", [4.03]),
+        ("4.03 g cm^-3 and 22.6 g·cm⁻³", [4.03, 22.6]),
+        ("4.0 g/cc, 5 g/cm^{3}", [4.0, 5.0]),
+        ("above 4.03 g/cm³", []),
+        ("4-5 g/cm³, > 3 g/cm³, between 2 and 3 g/cm³, 7 g/cm³ or more", []),
+        ("4.03 g of NaCl, 5 GPa, 40 g/cm³, 0 g/cm³, 3 g/cm", []),
+    ],
+)
+def test_densities(text: str, expected: list[float]) -> None:
+    assert [value for *_, kind, value in find_values(text) if kind == DENSITY] == expected
+
+
+def test_narratives_state_their_own_density(records) -> None:
+    stated = 0
+    for record in records:
+        text = narrate(record, seed=1)
+        found = [value for *_, kind, value in find_values(text) if kind == DENSITY]
+        assert found == pytest.approx([record["density"]] * len(found), rel=0.03)
+        stated += bool(found)
+    assert stated >= 0.9 * len(records)
 
 
 def test_narratives_name_their_own_composition_only(records) -> None:
@@ -152,7 +178,7 @@ def test_embedding_equals_its_equation() -> None:
 @pytest.fixture
 def reader(bert_config: BertConfig) -> ClacModel:
     torch.manual_seed(0)
-    options = {"projection_dim": 24, "token_values": True, "shared_composition": True}
+    options = {"projection_dim": 24, "token_values": True, "shared_composition": True, "shared_density": True}
     model = ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), **options)).eval()
     for parameter in model.text_values.parameters():
         torch.nn.init.normal_(parameter)
@@ -182,6 +208,7 @@ def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, s
     texts = ["NaCl", "a crystal of NaCl", "rock salt", "MgO"]
     inputs = small_processor(text=texts, structures=[structure_nacl, other])
     with torch.no_grad():
+        reader.shared_density.log_gain.fill_(-40.0)
         reader.shared_composition.log_gain.fill_(12.0)  # drowns all else
         output = reader(**inputs)
         cosine = output.text_embeds @ output.crystal_embeds.T
@@ -191,9 +218,29 @@ def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, s
         torch.testing.assert_close(reader(**inputs).text_embeds[2], output.text_embeds[2])
 
 
-def test_shared_composition_needs_formulas(bert_config: BertConfig) -> None:
-    with pytest.raises(ValueError, match="needs token_values"):
-        ClacConfig(text_config=bert_config, shared_composition=True)
+def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, structure_nacl) -> None:
+    """Likewise; densities that differ by three per cent are told apart."""
+    wider = Structure(Lattice.cubic(structure_nacl.lattice.a * 1.01), structure_nacl.species, structure_nacl.frac_coords)
+    structures = [structure_nacl, wider]
+    texts = [*(f"a density of {float(s.density):.3f} g/cm³" for s in structures), "dense", "above 2 g/cm³"]
+    inputs = small_processor(text=texts, structures=structures)
+    with torch.no_grad():
+        reader.shared_density.log_gain.fill_(12.0)
+        output = reader(**inputs)
+        cosine = output.text_embeds @ output.crystal_embeds.T
+        torch.testing.assert_close(cosine.diagonal(), torch.ones(2), atol=1e-3, rtol=0)
+        assert cosine[0, 1] < 0.99 and cosine[1, 0] < 0.99
+        reader.shared_density.log_gain.fill_(-40.0)
+        torch.testing.assert_close(reader(**inputs).text_embeds[2:], output.text_embeds[2:])
+    del inputs["density"]
+    with pytest.raises(ValueError, match="density"):
+        reader(**inputs)
+
+
+@pytest.mark.parametrize("flag", ["shared_composition", "shared_density"])
+def test_shared_facts_need_to_be_read(bert_config: BertConfig, flag: str) -> None:
+    with pytest.raises(ValueError, match="need token_values"):
+        ClacConfig(text_config=bert_config, **{flag: True})
 
 
 @pytest.mark.parametrize("added", [{"composition_readout": True}, {"token_values": True}])

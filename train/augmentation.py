@@ -6,10 +6,13 @@ is given, and leaves its input as it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from modeling_clac.narrator_record import NUMERIC_COLUMNS
 from modeling_clac.structures_clac import Crystal, neighbor_pairs
 
 # Atomic number of a masked atom; the embedding tables have a row for it.
@@ -19,6 +22,8 @@ IGNORED_LABEL = -100
 
 # A sentence ends with a mark and a space; decimal points have none behind them.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+# Columns that an even change of the cell leaves or that follow it.
+_KEPT = ("nsites", "space_group_number", "density", "volume")
 # Nearest neighbours farther apart than this count as isolated.
 _LARGEST_RADIUS = 20.0
 
@@ -83,6 +88,41 @@ class Strain:
         cell = crystal.cell * factors
         fractional = np.linalg.solve(crystal.cell.T, crystal.positions.T).T
         return replace(crystal, positions=fractional @ cell, cell=cell)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """
+    Scales the cell evenly and lets the record follow: density and volume become those of the new cell, properties that
+    depend on the distances are forgotten. Symmetry and fractional coordinates stay. The crystal and its original have
+    the same formula and differ in a number, as polymorphs do.
+
+    Attributes:
+        smallest, largest: change of the lattice vectors, as a share; the sign is drawn.
+    """
+
+    smallest: float = 0.01
+    largest: float = 0.06
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.smallest <= self.largest < 1.0:
+            raise ValueError(
+                f"smallest={self.smallest} and largest={self.largest} must be 0 <= smallest <= largest < 1"
+            )
+
+    def __call__(
+        self, crystal: Crystal, record: Mapping[str, Any], generator: np.random.Generator
+    ) -> tuple[Crystal, dict[str, Any]]:
+        change = generator.uniform(self.smallest, self.largest) * generator.choice([-1.0, 1.0])
+        factor = 1.0 + float(change)
+        expanded = replace(crystal, positions=crystal.positions * factor, cell=crystal.cell * factor)
+        forgotten = {column: None for column in NUMERIC_COLUMNS if column not in _KEPT}
+        name = f"{record['material_id']} expanded by {change:.6f}"
+        known: dict[str, Any] = {"material_id": name, "variant": name}
+        for column, power in (("volume", 3), ("density", -3)):
+            if record.get(column) is not None:
+                known[column] = record[column] * factor**power
+        return expanded, {**record, **forgotten, **known}
 
 
 @dataclass(frozen=True)
@@ -216,6 +256,7 @@ __all__ = [
     "MASKED_ATOM",
     "AtomMasking",
     "EdgeDropping",
+    "Expansion",
     "FormulaHiding",
     "SentenceDropShuffle",
     "SiteDisplacement",

@@ -17,6 +17,7 @@ from train.augmentation import (
     IGNORED_LABEL,
     AtomMasking,
     EdgeDropping,
+    Expansion,
     FormulaHiding,
     SentenceDropShuffle,
     SiteDisplacement,
@@ -186,11 +187,61 @@ def arrange(
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def _phrases(style: TextStyle | None, records: Sequence[dict[str, Any]], seed: tuple[int, int]) -> list[Query] | None:
-    return None if style is None else [style.write(record, seed) for record in records]
+class _Batches:
+    """
+    What both kinds of batches share.
+
+    Args:
+        style: of the texts. phrase_style: of the phrases beside them, for an objective that has them.
+        twins: share of each batch that is replaced by expanded versions of other crystals in it, see [`Expansion`].
+    """
+
+    def __init__(
+        self,
+        collator: Collator,
+        style: TextStyle,
+        batch_size: int,
+        seed: int,
+        process_index: int,
+        num_processes: int,
+        phrase_style: TextStyle | None,
+        twins: float,
+    ):
+        self.collator, self.style, self.phrase_style, self.twins = collator, style, phrase_style, twins
+        self.batch_size, self.seed = batch_size, seed
+        self.process_index, self.num_processes = process_index, num_processes
+
+    def _write(self, records: Sequence[dict[str, Any]], epoch: int) -> tuple[list[Query], dict[str, list[Any]]]:
+        """The texts of the epoch, and their tokens."""
+        texts = [self.style.write(record, (self.seed, epoch)) for record in records]
+        return texts, self.collator.tokenize([text.text for text in texts])
+
+    def _collate(
+        self,
+        crystals: list[Crystal],
+        records: list[dict[str, Any]],
+        texts: list[Query],
+        tokens: dict[str, list[Any]],
+        place: tuple[int, int],
+    ) -> dict[str, Any]:
+        """The tensors of one batch at its place (epoch, number); see [`Collator`]."""
+        generator = np.random.default_rng((self.seed, *place, self.process_index))
+        count = int(self.twins * len(records))
+        if count:
+            rows = generator.permutation(len(records))
+            # As many twins as there are originals left for them, at most.
+            for twin, original in zip(rows[:count], rows[count:], strict=False):
+                crystals[twin], records[twin] = Expansion()(crystals[original], records[original], generator)
+                (texts[twin],), own = self._write([records[twin]], place[0])
+                for key, values in tokens.items():
+                    values[twin] = own[key][0]
+        phrases = None
+        if self.phrase_style is not None:
+            phrases = [self.phrase_style.write(record, (self.seed, place[0])) for record in records]
+        return self.collator(crystals, records, texts, tokens, generator, phrases)
 
 
-class PairBatches:
+class PairBatches(_Batches):
     """
     The batches of one process, from crystals in memory. An epoch is a function of (seed, epoch) alone, so a run that is
     resumed in the middle of one sees what an uninterrupted run sees.
@@ -207,12 +258,11 @@ class PairBatches:
         process_index: int = 0,
         num_processes: int = 1,
         phrase_style: TextStyle | None = None,
+        twins: float = 0.0,
         skipped: Sequence[str] = (),
     ):
-        self.phrase_style, self.skipped = phrase_style, list(skipped)
-        self.crystals, self.records, self.collator, self.style = crystals, records, collator, style
-        self.batch_size, self.seed = batch_size, seed
-        self.process_index, self.num_processes = process_index, num_processes
+        super().__init__(collator, style, batch_size, seed, process_index, num_processes, phrase_style, twins)
+        self.crystals, self.records, self.skipped = crystals, records, list(skipped)
         self._groups = group_by_system(crystals)
         if len(self) == 0:
             raise ClacInputError(
@@ -226,25 +276,22 @@ class PairBatches:
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
         """Yields batches of [`Collator`] from `first_batch` on, of each of which every process gets its share."""
-        texts = [self.style.write(record, (self.seed, epoch)) for record in self.records]
-        tokens = self.collator.tokenize([text.text for text in texts])
+        texts, tokens = self._write(self.records, epoch)
         lengths = [len(ids) for ids in tokens["input_ids"]]
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan)):
             rows = plan[batch][self.process_index :: self.num_processes]
-            records = [self.records[row] for row in rows]
-            yield self.collator(
+            yield self._collate(
                 [self.crystals[row] for row in rows],
-                records,
+                [self.records[row] for row in rows],
                 [texts[row] for row in rows],
                 {key: [values[row] for row in rows] for key, values in tokens.items()},
-                np.random.default_rng((self.seed, epoch, batch, self.process_index)),
-                _phrases(self.phrase_style, records, (self.seed, epoch)),
+                (epoch, batch),
             )
 
 
-class StreamedBatches:
+class StreamedBatches(_Batches):
     """
     The batches of one process, from a data set that is read as training goes: no row is read before the first batch,
     and a shuffle buffer and one bucket of batches are all that is held. Files are shuffled anew every epoch and
@@ -268,14 +315,14 @@ class StreamedBatches:
         process_index: int = 0,
         num_processes: int = 1,
         phrase_style: TextStyle | None = None,
+        twins: float = 0.0,
     ):
+        super().__init__(collator, style, batch_size, seed, process_index, num_processes, phrase_style, twins)
         from datasets.distributed import split_dataset_by_node
 
         stream = open_split(path, split, streaming=True).shuffle(seed=seed, buffer_size=shuffle_buffer)
         self.stream = split_dataset_by_node(stream, rank=process_index, world_size=num_processes)
-        self.path, self.collator, self.style, self.on_error = path, collator, style, on_error
-        self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
-        self.process_index, self.phrase_style = process_index, phrase_style
+        self.path, self.on_error, self.steps_per_epoch = path, on_error, steps_per_epoch
         self.skipped: list[str] = []
 
     def __len__(self) -> int:
@@ -294,21 +341,19 @@ class StreamedBatches:
             crystals, records = self._fill(rows, size)
             if bucket_start + num_batches <= first_batch:
                 continue
-            texts = [self.style.write(record, (self.seed, epoch)) for record in records]
-            tokens = self.collator.tokenize([text.text for text in texts])
+            texts, tokens = self._write(records, epoch)
             generator = np.random.default_rng((self.seed, epoch, bucket_start, self.process_index))
             lengths = [len(ids) for ids in tokens["input_ids"]]
             plan = arrange(group_by_system(crystals), lengths, self.batch_size, generator)
             for place, batch in enumerate(plan, start=bucket_start):
                 if place < first_batch:
                     continue
-                yield self.collator(
+                yield self._collate(
                     [crystals[row] for row in batch],
                     [records[row] for row in batch],
                     [texts[row] for row in batch],
                     {key: [values[row] for row in batch] for key, values in tokens.items()},
-                    np.random.default_rng((self.seed, epoch, place, self.process_index)),
-                    _phrases(self.phrase_style, [records[row] for row in batch], (self.seed, epoch)),
+                    (epoch, place),
                 )
 
     def _rows(self, epoch: int) -> Iterator[dict[str, Any]]:

@@ -142,10 +142,11 @@ def parse_crystals(
 def crystal_label(record: dict[str, Any]) -> int:
     """
     A 64-bit integer that records share, on every process, if formula and space group agree. Without a space group each
-    record has its own.
+    record has its own, and so has each `variant` of a record, see `Expansion`.
     """
     group = record.get("space_group_number")
-    return text_label(f"{record['formula']} {record['material_id'] if group is None else int(group)}")
+    own = record.get("variant") or (record["material_id"] if group is None else int(group))
+    return text_label(f"{record['formula']} {own}")
 
 
 _PLACES = {name: place for place, name in enumerate(CONDITIONS)}

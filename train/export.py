@@ -122,6 +122,12 @@ def _link_code(new: Path, target: Path) -> None:
         file.symlink_to(os.path.relpath(PACKAGE.resolve() / file.name, target.resolve()))
 
 
+def _shared(config: Any) -> str:
+    facts = {"compositions": config.shared_composition, "densities": config.shared_density}
+    shared = " and ".join(name for name, flag in facts.items() if flag)
+    return f" {shared.capitalize()} of crystals and in texts are embedded by one map each." if shared else ""
+
+
 def model_card(
     name: str, embedder: ClacEmbedder, training: dict[str, Any], result: dict[str, Any] | None, num_train: int
 ) -> str:
@@ -138,7 +144,7 @@ def model_card(
         cutoff=graph.cutoff,
         readout=(", bond-order parameters, volume per atom and density" if graph.geometry_readout else "")
         + (", atomic fractions" if graph.composition_readout else ""),
-        shared=" Compositions of crystals and formulas are embedded by one map." if config.shared_composition else "",
+        shared=_shared(config),
         values=" that read numbers and formulas by value" if config.token_values else "",
         layers=config.text_config.num_hidden_layers,
         text_model=recipe["text_model"],

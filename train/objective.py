@@ -204,7 +204,8 @@ class ContrastiveObjective(nn.Module):
         model = self.model
         pooled_crystals = model.graph_model(**graphs).pooler_output
         text_output = model.pool_text(**tokens)
-        crystals = model.embed_crystals(pooled_crystals, graphs["atomic_numbers"], graphs["batch"], graphs["num_atoms"])
+        known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
+        crystals = model.embed_crystals(pooled_crystals, **known)
         texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
         outputs = {
             **_views("crystal", crystals.float(), size),

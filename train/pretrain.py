@@ -202,6 +202,7 @@ def build_batches(
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
         "phrase_style": arguments.phrase_style(),
+        "twins": arguments.twin_share,
         "process_index": accelerator.process_index,
         "num_processes": accelerator.num_processes,
     }
@@ -241,13 +242,13 @@ def _require_finite(
     Raises:
         ClacInputError: the loss or its gradient is NaN or infinite. The weights have not been touched by it.
     """
-    if math.isfinite(float(loss)) and math.isfinite(float(norm)):
+    if math.isfinite(loss.item()) and math.isfinite(float(norm)):
         return
     file = output / f"bad-batch-{accelerator.process_index}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"step": step, "material_id": ids}) + "\n", encoding="utf-8")
     raise ClacInputError(
-        f"step {step}: the loss ({float(loss)}) or its gradient ({float(norm)}) is not finite; the batch holds "
+        f"step {step}: the loss ({loss.item()}) or its gradient ({float(norm)}) is not finite; the batch holds "
         f"{', '.join(ids[:4])}, ... (all {len(ids)} in {file}). The last checkpoint is kept: lower the rates or leave "
         "out the crystal at fault, then --resume or start again"
     )

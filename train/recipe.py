@@ -67,6 +67,9 @@ class PretrainArguments:
     shared_composition: bool | None = field(
         default=None, metadata={"help": "Embed compositions of crystals and of formulas by one map. Default no."}
     )
+    shared_density: bool | None = field(
+        default=None, metadata={"help": "Embed densities of crystals and in texts by one map. Default no."}
+    )
     projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
 
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})
@@ -74,6 +77,9 @@ class PretrainArguments:
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
     short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, a crystal system, or a use."})
     query_probability: float = field(default=0.0, metadata={"help": "Search phrases: a few traits, a class, a use."})
+    twin_share: float = field(
+        default=0.0, metadata={"help": "Share of a batch that is expanded versions of its other crystals."}
+    )
     max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
 
     loss: str = field(default="info_nce", metadata={"help": "info_nce, jensen_shannon or sigmoid."})
@@ -129,15 +135,16 @@ class PretrainArguments:
         for name in ("chunk_size", "save_steps", "max_steps", "limit", "steps_per_epoch", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
-        for name in ("masked_probability", "short_probability", "query_probability", "text_dropout", "warmup_ratio"):
+        shares = ("masked_probability", "short_probability", "query_probability", "text_dropout", "warmup_ratio")
+        for name in (*shares, "twin_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ClacInputError(f"{name}={getattr(self, name)} must be a share, 0 to 1")
         if self.short_probability + self.query_probability + self.masked_probability > 1:
             raise ClacInputError("short_probability, query_probability and masked_probability add up to more than 1")
         if self.objective_settings().phrases and not self.short_probability + self.query_probability:
             raise ClacInputError("a term with phrases needs short_probability or query_probability, their shares")
-        if self.shared_composition and self.token_values is False:
-            raise ClacInputError("shared_composition needs token_values")
+        if (self.shared_composition or self.shared_density) and self.token_values is False:
+            raise ClacInputError("shared_composition and shared_density need token_values")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
         if self.on_error not in ("raise", "skip"):

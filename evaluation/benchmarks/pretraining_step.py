@@ -1,157 +1,229 @@
 """
-Where the time of a pre-training step goes: making the batch, graph side, text tower, the rest; and its operators.
+Where the time of a pre-training step with augmented copies goes: data, graph tower, text tower, optimiser.
 
-    python -m evaluation.benchmarks.pretraining_step
+    python -m evaluation.benchmarks.pretraining_step --recipe train/recipes/clac-mini.yaml --threads 2
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration, set_seed
 from rich.console import Console
 from rich.table import Table
-from torch.profiler import ProfilerActivity, profile
+from torch import nn
 
-from evaluation.benchmarks.alternatives import timed
-from modeling_clac.paths import DEFAULT_MODEL
-from modeling_clac.structures_clac import ClacInputError
+from evaluation.benchmarks.common import require_positive, write_figures
 from train.arguments import parse_arguments, run_script
-from train.objective import ContrastiveObjective, backward_in_chunks
-from train.pretrain import build_batches, parameter_groups
+from train.objective import ContrastiveObjective
+from train.pretrain import build_batches, choose_precision, parameter_groups
 from train.recipe import PretrainArguments
 from train.towers import build_model
 
-TWO_VIEWS = ["crystal-text", "crystal'-text", "crystal-text'", "crystal'-text'", "crystal-crystal'", "text-text'"]
+PARTS = ("data", "graph tower", "text tower", "losses and heads", "optimiser")
+# All terms between and within the modalities, so that both crystals and texts come with copies.
+TERMS = ["crystal-text", "crystal'-text", "crystal-text'", "crystal'-text'", "crystal-crystal'", "text-text'"]
 
 
 @dataclass
 class StepArguments:
-    """Arguments of the benchmark of a pre-training step."""
+    """Arguments of the step benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe whose step is taken."})
-    model: str = field(default=str(DEFAULT_MODEL), metadata={"help": "Checkpoint to start from."})
-    terms: list[str] = field(
-        default_factory=lambda: list(TWO_VIEWS), metadata={"help": "Contrastive terms; default those of two views."}
-    )
-    batch_size: int = field(default=64, metadata={"help": "Pairs a step."})
-    steps: int = field(default=4, metadata={"help": "Steps timed, after one that is not; the median counts."})
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs a step; 0: the recipe's."})
+    limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
+    steps: int = field(default=8, metadata={"help": "Steps timed, after one to warm up; the median counts."})
     threads: int = field(default=2, metadata={"help": "Threads of torch."})
-    operators: int = field(default=12, metadata={"help": "Operators listed, the most expensive ones."})
+    profile: bool = field(default=True, metadata={"help": "Also print the operators of one step by torch.profiler."})
+    output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
-def part_seconds(objective: ContrastiveObjective, batch: dict[str, Any]) -> dict[str, float]:
-    """Seconds of the forward and backward passes of the `graph` and the `text` tower alone, for all of the batch."""
-    model = objective.model
-    towers: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "graph": lambda chunk: model.graph_model(**chunk["graphs"]).pooler_output,
-        "text": lambda chunk: model.pool_text(**chunk["tokens"]).pooler_output,
-    }
-    seconds = {}
-    for name, tower in towers.items():
-        seconds[name], _ = timed(partial(_there_and_back, tower, batch["chunks"]))
-        objective.zero_grad()
-    return seconds
+class Stopwatch:
+    """Seconds of named parts. A part that starts within another one is not counted there."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._running: list[str] = []
+        self._since = time.perf_counter()
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] = self.seconds.get(self._running[-1], 0.0) + now - self._since
+        self._since = now
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        self._charge()
+        self._running.append(name)
+        yield
+        self._charge()
+        self._running.pop()
+
+    def charge_to(self, name: str) -> None:
+        """From now on the time belongs to `name`, instead of to the innermost part."""
+        self._charge()
+        self._running[-1] = name
 
 
-def _there_and_back(tower: Callable[[dict[str, Any]], Any], chunks: list[dict[str, Any]]) -> None:
-    for chunk in chunks:
-        tower(chunk).sum().backward()
+class _Mark(torch.autograd.Function):
+    """Leaves tensors as they are; in backward, calls `reached` when their gradients are there."""
+
+    @staticmethod
+    def forward(context: Any, reached: Callable[[], None], x: torch.Tensor) -> torch.Tensor:
+        context.reached = reached
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:  # type: ignore[override]
+        context.reached()
+        return None, gradient
 
 
-def operator_table(step: Callable[[], Any], count: int) -> list[tuple[str, int, float]]:
-    """(operator, calls, share of the time) of the `count` operators of a step that take longest by themselves."""
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        step()
-    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    return [(event.key, event.count, event.self_cpu_time_total / total) for event in events[:count]]
-
-
-def run(arguments: StepArguments) -> dict[str, float]:
+def watch_tower(tower: nn.Module, name: str, stopwatch: Stopwatch) -> None:
     """
-    Measures and prints.
-
-    Returns:
-        Median seconds of `data` (narrating, tokenising, augmenting, collating), `step` (all the rest of a step), of it
-        `graph` and `text`; `pairs_per_second`; and `graph_and_data`, their share of data and step.
-
-    Raises:
-        ClacInputError: an argument is out of range, or the recipe or the checkpoint is missing.
+    Charges forward and backward of a tower to `name`. Backward runs through the towers one after the other, since each
+    starts with the gradient of its last output and autograd takes the latest operation first.
     """
-    for name in ("batch_size", "steps", "threads", "operators"):
-        if getattr(arguments, name) < 1:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
-    torch.set_num_threads(arguments.threads)
+    forward = tower.forward
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        with stopwatch.part(name):
+            output = forward(*args, **kwargs)
+            for key in ("pooler_output", "last_hidden_state"):
+                if isinstance(output.get(key), torch.Tensor):
+                    output[key] = _Mark.apply(lambda: stopwatch.charge_to(name), output[key])
+        return output
+
+    tower.forward = watched  # type: ignore[method-assign]
+
+
+def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer, Any]:
+    """The accelerator, objective, optimiser and batches of pre-training with the recipe."""
+    recipe = parse_arguments(PretrainArguments, [arguments.recipe])
     recipe = replace(
-        parse_arguments(PretrainArguments, [arguments.recipe]),
+        recipe,
         terms=arguments.terms,
-        init_checkpoint=arguments.model,
-        batch_size=arguments.batch_size,
-        limit=arguments.batch_size * (arguments.steps + 1),
+        text_model_path=arguments.text_model_path,
+        batch_size=arguments.batch_size or recipe.batch_size,
+        limit=arguments.limit,
     )
-    torch.manual_seed(recipe.seed)
-    accelerator = Accelerator()
+    accelerator = Accelerator(
+        mixed_precision=choose_precision(recipe.mixed_precision),
+        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
+    )
+    set_seed(recipe.seed)
     model, processor = build_model(recipe)
-    objective = ContrastiveObjective(model, recipe.objective_settings()).train()
-    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
     batches = build_batches(recipe, processor, accelerator)
+    objective: nn.Module = ContrastiveObjective(model, recipe.objective_settings())
+    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
+    objective, optimizer = accelerator.prepare(objective, optimizer)
+    objective.train()
+    return accelerator, objective, optimizer, batches
 
-    def step(batch: dict[str, Any]) -> None:
-        backward_in_chunks(objective, accelerator, batch["chunks"], batch["labels"])
+
+def endless(batches: Any) -> Iterator[dict[str, Any]]:
+    """Epoch after epoch."""
+    epoch = 0
+    while True:
+        yield from batches.epoch(epoch)
+        epoch += 1
+
+
+def one_step(
+    accelerator: Accelerator,
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: dict[str, Any],
+    stopwatch: Stopwatch,
+) -> None:
+    """Forward, backward and update of a batch in one chunk, as `train.pretrain` makes them."""
+    with stopwatch.part("losses and heads"):
+        loss = objective(inputs["chunks"][0], inputs["labels"])["loss"]
+        accelerator.backward(loss)
+    with stopwatch.part("optimiser"):
+        accelerator.clip_grad_norm_(objective.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
-    # Narratives are written and tokenised for an epoch at once, so batches are timed by the epoch.
-    epoch_seconds, drawn = timed(lambda: list(batches.epoch(0)))
-    step(drawn[0])
-    whole, parts = [], []
-    for batch in drawn[1:]:
-        whole.append(timed(partial(step, batch))[0])
-        parts.append(part_seconds(objective, batch))
-    result = {"data": epoch_seconds / len(drawn), "step": median(whole)}
-    result |= {name: median(part[name] for part in parts) for name in ("graph", "text")}
-    both = result["data"] + result["step"]
-    result["pairs_per_second"] = arguments.batch_size / both
-    result["graph_and_data"] = (result["data"] + result["graph"]) / both
-    _print(result, operator_table(lambda: step(drawn[-1]), arguments.operators), arguments, len(recipe.terms))
-    return result
+
+def run(arguments: StepArguments) -> dict[str, Any]:
+    """
+    Measures and prints. Returns seconds and share of each of `PARTS`.
+
+    Raises:
+        ClacInputError: an argument is out of range, or the data are too few.
+    """
+    require_positive(arguments, "steps", "threads")
+    torch.set_num_threads(arguments.threads)
+    accelerator, objective, optimizer, batches = prepare(arguments)
+    model: Any = accelerator.unwrap_model(objective).model
+    source, stopwatch = endless(batches), Stopwatch()
+    watch_tower(model.graph_model, "graph tower", stopwatch)
+    watch_tower(model.text_model, "text tower", stopwatch)
+    runs = []
+    per_epoch = _seconds_of_texts(batches) / len(batches)
+    for _ in range(arguments.steps + 1):
+        stopwatch.seconds = {}
+        with stopwatch.part("data"):
+            inputs = next(source)
+        one_step(accelerator, objective, optimizer, inputs, stopwatch)
+        runs.append(stopwatch.seconds)
+    seconds = {part: median(run[part] for run in runs[1:]) for part in PARTS}
+    # Texts are written and split into tokens for a whole epoch at once; each step gets its share.
+    seconds["data"] += per_epoch
+    return _report(arguments, seconds, batches, lambda: one_step(accelerator, objective, optimizer, inputs, stopwatch))
 
 
-def _print(
-    result: dict[str, float], operators: list[tuple[str, int, float]], arguments: StepArguments, terms: int
-) -> None:
-    both = result["data"] + result["step"]
-    rest = result["step"] - result["graph"] - result["text"]
+def _seconds_of_texts(batches: Any) -> float:
+    """Seconds to write and tokenise the texts of an epoch."""
+    started = time.perf_counter()
+    texts = [batches.style.write(record, (batches.seed, 1)).text for record in batches.records]
+    batches.collator.tokenize(texts)
+    return time.perf_counter() - started
+
+
+def _report(
+    arguments: StepArguments, seconds: dict[str, float], batches: Any, step: Callable[[], None]
+) -> dict[str, Any]:
+    console, total = Console(), sum(seconds.values())
+    if arguments.profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            step()
+        columns = profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40)
+        console.print(columns, highlight=False, soft_wrap=True)
     table = Table(
-        title=f"a step of {arguments.batch_size} pairs, {terms} term(s), {arguments.threads} thread(s), median of "
-        f"{arguments.steps}"
+        title=f"a step of {batches.batch_size} pairs with copies, {arguments.threads} thread(s)",
+        caption=f"median of {arguments.steps} steps",
     )
     for column in ("", "seconds", "share"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, seconds in (
-        ("texts, copies, collation", result["data"]),
-        ("graph tower, forward and backward", result["graph"]),
-        ("text tower, forward and backward", result["text"]),
-        ("projections, losses, optimiser", rest),
-    ):
-        table.add_row(name, f"{seconds:.2f}", f"{seconds / both:.0%}")
-    console = Console(highlight=False)
+        table.add_column(column, justify="left" if not column else "right")
+    shares = {part: value / total for part, value in seconds.items()}
+    for part, value in seconds.items():
+        table.add_row(part, f"{value:.3f}", f"{shares[part]:.1%}")
+    beside_text = shares["data"] + shares["graph tower"]
+    table.add_section()
+    table.add_row("data + graph tower", f"{seconds['data'] + seconds['graph tower']:.3f}", f"{beside_text:.1%}")
+    table.add_row("step", f"{total:.3f}", f"{batches.batch_size / total:.1f} pairs/s")
     console.print(table)
-    console.print(
-        f"{result['pairs_per_second']:.1f} pairs/s; graph side and data take {result['graph_and_data']:.0%} of the step"
-    )
-    listed = Table(title="torch.profiler, one step, time of the operator itself")
-    for column in ("operator", "calls", "share"):
-        listed.add_column(column, justify="left" if column == "operator" else "right")
-    for name, calls, share in operators:
-        listed.add_row(name, f"{calls:,}", f"{share:.1%}")
-    console.print(listed)
+    figures = {
+        "seconds": seconds,
+        "shares": shares,
+        "data_and_graph_share": beside_text,
+        "pairs_per_second": batches.batch_size / total,
+        "arguments": asdict(arguments),
+    }
+    write_figures(figures, arguments.output)
+    return figures
 
 
 if __name__ == "__main__":

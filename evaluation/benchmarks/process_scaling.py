@@ -1,128 +1,130 @@
 """
-Pairs per second of pre-training with two processes of one thread each, against one process with one thread.
+Pairs per second of pre-training with several processes of one thread each, against one process of one thread.
 
-    python -m evaluation.benchmarks.process_scaling
+    python -m evaluation.benchmarks.process_scaling --recipe train/recipes/clac-mini.yaml
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from rich.console import Console
 from rich.table import Table
 
-from modeling_clac.paths import DEFAULT_MODEL
+from evaluation.benchmarks.common import require_positive, write_figures
+from evaluation.benchmarks.pretraining_step import StepArguments, Stopwatch, endless, one_step, prepare
 from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments, run_script
-from train.objective import ContrastiveObjective, backward_in_chunks
-from train.pretrain import build_batches, parameter_groups
-from train.recipe import PretrainArguments
-from train.towers import build_model
-
-_RESULT = "pairs_per_second="
+from train.arguments import run_script
 
 
 @dataclass
 class ScalingArguments:
-    """Arguments of the benchmark of two processes."""
+    """Arguments of the scaling benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe whose steps are taken."})
-    model: str = field(default=str(DEFAULT_MODEL), metadata={"help": "Checkpoint to start from."})
-    batch_size: int = field(default=32, metadata={"help": "Pairs a step and process."})
-    steps: int = field(default=6, metadata={"help": "Steps timed, after one that is not."})
-    repeats: int = field(default=3, metadata={"help": "Runs with one and with two processes; the median counts."})
-    worker: bool = field(default=False, metadata={"help": "Be one of the processes, as the benchmark starts them."})
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    terms: list[str] = field(default_factory=lambda: ["crystal-text"], metadata={"help": "Contrastive terms."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs a step and process; 0: the recipe's."})
+    limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
+    processes: int = field(default=2, metadata={"help": "Processes compared with one."})
+    steps: int = field(default=6, metadata={"help": "Steps timed, after two to warm up."})
+    repeats: int = field(default=3, metadata={"help": "Alternating launches of both; the best counts."})
+    worker_output: str | None = field(default=None, metadata={"help": "Of the processes that are launched."})
+    output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
 def work(arguments: ScalingArguments) -> None:
-    """Takes the steps as one of the processes; the first one prints the pairs per second of all."""
+    """One of the processes: trains, and the first one writes the pairs per second of all to `worker_output`."""
     torch.set_num_threads(1)
-    accelerator = Accelerator()
-    recipe = replace(
-        parse_arguments(PretrainArguments, [arguments.recipe]),
-        init_checkpoint=arguments.model,
-        batch_size=arguments.batch_size,
-        limit=arguments.batch_size * accelerator.num_processes * (arguments.steps + 1),
-    )
-    torch.manual_seed(recipe.seed)
-    model, processor = build_model(recipe)
-    objective = ContrastiveObjective(model, recipe.objective_settings()).train()
-    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
-    prepared, optimizer = accelerator.prepare(objective, optimizer)
-    started = 0.0
-    for place, batch in enumerate(build_batches(recipe, processor, accelerator).epoch(0)):
-        if place == 1:
-            accelerator.wait_for_everyone()
-            started = time.perf_counter()
-        backward_in_chunks(prepared, accelerator, batch["chunks"], batch["labels"])
-        optimizer.step()
-        optimizer.zero_grad()
-    accelerator.wait_for_everyone()
-    pairs = arguments.batch_size * accelerator.num_processes * arguments.steps
-    accelerator.print(f"{_RESULT}{pairs / (time.perf_counter() - started)}")
+    names = ("recipe", "terms", "text_model_path", "batch_size", "limit")
+    step_arguments = StepArguments(**{name: getattr(arguments, name) for name in names})
+    accelerator, objective, optimizer, batches = prepare(step_arguments)
+    expected = int(os.environ["WORLD_SIZE"])
+    if accelerator.num_processes != expected:
+        raise RuntimeError(f"{accelerator.num_processes} process(es) joined, {expected} were started")
+    source, seconds = endless(batches), []
+    for _ in range(arguments.steps + 2):
+        started = time.perf_counter()
+        one_step(accelerator, objective, optimizer, next(source), Stopwatch())
+        # The gradients were averaged over the processes, so none is ahead of the others by more than a step.
+        seconds.append(time.perf_counter() - started)
+    if accelerator.is_main_process:
+        # The median leaves out the step at which an epoch starts and its texts are written.
+        rate = batches.batch_size * accelerator.num_processes / median(seconds[2:])
+        Path(str(arguments.worker_output)).write_text(json.dumps({"rate": rate, "batch_size": batches.batch_size}))
+    accelerator.end_training()
 
 
-def rate(processes: int, arguments: ScalingArguments) -> float:
+def launch(arguments: ScalingArguments, processes: int) -> dict[str, Any]:
     """
-    Pairs per second of that many processes, each with one thread.
+    `rate` in pairs per second of so many processes on this machine, and their `batch_size`.
 
     Raises:
-        ClacInputError: the processes failed; with their last line.
+        ClacInputError: the processes fail.
     """
-    words = [f"--{entry.name}={getattr(arguments, entry.name)}" for entry in fields(arguments) if entry.type != "bool"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
-    done = subprocess.run(
-        [*launch, "-m", "evaluation.benchmarks.process_scaling", *words, "--worker"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    found = [line for line in done.stdout.splitlines() if line.startswith(_RESULT)]
-    if done.returncode or not found:
-        lines = [line for line in done.stderr.splitlines() if "Error" in line] or ["no output"]
-        raise ClacInputError(f"{processes} process(es) failed: {lines[0]}")
-    return float(found[0].removeprefix(_RESULT))
+    with tempfile.TemporaryDirectory() as directory:
+        result = Path(directory) / "rate.json"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+        command += ["evaluation.benchmarks.process_scaling", f"--worker_output={result}"]
+        for name in ("recipe", "text_model_path", "batch_size", "limit", "steps"):
+            if getattr(arguments, name) is not None:
+                command += [f"--{name}", str(getattr(arguments, name))]
+        command += ["--terms", *arguments.terms]
+        environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode or not result.exists():
+            lines = done.stderr.strip().splitlines()
+            reason = next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "no message")
+            raise ClacInputError(f"{processes} process(es) failed: {reason}")
+        return json.loads(result.read_text())
 
 
 def run(arguments: ScalingArguments) -> dict[str, Any] | None:
     """
-    Measures and prints.
-
-    Returns:
-        Pairs per second of `one` and `two` processes and their median `ratio`.
+    Measures and prints. Returns the pairs per second of one process and of several, and their ratio; in a process that
+    was launched by another, nothing.
 
     Raises:
-        ClacInputError: an argument is out of range, or the processes failed.
+        ClacInputError: an argument is out of range, or a process fails.
     """
-    if arguments.worker:
+    require_positive(arguments, "processes", "steps", "repeats")
+    if arguments.worker_output is not None:
         work(arguments)
         return None
-    for name in ("batch_size", "steps", "repeats"):
-        if asdict(arguments)[name] < 1:
-            raise ClacInputError(f"--{name} {asdict(arguments)[name]}: must be at least 1")
-    # Side by side, so that a busy machine slows both.
-    runs = [(rate(1, arguments), rate(2, arguments)) for _ in range(arguments.repeats)]
-    result = {
-        "one": median(one for one, _ in runs),
-        "two": median(two for _, two in runs),
-        "ratio": median(two / one for one, two in runs),
-    }
-    table = Table(title=f"{arguments.batch_size} pairs a step and process, median of {arguments.repeats}")
-    for column in ("processes, one thread each", "pairs/s", "ratio"):
+    counts, size = (1, arguments.processes), 0
+    rates: dict[int, list[float]] = {count: [] for count in counts}
+    for _ in range(arguments.repeats):
+        for count in counts:
+            result = launch(arguments, count)
+            rates[count].append(result["rate"])
+            size = result["batch_size"]
+    best = {count: max(rates[count]) for count in counts}
+    table = Table(
+        title=f"pre-training, {size} pairs a process, one thread each",
+        caption=f"best of {arguments.repeats} alternating launches of {arguments.steps} steps",
+    )
+    for column in ("processes", "pairs/s", "times one process"):
         table.add_column(column, justify="right")
-    table.add_row("1", f"{result['one']:.1f}", "1")
-    table.add_row("2", f"{result['two']:.1f}", f"{result['ratio']:.2f}")
+    for count in counts:
+        table.add_row(str(count), f"{best[count]:.1f}", f"{best[count] / best[1]:.2f}")
     Console().print(table)
-    return result
+    figures = {
+        "pairs_per_second": {str(count): best[count] for count in counts},
+        "ratio": best[arguments.processes] / best[1],
+        "arguments": asdict(arguments),
+    }
+    write_figures(figures, arguments.output)
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""What the benchmarks share: the crystals, alternating runs, and the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.tables import bundled_crystals
+
+
+def require_positive(arguments: Any, *names: str) -> None:
+    """
+    Raises:
+        ClacInputError: one of the named arguments is less than 1.
+    """
+    for name in names:
+        if getattr(arguments, name) < 1:
+            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
+
+
+def draw_crystals(count: int, seed: int) -> list[str]:
+    """CIFs of `count` crystals of the bundled data set in random order; 0: all of them."""
+    cifs = bundled_crystals()["cif"].to_pylist()
+    return [cifs[row] for row in np.random.default_rng(seed).permutation(len(cifs))[: count or None]]
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Wall time in seconds."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def write_figures(figures: Mapping[str, Any], output: str | None) -> None:
+    """Writes JSON if a path is given."""
+    if output is not None:
+        path = Path(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    Several ways to do the same work, the first of them ours.
+
+    Attributes:
+        seconds: of every run of each way. count: crystals that a run deals with.
+    """
+
+    seconds: dict[str, list[float]]
+    count: int
+
+    @classmethod
+    def measure(cls, ways: Mapping[str, Callable[[], Any]], count: int, repeats: int) -> Comparison:
+        """The ways take turns, so that a busy machine slows all of them."""
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(repeats):
+            for name, way in ways.items():
+                seconds[name].append(timed(way))
+        return cls(seconds, count)
+
+    def report(self, title: str) -> dict[str, Any]:
+        """Prints a table of rates and ratios. Returns `count` and, of each way, its seconds, rate and ratio to ours."""
+        ours = next(iter(self.seconds))
+        table = Table(title=title, caption=f"best of {len(self.seconds[ours])} alternating runs")
+        for column in ("", "seconds", "crystals/s", f"times as long as {ours}", "range"):
+            table.add_column(column, justify="left" if not column else "right")
+        ways = {}
+        for name, runs in self.seconds.items():
+            ratios = [run / own for run, own in zip(runs, self.seconds[ours], strict=True)]
+            ways[name] = {
+                "seconds": min(runs),
+                "per_second": self.count / min(runs),
+                "ratio": min(runs) / min(self.seconds[ours]),
+                "ratio_median": median(ratios),
+            }
+            figures, spread = ways[name], f"{min(ratios):.1f}-{max(ratios):.1f}"
+            table.add_row(
+                name,
+                f"{figures['seconds']:.3f}",
+                f"{figures['per_second']:,.0f}",
+                f"{figures['ratio']:.1f}",
+                "" if name == ours else spread,
+            )
+        Console().print(table)
+        return {"count": self.count, "ways": ways}
