@@ -1,0 +1,276 @@
+"""
+Crystal-text pairs from papers: finds the materials that paragraphs speak of and pairs them with crystals.
+
+    python -m datasets_scripts.literature --corpus paragraphs.parquet --output_dir runs/literature
+
+Corpora are parquet files or JSON lines with `doi`, `title` and `text`; `doc_id`, `licence`, `source` and `date` are
+kept.
+`python -m datasets_scripts.paragraphs` fetches abstracts from OpenAlex and arXiv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm.auto import tqdm
+
+from datasets_scripts.cards import CardText, write_card
+from datasets_scripts.corpus import Corpus
+from datasets_scripts.matching import Catalogue, match_document
+from datasets_scripts.records import SPLITS, Records, Report, require_shards, split_of
+from datasets_scripts.shards import ShardWriter, build_shards, read_reports, shard_file, write_report
+from modeling_clac.paths import ASSETS
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+from train.provenance import git_commit
+
+_PAIR_COLUMNS: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "doi": pa.string(),
+    "title": pa.string(),
+    "licence": pa.string(),
+    "corpus": pa.string(),
+    "date": pa.string(),
+    "matched": pa.string(),
+    "matched_as": pa.string(),
+    "matched_start": pa.int32(),
+    "matched_end": pa.int32(),
+    "polymorph": pa.string(),
+    "paragraph": pa.int64(),
+}
+_MEANINGS = {
+    "text": "the paragraph, subscripts of formulas as plain digits",
+    "doi": "of the paper",
+    "title": "of the paper",
+    "licence": "of the paragraph, as its corpus states it",
+    "corpus": "where the paragraph comes from",
+    "date": "of the paper, as its corpus states it",
+    "matched": "the words that name the material",
+    "matched_as": "`formula`, `name`, or `abbreviation` that the document introduced",
+    "matched_start": "first character of `matched` in `text`",
+    "matched_end": "behind the last character of `matched` in `text`",
+    "polymorph": "`only one` of that composition is known, `stated` in the text, or `most stable` taken",
+    "paragraph": "number of the paragraph in the corpus",
+}
+_MATCHES = "matches"
+
+
+@dataclass
+class LiteratureArguments:
+    """Arguments of the literature pairs."""
+
+    corpus: list[str] = field(metadata={"help": "Files of paragraphs: parquet or JSON lines, read in this order."})
+    output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
+    crystals: str = field(
+        default=str(ASSETS / "mp-crystals"), metadata={"help": "Parquet file or directory of crystals and properties."}
+    )
+    max_materials: int = field(default=6, metadata={"help": "Leave out paragraphs that speak of more materials."})
+    max_per_crystal: int = field(default=32, metadata={"help": "Paragraphs of one crystal, at most."})
+    max_per_paper: int = field(default=8, metadata={"help": "Pairs from one paper, at most."})
+    similarity: float = field(default=0.8, metadata={"help": "Paragraphs this alike count as one (Jaccard, 5 words)."})
+    max_characters: int = field(default=20_000, metadata={"help": "Leave out longer paragraphs."})
+    seed: int = field(default=0, metadata={"help": "Seed of which pairs the caps keep, and of new splits."})
+    on_error: str = field(default="raise", metadata={"help": "Unusable rows: raise, or skip (they are counted)."})
+    shard: int | None = field(default=None, metadata={"help": "Match the papers of this shard only, from 0."})
+    num_shards: int = field(default=1, metadata={"help": "Shards that the papers are dealt to."})
+    executor: str = field(default="local", metadata={"help": "local, or ray."})
+    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("raise", "skip"):
+            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
+        for name in ("max_materials", "max_per_crystal", "max_per_paper", "max_characters", "workers"):
+            if getattr(self, name) < 1:
+                raise ClacInputError(f"--{name} {getattr(self, name)}: must be at least 1")
+        if not 0.0 < self.similarity <= 1.0:
+            raise ClacInputError(f"--similarity {self.similarity}: must be above 0, and 1 at most")
+
+
+_MATCH_SCHEMA = pa.schema(
+    [("crystal", pa.int64()), *((name, kind) for name, kind in _PAIR_COLUMNS.items()), ("document", pa.string())]
+)
+
+
+def match_shard(arguments: LiteratureArguments, shard: int) -> Report:
+    """Writes the matches of the papers of one shard, and the report of it."""
+    report = Report()
+    catalogue = Catalogue(record for _, record in Records(Path(arguments.crystals)).rows())
+    if catalogue.unread:
+        report.count("crystals left out: formula not readable", catalogue.unread)
+    corpus = Corpus([Path(file) for file in arguments.corpus], arguments.max_characters, arguments.on_error)
+    directory = Path(arguments.output_dir) / _MATCHES
+    # All shards read the corpus, and all but the first without counting it again.
+    read = Report()
+    with (
+        ShardWriter(directory, shard, arguments.num_shards, _MATCH_SCHEMA) as writer,
+        tqdm(desc="paragraphs", unit="", disable=None) as bar,
+    ):
+        for document in corpus.documents(read):
+            bar.update(len(document))
+            if zlib.crc32(document[0].document.encode()) % arguments.num_shards != shard:
+                continue
+            for paragraph, pair in match_document(document, catalogue, report, arguments.max_materials):
+                row = {
+                    "crystal": pair.row,
+                    "text": pair.text,
+                    "doi": paragraph.doi,
+                    "title": paragraph.title,
+                    "licence": paragraph.licence,
+                    "corpus": paragraph.source,
+                    "date": paragraph.date,
+                    "matched": pair.mention.text,
+                    "matched_as": pair.mention.kind,
+                    "matched_start": pair.mention.start,
+                    "matched_end": pair.mention.end,
+                    "polymorph": pair.how,
+                    "paragraph": paragraph.position,
+                    "document": paragraph.document,
+                }
+                report.count("pairs found")
+                writer.add("pairs", row)
+    if shard == 0:
+        report.merge(read)
+    write_report(directory, shard, arguments.num_shards, report)
+    return report
+
+
+def join_matches(arguments: LiteratureArguments, report: Report) -> None:
+    """
+    Leaves out near-duplicates and what is over the caps, and writes the data set. The matches of all shards together
+    are put in the order of the corpus first, so their number makes no difference.
+    """
+    matches = _read_matches(arguments)
+    kept = _within_caps(_distinct(matches, arguments.similarity, report), arguments, report)
+    records = Records(Path(arguments.crystals))
+    wanted = {row["crystal"] for row in kept}
+    crystals = {place: record for place, (_, record) in enumerate(records.rows()) if place in wanted}
+    own = pq.ParquetFile(records.files[0]).schema_arrow.remove_metadata()
+    columns = [entry for entry in own if entry.name not in (*_PAIR_COLUMNS, "split")]
+    schema = pa.schema([*columns, *_PAIR_COLUMNS.items(), ("split", pa.string())])
+    with ShardWriter(Path(arguments.output_dir), 0, 1, schema) as writer:
+        for row in kept:
+            record = crystals[row["crystal"]]
+            given = record.get("split")
+            split = given if given in SPLITS else split_of(record["formula"], arguments.seed)
+            report.count(split)
+            report.count(f"polymorph: {row['polymorph']}")
+            report.count(f"matched as: {row['matched_as']}")
+            writer.add(split, {**record, **{name: row[name] for name in _PAIR_COLUMNS}, "split": split})
+
+
+def _read_matches(arguments: LiteratureArguments) -> list[dict[str, Any]]:
+    directory = Path(arguments.output_dir) / _MATCHES
+    files = [shard_file(directory, "pairs", shard, arguments.num_shards) for shard in range(arguments.num_shards)]
+    rows = [row for file in files if file.exists() for row in pq.read_table(file).to_pylist()]
+    return sorted(rows, key=lambda row: (row["paragraph"], row["matched_start"]))
+
+
+def _distinct(matches: Iterable[dict[str, Any]], similarity: float, report: Report) -> Iterator[dict[str, Any]]:
+    """Without paragraphs that nearly repeat an earlier one (MinHash with locality-sensitive hashing)."""
+    try:
+        from datasketch import MinHash, MinHashLSH
+    except ImportError:
+        raise ClacInputError("near-duplicates are found with datasketch: pip install 'clac[data]'") from None
+    index = MinHashLSH(threshold=similarity, num_perm=64)
+    repeated: dict[int, bool] = {}
+    for row in matches:
+        paragraph = row["paragraph"]
+        if paragraph not in repeated:
+            words = row["text"].lower().split()
+            sketch = MinHash(num_perm=64)
+            sketch.update_batch([" ".join(words[k : k + 5]).encode() for k in range(max(1, len(words) - 4))])
+            repeated[paragraph] = bool(index.query(sketch))
+            if repeated[paragraph]:
+                report.count("paragraphs left out: nearly the same as another")
+            else:
+                index.insert(str(paragraph), sketch)
+        if not repeated[paragraph]:
+            yield row
+
+
+def _within_caps(
+    matches: Iterable[dict[str, Any]], arguments: LiteratureArguments, report: Report
+) -> list[dict[str, Any]]:
+    """Which pairs stay is drawn, since the first paragraphs of a paper are alike."""
+
+    def lot(row: dict[str, Any]) -> bytes:
+        return hashlib.sha256(f"{arguments.seed} {row['paragraph']} {row['crystal']}".encode()).digest()
+
+    of_crystal: Counter[int] = Counter()
+    of_paper: Counter[str] = Counter()
+    kept = []
+    for row in sorted(matches, key=lot):
+        if of_paper[row["document"]] >= arguments.max_per_paper:
+            report.count("pairs left out: enough of that paper")
+        elif of_crystal[row["crystal"]] >= arguments.max_per_crystal:
+            report.count("pairs left out: enough of that crystal")
+        else:
+            of_paper[row["document"]] += 1
+            of_crystal[row["crystal"]] += 1
+            kept.append(row)
+    return sorted(kept, key=lambda row: (row["paragraph"], row["matched_start"]))
+
+
+def card_text(arguments: LiteratureArguments) -> CardText:
+    """The words of the card."""
+    return CardText(
+        title="Crystals and paragraphs of papers",
+        summary=(
+            "Paragraphs of scientific papers, each with a crystal of a material that it speaks of. Formulas, names and "
+            "the abbreviations that a paper introduces are recognised; doped and non-stoichiometric materials are not "
+            "paired."
+        ),
+        provenance=(
+            f"`datasets_scripts.literature`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Splits share "
+            "no formula. A paragraph may be paired with crystals of several splits; leave such paragraphs out of an "
+            "evaluation of texts."
+        ),
+        limits=(
+            "A formula in a paragraph says that the material is spoken of, not that the paragraph describes it. Where "
+            "the text does not say which polymorph it means, the most stable one was taken (column `polymorph`). The "
+            "licence is that of each paragraph (column `licence`)."
+        ),
+        licence="other",
+        citations=(
+            "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
+            "Multimodal Representation of Materials Knowledge, arXiv 2502.16451",
+        ),
+        columns=_MEANINGS,
+        tags=("materials-science", "crystals", "scientific-papers"),
+    )
+
+
+def build(arguments: LiteratureArguments) -> None:
+    """
+    Matches the shards asked for; the data set and its card are written when all of them are there.
+
+    Raises:
+        ClacInputError: an argument, a file or a row is unusable, or a package is missing.
+    """
+    shards = require_shards(arguments.shard, arguments.num_shards)
+    build_shards(match_shard, arguments, shards, arguments.executor, arguments.workers)
+    report = read_reports(Path(arguments.output_dir) / _MATCHES, arguments.num_shards)
+    if report is None:
+        print("the data set is written with the last shard")
+        return
+    join_matches(arguments, report)
+    directory = Path(arguments.output_dir)
+    if not any(directory.glob("*.parquet")):
+        raise ClacInputError(f"no pair in {report.counts.get('paragraphs', 0):,} paragraphs; nothing is written")
+    write_card(directory, card_text(arguments), report)
+    for name, number in sorted(report.counts.items()):
+        print(f"{name}: {number:,}")
+    for reason in report.left_out:
+        print(f"left out: {reason}")
+
+
+if __name__ == "__main__":
+    run_script(LiteratureArguments, build)

@@ -1,0 +1,199 @@
+"""Which materials a paragraph speaks of: formulas, names, and the abbreviations that its document gave them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from datasets_scripts.formulas import Composition, read_formula
+from datasets_scripts.material_names import Named, binary_name, longest_common_name
+
+# A word that begins like a formula; what follows it behind a sign belongs to it where it holds amounts or variables.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9.])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
+)
+_WORD = re.compile(r"[A-Za-zü]+(?:\((?P<roman>[IV]+)\))?")
+_DOPED_BEFORE = re.compile(r"(?:\b|-)(?:doped|substituted|alloyed|intercalated)\s+$|[A-Z][a-z]?\d?\+?:\s?$")
+_DOPED_BEHIND = re.compile(r"^\s?:\s?[A-Z]|^[-\s](?:doped|substituted|alloyed)\b")
+_NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
+_GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
+_HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
+# `fluorite-type oxides` are no fluorite, and silicon vacancies no silicon.
+_TYPE_BEHIND = re.compile(r"^(?:[-\s](?:type|like|structured?|related|derived)|\s(?:structures?|famil(?:y|ies)))\b")
+_ATOMS_BEHIND = re.compile(
+    r"^[-\s](?:vacanc|atom|ion\b|ions\b|dop|content|concentration|impurit|interstitial|isotope|donor|acceptor|adatom"
+    r"|antisite|site|precursor|target|flux|source)"
+)
+# Words in front of a name that make another substance of it.
+_STABILISED = re.compile(r"\b(?:[a-z]+-)?(?:stabili[sz]ed|modified|doped|substituted|mixed)\s+$")
+_ABBREVIATION = re.compile(r"^\s?[(\[]\s?([A-Z][A-Za-z0-9]{1,7})[,;)\]]")
+_CONTEXT = 24
+
+
+@dataclass(frozen=True)
+class Mention:
+    """
+    Attributes:
+        start, end: where it stands in the flattened paragraph. text: the words. composition: what it means.
+        space_groups: numbers of the polymorph that a name means; empty if any. kind: `formula`, `name`, `abbreviation`.
+    """
+
+    start: int
+    end: int
+    text: str
+    composition: Composition
+    kind: str
+    space_groups: frozenset[int] = frozenset()
+
+
+@dataclass
+class Reading:
+    """
+    What was read in a paragraph.
+
+    Attributes:
+        mentions: in the order of the text. left_out: how many looked like materials and were left out, by reason.
+        abbreviations: what the paragraph introduces, such as `LLZO`.
+    """
+
+    mentions: list[Mention] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    abbreviations: dict[str, Named] = field(default_factory=dict)
+
+
+def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
+    """
+    Args:
+        text: with flat subscripts, see `flatten_markup`. abbreviations: introduced earlier in the same document.
+    """
+    reading = Reading()
+    known = dict(abbreviations)
+    found = sorted([*_formulas(text, reading), *_names(text, reading)], key=lambda mention: mention.start)
+    for mention in found:
+        introduced = _ABBREVIATION.match(text, mention.end) or _ABBREVIATION.match(text[mention.end :][:16])
+        if introduced and read_formula(introduced[1])[0] is None:
+            reading.abbreviations[introduced[1]] = Named(mention.composition, mention.space_groups)
+    known |= reading.abbreviations
+    if known:
+        found += _abbreviated(text, known)
+        found.sort(key=lambda mention: mention.start)
+    end = -1
+    for mention in found:
+        # `silicon` in `silicon carbide`; the first, which is the longer, counts.
+        if mention.start >= end:
+            reading.mentions.append(mention)
+            end = mention.end
+    return reading
+
+
+def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
+    for token in _TOKEN.finditer(text):
+        start, end = _without_brackets(text, token.start(), token.end())
+        word = text[start:end]
+        composition, reason = read_formula(word)
+        if composition is None:
+            if reason is None and ("(" in word) != (")" in word) and read_formula(word.strip("()[]"))[0]:
+                reason = "mixed sites"
+            if reason is not None:
+                reading.left_out[reason] += 1
+            continue
+        before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
+        reason = _context_problem(before, behind) or _mixed(before, behind)
+        if reason is not None:
+            reading.left_out[reason] += 1
+            continue
+        yield Mention(start, end, word, composition, "formula")
+
+
+def _without_brackets(text: str, start: int, end: int) -> tuple[int, int]:
+    """A token without the brackets and stops of the sentence around it."""
+    while text[end - 1] in ".":
+        end -= 1
+    word = text[start:end]
+    while word.startswith(("(", "[")) and word.count("(") + word.count("[") > word.count(")") + word.count("]"):
+        start, word = start + 1, word[1:]
+    while word.endswith((")", "]")) and word.count("(") + word.count("[") < word.count(")") + word.count("]"):
+        end, word = end - 1, word[:-1]
+    if word.startswith("(") and word.endswith(")") and "(" not in word[1:] and ")" not in word[:-1]:
+        start, end = start + 1, end - 1
+    return start, end
+
+
+def _mixed(before: str, behind: str) -> str | None:
+    """`(La,Sr)MnO3` and `Bi2(Te,Se)3` are no compounds of their parts."""
+    if re.search(r"[(\[][A-Z][a-z]?\d*[.\d]*,\s?$", before) or re.match(
+        r"^,\s?[A-Z][a-z]?[\d.]*\s?[)\]]\d*[A-Z]?", behind
+    ):
+        return "mixed sites"
+    return None
+
+
+def _context_problem(before: str, behind: str) -> str | None:
+    if _DOPED_BEFORE.search(before) or _DOPED_BEHIND.match(behind):
+        return "doped"
+    if _NOT_CRYSTALLINE.search(before) or _GLASS_BEHIND.match(behind):
+        return "not crystalline"
+    return "hydrate" if _HYDRATE.match(behind) else None
+
+
+def _names(text: str, reading: Reading) -> Iterator[Mention]:
+    found = list(_WORD.finditer(text))
+    words = [match.group().partition("(")[0].lower() for match in found]
+    place = 0
+    while place < len(words):
+        length, named, reason = _name_at(words, place, found)
+        if length == 0:
+            place += 1
+            continue
+        start, end = found[place].start(), found[place + length - 1].end()
+        # Parts of one name stand beside each other, not across a comma.
+        if any(found[k].end() + 1 < found[k + 1].start() for k in range(place, place + length - 1)):
+            place += 1
+            continue
+        place += length
+        before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
+        if named is not None and _STABILISED.search(before):
+            named, reason = None, "doped"
+        reason = reason or _context_problem(before, behind)
+        if reason is None and named is not None and length == 1 and _TYPE_BEHIND.match(behind):
+            reason = "a structure type"
+        if reason is None and named is not None and len(named.composition) == 1 and _ATOMS_BEHIND.match(behind):
+            reason = "atoms of an element"
+        if reason is not None:
+            reading.left_out[reason] += 1
+        elif named is not None:
+            yield Mention(start, end, text[start:end], named.composition, "name", named.space_groups)
+
+
+def _name_at(words: list[str], place: int, found: list[re.Match[str]]) -> tuple[int, Named | None, str | None]:
+    common = longest_common_name(words, place)
+    if common is not None and common[0] > 1:
+        return common[0], common[1], None
+    if place + 1 < len(words):
+        roman = found[place]["roman"]
+        named, reason = binary_name(words[place], words[place + 1], roman.lower() if roman else None)
+        if named is not None or reason is not None:
+            return 2, named, reason
+    return (common[0], common[1], None) if common is not None else (0, None, None)
+
+
+def _abbreviated(text: str, known: dict[str, Named]) -> Iterator[Mention]:
+    for match in re.finditer(r"(?<![\w-])(?:" + "|".join(map(re.escape, known)) + r")(?![\w])", text):
+        named = known[match.group()]
+        problem = _context_problem(
+            text[max(0, match.start() - _CONTEXT) : match.start()], text[match.end() :][:_CONTEXT]
+        )
+        if problem is None:
+            yield Mention(
+                match.start(), match.end(), match.group(), named.composition, "abbreviation", named.space_groups
+            )
+
+
+def compositions(mentions: Iterable[Mention]) -> set[Composition]:
+    """What is spoken of, once each."""
+    return {mention.composition for mention in mentions}
+
+
+__all__ = ["Mention", "Reading", "compositions", "read_paragraph"]

@@ -1,0 +1,156 @@
+"""Which polymorph of a composition a paragraph means, by its space group symbols and phase words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from datasets_scripts.mentions import Mention
+
+# Structure types by the space groups that have them (Inorganic Crystal Structure Database's names of types).
+_TYPES = {
+    "rutile": (136,),
+    "anatase": (141,),
+    "brookite": (61,),
+    "wurtzite": (186,),
+    "wurtzitic": (186,),
+    "zincblende": (216,),
+    "zinc-blende": (216,),
+    "zinc blende": (216,),
+    "sphalerite": (216,),
+    "rocksalt": (225,),
+    "rock-salt": (225,),
+    "rock salt": (225,),
+    "fluorite": (225,),
+    "spinel": (227,),
+    "corundum": (167,),
+    "pyrochlore": (227,),
+    "marcasite": (58,),
+    "pyrite": (205,),
+    "calcite": (167,),
+    "aragonite": (62,),
+    "quartz": (152, 154, 180, 181),
+    "half-heusler": (216,),
+    "delafossite": (166, 194),
+    "olivine": (62,),
+    "lepidocrocite": (59, 63),
+}
+# Stacking of layered compounds, in front of their formula.
+_STACKINGS = {
+    "2h": (194, 187),
+    "3r": (160, 166),
+    "1t": (164,),
+    "1t'": (11,),
+    "td": (31,),
+    "4h": (194, 186),
+    "6h": (186,),
+}
+_SYSTEMS = {
+    "triclinic": range(1, 3),
+    "monoclinic": range(3, 16),
+    "orthorhombic": range(16, 75),
+    "tetragonal": range(75, 143),
+    "trigonal": range(143, 168),
+    "rhombohedral": (146, 148, 155, 160, 161, 166, 167),
+    "hexagonal": range(168, 195),
+    "cubic": range(195, 231),
+}
+_WORDS: dict[str, frozenset[int]] = {word: frozenset(groups) for word, groups in (*_TYPES.items(), *_SYSTEMS.items())}
+_PHASE_WORD = re.compile(
+    r"\b(?:" + "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE
+)
+_STACKING = re.compile(r"(?<![A-Za-z0-9])([12346][HTR]'?|T[d])[-–\s]$")
+_SYMBOL = re.compile(r"(?<![A-Za-z0-9])[PIFCABR](?:[-−]?\d|_|[a-z/])+(?![A-Za-z])")
+# Words between a phase word and its material, at most, in characters.
+_NEAR = 40
+_BROKEN_BY = re.compile(r"[.;,]\s|\band\b|\bor\b|\bto\b|\bon\b|\bwhile\b|\bwhereas\b|\bfrom\b")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    One crystal of a composition.
+
+    Attributes:
+        row: in the catalogue. space_group: its number, 0 where not known. energy_above_hull: eV/atom, infinite where
+            not known. material_id: decides between equals.
+    """
+
+    row: int
+    space_group: int
+    energy_above_hull: float
+    material_id: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    Attributes:
+        candidate: the crystal, `None` if the paragraph means a polymorph that is not among them.
+        how: `only one` of the composition, `stated` in words, `most stable` where nothing is said.
+    """
+
+    candidate: Candidate | None
+    how: str
+
+
+def choose(text: str, mentions: Sequence[Mention], candidates: Sequence[Candidate]) -> Choice:
+    """
+    The crystal that the mentions of one composition in a paragraph mean.
+
+    A name of a polymorph (rutile), or a stacking, structure type, crystal system or space group beside a mention
+    decides.
+    Without any of these the only candidate or the most stable one is taken, and the pair says so.
+    """
+    meant: frozenset[int] | None = None
+    for mention in mentions:
+        meant = mention.space_groups or _stated(text, mention)
+        if meant:
+            break
+    if meant:
+        fitting = [candidate for candidate in candidates if candidate.space_group in meant]
+        return Choice(_most_stable(fitting), "stated") if fitting else Choice(None, "another polymorph is meant")
+    return Choice(_most_stable(candidates), "only one" if len(candidates) == 1 else "most stable")
+
+
+def _most_stable(candidates: Sequence[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: (candidate.energy_above_hull, candidate.material_id))
+
+
+def _stated(text: str, mention: Mention) -> frozenset[int]:
+    """Space groups that the words around a mention allow, empty if they say nothing."""
+    before = text[max(0, mention.start - _NEAR) : mention.start]
+    behind = text[mention.end : mention.end + _NEAR]
+    stacking = _STACKING.search(before)
+    if stacking:
+        return frozenset(_STACKINGS.get(stacking[1].lower(), ()))
+    words = list(_PHASE_WORD.finditer(before))
+    if words and not _BROKEN_BY.search(before, words[-1].end()) and not _is_other_formula(before[words[-1].end() :]):
+        return _WORDS[words[-1].group().lower()]
+    word = _PHASE_WORD.search(behind)
+    if word and not _BROKEN_BY.search(behind[: word.start()]) and not _is_other_formula(behind[: word.start()]):
+        return _WORDS[word.group().lower()]
+    for symbol in _SYMBOL.findall(before + " " + behind):
+        number = _space_group(symbol.replace("−", "-").replace("_", ""))
+        if number:
+            return frozenset([number])
+    return frozenset()
+
+
+def _is_other_formula(between: str) -> bool:
+    """Whether another material stands between a word and the mention, to which the word may belong."""
+    return re.search(r"[A-Z][a-z]?\d|[A-Z][a-z]?[A-Z]", between) is not None
+
+
+@lru_cache(maxsize=1024)
+def _space_group(symbol: str) -> int:
+    import gemmi
+
+    # A letter alone, `C2` or `I4` are more often something else.
+    found = gemmi.find_spacegroup_by_name(symbol) if len(symbol) > 2 else None
+    return found.number if found is not None else 0
+
+
+__all__ = ["Candidate", "Choice", "choose"]
