@@ -1,5 +1,5 @@
 """
-The command `clac`: search, index, embed and classify crystals from a shell.
+The command `clac`: search, index, embed and classify crystals from a shell, and publish checkpoints.
 
 A module of its own, because importing the package registers its classes with transformers, which takes seconds, and
 `clac --help` should not wait for that.
@@ -294,6 +294,31 @@ def classify(
 
 
 @app.command()
+def push(
+    directory: Annotated[Path, typer.Argument(help="Checkpoint directory, with its card.")],
+    repo_id: Annotated[str, typer.Option(help="Where to: owner/name.")],
+    public: Annotated[bool, typer.Option("--public", help="Let everyone see it; default only you.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Replace what the repository holds.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish a checkpoint on the Hugging Face Hub."""
+    _quiet(None, online=True)
+    from modeling_clac.publish import plan_upload, publish
+
+    upload = plan_upload(directory, repo_id, "model", private=not public)
+    address = None if dry_run else publish(upload, update=update)
+    if as_json:
+        plan = {"repo_id": repo_id, "private": upload.private, "files": upload.files, "size": upload.size}
+        _print_json(**plan, address=address, units={"files": "bytes", "size": "bytes"})
+        return
+    for name, size in upload.files.items():
+        print(f"{size:>14,}  {name}")
+    print(f"{upload.size:>14,}  bytes, {len(upload.files)} files, {'public' if public else 'private'}")
+    print(address or "dry run: nothing was sent")
+
+
+@app.command()
 def info(
     model: Annotated[
         str | None, typer.Argument(help="Checkpoint directory or Hub id; default the bundled one.")
@@ -378,14 +403,14 @@ def _message(error: Exception) -> str | None:
     return str(error) if isinstance(error, ours) else None
 
 
-def _quiet(model: str | None) -> None:
+def _quiet(model: str | None, online: bool = False) -> None:
     """Before the first import of the package: late imports, no reports, and no network for what is on disk."""
     import warnings
 
     os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if model is None or Path(model).is_dir():
+    if not online and (model is None or Path(model).is_dir()):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

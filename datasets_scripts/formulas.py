@@ -19,7 +19,7 @@ _MARKUP = re.compile(
     r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"
     r"|(?P<math>\$)(?=[A-Z(])"
 )
-_VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|y|z)(?![a-z])|\d[xyz]")
+_VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|z|(?<!D)y)(?![a-z])|\d[xyz]")
 # Molecules and ions of solutions and gases, which no crystal is meant by.
 _MOLECULES = frozenset(
     (

@@ -15,8 +15,10 @@ _TOKEN = re.compile(
     r"(?<![A-Za-z0-9.])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
 )
 _WORD = re.compile(r"[A-Za-zü]+(?:\((?P<roman>[IV]+)\))?")
-_DOPED_BEFORE = re.compile(r"(?:\b|-)(?:doped|substituted|alloyed|intercalated)\s+$|[A-Z][a-z]?\d?\+?:\s?$")
-_DOPED_BEHIND = re.compile(r"^\s?:\s?[A-Z]|^[-\s](?:doped|substituted|alloyed)\b")
+_DOPED_BEFORE = re.compile(
+    r"(?:\b|-)(?:doped|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
+)
+_DOPED_BEHIND = re.compile(r"^\s?:\s?[A-Z]|^[-\s](?:co-?)?(?:doped|substituted|alloyed|stabili[sz]ed)\b")
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
 _GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
 _HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
@@ -28,6 +30,10 @@ _ATOMS_BEHIND = re.compile(
 )
 # Words in front of a name that make another substance of it.
 _STABILISED = re.compile(r"\b(?:[a-z]+-)?(?:stabili[sz]ed|modified|doped|substituted|mixed)\s+$")
+# `Fig. S3B` is no boron sulfide.
+_REFERENCE = re.compile(
+    r"\b(?:Figs?\.?|Figures?|Tables?|Eqs?\.?|Equations?|Sections?|Sec\.|Refs?\.?|Movies?|Notes?)\s*$"
+)
 _ABBREVIATION = re.compile(r"^\s?[(\[]\s?([A-Z][A-Za-z0-9]{1,7})[,;)\]]")
 _CONTEXT = 24
 
@@ -94,12 +100,14 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
         word = text[start:end]
         composition, reason = read_formula(word)
         if composition is None:
-            if reason is None and ("(" in word) != (")" in word) and read_formula(word.strip("()[]"))[0]:
+            if reason is None and word.count("(") != word.count(")") and read_formula(re.sub(r"[()\[\]]", "", word))[0]:
                 reason = "mixed sites"
             if reason is not None:
                 reading.left_out[reason] += 1
             continue
         before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
+        if _REFERENCE.search(before):
+            continue
         reason = _context_problem(before, behind) or _mixed(before, behind)
         if reason is not None:
             reading.left_out[reason] += 1

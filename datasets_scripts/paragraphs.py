@@ -1,8 +1,8 @@
 """
 Abstracts of papers from OpenAlex or arXiv, as a corpus for `datasets_scripts.literature`.
 
-    python -m datasets_scripts.paragraphs --source openalex --query "solid electrolyte" --mail you@lab.org --output_dir runs/x
-    python -m datasets_scripts.paragraphs --source arxiv --query "cat:cond-mat.mtrl-sci" --output_dir runs/y
+    python -m datasets_scripts.paragraphs --query "solid electrolyte" --mail you@lab.org --output_dir runs/openalex
+    python -m datasets_scripts.paragraphs --source arxiv --query "cat:cond-mat.mtrl-sci" --output_dir runs/arxiv
 
 Page by page, at the rate that the services ask for; every page is on the disk before the next is asked for, so a run
 that was cut goes on where it stopped.
