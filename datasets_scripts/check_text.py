@@ -69,7 +69,7 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
     values = _values(record)
     for start, end, kind, value in find_values(text):
-        if kind != NUMBER or _is_inside_formula(text, start):
+        if kind < NUMBER or _is_inside_formula(text, start):
             continue
         unit = _UNIT.match(text, end)
         factor, columns = UNITS[unit.group(1)] if unit else (1.0, tuple(values))
@@ -124,7 +124,7 @@ def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> lis
     told, current = False, {}
     problems = []
     for start, end, kind, value in [*find_values(text), (len(text), len(text), NUMBER, 0.0)]:
-        if kind != NUMBER:
+        if kind < NUMBER:
             symbol = ELEMENTS[kind - 1]
             current[symbol] = current.get(symbol, 0.0) + value
         # The fractions of a formula add up to one, which ends it.
