@@ -30,6 +30,8 @@ _MOLECULES = frozenset(
 # Capitals only and still compounds; the other words of this kind (BCS, SOC, HPC, NV) are abbreviations.
 _CAPITALS = frozenset("BN KF KI WN WC VN".split())
 _NONMETALS = frozenset("H C N O F P S Cl Se Br I B Si As Te He Ne Ar Kr Xe Rn At".split())
+# Written with two of each.
+_PEROXIDES = frozenset("Li Na K Rb Cs O".split())
 # Elements that replace each other: without amounts, two of one row are an alloy (AlGaAs), not a compound.
 _EXCHANGING = tuple(
     frozenset(row.split())
@@ -126,7 +128,10 @@ def read_formula(word: str) -> tuple[Composition | None, str | None]:
         return None, "alloy without amounts"
     if max(found.values()) > 200:
         return None, None
-    return reduced({symbol: int(number) for symbol, number in found.items()}), None
+    numbers = {symbol: int(number) for symbol, number in found.items()}
+    if math.gcd(*numbers.values()) > 1 and not (set(numbers.values()) == {2} and numbers.keys() <= _PEROXIDES):
+        return None, "cluster or molecule"
+    return reduced(numbers), None
 
 
 def _looks_chemical(word: str) -> bool:

@@ -32,7 +32,7 @@ maghemite Fe2O3|magnetite Fe3O4|wüstite FeO 225|wustite FeO 225|goethite FeHO2 
 tenorite CuO 15|pyrolusite MnO2 136|hausmannite Mn3O4 141|litharge PbO 129|massicot PbO 57|pyrite FeS2 205
 marcasite FeS2 58|galena PbS 225|sphalerite ZnS 216|cinnabar HgS 152 154|metacinnabar HgS 216|stibnite Sb2S3 62
 orpiment As2S3 14|molybdenite MoS2 194 160|chalcopyrite CuFeS2 122|chalcocite Cu2S|covellite CuS 194
-greenockite CdS 186|halite NaCl 225|sylvite KCl 225|fluorite CaF2 225|cryolite Na3AlF6|calcite CaCO3 167
+greenockite CdS 186|sylvite KCl 225|cryolite Na3AlF6|calcite CaCO3 167
 aragonite CaCO3 62|magnesite MgCO3 167|siderite FeCO3 167|rhodochrosite MnCO3 167|smithsonite ZnCO3 167
 witherite BaCO3 62|cerussite PbCO3 62|barite BaSO4 62|celestine SrSO4 62|anhydrite CaSO4 63|zircon ZrSiO4 141
 forsterite Mg2SiO4 62|fayalite Fe2SiO4 62|enstatite MgSiO3|wollastonite CaSiO3|kyanite Al2SiO5 2|andalusite Al2SiO5 58

@@ -16,14 +16,23 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[A-Za-zü]+(?:\((?P<roman>[IV]+)\))?")
 _DOPED_BEFORE = re.compile(
-    r"(?:\b|-)(?:doped|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
+    r"(?:\b|-)(?i:doped|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
 )
-_DOPED_BEHIND = re.compile(r"^\s?:\s?[A-Z]|^[-\s](?:co-?)?(?:doped|substituted|alloyed|stabili[sz]ed)\b")
+_DOPED_BEHIND = re.compile(
+    r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:doped|substituted|alloyed|stabili[sz]ed))\b"
+)
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
 _GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
 _HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
 # `fluorite-type oxides` are no fluorite, and silicon vacancies no silicon.
 _TYPE_BEHIND = re.compile(r"^(?:[-\s](?:type|like|structured?|related|derived)|\s(?:structures?|famil(?:y|ies)))\b")
+_LIKE_BEHIND = re.compile(r"^-(?:type|like|structured|related|derived)\b")
+# Parts of a larger structure: surfaces, planes, polyhedra.
+_PART_BEHIND = re.compile(
+    r"^-\s?(?:and|or)\s|^[-\s](?:terminat|plane|octahedr|tetrahedr|polyhedr|cluster|unit|moiet|group)"
+)
+_VARIABLE_BEHIND = re.compile(r"^\s[xyzδ]\b")
+_VESSEL_BEHIND = re.compile(r"^\s(?:tubes?|capillar|crucible|ampoule|cuvette|boat|reactor|window|wool)")
 _ATOMS_BEHIND = re.compile(
     r"^[-\s](?:vacanc|atom|ion\b|ions\b|dop|content|concentration|impurit|interstitial|isotope|donor|acceptor|adatom"
     r"|antisite|site|precursor|target|flux|source)"
@@ -108,7 +117,9 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
         before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
         if _REFERENCE.search(before):
             continue
-        reason = _context_problem(before, behind) or _mixed(before, behind)
+        if _is_initials(word, before, behind):
+            continue
+        reason = _context_problem(before, behind) or _mixed(before, behind) or _part_problem(word, behind)
         if reason is not None:
             reading.left_out[reason] += 1
             continue
@@ -146,6 +157,23 @@ def _context_problem(before: str, behind: str) -> str | None:
     return "hydrate" if _HYDRATE.match(behind) else None
 
 
+def _part_problem(word: str, behind: str) -> str | None:
+    if _VARIABLE_BEHIND.match(behind):
+        return "variable amounts"
+    if _LIKE_BEHIND.match(behind):
+        return "a structure type"
+    return "part of a structure" if _PART_BEHIND.match(behind) or word.startswith("[") else None
+
+
+def _is_initials(word: str, before: str, behind: str) -> bool:
+    """`Kondo insulator (KI)`, `solar cells (SCs)`: an abbreviation that reads like a formula."""
+    letters = re.sub(r"s$", "", word)
+    if not (before.endswith("(") and behind.startswith(")") and letters.isupper() and letters.isalpha()):
+        return False
+    words = re.findall(r"[A-Za-z]+", before)[-len(letters) :]
+    return [part[0].lower() for part in words] == [letter.lower() for letter in letters]
+
+
 def _names(text: str, reading: Reading) -> Iterator[Mention]:
     found = list(_WORD.finditer(text))
     words = [match.group().partition("(")[0].lower() for match in found]
@@ -165,6 +193,8 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
         if named is not None and _STABILISED.search(before):
             named, reason = None, "doped"
         reason = reason or _context_problem(before, behind)
+        if named is not None and words[place - length] == "quartz" and _VESSEL_BEHIND.match(behind):
+            reason = reason or "not crystalline"
         if reason is None and named is not None and length == 1 and _TYPE_BEHIND.match(behind):
             reason = "a structure type"
         if reason is None and named is not None and len(named.composition) == 1 and _ATOMS_BEHIND.match(behind):
@@ -172,7 +202,15 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
         if reason is not None:
             reading.left_out[reason] += 1
         elif named is not None:
-            yield Mention(start, end, text[start:end], named.composition, "name", named.space_groups)
+            composition = _in_brackets(behind) or named.composition
+            groups = named.space_groups if composition == named.composition else frozenset()
+            yield Mention(start, end, text[start:end], composition, "name", groups)
+
+
+def _in_brackets(behind: str) -> Composition | None:
+    """`gallium selenide (GaSe)`: the formula says which of the compounds of that name is meant."""
+    found = re.match(r"^\s?\(([A-Z][A-Za-z0-9]*)\)", behind)
+    return read_formula(found[1])[0] if found else None
 
 
 def _name_at(words: list[str], place: int, found: list[re.Match[str]]) -> tuple[int, Named | None, str | None]:

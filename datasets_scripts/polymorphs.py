@@ -65,7 +65,7 @@ _STACKING = re.compile(r"(?<![A-Za-z0-9])([12346][HTR]'?|T[d])[-–\s]$")
 _SYMBOL = re.compile(r"(?<![A-Za-z0-9])[PIFCABR](?:[-−]?\d|_|[a-z/])+(?![A-Za-z])")
 # Words between a phase word and its material, at most, in characters.
 _NEAR = 40
-_BROKEN_BY = re.compile(r"[.;,]\s|\band\b|\bor\b|\bto\b|\bon\b|\bwhile\b|\bwhereas\b|\bfrom\b")
+_BROKEN_BY = re.compile(r"[.;,]\s|\b(?:and|or|to|on|in|is|are|was|were|not|while|whereas|from|than|with)\b")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import CRYSTALS, ROOT
 from hub_server import Hub
 
 from datasets_scripts.narratives import NarrativeArguments, build
@@ -42,9 +43,19 @@ def run(hub: Hub, tmp_path: Path):
     return start
 
 
+def few_crystals(file: Path, number: int) -> str:
+    """A file with as many crystals of each split."""
+    tables = [
+        pq.read_table(CRYSTALS / f"{split}.parquet").slice(0, number) for split in ("train", "validation", "test")
+    ]
+    pq.write_table(pa.concat_tables(tables), file)
+    return str(file)
+
+
 @pytest.fixture
 def data_set(tmp_path: Path) -> Path:
-    build(NarrativeArguments(str(tmp_path / "set"), limit=40, num_shards=2))
+    crystals = few_crystals(tmp_path / "crystals.parquet", 12)
+    build(NarrativeArguments(str(tmp_path / "set"), input=crystals, num_shards=2))
     return tmp_path / "set"
 
 
@@ -113,7 +124,7 @@ def test_a_name_in_use_needs_update_and_old_shards_go(run, hub: Hub, data_set: P
     assert run(*PUSH_DATA, data_set, "--repo_id", "me/set").returncode == 0
     again = run(*PUSH_DATA, data_set, "--repo_id", "me/set")
     assert again.returncode == 2 and "exists and holds" in again.stderr and "--update" in again.stderr
-    build(NarrativeArguments(str(tmp_path / "other"), limit=30))
+    build(NarrativeArguments(str(tmp_path / "other"), input=few_crystals(tmp_path / "few.parquet", 3)))
     assert run(*PUSH_DATA, tmp_path / "other", "--repo_id", "me/set", "--update").returncode == 0
     sent = {file.name for file in (tmp_path / "other").glob("*.parquet")} | {"README.md"}
     assert hub.repositories["datasets", "me/set"].files.keys() == sent
