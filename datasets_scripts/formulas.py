@@ -13,7 +13,8 @@ Composition = tuple[tuple[str, int], ...]
 
 _SYMBOLS = frozenset(ELEMENTS)
 _PART = re.compile(r"([A-Z][a-z]?)|([(\[])|([)\]])|(\d+(?:\.\d+)?)")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ", "0123456789+-x")
+# Typographic hyphens, too.
+_PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
 # `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` behind a letter or bracket.
 _MARKUP = re.compile(
     r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"
@@ -56,8 +57,9 @@ _EXCHANGING = tuple(
 
 def flatten_markup(text: str) -> str:
     """A text with the subscripts of its formulas as plain digits: Unicode, HTML, and the simple cases of LaTeX."""
-    if max(text, default="") >= "₀" or "$" in text or "<" in text or "_" in text:
-        text = text.translate(_SUBSCRIPTS)
+    if not text.isascii():
+        text = text.translate(_PLAIN)
+    if "$" in text or "<" in text or "_" in text:
         text = _MARKUP.sub(lambda found: found["tex"] or found["html"] or "", text)
     return text
 
@@ -115,7 +117,8 @@ def read_formula(word: str) -> tuple[Composition | None, str | None]:
     if _VARIABLE.search(word):
         return None, "variable amounts" if re.search(r"\d|[A-Z][a-z]?[A-Z]", word) and _looks_chemical(word) else None
     found = amounts(word)
-    if found is None or len(found) == 1:
+    # Nobody writes an amount of one: `SV1` is a name.
+    if found is None or len(found) == 1 or re.search(r"[A-Za-z)]1(?![\d.])", word):
         return None, None
     if word in _MOLECULES or found.keys() <= {"C", "H", "N", "O", "S", "F", "Cl"}:
         return None, "molecule or ion" if any(letter.isdigit() for letter in word) else None

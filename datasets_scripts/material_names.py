@@ -36,8 +36,8 @@ greenockite CdS 186|sylvite KCl 225|cryolite Na3AlF6|calcite CaCO3 167
 aragonite CaCO3 62|magnesite MgCO3 167|siderite FeCO3 167|rhodochrosite MnCO3 167|smithsonite ZnCO3 167
 witherite BaCO3 62|cerussite PbCO3 62|barite BaSO4 62|celestine SrSO4 62|anhydrite CaSO4 63|zircon ZrSiO4 141
 forsterite Mg2SiO4 62|fayalite Fe2SiO4 62|enstatite MgSiO3|wollastonite CaSiO3|kyanite Al2SiO5 2|andalusite Al2SiO5 58
-sillimanite Al2SiO5 62|scheelite CaWO4 88|powellite CaMoO4 88|diamond C 227|graphite C 194|lonsdaleite C 194
-moissanite SiC|silicon Si 227|germanium Ge 227|gallium arsenide GaAs|indium arsenide InAs|indium phosphide InP
+sillimanite Al2SiO5 62|scheelite CaWO4 88|powellite CaMoO4 88|diamond C 227|graphite C 194
+moissanite SiC|silicon Si|germanium Ge|gallium arsenide GaAs|indium arsenide InAs|indium phosphide InP
 gallium phosphide GaP|indium antimonide InSb|gallium antimonide GaSb|aluminium arsenide AlAs|aluminum arsenide AlAs
 boron arsenide BAs|silicon carbide SiC|tungsten carbide WC|titanium carbide TiC|zirconium carbide ZrC
 hafnium carbide HfC|tantalum carbide TaC|niobium carbide NbC|titanium nitride TiN|zirconium nitride ZrN

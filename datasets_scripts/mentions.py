@@ -22,16 +22,24 @@ _DOPED_BEHIND = re.compile(
     r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:doped|substituted|alloyed|stabili[sz]ed))\b"
 )
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
+_DISSOLVED = re.compile(r"\d\s?[mµμ]?M\s$")
 _GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
 _HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
 # `fluorite-type oxides` are no fluorite, and silicon vacancies no silicon.
-_TYPE_BEHIND = re.compile(r"^(?:[-\s](?:type|like|structured?|related|derived)|\s(?:structures?|famil(?:y|ies)))\b")
+_TYPE_BEHIND = re.compile(
+    r"^(?:[-\s](?:type|like|structured?|related|derived)"
+    r"|\s(?:structures?|famil(?:y|ies)|compounds|oxides|materials|lattices?|ferroelectrics|semiconductors))\b"
+)
 _LIKE_BEHIND = re.compile(r"^-(?:type|like|structured|related|derived)\b")
 # Parts of a larger structure: surfaces, planes, polyhedra.
 _PART_BEHIND = re.compile(
-    r"^-\s?(?:and|or)\s|^[-\s](?:terminat|plane|octahedr|tetrahedr|polyhedr|cluster|unit|moiet|group)"
+    r"^-\s?(?:and|or)\s|^[-\s](?:terminat|plane|chain|octahedr|tetrahedr|polyhedr|cluster|unit|moiet|group)"
 )
-_VARIABLE_BEHIND = re.compile(r"^\s[xyzδ]\b")
+_VARIABLE_BEHIND = re.compile(r"^[\s_]?[xyzδ]\b|^_|^\s?[-−+±]\s?\\?(?:delta|[xyzδε]\b)")
+_VARIABLE_BEFORE = re.compile(r"[δε±+]$")
+# Layers that oxides and pnictides are built of, named as if they were compounds.
+_SLABS = frozenset("CuO2 CuO NiO2 CoO2 FeO2 MnO2 IrO2 FeAs".split())
+_LAYER_BEHIND = re.compile(r"^[-\s](?:bi|tri)?(?:layer|sheet|chain|slab|block|ladder)")
 _VESSEL_BEHIND = re.compile(r"^\s(?:tubes?|capillar|crucible|ampoule|cuvette|boat|reactor|window|wool)")
 _ATOMS_BEHIND = re.compile(
     r"^[-\s](?:vacanc|atom|ion\b|ions\b|dop|content|concentration|impurit|interstitial|isotope|donor|acceptor|adatom"
@@ -119,7 +127,7 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
             continue
         if _is_initials(word, before, behind):
             continue
-        reason = _context_problem(before, behind) or _mixed(before, behind) or _part_problem(word, behind)
+        reason = _context_problem(before, behind) or _mixed(before, behind) or _part_problem(word, before, behind)
         if reason is not None:
             reading.left_out[reason] += 1
             continue
@@ -150,19 +158,21 @@ def _mixed(before: str, behind: str) -> str | None:
 
 
 def _context_problem(before: str, behind: str) -> str | None:
-    if _DOPED_BEFORE.search(before) or _DOPED_BEHIND.match(behind):
+    # `gadolinia (Gd2O3) stabilised ceria`
+    if _DOPED_BEFORE.search(before) or _DOPED_BEHIND.match(re.sub(r"^\s?\([^()]*\)", "", behind)):
         return "doped"
-    if _NOT_CRYSTALLINE.search(before) or _GLASS_BEHIND.match(behind):
+    if _NOT_CRYSTALLINE.search(before) or _DISSOLVED.search(before) or _GLASS_BEHIND.match(behind):
         return "not crystalline"
     return "hydrate" if _HYDRATE.match(behind) else None
 
 
-def _part_problem(word: str, behind: str) -> str | None:
-    if _VARIABLE_BEHIND.match(behind):
+def _part_problem(word: str, before: str, behind: str) -> str | None:
+    if _VARIABLE_BEHIND.match(behind) or _VARIABLE_BEFORE.search(before):
         return "variable amounts"
     if _LIKE_BEHIND.match(behind):
         return "a structure type"
-    return "part of a structure" if _PART_BEHIND.match(behind) or word.startswith("[") else None
+    layer = word in _SLABS and _LAYER_BEHIND.match(behind)
+    return "part of a structure" if layer or _PART_BEHIND.match(behind) or word.startswith("[") else None
 
 
 def _is_initials(word: str, before: str, behind: str) -> bool:

@@ -71,6 +71,14 @@ def test_materials_are_found(text: str, expected: list[str]) -> None:
         ("alternating [BaO] layers", "part of a structure"),
         ("SrO- and TiO2-terminated surfaces", "part of a structure"),
         ("a quartz capillary", "not crystalline"),
+        ("150 mM NaCl", "not crystalline"),
+        ("AlO_x", "variable amounts"),
+        ("YBa2Cu3O6+delta", "variable amounts"),
+        ("Co1/3±εTaS2", "variable amounts"),
+        ("the CuO2 planes and", "part of a structure"),
+        ("FeAs layers", "part of a structure"),
+        ("marcasite compounds", "a structure type"),
+        ("yttria‐stabilized zirconia", "doped"),
         ("silicon vacancies", "atoms of an element"),
     ],
 )
@@ -89,6 +97,7 @@ def test_others_are_left_out_with_the_reason(text: str, reason: str) -> None:
         "SCAN and DFT+U",
         "PM2.5",
         "Fig. S3B",
+        "the SV1 set",
     ],
 )
 def test_words_are_no_materials(text: str) -> None:
