@@ -24,12 +24,12 @@ _VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|z|(?<!D)y)(?![a-
 # Molecules and ions of solutions and gases, which no crystal is meant by.
 _MOLECULES = frozenset(
     (
-        "H2O H2O2 CO CO2 NO NO2 N2O N2O4 NH3 NH4 N2H4 CH4 C2H2 C2H4 C2H6 C3H8 SO2 SO3 SO4 H2S HCl HF HBr HI HNO3 "
+        "XeF2 H2O H2O2 CO CO2 NO NO2 N2O N2O4 NH3 NH4 N2H4 CH4 C2H2 C2H4 C2H6 C3H8 SO2 SO3 SO4 H2S HCl HF HBr HI HNO3 "
         "H2SO4 H3PO4"
     ).split()
 )
 # Capitals only and still compounds; the other words of this kind (BCS, SOC, HPC, NV) are abbreviations.
-_CAPITALS = frozenset("BN KF KI WN WC VN".split())
+_CAPITALS = frozenset("BN KF WN WC VN".split())
 _NONMETALS = frozenset("H C N O F P S Cl Se Br I B Si As Te He Ne Ar Kr Xe Rn At".split())
 # Written with two of each.
 _PEROXIDES = frozenset("Li Na K Rb Cs O".split())

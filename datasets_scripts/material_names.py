@@ -23,7 +23,7 @@ class Named:
 # name -> formula, and space group numbers where the name is that of a polymorph (of the minerals: Handbook of
 # Mineralogy, Mineralogical Society of America; of the elements: Donohue 1974, The Structures of the Elements).
 _TABLE = """
-alumina Al2O3|sapphire Al2O3 167|corundum Al2O3 167|ruby Al2O3 167|silica SiO2|quartz SiO2 152 154
+alumina Al2O3|sapphire Al2O3 167|corundum Al2O3 167|silica SiO2|quartz SiO2 152 154
 cristobalite SiO2 92 227|tridymite SiO2|coesite SiO2 15|stishovite SiO2 136|titania TiO2|rutile TiO2 136
 anatase TiO2 141|brookite TiO2 61|zirconia ZrO2|baddeleyite ZrO2 14|hafnia HfO2|ceria CeO2|magnesia MgO
 periclase MgO 225|calcia CaO|yttria Y2O3|lanthana La2O3|gadolinia Gd2O3|scandia Sc2O3|thoria ThO2|urania UO2
@@ -37,7 +37,7 @@ aragonite CaCO3 62|magnesite MgCO3 167|siderite FeCO3 167|rhodochrosite MnCO3 16
 witherite BaCO3 62|cerussite PbCO3 62|barite BaSO4 62|celestine SrSO4 62|anhydrite CaSO4 63|zircon ZrSiO4 141
 forsterite Mg2SiO4 62|fayalite Fe2SiO4 62|enstatite MgSiO3|wollastonite CaSiO3|kyanite Al2SiO5 2|andalusite Al2SiO5 58
 sillimanite Al2SiO5 62|scheelite CaWO4 88|powellite CaMoO4 88|diamond C 227|graphite C 194
-moissanite SiC|silicon Si|germanium Ge|gallium arsenide GaAs|indium arsenide InAs|indium phosphide InP
+moissanite SiC|silicon Si 227|germanium Ge 227|gallium arsenide GaAs|indium arsenide InAs|indium phosphide InP
 gallium phosphide GaP|indium antimonide InSb|gallium antimonide GaSb|aluminium arsenide AlAs|aluminum arsenide AlAs
 boron arsenide BAs|silicon carbide SiC|tungsten carbide WC|titanium carbide TiC|zirconium carbide ZrC
 hafnium carbide HfC|tantalum carbide TaC|niobium carbide NbC|titanium nitride TiN|zirconium nitride ZrN

@@ -19,7 +19,7 @@ _DOPED_BEFORE = re.compile(
     r"(?:\b|-)(?i:doped|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
 )
 _DOPED_BEHIND = re.compile(
-    r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:doped|substituted|alloyed|stabili[sz]ed))\b"
+    r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:dop(?:ed|ing|ant)s?|substituted|alloyed|stabili[sz]ed))\b"
 )
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
 _DISSOLVED = re.compile(r"\d\s?[mµμ]?M\s$")

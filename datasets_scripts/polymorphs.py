@@ -106,7 +106,9 @@ def choose(text: str, mentions: Sequence[Mention], candidates: Sequence[Candidat
     """
     meant: frozenset[int] | None = None
     for mention in mentions:
-        meant = mention.space_groups or _stated(text, mention)
+        stated = _stated(text, mention)
+        # `silicon` is the common form unless more is said; `rutile` says it all.
+        meant = (stated or mention.space_groups) if len(mention.composition) == 1 else (mention.space_groups or stated)
         if meant:
             break
     if meant:
