@@ -220,7 +220,9 @@ def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, s
 
 def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, structure_nacl) -> None:
     """Likewise; densities that differ by three per cent are told apart."""
-    wider = Structure(Lattice.cubic(structure_nacl.lattice.a * 1.01), structure_nacl.species, structure_nacl.frac_coords)
+    wider = Structure(
+        Lattice.cubic(structure_nacl.lattice.a * 1.01), structure_nacl.species, structure_nacl.frac_coords
+    )
     structures = [structure_nacl, wider]
     texts = [*(f"a density of {float(s.density):.3f} g/cm³" for s in structures), "dense", "above 2 g/cm³"]
     inputs = small_processor(text=texts, structures=structures)

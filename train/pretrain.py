@@ -202,6 +202,7 @@ def build_batches(
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
         "phrase_style": arguments.phrase_style(),
+        "num_phrases": arguments.phrases_per_crystal,
         "twins": arguments.twin_share,
         "process_index": accelerator.process_index,
         "num_processes": accelerator.num_processes,
