@@ -198,8 +198,8 @@ class ContrastiveObjective(nn.Module):
         phrases: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """
-        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, `(B, D)` unit
-        vectors; `phrase`, `(B, K, D)`, likewise, K of each pair; and `mlm`, `(B,)`, the summed cross-entropy of the
+        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, unit vectors
+        `(B, D)`; `phrase`, likewise `(B, K, D)`, K of each pair; and `mlm`, `(B,)`, the summed cross-entropy of the
         masked tokens of each text.
         """
         model = self.model
@@ -242,7 +242,7 @@ class ContrastiveObjective(nn.Module):
             outputs: of [`embed`], for the whole batch of this process.
             crystals: `label`, `(B,)` int64, which rows share that are no negatives of each other; `failing` and
                 `formula` of [`answered_mask`].
-            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: the same, `(B, K, ...)`.
+            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: also, `(B, K, ...)`.
             num_masked: scalar, the masked tokens of the batch.
 
         Returns:
