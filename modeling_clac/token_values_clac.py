@@ -122,7 +122,8 @@ def token_values(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndar
 
     Returns:
         `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER`
-        or `DENSITY` for all pieces of a number, else `NOTHING`; `token_values` `(L,)` float32: atomic fraction, the number, else 0.
+        or `DENSITY` for all pieces of a number, else `NOTHING`; `token_values` `(L,)` float32: atomic fraction, the
+        number, else 0.
     """
     kinds = np.zeros(len(offsets), dtype=np.int64)
     values = np.zeros(len(offsets), dtype=np.float32)
@@ -140,9 +141,9 @@ def token_values(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndar
 
 def number_waves(values: np.ndarray, periods: Sequence[float] = PERIODS) -> np.ndarray:
     """
-    Sines and cosines of u = asinh(x / 0.001) / ln 10, `(...)` -> `(..., 18)`, default periods 16 to 1/16. u is linear around 0
-    and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per cent, and zero and
-    signs have their places.
+    Sines and cosines of u = asinh(x / 0.001) / ln 10, `(...)` -> `(..., 18)`, default periods 16 to 1/16. u is linear
+    around 0 and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per cent, and
+    zero and signs have their places.
     """
     phase = np.arcsinh(values[..., None] / SMALLEST) * (2.0 * np.pi / np.log(10.0)) / np.array(periods)
     return np.concatenate([np.sin(phase), np.cos(phase)], axis=-1).astype(np.float32)

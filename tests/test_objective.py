@@ -47,12 +47,17 @@ def records() -> list[dict]:
 
 
 def batches(
-    records: list[dict], processor: ClacProcessor, copies: Copies, chunk_size: int = 0, phrases: bool = True
+    records: list[dict],
+    processor: ClacProcessor,
+    copies: Copies,
+    chunk_size: int = 0,
+    phrases: bool = True,
+    num_phrases: int = 1,
 ) -> PairBatches:
     crystals, records, _ = parse_crystals(records, processor, "raise")
     style, phrase_style = TextStyle(0.5, 1.0, 0.0, 0.0), TextStyle(1.0, 1.0, 0.0, 0.4, 0.6) if phrases else None
     collator = Collator(processor, 64, copies, chunk_size)
-    return PairBatches(crystals, records, collator, style, 8, 0, phrase_style=phrase_style)
+    return PairBatches(crystals, records, collator, style, 8, 0, phrase_style=phrase_style, num_phrases=num_phrases)
 
 
 def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> None:
@@ -217,11 +222,12 @@ def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, 
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
     objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
     outputs = objective.embed(**batch["chunks"][0])
-    outputs["phrase"] = torch.linalg.qr(torch.randn(24, 8))[0].T
+    outputs["phrase"] = torch.linalg.qr(torch.randn(24, 8))[0].T.unsqueeze(1)
     failing = torch.zeros_like(batch["labels"]["crystals"]["failing"])
     asked = torch.zeros_like(failing)
     asked[0, 1], failing[2:, 1] = 1, 1  # phrase 0 asks for something that only crystals 0 and 1 have
     phrases = {"label": torch.arange(8), "asked": asked, "asked_formula": torch.zeros(8, dtype=torch.long)}
+    phrases = {name: rows.unsqueeze(1) for name, rows in phrases.items()}
 
     def loss(**changed) -> float:
         crystals = {**batch["labels"]["crystals"], "failing": failing}
@@ -230,11 +236,31 @@ def test_crystals_that_answer_a_phrase_are_no_negatives(model, small_processor, 
 
     def moved(row: int) -> torch.Tensor:
         crystal = outputs["crystal"].clone()
-        crystal[row] += 0.5 * outputs["phrase"][0]  # at right angles to all other phrases
+        crystal[row] += 0.5 * outputs["phrase"][0, 0]  # at right angles to all other phrases
         return crystal
 
     assert loss(crystal=moved(1)) == pytest.approx(loss(), abs=1e-6)
     assert abs(loss(crystal=moved(2)) - loss()) > 1e-3
+
+
+def test_several_phrases_count_like_one_each(model, small_processor, records) -> None:
+    """The loss of three phrases a crystal is the mean of the losses with each of them, also in chunks."""
+    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
+    (batch, *_) = batches(records, small_processor, Copies(), num_phrases=3).epoch(0)
+    outputs, labels = objective.embed(**batch["chunks"][0]), batch["labels"]
+    assert outputs["phrase"].shape[:2] == labels["phrases"]["asked"].shape[:2] == (8, 3)
+    single = [
+        objective.contrast(
+            {**outputs, "phrase": outputs["phrase"][:, [k]]},
+            **{**labels, "phrases": {name: rows[:, [k]] for name, rows in labels["phrases"].items()}},
+        )["loss"]
+        for k in range(3)
+    ]
+    assert len({round(loss.item(), 6) for loss in single}) > 1
+    torch.testing.assert_close(objective.contrast(outputs, **labels)["loss"], torch.stack(single).mean())
+    (chunked, *_) = batches(records, small_processor, Copies(), chunk_size=3, num_phrases=3).epoch(0)
+    embedded = torch.cat([objective.embed(**chunk)["phrase"] for chunk in chunked["chunks"]])
+    torch.testing.assert_close(embedded, outputs["phrase"], rtol=1e-4, atol=1e-5)
 
 
 def test_a_term_with_phrases_needs_them(model, small_processor, records, bert_directory, tmp_path) -> None:

@@ -61,12 +61,12 @@ class Collator:
         queries: Sequence[Query],
         tokens: dict[str, list[list[int]]],
         generator: np.random.Generator,
-        phrases: Sequence[Query] | None = None,
+        phrases: Sequence[Sequence[Query]] | None = None,
     ) -> dict[str, Any]:
         """
         Args:
             queries: the text of each pair. tokens: of `tokenize` of these texts.
-            phrases: second, short texts of the pairs, for an objective that has them.
+            phrases: the short texts of each pair, equally many, for an objective that has them.
 
         Returns:
             `chunks` and `labels`, the arguments of `backward_in_chunks`, and `ids`, the `material_id` of each pair.
@@ -79,7 +79,8 @@ class Collator:
             own = {key: values[part] for key, values in tokens.items()}
             chunk = self._chunk(crystals[part], records[part], texts[part], own, generator)
             if phrases is not None:
-                chunk["phrases"] = self.processor.pad(self.tokenize([phrase.text for phrase in phrases[part]]))
+                flat = [phrase.text for own_phrases in phrases[part] for phrase in own_phrases]
+                chunk["phrases"] = self.processor.pad(self.tokenize(flat))
             chunks.append(chunk)
         num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
         labels = {
@@ -92,7 +93,8 @@ class Collator:
             "num_masked": torch.tensor(num_masked),
         }
         if phrases is not None:
-            labels["phrases"] = _text_labels(phrases)
+            flat_labels = _text_labels([phrase for own_phrases in phrases for phrase in own_phrases])
+            labels["phrases"] = {name: rows.unflatten(0, (len(phrases), -1)) for name, rows in flat_labels.items()}
         return {"chunks": chunks, "labels": labels, "ids": [str(record["material_id"]) for record in records]}
 
     def _chunk(
@@ -193,7 +195,8 @@ class _Batches:
 
     Args:
         style: of the texts. phrase_style: of the phrases beside them, for an objective that has them.
-        twins: share of each batch that is replaced by expanded versions of other crystals in it, see [`Expansion`].
+        num_phrases: phrases of each pair. twins: share of each batch that is replaced by expanded versions of other
+            crystals in it, see [`Expansion`].
     """
 
     def __init__(
@@ -205,9 +208,11 @@ class _Batches:
         process_index: int,
         num_processes: int,
         phrase_style: TextStyle | None,
+        num_phrases: int,
         twins: float,
     ):
-        self.collator, self.style, self.phrase_style, self.twins = collator, style, phrase_style, twins
+        self.collator, self.style, self.twins = collator, style, twins
+        self.phrase_style, self.num_phrases = phrase_style, num_phrases
         self.batch_size, self.seed = batch_size, seed
         self.process_index, self.num_processes = process_index, num_processes
 
@@ -237,7 +242,11 @@ class _Batches:
                     values[twin] = own[key][0]
         phrases = None
         if self.phrase_style is not None:
-            phrases = [self.phrase_style.write(record, (self.seed, place[0])) for record in records]
+            first = place[0] * self.num_phrases
+            phrases = [
+                [self.phrase_style.write(record, (self.seed, first + k)) for k in range(self.num_phrases)]
+                for record in records
+            ]
         return self.collator(crystals, records, texts, tokens, generator, phrases)
 
 
@@ -258,10 +267,13 @@ class PairBatches(_Batches):
         process_index: int = 0,
         num_processes: int = 1,
         phrase_style: TextStyle | None = None,
+        num_phrases: int = 1,
         twins: float = 0.0,
         skipped: Sequence[str] = (),
     ):
-        super().__init__(collator, style, batch_size, seed, process_index, num_processes, phrase_style, twins)
+        super().__init__(
+            collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
+        )
         self.crystals, self.records, self.skipped = crystals, records, list(skipped)
         self._groups = group_by_system(crystals)
         if len(self) == 0:
@@ -315,9 +327,12 @@ class StreamedBatches(_Batches):
         process_index: int = 0,
         num_processes: int = 1,
         phrase_style: TextStyle | None = None,
+        num_phrases: int = 1,
         twins: float = 0.0,
     ):
-        super().__init__(collator, style, batch_size, seed, process_index, num_processes, phrase_style, twins)
+        super().__init__(
+            collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
+        )
         from datasets.distributed import split_dataset_by_node
 
         stream = open_split(path, split, streaming=True).shuffle(seed=seed, buffer_size=shuffle_buffer)

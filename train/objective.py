@@ -198,8 +198,9 @@ class ContrastiveObjective(nn.Module):
         phrases: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """
-        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'`, their `intra` versions and `phrase`,
-        `(B, D)` unit vectors, and `mlm`, `(B,)`, the summed cross-entropy of the masked tokens of each text.
+        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, unit vectors
+        `(B, D)`; `phrase`, likewise `(B, K, D)`, K of each pair; and `mlm`, `(B,)`, the summed cross-entropy of the
+        masked tokens of each text.
         """
         model = self.model
         pooled_crystals = model.graph_model(**graphs).pooler_output
@@ -218,7 +219,8 @@ class ContrastiveObjective(nn.Module):
             if phrases is None:
                 raise ValueError("a term has phrases, but the batch has none")
             # Apart from the texts, to whose length they would be padded.
-            outputs["phrase"] = model.get_text_features(**phrases).pooler_output.float()
+            embeds = model.get_text_features(**phrases).pooler_output.float()
+            outputs["phrase"] = embeds.unflatten(0, (size, -1))
         if self.mlm_head is not None:
             if mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
@@ -240,7 +242,7 @@ class ContrastiveObjective(nn.Module):
             outputs: of [`embed`], for the whole batch of this process.
             crystals: `label`, `(B,)` int64, which rows share that are no negatives of each other; `failing` and
                 `formula` of [`answered_mask`].
-            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: likewise.
+            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: also, `(B, K, ...)`.
             num_masked: scalar, the masked tokens of the batch.
 
         Returns:
@@ -251,13 +253,15 @@ class ContrastiveObjective(nn.Module):
             "crystal": (duplicate_mask(crystals["label"]), None),
             "text": (duplicate_mask(texts["label"]), None),
         }
-        if phrases is not None:
-            ignore["phrase"] = _no_negatives(crystals, phrases)
         losses = {}
         for term in self.settings.terms:
             left, right = TERMS[term]
+            if right == "phrase":
+                assert phrases is not None
+                losses[term] = self._contrast_phrases(outputs[left], outputs["phrase"], crystals, phrases)
+                continue
             within = left.rstrip("'") == right.rstrip("'")
-            kind, prefix = (left, "intra ") if within else ("phrase" if right == "phrase" else "inter", "")
+            kind, prefix = (left, "intra ") if within else ("inter", "")
             losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], *ignore[kind])
         total = torch.stack(list(losses.values())).mean()
         for kind, discriminator in self.discriminators.items():
@@ -267,6 +271,17 @@ class ContrastiveObjective(nn.Module):
             losses["mlm"] = outputs["mlm"].sum() / num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
         return {"loss": total, **losses}
+
+    def _contrast_phrases(
+        self, crystal_embeds: Tensor, phrase_embeds: Tensor, crystals: dict[str, Tensor], phrases: dict[str, Tensor]
+    ) -> Tensor:
+        """The mean over the K phrases of each pair, `(B, K, D)`; one and the next are no negatives of each other."""
+        losses = []
+        for place in range(phrase_embeds.shape[1]):
+            own = {name: rows[:, place] for name, rows in phrases.items()}
+            ignore = _no_negatives(crystals, own)
+            losses.append(self._contrast("phrase", crystal_embeds, phrase_embeds[:, place], *ignore))
+        return torch.stack(losses).mean()
 
     def loss_parameters(self) -> list[nn.Parameter]:
         """Parameters of [`contrast`] alone: temperatures, biases, discriminators."""

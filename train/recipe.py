@@ -77,6 +77,9 @@ class PretrainArguments:
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
     short_probability: float = field(default=0.12, metadata={"help": "Texts of a formula, a crystal system, or a use."})
     query_probability: float = field(default=0.0, metadata={"help": "Search phrases: a few traits, a class, a use."})
+    phrases_per_crystal: int = field(
+        default=1, metadata={"help": "Short texts of each crystal in a batch, for a term that has them."}
+    )
     twin_share: float = field(
         default=0.0, metadata={"help": "Share of a batch that is expanded versions of its other crystals."}
     )
@@ -126,6 +129,7 @@ class PretrainArguments:
             "projection_dim",
             "shuffle_buffer",
             "validation_size",
+            "phrases_per_crystal",
         ):
             if getattr(self, name) < 1:
                 raise ClacInputError(f"{name}={getattr(self, name)} must be at least 1")
