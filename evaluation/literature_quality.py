@@ -93,8 +93,8 @@ def read_judgements(file: Path) -> list[dict[str, Any]]:
 
 def share_with_interval(right: int, total: int) -> dict[str, float]:
     """
-    A share and Wilson's 95 % interval (1927, doi 10.1080/01621459.1927.10502953): (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) /
-    (1 + z²/n).
+    A share and Wilson's 95 % interval (1927, doi 10.1080/01621459.1927.10502953):
+    (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
     """
     if total == 0:
         return {"share": math.nan, "low": math.nan, "high": math.nan, "number": 0}

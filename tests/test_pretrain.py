@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import CRYSTALS, ROOT
+from datasets import Dataset
 
 from modeling_clac import ClacEmbedder
-from modeling_clac.structures_clac import parse_structure
+from modeling_clac.structures_clac import ClacInputError, parse_structure
 from train.arguments import parse_arguments
 from train.batches import Collator, PairBatches
-from train.data import TextStyle
+from train.data import TextStyle, first_records
 from train.objective import ContrastiveObjective, ObjectiveSettings
 from train.pretrain import parameter_groups, train
 from train.recipe import PretrainArguments
@@ -228,3 +229,31 @@ def test_rates_and_decay(small_model, bert_directory, tmp_path) -> None:
         (1e-3, 0.01),
         (1e-3, 0.0),
     }
+
+
+def test_texts_of_a_column(bert_directory, tmp_path) -> None:
+    """Narratives are sentences of the column in some order; a run takes them, and wants them to be there."""
+    records = [
+        {**record, "mine": f"One of {record['formula']}. Two. Three."}
+        for record in first_records(str(CRYSTALS), "train", 24)
+    ]
+    style = arguments(bert_directory, tmp_path, text_column="mine", short_probability=0.0).text_style()
+    texts = [style.write(record, (0, epoch)).text for record in records for epoch in range(8)]
+    sentences = [text.replace(". ", ".|").split("|") for text in texts]
+    assert {len(parts) for parts in sentences} >= {1, 2, 3}
+    own = [
+        parts for parts in sentences if all(part in ("Two.", "Three.") or part.startswith("One of ") for part in parts)
+    ]
+    assert len(own) > len(sentences) / 2  # the others are written without the formula
+    directory = tmp_path / "set"
+    directory.mkdir()
+    for split in ("train", "validation"):
+        Dataset.from_list(records).to_parquet(directory / f"{split}.parquet")
+    state = train(arguments(bert_directory, tmp_path / "run", dataset=str(directory), text_column="mine", num_epochs=1))
+    assert state["finished"]
+    with pytest.raises(ClacInputError, match="columns yours missing"):
+        train(arguments(bert_directory, tmp_path / "b", dataset=str(directory), text_column="yours"))
+    with pytest.raises(ClacInputError, match="its column mine holds no text"):
+        style.write({**records[0], "mine": None}, (0, 1))
+    with pytest.raises(ClacInputError, match="twin_share"):
+        arguments(bert_directory, tmp_path, text_column="mine", twin_share=0.1)

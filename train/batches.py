@@ -335,7 +335,9 @@ class StreamedBatches(_Batches):
         )
         from datasets.distributed import split_dataset_by_node
 
-        stream = open_split(path, split, streaming=True).shuffle(seed=seed, buffer_size=shuffle_buffer)
+        stream = open_split(path, split, streaming=True, text_column=style.column).shuffle(
+            seed=seed, buffer_size=shuffle_buffer
+        )
         self.stream = split_dataset_by_node(stream, rank=process_index, world_size=num_processes)
         self.path, self.on_error, self.steps_per_epoch = path, on_error, steps_per_epoch
         self.skipped: list[str] = []

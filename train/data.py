@@ -15,6 +15,7 @@ from modeling_clac import ClacProcessor
 from modeling_clac.narrator import narrate, narrate_sentences
 from modeling_clac.narrator_queries import CONDITIONS, Query, failing, in_system, narrate_query
 from modeling_clac.structures_clac import ClacInputError, Crystal, InvalidStructureError
+from train.augmentation import SentenceDropShuffle
 
 # Columns of a data set without which there are no pairs.
 COLUMNS = ("cif", "material_id", "formula", "crystal_system")
@@ -30,6 +31,8 @@ class TextStyle:
         masked: probability of a narrative without formula and element names.
         short: probability of the formula, alone or with the crystal system, or what it is good for.
         query: probability of a search phrase, see `narrate_query`.
+        column: take narratives from this column, some sentences left out and the rest shuffled, instead of writing
+            them; those without formula and element names are still written.
     """
 
     keep_min: float
@@ -37,6 +40,7 @@ class TextStyle:
     masked: float
     short: float
     query: float = 0.0
+    column: str | None = None
 
     def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
         """The text of one record, with the conditions it asks for if it is a phrase; deterministic under the seed."""
@@ -54,8 +58,24 @@ class TextStyle:
             return narrate_query(record, generator.getrandbits(48))
         keep = generator.uniform(self.keep_min, self.keep_max)
         masked = kind < self.short + self.query + self.masked
+        if self.column is not None and not masked:
+            random_generator = np.random.default_rng(generator.getrandbits(48))
+            return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
         # Without the formula the other facts have to identify the crystal, so all of them are told.
         return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
+
+
+def given_text(record: dict[str, Any], column: str) -> str:
+    """
+    The text of a record.
+
+    Raises:
+        ClacInputError: it is empty or no text.
+    """
+    text = record[column]
+    if not isinstance(text, str) or not text.strip():
+        raise ClacInputError(f"{record['material_id']}: its column {column} holds no text")
+    return text
 
 
 @dataclass(frozen=True)
@@ -86,10 +106,10 @@ class Copies:
                 raise ClacInputError(f"{name}={value} must lie in [0, 1)")
 
 
-def open_split(path: str, split: str, streaming: bool = False) -> Any:
+def open_split(path: str, split: str, streaming: bool = False, text_column: str | None = None) -> Any:
     """
-    One split of a data set with at least `COLUMNS`: a `Dataset`, or with `streaming` an `IterableDataset`, of which no
-    row has been read.
+    One split of a data set with at least `COLUMNS`, and the column of the texts if there is one: a `Dataset`, or with
+    `streaming` an `IterableDataset`, of which no row has been read.
 
     Args:
         path: a directory or Hub id that `datasets.load_dataset` understands.
@@ -106,15 +126,17 @@ def open_split(path: str, split: str, streaming: bool = False) -> Any:
     except (FileNotFoundError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ClacInputError(f"{path}: cannot load split {split!r} ({reason})") from None
-    missing = [name for name in COLUMNS if name not in found]
+    missing = [name for name in (*COLUMNS, *([text_column] if text_column else [])) if name not in found]
     if missing:
         raise ClacInputError(f"{path}: columns {', '.join(missing)} missing; found {', '.join(found)}")
     return table
 
 
-def first_records(path: str, split: str, count: int, streaming: bool = False) -> list[dict[str, Any]]:
+def first_records(
+    path: str, split: str, count: int, streaming: bool = False, text_column: str | None = None
+) -> list[dict[str, Any]]:
     """The first `count` rows of a split (0: all), see [`open_split`]."""
-    table = open_split(path, split, streaming)
+    table = open_split(path, split, streaming, text_column)
     if streaming:
         return list(table.take(count) if count else table)
     return table.select(range(min(count, len(table)))).to_list() if count else table.to_list()

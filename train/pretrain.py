@@ -30,7 +30,7 @@ from modeling_clac.structures_clac import ClacInputError, Crystal
 from train.arguments import run_script
 from train.batches import Collator, PairBatches, StreamedBatches
 from train.checkpoints import load_state, save_model, save_state, training_record
-from train.data import first_records, parse_crystals
+from train.data import first_records, given_text, parse_crystals
 from train.objective import ContrastiveObjective, backward_in_chunks
 from train.provenance import provenance
 from train.recipe import PretrainArguments, recipe_of
@@ -64,16 +64,24 @@ def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list
 
 
 def validate(
-    model: ClacModel, processor: ClacProcessor, crystals: list[Crystal], records: list[dict[str, Any]]
+    model: ClacModel,
+    processor: ClacProcessor,
+    crystals: list[Crystal],
+    records: list[dict[str, Any]],
+    text_column: str | None = None,
 ) -> dict[str, float]:
     """
-    Retrieval among the validation crystals, with one fixed narrative for each, and with formula and crystal system as a
-    short query. The mean of the three top-1 scores chooses the best checkpoint: narratives alone are answered long
-    before short queries are.
+    Retrieval among the validation crystals, with one narrative for each, a fixed one or that of a column of the data,
+    and with formula and crystal system as a short query. The mean of the three top-1 scores chooses the best
+    checkpoint: narratives alone are answered long before short queries are.
     """
     embedder = ClacEmbedder(model, processor)
     crystal_embeds = embedder.encode_crystals(crystals, show_progress=False)
-    text_embeds = embedder.encode_text([narrate(r, ("validation", r["material_id"])) for r in records])
+    texts = [
+        given_text(record, text_column) if text_column else narrate(record, ("validation", record["material_id"]))
+        for record in records
+    ]
+    text_embeds = embedder.encode_text(texts)
     short_embeds = embedder.encode_text([f"{record['formula']}, {record['crystal_system']}" for record in records])
     model.train()
     scores = {
@@ -120,7 +128,11 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     set_seed(arguments.seed)
     model, processor = build_model(arguments)
     records = first_records(
-        arguments.dataset, "validation", arguments.limit or arguments.validation_size, arguments.streaming
+        arguments.dataset,
+        "validation",
+        arguments.limit or arguments.validation_size,
+        arguments.streaming,
+        arguments.text_column,
     )
     crystals, records, skipped = parse_crystals(
         records[: arguments.validation_size], processor, arguments.on_error, accelerator.is_main_process
@@ -225,7 +237,7 @@ def build_batches(
             on_error=arguments.on_error,
             **shared,
         )
-    records = first_records(arguments.dataset, "train", arguments.limit)
+    records = first_records(arguments.dataset, "train", arguments.limit, text_column=arguments.text_column)
     crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, accelerator.is_main_process)
     return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **shared)
 
@@ -275,7 +287,7 @@ def _end_of_epoch(
     """Validation retrieval on the main process, one line of log, and the checkpoint `best`."""
     bare = accelerator.unwrap_model(objective).model
     if accelerator.is_main_process:
-        scores = validate(bare, processor, *validation)
+        scores = validate(bare, processor, *validation, arguments.text_column)
         mean_loss = sum(losses) / max(len(losses), 1)
         entry = {**{key: state[key] for key in ("epoch", "step", "seconds")}, "loss": mean_loss, **scores}
         with (output / "log.jsonl").open("a", encoding="utf-8") as log:

@@ -72,6 +72,9 @@ class PretrainArguments:
     )
     projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
 
+    text_column: str | None = field(
+        default=None, metadata={"help": "Take narratives from this column of the data; default: write them."}
+    )
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Least share of the facts a narrative tells."})
     narrative_keep_max: float = field(default=0.6, metadata={"help": "Largest share of the facts a narrative tells."})
     masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
@@ -149,6 +152,8 @@ class PretrainArguments:
             raise ClacInputError("a term with phrases needs short_probability or query_probability, their shares")
         if (self.shared_composition or self.shared_density) and self.token_values is False:
             raise ClacInputError("shared_composition and shared_density need token_values")
+        if self.text_column is not None and self.twin_share:
+            raise ClacInputError("twin_share needs texts that are written here, so leave text_column out")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
         if self.on_error not in ("raise", "skip"):
@@ -201,6 +206,7 @@ class PretrainArguments:
             self.masked_probability,
             self.short_probability,
             self.query_probability,
+            self.text_column,
         )
         return replace(style, short=0.0, query=0.0) if self.objective_settings().phrases else style
 
