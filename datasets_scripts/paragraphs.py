@@ -127,6 +127,8 @@ def _arxiv_request(arguments: ParagraphArguments, cursor: str) -> tuple[str, dic
 
 def _read_arxiv(body: bytes, cursor: str) -> tuple[list[dict[str, Any]], str | None, int]:
     feed = ElementTree.fromstring(body)
+    if feed.tag != f"{{{_ATOM['atom']}}}feed":
+        raise ValueError(f"an element {feed.tag}")
     entries = feed.findall("atom:entry", _ATOM)
     rows = []
     for entry in entries:
