@@ -216,7 +216,7 @@ def build(arguments: QuestionArguments) -> None:
     Builds the shards asked for; the card is written when all of them are there.
 
     Raises:
-        ClacInputError: an argument or a row is unusable.
+        ClacInputError: an argument or a row is unusable, or the crystals are too few for a question.
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
@@ -234,6 +234,8 @@ def build(arguments: QuestionArguments) -> None:
         print("the card is written with the last shard")
         return
     found = baselines(directory)
+    if not any(one.counts for one in found):
+        raise ClacInputError(f"{arguments.input}: too few crystals in each split for any question; add more")
     write_card(directory, card_text(arguments, found), joined)
     print(baselines_table(found))
 

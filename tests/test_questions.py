@@ -421,6 +421,7 @@ def test_bad_rows(tmp_path, table, case) -> None:
             ),
             "is in train and in validation",
         ),
+        (lambda table: table.select(["material_id", "formula", "cif"]).slice(0, 1), "too few crystals"),
     ],
 )
 def test_bad_tables(tmp_path, table, change, message) -> None:
