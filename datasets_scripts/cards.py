@@ -53,7 +53,7 @@ class CardText:
     Attributes:
         title: name of the data set. summary: what it is, a paragraph. provenance: how it was made, with the command.
         limits: what it is not fit for. licence: identifier of the Hub. citations: one line each.
-        columns: meanings of the columns of its own. tags: for the Hub.
+        columns: meanings of the columns of its own. tags: for the Hub. details: more of it, in markdown.
     """
 
     title: str
@@ -64,6 +64,7 @@ class CardText:
     citations: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ("materials-science", "crystals")
+    details: str = ""
 
 
 def split_files(directory: Path) -> dict[str, list[Path]]:
@@ -117,6 +118,8 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
     lines += [f"| `{name}` | {count:,} |" for name, count in counts.items()]
     lines += ["", "## Columns", "", "| column | type | meaning, unit |", "|---|---|---|"]
     lines += [f"| `{entry.name}` | {entry.type} | {meanings[entry.name]} |" for entry in schema]
+    if text.details:
+        lines += ["", text.details.strip()]
     lines += ["", "## How it was made", "", text.provenance.strip(), ""]
     if report is not None and report.counts:
         lines += [

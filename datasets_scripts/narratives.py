@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from datasets_scripts.cards import CardText, write_card
 from datasets_scripts.check_text import text_problems
 from datasets_scripts.dialogue import STEPS, Dialogue, Outcome, prompt_hashes
-from datasets_scripts.records import Records, Report, require_shards, shard_bounds, split_of, usable_rows
+from datasets_scripts.records import Records, Report, require_shards, shard_bounds, split_of_record, usable_rows
 from datasets_scripts.shards import ShardWriter, build_shards, read_reports, write_report
 from modeling_clac.narrator import narrate
 from modeling_clac.paths import ASSETS
@@ -174,8 +174,7 @@ def _asked(
 
 
 def _of_record(record: dict[str, Any], seed: int) -> dict[str, Any]:
-    given = record.get("split")
-    return {**record, "split": given if given in ("train", "validation", "test") else split_of(record["formula"], seed)}
+    return {**record, "split": split_of_record(record, seed)}
 
 
 def _of_outcome(outcome: Outcome, model: str) -> dict[str, Any]:

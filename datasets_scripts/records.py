@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,12 @@ def split_of(formula: str, seed: int) -> str:
     return "train"
 
 
+def split_of_record(record: Mapping[str, Any], seed: int) -> str:
+    """The split that a record names, or that of its formula where it names none."""
+    given = record.get("split")
+    return given if given in SPLITS else split_of(record["formula"], seed)
+
+
 class Records:
     """
     The rows of a parquet file or of the parquet files of a directory, in the order of their names.
@@ -83,10 +89,7 @@ class Records:
                 raise ClacInputError(f"{file}: no such file") from None
             except (OSError, pa.ArrowInvalid) as error:
                 raise ClacInputError(f"{file}: no parquet file ({str(error).splitlines()[0]})") from None
-            missing = [name for name in REQUIRED if name not in metadata.schema_arrow.names]
-            if missing:
-                found = ", ".join(metadata.schema_arrow.names)
-                raise ClacInputError(f"{file}: columns {', '.join(missing)} missing; found {found}")
+            _check_columns(file, metadata.schema_arrow.names, REQUIRED)
             _check_types(file, metadata.schema_arrow)
             self._sizes.append(metadata.metadata.num_rows)
         self.num_rows = min(sum(self._sizes), limit) if limit else sum(self._sizes)
@@ -133,6 +136,44 @@ class Records:
                     if value in seen:
                         raise ClacInputError(f"{where}: material_id {value} is that of {seen[value]}, too")
                     seen[value] = where
+
+    def require_columns(self, *names: str) -> None:
+        """
+        Raises:
+            ClacInputError: a file misses one of the columns.
+        """
+        for file in self.files:
+            _check_columns(file, pq.ParquetFile(file).schema_arrow.names, names)
+
+    def require_disjoint_splits(self, seed: int) -> None:
+        """
+        Args:
+            seed: of the splits of rows that name none.
+
+        Raises:
+            ClacInputError: a formula is in two splits.
+        """
+        first: dict[str, str] = {}
+        for file in self.files:
+            names = [name for name in ("formula", "split") if name in pq.ParquetFile(file).schema_arrow.names]
+            for batch in pq.read_table(file, columns=names).group_by(names).aggregate([]).to_batches():
+                for row in range(len(batch)):
+                    record = _record(batch, row)
+                    if record["formula"] is None:
+                        continue
+                    split = split_of_record(record, seed)
+                    other = first.setdefault(record["formula"], split)
+                    if other != split:
+                        raise ClacInputError(
+                            f"{file}: formula {record['formula']} is in {other} and in {split}; drop the column split "
+                            "to have it split by formula"
+                        )
+
+
+def _check_columns(file: Path, found: Sequence[str], names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ClacInputError(f"{file}: columns {', '.join(missing)} missing; found {', '.join(found)}")
 
 
 def _check_types(file: Path, schema: pa.Schema) -> None:
@@ -218,5 +259,6 @@ __all__ = [
     "require_shards",
     "shard_bounds",
     "split_of",
+    "split_of_record",
     "usable_rows",
 ]

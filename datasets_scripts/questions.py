@@ -1,0 +1,244 @@
+"""
+Multiple-choice questions on crystals, with truths computed from structure and record, that no text alone answers.
+
+    python -m datasets_scripts.questions --output_dir runs/mp-questions
+
+Each question has one true statement among others that are true of other crystals of the same split, drawn so that
+every statement is right as often as chance has it: `question_drawing` tells how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datasets_scripts.cards import CardText, write_card
+from datasets_scripts.question_baselines import Baseline, baselines, baselines_table
+from datasets_scripts.question_drawing import KINDS, Question, draw_questions
+from datasets_scripts.question_facts import Facts, facts_of, found_space_group
+from datasets_scripts.records import Records, Report, require_shards, shard_bounds, usable_rows
+from datasets_scripts.shards import ShardWriter, build_shards, read_reports, write_report
+from modeling_clac.paths import ASSETS
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+from train.provenance import git_commit
+
+SCHEMA = pa.schema(
+    {
+        "question_id": pa.string(),
+        "material_id": pa.string(),
+        "kind": pa.string(),
+        "difficulty": pa.string(),
+        "question": pa.string(),
+        "options": pa.list_(pa.string()),
+        "answer": pa.int32(),
+        "formula": pa.string(),
+        "cif": pa.large_string(),
+        "split": pa.string(),
+    }
+)
+_MEANINGS = {
+    "question_id": "material_id, kind and difficulty",
+    "kind": "what is asked",
+    "difficulty": "hard: wrong compositions differ in one element, wrong space groups are of the same crystal system",
+    "question": "the question, with the bounds of its classes",
+    "options": "statements of one grammar, in random order; one of them is true",
+    "answer": "place of the true statement in `options`, from 0",
+    "formula": "reduced formula; not to be shown with the question",
+}
+
+
+@dataclass
+class QuestionArguments:
+    """Arguments of the questions."""
+
+    output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
+    input: str = field(
+        default=str(ASSETS / "mp-crystals"), metadata={"help": "Parquet file or directory of crystals and properties."}
+    )
+    limit: int = field(default=0, metadata={"help": "Use the first so many rows only; 0: all."})
+    seed: int = field(default=0, metadata={"help": "Seed of the options, and of splits where the input has none."})
+    window: int = field(
+        default=16384, metadata={"help": "Rows that are in memory at once; wrong options come from among them."}
+    )
+    symprec: float = field(
+        default=0.0,
+        metadata={"help": "Ask of symmetry only where moyopy finds the same group within so many Å; 0: everywhere."},
+    )
+    on_error: str = field(default="raise", metadata={"help": "Unusable rows: raise, or skip (they are counted)."})
+
+    shard: int | None = field(default=None, metadata={"help": "Build this shard only, counted from 0."})
+    num_shards: int = field(default=1, metadata={"help": "Shards of the data set; they hold the same questions."})
+    executor: str = field(default="local", metadata={"help": "local, or ray."})
+    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("raise", "skip"):
+            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
+        for name in ("window", "workers"):
+            if getattr(self, name) <= 0:
+                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
+        for name in ("limit", "symprec"):
+            if not getattr(self, name) >= 0:
+                raise ClacInputError(f"--{name} {getattr(self, name)}: must not be negative")
+
+
+def build_shard(arguments: QuestionArguments, shard: int) -> Report:
+    """Writes the questions on the crystals of one shard, and the report of it."""
+    records = Records(Path(arguments.input), arguments.limit)
+    bounds = shard_bounds(records.num_rows, arguments.num_shards)
+    own = range(bounds[shard], bounds[shard + 1])
+    directory, report = Path(arguments.output_dir), Report()
+    with ShardWriter(directory, shard, arguments.num_shards, SCHEMA) as writer:
+        for place, crystals in _windows(records, own, arguments, report):
+            questions = draw_questions([facts for _, facts in crystals], f"{arguments.seed}|{place}")
+            for (number, facts), asked in zip(crystals, questions, strict=True):
+                if number in own:
+                    for question in asked:
+                        report.count(f"{question.kind}, {question.difficulty}")
+                        writer.add(facts.split, _row(facts, question))
+    write_report(directory, shard, arguments.num_shards, report)
+    return report
+
+
+def _windows(
+    records: Records, own: range, arguments: QuestionArguments, report: Report
+) -> Iterator[tuple[int, list[tuple[int, Facts]]]]:
+    """
+    (number of the window, (number of the row, facts) of its usable rows), for all windows that hold rows of `own`.
+
+    Windows are the same for every shard, so that a block of questions may lie in several: how many shards there are
+    changes no question. Only rows of `own` are counted.
+    """
+    if not own:
+        return
+    size = arguments.window
+    first = own.start // size * size
+    rows = records.rows(first, -(-own.stop // size) * size)
+    for start in range(first, own.stop, size):
+        crystals = []
+        for number, row in enumerate(islice(rows, size), start):
+            counted = report if number in own else Report()
+            for where, record in usable_rows(iter((row,)), arguments.on_error, counted):
+                try:
+                    crystals.append((number, _facts(where, record, arguments, counted)))
+                except ClacInputError as error:
+                    if arguments.on_error == "raise":
+                        raise
+                    counted.leave_out(str(error))
+        yield start // size, crystals
+
+
+def _facts(where: str, record: dict[str, Any], arguments: QuestionArguments, report: Report) -> Facts:
+    facts, crystal = facts_of(where, record, arguments.seed)
+    if not arguments.symprec or "space_group" not in facts.truths:
+        return facts
+    if found_space_group(crystal, arguments.symprec) == facts.truths["space_group"]:
+        return facts
+    report.count("space group not confirmed")
+    unconfirmed = ("space_group", "crystal_system")
+    return replace(facts, truths={kind: label for kind, label in facts.truths.items() if kind not in unconfirmed})
+
+
+def _row(facts: Facts, question: Question) -> dict[str, Any]:
+    return {
+        "question_id": f"{facts.material_id}-{question.kind}-{question.difficulty}",
+        "material_id": facts.material_id,
+        "kind": question.kind,
+        "difficulty": question.difficulty,
+        "question": KINDS[question.kind].text,
+        "options": question.options,
+        "answer": question.answer,
+        "formula": facts.formula,
+        "cif": facts.cif,
+        "split": facts.split,
+    }
+
+
+def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardText:
+    """The words of the card, with the baselines in it."""
+    checked = (
+        f"Symmetry is asked of where moyopy finds the group of the record within {arguments.symprec:g} Å. "
+        if arguments.symprec
+        else ""
+    )
+    return CardText(
+        title="Questions on crystals",
+        summary=(
+            "Multiple-choice questions on inorganic crystals. The options are statements of one grammar, in random "
+            "order, and exactly one is true; the others are true of other crystals of the same split."
+        ),
+        details=_details(found),
+        provenance=(
+            f"`datasets_scripts.questions`, seed {arguments.seed}, windows of {arguments.window:,} rows, commit "
+            f"`{git_commit() or 'unknown'}`. Compositions, oxides, anions and densities come from the atoms of `cif`, "
+            "which have to agree with the record's formula; symmetry, band gap, stability and bulk modulus come from "
+            f"the record. {checked}Splits share no formula."
+        ),
+        limits=(
+            "The bounds of classes are conventions. Band gaps, energies above the hull and moduli are those of density "
+            "functional theory: semi-local gaps are too small. Symmetry depends on the tolerance it was found with."
+        ),
+        citations=("Jain et al. (2013), APL Materials 1, 011002, for crystals of the Materials Project",),
+        columns=_MEANINGS,
+        tags=("materials-science", "crystals", "multiple-choice"),
+    )
+
+
+def _details(found: Sequence[Baseline]) -> str:
+    without = ", ".join(f"`{one.kind}` ({one.difficulty})" for one in found if not one.counts)
+    missing = f"The crystals are of too few classes for these questions: {without}.\n\n" if without else ""
+    return f"""## Without a crystal
+
+As many crystals of different classes as a question has options are taken together. Their questions have the same
+options, each of which is right for one of the crystals. So every statement is right as often as chance has it, and no
+rule that goes by the words alone beats chance, except for `crystal_system`: there the options are always all seven, and
+the more common ones are right more often. Compare with the majority there, and report the macro accuracy beside, the
+mean over the systems.
+
+This is what one gets without a look at the crystal: by chance (with the standard error of as many questions), by
+choosing the statement that is right most often, and with a naive Bayes classifier of the options.
+
+{baselines_table(found)}
+
+{missing}Majority and classifier count on `train` and are scored on `test`, or on everything where one of the two is
+missing; `macro` is the macro accuracy of the majority. Do not train on some questions of a split and test on others of
+it: what was right once is rarely right again."""
+
+
+def build(arguments: QuestionArguments) -> None:
+    """
+    Builds the shards asked for; the card is written when all of them are there.
+
+    Raises:
+        ClacInputError: an argument or a row is unusable, or the crystals are too few for a question.
+    """
+    shards = require_shards(arguments.shard, arguments.num_shards)
+    records = Records(Path(arguments.input), arguments.limit)
+    records.require_columns("cif")
+    records.require_unique_ids()
+    records.require_disjoint_splits(arguments.seed)
+    report = build_shards(build_shard, arguments, shards, arguments.executor, arguments.workers)
+    for name, number in report.counts.items():
+        print(f"{name}: {number:,}")
+    for reason in report.left_out:
+        print(f"left out: {reason}")
+    directory = Path(arguments.output_dir)
+    joined = read_reports(directory, arguments.num_shards)
+    if joined is None:
+        print("the card is written with the last shard")
+        return
+    found = baselines(directory)
+    if not any(one.counts for one in found):
+        raise ClacInputError(f"{arguments.input}: too few crystals in each split for any question; add more")
+    write_card(directory, card_text(arguments, found), joined)
+    print(baselines_table(found))
+
+
+if __name__ == "__main__":
+    run_script(QuestionArguments, build)
