@@ -133,8 +133,12 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_
         ("text_model: {bert}\nstreaming: true\n", "streaming needs steps_per_epoch"),
         ("text_model: {bert}\ninit_checkpoint: {small}\ngraph_cutoff: 9.0\ndataset: {data}\n", "was made with"),
         ("text_model: {bert}\ntext_layers: [7]\n", "text_layers=[7]: the encoder has layers 0 to"),
-        ("text_model: {bert}\ndataset: {data}\nlimit: 4\nbatch_size: 8\n", "do not fill one batch of 8"),
+        (
+            "text_model: {bert}\ndataset: {data}\nlimit: 4\nbatch_size: 8\nmax_text_tokens: 9\n",
+            "do not fill one batch of 8",
+        ),
         ("text_model: {bert}\ndataset: {data}\nmixed_precision: fp8\n", "choose auto, bf16 or no"),
+        ("text_model: {bert}\ndataset: {data}\nmax_text_tokens: 4096\n", "choose at most 128"),
     ],
 )
 def test_bad_recipes_are_one_line(bert_directory, small_checkpoint, tmp_path, recipe, message) -> None:

@@ -215,7 +215,17 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
 def build_batches(
     arguments: PretrainArguments, processor: ClacProcessor, accelerator: Accelerator
 ) -> PairBatches | StreamedBatches:
-    """The training batches of this process."""
+    """
+    The training batches of this process.
+
+    Raises:
+        ClacInputError: the recipe asks for longer texts than the text tower reads, or the data set cannot be used.
+    """
+    if arguments.max_text_tokens > processor.tokenizer.model_max_length:
+        raise ClacInputError(
+            f"max_text_tokens={arguments.max_text_tokens} is more than the text tower reads; "
+            f"choose at most {processor.tokenizer.model_max_length}"
+        )
     collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
     shared: dict[str, Any] = {
         "batch_size": arguments.batch_size,

@@ -1,0 +1,326 @@
+"""
+Crystals from the databases of the field, through their common interface OPTIMADE (doi 10.1038/s41597-021-00974-z).
+
+    python -m datasets_scripts.optimade --provider oqmd --filter 'elements HAS "Li" AND nelements<=4' \
+        --output_dir runs/oqmd-lithium
+    python -m datasets_scripts.optimade --provider mp --filter 'nelements=2' --mp_properties true --output_dir runs/mp
+
+Page by page, with pauses; every page is on the disk before the next is asked for, so a run that was cut goes on where
+it stopped. The result has the columns of the bundled crystals: `clac index`, the narrator and pre-training read it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from tqdm.auto import tqdm
+from urllib3.util import Retry
+
+from datasets_scripts.cards import CardText, write_card
+from datasets_scripts.crystals import SCHEMA
+from datasets_scripts.mp_summary import add_summaries
+from datasets_scripts.optimade_entries import Duplicates, LeftOut, response_fields, to_record
+from datasets_scripts.records import Report, split_of
+from datasets_scripts.shards import ShardWriter, write_report
+from modeling_clac.files import replaced_file
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+from train.provenance import git_commit
+
+_AGENT = "clac (https://pypi.org/project/clac)"
+_LONGEST_WAIT = 60.0  # s, between two attempts
+
+
+@dataclass
+class OptimadeArguments:
+    """Arguments of the download."""
+
+    output_dir: str = field(metadata={"help": "Directory for the pages and the data set."})
+    filter: str = field(metadata={"help": "An OPTIMADE filter, such as 'elements HAS \"Li\" AND nelements<=4'."})
+    provider: str | None = field(
+        default=None, metadata={"help": "Identifier in the list of providers, such as mp, cod, oqmd, alexandria."}
+    )
+    base_url: str | None = field(default=None, metadata={"help": "A server itself, instead of a provider."})
+    prefix: str | None = field(
+        default=None, metadata={"help": "Prefix of the properties of the server at --base_url, such as oqmd."}
+    )
+    limit: int = field(default=10_000, metadata={"help": "Entries to fetch, at most."})
+    page_limit: int | None = field(default=None, metadata={"help": "Entries a page; default what the server gives."})
+    max_atoms: int = field(default=200, metadata={"help": "Leave larger cells out."})
+    interval: float = field(default=1.0, metadata={"help": "Seconds between requests."})
+    retries: int = field(default=6, metadata={"help": "Times a failed request is sent again."})
+    timeout: float = field(default=60.0, metadata={"help": "Seconds to wait for an answer."})
+    seed: int = field(default=0, metadata={"help": "Of the split by formula."})
+    mp_properties: bool = field(
+        default=False,
+        metadata={"help": "Add properties of the Materials Project; needs mp-api and a key in MP_API_KEY."},
+    )
+
+    def __post_init__(self) -> None:
+        if (self.provider is None) == (self.base_url is None):
+            raise ClacInputError("give either --provider or --base_url")
+        if not self.filter.strip():
+            raise ClacInputError("--filter is empty; to have all of a database, give 'nelements>=1'")
+        for name in ("limit", "timeout", "max_atoms"):
+            if getattr(self, name) <= 0:
+                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
+        if self.page_limit is not None and self.page_limit <= 0:
+            raise ClacInputError(f"--page_limit {self.page_limit}: must be positive")
+        if self.retries < 0 or self.interval < 0:
+            raise ClacInputError("--retries and --interval must not be negative")
+
+
+def require_optimade() -> None:
+    """
+    Raises:
+        ClacInputError: the package is not installed.
+    """
+    try:
+        import optimade.client  # noqa: F401
+    except ImportError:
+        raise ClacInputError(
+            "datasets_scripts.optimade needs its package: pip install 'optimade[http-client]'"
+        ) from None
+
+
+def find_server(provider: str) -> str:
+    """
+    The server of a provider, from the public list.
+
+    Raises:
+        ClacInputError: the list cannot be had, or holds no such provider or several databases of it.
+    """
+    from optimade.utils import get_all_databases, get_providers
+
+    known = sorted(entry["id"] for entry in get_providers())
+    if not known:
+        raise ClacInputError("the list of OPTIMADE providers cannot be reached; give the server as --base_url")
+    if provider not in known:
+        raise ClacInputError(f"--provider {provider}: not in the list; known are {', '.join(known)}")
+    servers = sorted({str(url) for url in get_all_databases(include_providers={provider})})
+    if not servers:
+        raise ClacInputError(f"--provider {provider}: names no server that answers; try later, or give --base_url")
+    if len(servers) > 1:
+        raise ClacInputError(
+            f"--provider {provider} has several databases; give one as --base_url: {', '.join(servers)}"
+        )
+    return servers[0]
+
+
+def polite_session(arguments: OptimadeArguments) -> type[requests.Session]:
+    """A class of sessions that waits as a server asks, and tries again what may pass."""
+    retry = Retry(
+        total=arguments.retries,
+        backoff_factor=0.5,
+        backoff_max=_LONGEST_WAIT,
+        status_forcelist=(408, 429, 500, 502, 503, 504),
+        respect_retry_after_header=True,
+        allowed_methods=("GET",),
+    )
+
+    class PoliteSession(requests.Session):
+        def __init__(self) -> None:
+            super().__init__()
+            self.headers["User-Agent"] = _AGENT
+            for scheme in ("http://", "https://"):
+                self.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    return PoliteSession
+
+
+def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[dict[str, Any]]:
+    """
+    Pages `{"entries": [...], "next": URL or None}`, those on the disk and those still missing.
+
+    Raises:
+        ClacInputError: the filter is wrong, or the server refuses or does not answer. What has arrived is kept.
+    """
+    from optimade.client import OptimadeClient
+    from optimade.exceptions import BadRequest
+    from optimade.filterparser import LarkParser
+
+    try:
+        LarkParser().parse(arguments.filter)
+    except BadRequest as error:
+        raise ClacInputError(f"--filter {arguments.filter!r}: {_one_line(error)}") from None
+    directory = Path(arguments.output_dir) / "pages"
+    pages = _stored_pages(directory)
+    client = OptimadeClient(
+        base_urls=[server],
+        max_results_per_provider=arguments.limit,
+        http_timeout=arguments.timeout,
+        use_async=False,
+        silent=True,
+        http_client=polite_session(arguments),
+    )
+    number = sum(len(page["entries"]) for page in pages)
+    following = pages[-1]["next"] if pages else None
+    pause = arguments.interval
+    with tqdm(total=arguments.limit, initial=min(number, arguments.limit), desc="entries", disable=None) as bar:
+        while number < arguments.limit and (following is not None or not pages):
+            if pages:
+                time.sleep(pause)
+            with redirect_stderr(io.StringIO()):  # the client prints errors, too
+                results = client.get_one(
+                    "structures",
+                    arguments.filter,
+                    server,
+                    response_fields=response_fields(prefix),
+                    page_limit=arguments.page_limit,
+                    paginate=False,
+                    override_url=following,
+                )[server]
+            if results.errors:
+                raise ClacInputError(f"{server}: {_one_line(results.errors[0])}; run again to go on")
+            pause = max(arguments.interval, results.meta.get("request_delay") or 0.0)
+            link = results.links.get("next")
+            page = {
+                "entries": [{"id": entry["id"], "attributes": entry["attributes"]} for entry in results.data],
+                "next": link.get("href") if isinstance(link, dict) else link,
+            }
+            if not page["entries"]:
+                page["next"] = None
+            with replaced_file(directory / f"page-{len(pages):05d}.json") as new:
+                new.write_text(json.dumps(page), encoding="utf-8")
+            pages.append(page)
+            number += len(page["entries"])
+            following = page["next"]
+            bar.total = min(arguments.limit, results.meta.get("data_returned") or arguments.limit)
+            bar.update(min(number, arguments.limit) - bar.n)
+    return pages
+
+
+def _one_line(error: Any) -> str:
+    text = str(error.get("detail") or error.get("title") or error) if isinstance(error, dict) else str(error)
+    return " ".join(text.split())[:200]
+
+
+def _stored_pages(directory: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(directory.glob("page-*.json"))]
+    except ValueError as error:
+        raise ClacInputError(f"{directory}: a damaged page ({error}); delete the pages and run again") from None
+
+
+def _require_same_query(arguments: OptimadeArguments, server: str) -> None:
+    """
+    Raises:
+        ClacInputError: the directory holds pages of another query.
+    """
+    asked = {"server": server, "filter": arguments.filter, "page_limit": arguments.page_limit}
+    file = Path(arguments.output_dir) / "pages" / "query.json"
+    if not file.exists():
+        with replaced_file(file) as new:
+            new.write_text(json.dumps(asked), encoding="utf-8")
+        return
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    if stored != asked:
+        raise ClacInputError(
+            f"{file}: pages of another query ({stored['server']}, {stored['filter']}); choose another --output_dir"
+        )
+
+
+def to_records(
+    pages: list[dict[str, Any]], prefix: str, arguments: OptimadeArguments, report: Report
+) -> Iterator[dict[str, Any]]:
+    """The rows that can be used, each crystal once, with their splits; the others are counted."""
+    duplicates, ids = Duplicates(), set()
+    entries = [entry for page in pages for entry in page["entries"]][: arguments.limit]
+    for entry in tqdm(entries, desc="crystals", disable=None):
+        report.count("entries read")
+        try:
+            record = to_record(entry, prefix, arguments.max_atoms)
+        except LeftOut as reason:
+            report.count(f"left out: {reason}")
+            continue
+        if record["material_id"] in ids or duplicates.seen(record):
+            report.count("left out: there already, by formula, space group and volume per atom")
+            continue
+        ids.add(record["material_id"])
+        yield record | {"split": split_of(record["formula"], arguments.seed)}
+
+
+def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) -> CardText:
+    """The words of the card."""
+    named = f"The server names as its licence: {', '.join(licences)}." if licences else "The server names no licence."
+    return CardText(
+        title=f"Crystals from {server}",
+        summary=f"Crystals that {server} gave for the OPTIMADE filter `{arguments.filter}`. {named}",
+        provenance=(
+            f"`datasets_scripts.optimade`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Symmetry "
+            "(spglib, 0.1 Å), density and volume were computed from the structures. Of crystals with the same formula, "
+            "space group and volume per atom (1 %) the first was kept. Splits share no formula."
+        ),
+        limits=(
+            "Databases compute energies and gaps with different functionals; do not mix the columns of several without "
+            "a look. What a server does not give is empty."
+        ),
+        licence="other",
+        citations=(
+            "Andersen et al. (2021), OPTIMADE, an API for exchanging materials data, Scientific Data 8, 217",
+            "and the database itself, as its site asks",
+        ),
+    )
+
+
+def find_licences(arguments: OptimadeArguments, server: str) -> list[str]:
+    """What the server says of its licences; none if it says nothing."""
+    url = f"{server.rstrip('/')}/v1/info"
+    try:
+        with polite_session(arguments)() as session:
+            attributes = session.get(url, timeout=arguments.timeout).json()["data"]["attributes"]
+    except (requests.RequestException, ValueError, KeyError, TypeError):
+        return []
+    link = attributes.get("license")
+    link = link.get("href") if isinstance(link, dict) else link
+    return [str(name) for name in (*(attributes.get("available_licenses") or ()), link) if name]
+
+
+def build(arguments: OptimadeArguments) -> Path:
+    """
+    Fetches what is missing and writes the data set.
+
+    Returns:
+        Its directory.
+
+    Raises:
+        ClacInputError: a package is missing, the server or the filter is wrong, or no entry can be used.
+    """
+    require_optimade()
+    directory = Path(arguments.output_dir)
+    server = arguments.base_url or find_server(str(arguments.provider))
+    prefix = arguments.prefix or arguments.provider or "optimade"
+    _require_same_query(arguments, server)
+    pages = fetch_pages(arguments, server, prefix)
+    report = Report()
+    records = list(to_records(pages, prefix, arguments, report))
+    if not records:
+        reasons = "; ".join(f"{name}: {number:,}" for name, number in report.counts.items())
+        raise ClacInputError(f"{server}: no usable crystal for {arguments.filter!r} ({reasons or 'no entries'})")
+    if arguments.mp_properties:
+        add_summaries(records, os.environ.get("MP_API_KEY"), directory / "pages", report)
+    for old in directory.glob("*.parquet"):
+        old.unlink()
+    with ShardWriter(directory, 0, 1, SCHEMA) as writer:
+        for record in records:
+            writer.add(record["split"], record)
+    report.count("crystals written", len(records))
+    write_report(directory, 0, 1, report)
+    write_card(directory, card_text(arguments, server, find_licences(arguments, server)), report)
+    for name, number in report.counts.items():
+        print(f"{name}: {number:,}")
+    return directory
+
+
+if __name__ == "__main__":
+    run_script(OptimadeArguments, build)

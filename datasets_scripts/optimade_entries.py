@@ -1,0 +1,187 @@
+"""From an entry of an OPTIMADE database to a row of our schema."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from pymatgen.core import Element, Lattice, Structure
+
+from datasets_scripts.crystals import describe
+
+# Of the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
+FIELDS = (
+    "id",
+    "lattice_vectors",
+    "cartesian_site_positions",
+    "species_at_sites",
+    "species",
+    "dimension_types",
+    "structure_features",
+    "nsites",
+)
+# Two atoms closer than this are one, drawn twice.
+_CLOSEST = 0.3  # Å
+
+# Prefix of the provider -> our column -> its property, and the keys below it; the first that is there counts. Only
+# properties whose meaning and unit are those of our column; energies and gaps are eV, or eV/atom.
+PROPERTIES: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {
+    # Thermodynamics by functional: the mixed scheme is the one that the site of the project shows.
+    "mp": {
+        column: tuple(("_mp_stability", scheme, key) for scheme in ("gga_gga+u_r2scan", "gga_gga+u", "r2scan"))
+        for column, key in (
+            ("formation_energy_per_atom", "formation_energy_per_atom"),
+            ("energy_above_hull", "energy_above_hull"),
+        )
+    },
+    "oqmd": {
+        "formation_energy_per_atom": (("_oqmd_delta_e",),),
+        "energy_above_hull": (("_oqmd_stability",),),
+        "band_gap": (("_oqmd_band_gap",),),
+    },
+    "alexandria": {
+        "formation_energy_per_atom": (("_alexandria_formation_energy_per_atom",),),
+        "energy_above_hull": (("_alexandria_hull_distance",),),
+        "band_gap": (("_alexandria_band_gap",),),
+    },
+    "jarvis": {
+        "formation_energy_per_atom": (("_jarvis_formation_energy_peratom",),),
+        "energy_above_hull": (("_jarvis_ehull",),),
+        "band_gap": (("_jarvis_optb88vdw_bandgap",),),
+    },
+}
+
+
+class LeftOut(Exception):
+    """Why an entry is no ordered three-dimensional crystal that can be used, in a few words."""
+
+
+def response_fields(prefix: str) -> list[str]:
+    """The properties to ask a provider for."""
+    own = {path[0] for paths in PROPERTIES.get(prefix, {}).values() for path in paths}
+    return [*FIELDS, *sorted(own)]
+
+
+def read_structure(attributes: Mapping[str, Any], max_atoms: int) -> Structure:
+    """
+    The crystal of an entry, lengths in Å.
+
+    Raises:
+        LeftOut: it has no full set of positions, is disordered, not periodic in three dimensions, holds unknown atoms,
+            has more than `max_atoms`, or two of them in one place.
+    """
+    if attributes.get("dimension_types") not in (None, [1, 1, 1]):
+        raise LeftOut("not periodic in three dimensions")
+    lattice, positions = attributes.get("lattice_vectors"), attributes.get("cartesian_site_positions")
+    names = attributes.get("species_at_sites")
+    if not lattice or not positions or not names:
+        raise LeftOut("no positions of atoms")
+    if len(positions) != len(names) or attributes.get("nsites") not in (None, len(positions)):
+        raise LeftOut("positions of only a part of the atoms")
+    if len(positions) > max_atoms:
+        raise LeftOut(f"more than {max_atoms:,} atoms")
+    if {"disorder", "unknown_positions", "assemblies"} & set(attributes.get("structure_features") or []):
+        raise LeftOut("disordered")
+    symbol_of = {kind["name"]: _symbol(kind) for kind in attributes.get("species") or []}
+    symbols = [symbol_of.get(name, name) for name in names]
+    unknown = next((symbol for symbol in symbols if not Element.is_valid_symbol(symbol)), None)
+    if unknown is not None:
+        raise LeftOut("atoms of no known element")
+    try:
+        cell = Lattice(lattice)
+        finite = all(math.isfinite(x) for row in (*lattice, *positions) for x in row)
+    except (TypeError, ValueError):
+        raise LeftOut("no positions of atoms") from None
+    if not finite or cell.volume < len(symbols):  # less than 1 Å³ an atom
+        raise LeftOut("no volume")
+    structure = Structure(cell, symbols, positions, coords_are_cartesian=True, to_unit_cell=True)
+    if not structure.is_valid(_CLOSEST):
+        raise LeftOut("two atoms in one place")
+    return structure
+
+
+def _symbol(kind: Mapping[str, Any]) -> str:
+    """The element of a species that is one, on every site."""
+    symbols = kind.get("chemical_symbols") or []
+    concentration = kind.get("concentration") or [1.0]
+    if kind.get("attached"):
+        raise LeftOut("groups of atoms without positions")
+    if len(symbols) != 1 or abs(concentration[0] - 1.0) > 1e-6:
+        raise LeftOut("disordered")
+    return symbols[0]
+
+
+def read_properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """Columns of ours that the provider's own properties give."""
+    found = {}
+    for column, paths in PROPERTIES.get(prefix, {}).items():
+        for path in paths:
+            value: Any = attributes
+            for key in path:
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+                found[column] = float(value)
+                break
+    # Some providers give the distance of a phase on the hull to the hull without it, which is negative.
+    if "energy_above_hull" in found:
+        found["energy_above_hull"] = max(0.0, found["energy_above_hull"])
+    return found
+
+
+def to_record(entry: Mapping[str, Any], prefix: str, max_atoms: int) -> dict[str, Any]:
+    """
+    Args:
+        entry: one element of `data` of an answer. prefix: of the provider, such as `oqmd`.
+
+    Returns:
+        A row of our schema but its split; symmetry, density and volume are computed from the structure.
+
+    Raises:
+        LeftOut: see `read_structure`; or its symmetry cannot be found.
+    """
+    attributes = entry.get("attributes") or {}
+    structure = read_structure(attributes, max_atoms)
+    with warnings.catch_warnings():
+        # pymatgen warns of elements without an electronegativity, of which the columns make no use.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            columns = describe(structure)
+        except (TypeError, ValueError):
+            raise LeftOut("no space group found") from None
+    properties = read_properties(attributes, prefix)
+    return {"material_id": str(entry["id"]), "source": [prefix]} | columns | properties
+
+
+class Duplicates:
+    """
+    Finds crystals that were there before: same formula and space group, volumes per atom within `tolerance`.
+
+    Args:
+        tolerance: relative difference of volumes.
+    """
+
+    def __init__(self, tolerance: float = 0.01):
+        self.tolerance = tolerance
+        self._volumes: dict[tuple[str, int], list[float]] = {}
+
+    def seen(self, record: Mapping[str, Any]) -> bool:
+        volume = record["volume"] / record["nsites"]
+        known = self._volumes.setdefault((record["formula"], record["space_group_number"]), [])
+        if any(abs(volume - other) <= self.tolerance * other for other in known):
+            return True
+        known.append(volume)
+        return False
+
+
+__all__ = [
+    "FIELDS",
+    "PROPERTIES",
+    "Duplicates",
+    "LeftOut",
+    "read_properties",
+    "read_structure",
+    "response_fields",
+    "to_record",
+]
