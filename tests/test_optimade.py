@@ -31,6 +31,7 @@ from optimade_server import OptimadeServer, entry
 from datasets_scripts.optimade import OptimadeArguments, build
 
 CRYSTALS = 50  # three pages
+KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +302,7 @@ def test_properties_of_providers(prefix: str, attributes: dict[str, Any], expect
 
 
 class SummaryServer:
-    """What the client of the Materials Project asks for; refuses other keys than `right`."""
+    """What the client of the Materials Project asks for; refuses other keys than `KEY`."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -319,7 +320,7 @@ class SummaryServer:
                         "version": "0.87.3",
                         "access_controlled_batch_ids": [],
                     }
-                elif self.headers.get("x-api-key") != "right" * 8:
+                elif self.headers.get("x-api-key") != KEY:
                     status, body = 403, {"detail": "invalid key"}
                 elif "summary" in parts.path:
                     ids = asked["material_ids"].split(",")
@@ -357,11 +358,11 @@ def test_summaries_are_added(
     """Through the project's own client; a second run asks for nothing."""
     pytest.importorskip("mp_api.client", reason="needs mp-api")
     monkeypatch.setenv("MP_API_ENDPOINT", summaries.url)
-    monkeypatch.setenv("MP_API_KEY", "wrong" * 6 + "xx")
+    monkeypatch.setenv("MP_API_KEY", "0" * 32)
     given = arguments(server, tmp_path, mp_properties=True)
     with pytest.raises(ClacInputError, match="refuses"):
         build(given)
-    monkeypatch.setenv("MP_API_KEY", "right" * 8)
+    monkeypatch.setenv("MP_API_KEY", KEY)
     build(given)
     rows = rows_of(tmp_path)
     assert len(rows) == CRYSTALS
@@ -370,4 +371,4 @@ def test_summaries_are_added(
     asked = copy.deepcopy(summaries.asked)
     build(given)
     assert summaries.asked == asked
-    assert "right" not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+    assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))
