@@ -231,7 +231,6 @@ def build(arguments: NarrativeArguments) -> None:
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
-    records.require_unique_ids()
     if arguments.batch_export or arguments.batch_import:
         from datasets_scripts.dialogue import exchange_batch
 

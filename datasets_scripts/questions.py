@@ -221,7 +221,6 @@ def build(arguments: QuestionArguments) -> None:
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
     records.require_columns("cif")
-    records.require_unique_ids()
     records.require_disjoint_splits(arguments.seed)
     report = build_shards(build_shard, arguments, shards, arguments.executor, arguments.workers)
     for name, number in report.counts.items():

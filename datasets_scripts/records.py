@@ -71,12 +71,22 @@ class Records:
     Args:
         path: a file or directory.
         limit: use the first so many rows only; 0: all.
+        required: columns that have to be there. id_columns: names that the identifier may have.
+
+    Attributes:
+        columns: names of the columns of the first file. id_column: the one that must not repeat, if there is one.
 
     Raises:
-        ClacInputError: it cannot be read, has no rows, or misses a column of `REQUIRED`.
+        ClacInputError: it cannot be read, has no rows, or misses a required column.
     """
 
-    def __init__(self, path: Path, limit: int = 0):
+    def __init__(
+        self,
+        path: Path,
+        limit: int = 0,
+        required: Sequence[str] = REQUIRED,
+        id_columns: Sequence[str] = ("material_id",),
+    ):
         self.path = path
         self.files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not self.files:
@@ -89,9 +99,11 @@ class Records:
                 raise ClacInputError(f"{file}: no such file") from None
             except (OSError, pa.ArrowInvalid) as error:
                 raise ClacInputError(f"{file}: no parquet file ({str(error).splitlines()[0]})") from None
-            _check_columns(file, metadata.schema_arrow.names, REQUIRED)
+            _check_columns(file, metadata.schema_arrow.names, required)
             _check_types(file, metadata.schema_arrow)
             self._sizes.append(metadata.metadata.num_rows)
+        self.columns = pq.ParquetFile(self.files[0]).schema_arrow.names
+        self.id_column = next((name for name in id_columns if name in self.columns), None)
         self.num_rows = min(sum(self._sizes), limit) if limit else sum(self._sizes)
         if not self.num_rows:
             raise ClacInputError(f"{path}: holds no rows")
@@ -99,10 +111,15 @@ class Records:
     def rows(self, first: int = 0, last: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """(file and row, record) of the rows from `first` to before `last`, with `_ROWS_AT_ONCE` of them in memory."""
         last = self.num_rows if last is None else min(last, self.num_rows)
+        repeated = self._repeated_ids()
         start = 0
         for file, size in zip(self.files, self._sizes, strict=True):
             if start < last and start + size > first:
-                yield from self._rows_of(file, max(first - start, 0), min(last - start, size))
+                begin = max(first - start, 0)
+                for number, (where, record) in enumerate(self._rows_of(file, begin, min(last - start, size)), begin):
+                    if start + number in repeated:
+                        record["_repeated"] = repeated[start + number]
+                    yield where, record
             start += size
 
     def _rows_of(self, file: Path, first: int, last: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -119,23 +136,20 @@ class Records:
             reason = str(error).splitlines()[0]
             raise ClacInputError(f"{file}: damaged after row {number:,} ({reason}); replace the file") from None
 
-    def require_unique_ids(self) -> None:
-        """
-        Raises:
-            ClacInputError: two rows share a `material_id`; answers and pairs could not be told apart.
-        """
-        seen: dict[str, str] = {}
-        rows = 0
-        for file in self.files:
-            for batch in pq.ParquetFile(file).iter_batches(65536, columns=["material_id"]):
-                for value in batch["material_id"].to_pylist():
-                    rows += 1
-                    if rows > self.num_rows:
-                        return
-                    where = f"{file}, row {rows}"
-                    if value in seen:
-                        raise ClacInputError(f"{where}: material_id {value} is that of {seen[value]}, too")
-                    seen[value] = where
+    def _repeated_ids(self) -> dict[int, str]:
+        """Rows, counted from 0, whose identifier an earlier row has, and what to say of them."""
+        first: dict[str, str] = {}
+        repeated: dict[int, str] = {}
+        number = 0
+        for file in self.files if self.id_column else ():
+            for row, value in enumerate(_column(file, str(self.id_column)), 1):
+                place = f"{file}, row {row}"
+                if value is not None and first.setdefault(value, place) != place:
+                    repeated[number] = f"{self.id_column} {value} is that of {first[value]}, too"
+                number += 1
+                if number == self.num_rows:
+                    return repeated
+        return repeated
 
     def require_columns(self, *names: str) -> None:
         """
@@ -178,6 +192,8 @@ def _check_columns(file: Path, found: Sequence[str], names: Sequence[str]) -> No
 
 def _check_types(file: Path, schema: pa.Schema) -> None:
     for name in REQUIRED:
+        if name not in schema.names:
+            continue
         if not (pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)):
             raise ClacInputError(f"{file}: column {name} holds {schema.field(name).type}, not text")
     for name in NUMERIC_COLUMNS:
@@ -186,6 +202,15 @@ def _check_types(file: Path, schema: pa.Schema) -> None:
         kind = schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
             raise ClacInputError(f"{file}: column {name} holds {kind}, not numbers")
+
+
+def _column(file: Path, name: str) -> Iterator[Any]:
+    """The values of one column; what cannot be read, nothing."""
+    for batch in pq.ParquetFile(file).iter_batches(65536, columns=[name]):
+        try:
+            yield from batch[name].to_pylist()
+        except UnicodeDecodeError:
+            yield from (_record(batch, row)[name] for row in range(len(batch)))
 
 
 def _record(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
@@ -199,10 +224,20 @@ def _record(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
     return record
 
 
-def record_problem(record: dict[str, Any]) -> str | None:
-    """Why a row cannot be used, in a few words."""
+def unreadable(record: dict[str, Any]) -> str | None:
+    """What reading a row has found to be wrong with it, in a few words."""
     if record.get("_unreadable"):
         return f"column {record['_unreadable'][0]} is not UTF-8"
+    if record.get("_repeated"):
+        return record["_repeated"]
+    return None
+
+
+def record_problem(record: dict[str, Any]) -> str | None:
+    """Why a row cannot be used, in a few words."""
+    problem = unreadable(record)
+    if problem is not None:
+        return problem
     for name in REQUIRED:
         if not isinstance(record[name], str) or not record[name].strip():
             return f"{name} is empty"
@@ -260,5 +295,6 @@ __all__ = [
     "shard_bounds",
     "split_of",
     "split_of_record",
+    "unreadable",
     "usable_rows",
 ]

@@ -102,18 +102,7 @@ def build_shards(
 
 def _reports(build: Any, arguments: Any, shards: Sequence[int], executor: str, workers: int) -> Any:
     if executor == "ray":
-        try:
-            import ray
-        except ImportError:
-            raise ClacInputError("--executor ray needs its package: pip install 'ray[data]'") from None
-        ray.init(ignore_reinit_error=True, log_to_driver=False)
-        task = ray.remote(build)
-        waiting = [task.remote(arguments, shard) for shard in shards]
-        for reference in waiting:
-            try:
-                yield ray.get(reference)
-            except ray.exceptions.RayTaskError as error:
-                raise (error.cause if isinstance(error.cause, ClacInputError) else error) from None
+        yield from _reports_of_ray(build, arguments, shards)
         return
     if workers == 1 or len(shards) == 1:
         for shard in shards:
@@ -122,6 +111,32 @@ def _reports(build: Any, arguments: Any, shards: Sequence[int], executor: str, w
     # Not forked: threads of pyarrow do not survive it.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(build, [arguments] * len(shards), shards)
+
+
+def _reports_of_ray(build: Any, arguments: Any, shards: Sequence[int]) -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise ClacInputError("--executor ray needs its package: pip install 'ray[data]'") from None
+
+    def build_row(row: dict[str, Any]) -> dict[str, Any]:
+        # Rows of Ray Data are arrow: the report and what is wrong travel as text.
+        try:
+            report = build(arguments, int(row["shard"]))
+        except ClacInputError as error:
+            return {"report": "", "problem": str(error)}
+        return {"report": json.dumps([report.counts, report.left_out]), "problem": ""}
+
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    rows = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
+    for row in rows.map(build_row).iter_rows():
+        if row["problem"]:
+            raise ClacInputError(row["problem"])
+        yield Report(*json.loads(row["report"]))
 
 
 def write_report(directory: Path, shard: int, num_shards: int, report: Report) -> None:

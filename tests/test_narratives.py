@@ -318,6 +318,14 @@ def test_unusable_rows_are_skipped_and_counted(tmp_path, table, capsys) -> None:
     assert "| left out | 1 |" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_the_second_of_two_equal_ids_is_skipped(tmp_path, table, capsys) -> None:
+    ids = table["material_id"].to_pylist()
+    pq.write_table(replaced(table, "material_id", [*ids[:-1], ids[0]]), tmp_path / "in.parquet")
+    build(NarrativeArguments(str(tmp_path / "out"), input=str(tmp_path / "in.parquet"), on_error="skip", num_shards=3))
+    assert len(rows_of(tmp_path / "out")) == 11
+    assert f"row 12: material_id {ids[0]} is that of" in capsys.readouterr().out
+
+
 def test_damaged_and_missing_files(tmp_path) -> None:
     (tmp_path / "no.parquet").write_bytes(b"PAR1 nonsense")
     for path, message in ((tmp_path / "no.parquet", "no parquet file"), (tmp_path / "nowhere.parquet", "no such file")):
