@@ -262,9 +262,9 @@ def card_text(arguments: GptNarrativesArguments) -> CardText:
     return CardText(
         title="GPT narratives of crystals, by formula",
         summary=(
-            f"The narratives that the authors of arXiv 2502.16451 published as `{REPOSITORY}`, each with its crystal, "
-            "in the schema of the package `clac`. Rows whose crystal cannot be read or has another formula than the row "
-            "states are left out. Splits share no formula."
+            "The narratives that the authors of arXiv 2502.16451 published as "
+            f"`{REPOSITORY}`, each with its crystal, in the schema of the package `clac`. Rows whose crystal cannot be "
+            "read or has another formula than the row states are left out. Splits share no formula."
         ),
         provenance=(
             f"`datasets_scripts.gpt_narratives`, input `{arguments.input}`, seed {arguments.seed}, commit "
