@@ -121,7 +121,8 @@ def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> lis
     if not formula:
         return []
     own = _fractions(_amounts(str(formula)))
-    told, current = False, {}
+    told = False
+    current: dict[str, float] = {}
     problems = []
     for start, end, kind, value in [*find_values(text), (len(text), len(text), NUMBER, 0.0)]:
         if kind < NUMBER:

@@ -184,7 +184,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
                 raise ClacInputError(f"{server}: {_one_line(results.errors[0])}; run again to go on")
             pause = max(arguments.interval, results.meta.get("request_delay") or 0.0)
             link = results.links.get("next")
-            page = {
+            page: dict[str, Any] = {
                 "entries": [{"id": entry["id"], "attributes": entry["attributes"]} for entry in results.data],
                 "next": link.get("href") if isinstance(link, dict) else link,
             }

@@ -141,7 +141,7 @@ def run(arguments: QualityArguments) -> None:
     judged = read_judgements(JUDGEMENTS)
     stated = [row for row in judged if row["polymorph"] == "stated"]
     understood, total, missed = name_recall([Path(file) for file in arguments.corpus])
-    result = {
+    result: dict[str, Any] = {
         "precision": share_with_interval(sum(row["right"] for row in judged), len(judged)),
         "precision_polymorph_stated": share_with_interval(sum(row["right"] for row in stated), len(stated)),
         "recall_of_explained_names": share_with_interval(understood, total),

@@ -151,14 +151,14 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
     Raises:
         ClacInputError: no token, no right to write there, the name is taken, or no connection.
     """
-    import httpx
+    import httpx2  # the client that huggingface_hub 2 uses
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     if constants.HF_HUB_OFFLINE:
         raise ClacInputError("HF_HUB_OFFLINE is set, so nothing can be sent; unset it and try again")
     api = HfApi(token=token)
-    place = {"repo_id": upload.repo_id, "repo_type": upload.kind}
+    place: dict[str, Any] = {"repo_id": upload.repo_id, "repo_type": upload.kind}
     try:
         if api.repo_exists(**place):
             held = [name for name in api.list_repo_files(**place) if name != ".gitattributes"]
@@ -181,7 +181,7 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
         raise ClacInputError("no token of the Hub; log in with `hf auth login` or set HF_TOKEN") from None
     except HfHubHTTPError as error:
         raise ClacInputError(f"{upload.repo_id}: {_refusal(error)}") from None
-    except (OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
+    except (OfflineModeIsEnabled, httpx2.HTTPError, OSError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ClacInputError(
             f"{constants.ENDPOINT}: cannot be reached ({reason}); nothing is published, try again"

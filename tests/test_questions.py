@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -29,7 +28,6 @@ from datasets_scripts.question_drawing import KINDS, LEVELS, draw_blocks
 from datasets_scripts.questions import QuestionArguments, build
 from modeling_clac.narrator import Draw
 from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments
 
 Row = dict[str, Any]
 BALANCED = [level for level in LEVELS if not KINDS[level[0]].closed and level[0] != "metal"]
@@ -437,12 +435,3 @@ def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:
     command = [sys.executable, "-m", "datasets_scripts.questions", "--output_dir", str(tmp_path / "out")]
     done = subprocess.run([*command, *words.split()], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
-
-
-def test_documented_commands_parse() -> None:
-    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.startswith("python -m datasets_scripts.questions ")]
-    assert lines
-    for line in lines:
-        words = shlex.split(line, comments=True)[3:]
-        assert parse_arguments(QuestionArguments, words).output_dir
