@@ -181,7 +181,8 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
         raise ClacInputError("no token of the Hub; log in with `hf auth login` or set HF_TOKEN") from None
     except HfHubHTTPError as error:
         raise ClacInputError(f"{upload.repo_id}: {_refusal(error)}") from None
-    except (OfflineModeIsEnabled, httpx2.HTTPError, OSError) as error:
+    except (OfflineModeIsEnabled, httpx2.HTTPError, OSError, RuntimeError) as error:
+        # A RuntimeError is what the package makes of a broken upload.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ClacInputError(
             f"{constants.ENDPOINT}: cannot be reached ({reason}); nothing is published, try again"
