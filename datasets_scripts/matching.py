@@ -32,6 +32,7 @@ class Catalogue:
                 int(record.get("space_group_number") or 0),
                 math.inf if energy is None or math.isnan(energy) else float(energy),
                 str(record["material_id"]),
+                int(record.get("nsites") or 0),
             )
             self._crystals.setdefault(composition, []).append(candidate)
 

@@ -60,7 +60,7 @@ caesium lead bromide CsPbBr3|cesium lead bromide CsPbBr3|caesium lead iodide CsP
 caesium lead chloride CsPbCl3|cesium lead chloride CsPbCl3
 """
 
-_ELEMENTS = dict(
+ELEMENT_NAMES = dict(
     pair.split(":")
     for pair in (
         "lithium:Li sodium:Na potassium:K rubidium:Rb caesium:Cs cesium:Cs beryllium:Be magnesium:Mg calcium:Ca "
@@ -147,7 +147,7 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
     Returns:
         The compound; or `None` and, where the words name one but do not say which, the reason.
     """
-    symbol = _ELEMENTS.get(metal)
+    symbol = ELEMENT_NAMES.get(metal)
     if symbol is None:
         return None, None
     for prefix, (metals, others) in _PREFIXES.items():
@@ -171,4 +171,4 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
     return Named(reduced({symbol: charge // divisor, other: own // divisor})), None
 
 
-__all__ = ["Named", "binary_name", "common_names", "longest_common_name"]
+__all__ = ["ELEMENT_NAMES", "Named", "binary_name", "common_names", "longest_common_name"]

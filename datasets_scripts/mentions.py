@@ -8,43 +8,63 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from datasets_scripts.formulas import Composition, read_formula
-from datasets_scripts.material_names import Named, binary_name, longest_common_name
+from datasets_scripts.material_names import ELEMENT_NAMES, Named, binary_name, longest_common_name
 
 # A word that begins like a formula; what follows it behind a sign belongs to it where it holds amounts or variables.
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9.])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
+    r"(?<![A-Za-z0-9.)\]])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
 )
 _WORD = re.compile(r"[A-Za-zü]+(?:\((?P<roman>[IV]+)\))?")
 _DOPED_BEFORE = re.compile(
-    r"(?:\b|-)(?i:doped|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
+    r"(?:\b|-)(?i:doped|doping|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
 )
 _DOPED_BEHIND = re.compile(
     r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:dop(?:ed|ing|ant)s?|substituted|alloyed|stabili[sz]ed))\b"
 )
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
+# "molten fluorides of Group I (LiF, NaF, KF)"
+_MOLTEN = re.compile(r"\b(?i:molten)\b[^.;]*$")
 _DISSOLVED = re.compile(r"\d\s?[mµμ]?M\s$")
 _GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
 _HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
 # `fluorite-type oxides` are no fluorite, and silicon vacancies no silicon.
 _TYPE_BEHIND = re.compile(
-    r"^(?:[-\s](?:type|like|structured?|related|derived)"
-    r"|\s(?:structures?|famil(?:y|ies)|compounds|oxides|materials|lattices?|ferroelectrics|semiconductors))\b"
+    r"^(?:[-\s](?:type|like|structured?|related|derived|based)"
+    r"|\s(?:structures?|phases?|polymorphs?|polytypes?|famil(?:y|ies)|compounds|oxides|materials|lattices?"
+    r"|ferroelectrics|semiconductors))\b"
 )
-_LIKE_BEHIND = re.compile(r"^-(?:type|like|structured|related|derived)\b")
+_LIKE_BEHIND = re.compile(r"^-(?:type|like|structured|related|derived|based)\b")
+# `ZrO2-CeO2-Y2O3 solid solutions`, `CaO-SiO2 system`: the parts alone are not spoken of.
+_CHAIN = r"(?:\s?[-–−]\s?[A-Z][A-Za-z0-9()]*)"
+_MIXTURE_BEHIND = re.compile(rf"^(?:{_CHAIN}*\ssolid solution|{_CHAIN}+\s(?:system|mixture|composite|alloy|eutectic))")
+_CHAIN_BEFORE = re.compile(r"[A-Z][A-Za-z0-9()]*\s?[-–−]\s?$")
+_SYSTEM_BEHIND = re.compile(r"^\s(?:system|mixture|composite|alloy|eutectic)")
+# Platinum alloys on carbon, whose amounts are told elsewhere.
+_ON_CARBON = re.compile(r"^/C(?![A-Za-z0-9])")
+# `Xiao G., Li S., & Chen L.` without its blanks.
+_AUTHOR_BEHIND = re.compile(r"^\.(?:,|;|\s?&|\s+et al)")
 # Parts of a larger structure: surfaces, planes, polyhedra.
 _PART_BEHIND = re.compile(
     r"^-\s?(?:and|or)\s|^[-\s](?:terminat|plane|chain|octahedr|tetrahedr|polyhedr|cluster|unit|moiet|group)"
 )
+_TERMINATED_BEHIND = re.compile(r"^[-\s]terminat")
 _VARIABLE_BEHIND = re.compile(r"^[\s_]?[xyzδ]\b|^_|^\s?[-−+±]\s?\\?(?:delta|[xyzδε]\b)")
 _VARIABLE_BEFORE = re.compile(r"[δε±+]$")
 # Layers that oxides and pnictides are built of, named as if they were compounds.
 _SLABS = frozenset("CuO2 CuO NiO2 CoO2 FeO2 MnO2 IrO2 FeAs".split())
-_LAYER_BEHIND = re.compile(r"^[-\s](?:bi|tri)?(?:layer|sheet|chain|slab|block|ladder)")
-_VESSEL_BEHIND = re.compile(r"^\s(?:tubes?|capillar|crucible|ampoule|cuvette|boat|reactor|window|wool)")
+_LAYER_BEHIND = re.compile(r"^[-\s](?:square[-\s])?(?:bi|tri)?(?:layer|sheet|chain|slab|block|ladder|plane|net)")
+_VESSEL_BEHIND = re.compile(
+    r"^[-\s](?:tubes?|glass|furnace|capillar|crucible|ampoule|cuvette|boat|reactor|window|wool)"
+)
 _ATOMS_BEHIND = re.compile(
     r"^[-\s](?:vacanc|atom|ion\b|ions\b|dop|content|concentration|impurit|interstitial|isotope|donor|acceptor|adatom"
     r"|antisite|site|precursor|target|flux|source)"
 )
+_ATOMS_BEFORE = re.compile(
+    r"\b(?:supply|amount|content|concentration|flux|source|incorporation|diffusion|loss|atoms?) of\s$"
+)
+# `lithium lanthanum zirconium oxide` is not the last two of them.
+_ELEMENT_BEFORE = re.compile(r"\b(?:" + "|".join(sorted(ELEMENT_NAMES)) + r")\s$")
 # Words in front of a name that make another substance of it.
 _STABILISED = re.compile(r"\b(?:[a-z]+-)?(?:stabili[sz]ed|modified|doped|substituted|mixed)\s+$")
 # `Fig. S3B` is no boron sulfide.
@@ -52,7 +72,7 @@ _REFERENCE = re.compile(
     r"\b(?:Figs?\.?|Figures?|Tables?|Eqs?\.?|Equations?|Sections?|Sec\.|Refs?\.?|Movies?|Notes?)\s*$"
 )
 _ABBREVIATION = re.compile(r"^\s?[(\[]\s?([A-Z][A-Za-z0-9]{1,7})[,;)\]]")
-_CONTEXT = 24
+_CONTEXT = 60
 
 
 @dataclass(frozen=True)
@@ -78,12 +98,14 @@ class Reading:
 
     Attributes:
         mentions: in the order of the text. left_out: how many looked like materials and were left out, by reason.
-        abbreviations: what the paragraph introduces, such as `LLZO`.
+        abbreviations: what the paragraph introduces, such as `LLZO`. parts: what is named as the surface or a layer of
+            another material.
     """
 
     mentions: list[Mention] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     abbreviations: dict[str, Named] = field(default_factory=dict)
+    parts: set[Composition] = field(default_factory=set)
 
 
 def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
@@ -104,6 +126,10 @@ def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
         found.sort(key=lambda mention: mention.start)
     end = -1
     for mention in found:
+        # A surface or layer named after the compound: what is spoken of is the whole that it belongs to.
+        if mention.composition in reading.parts:
+            reading.left_out["part of a structure"] += 1
+            continue
         # `silicon` in `silicon carbide`; the first, which is the longer, counts.
         if mention.start >= end:
             reading.mentions.append(mention)
@@ -125,11 +151,13 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
         before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
         if _REFERENCE.search(before):
             continue
-        if _is_initials(word, before, behind):
+        if _is_initials(word, before, behind) or _AUTHOR_BEHIND.match(behind):
             continue
         reason = _context_problem(before, behind) or _mixed(before, behind) or _part_problem(word, before, behind)
         if reason is not None:
             reading.left_out[reason] += 1
+            if _TERMINATED_BEHIND.match(behind):
+                reading.parts.add(composition)
             continue
         yield Mention(start, end, word, composition, "formula")
 
@@ -161,7 +189,16 @@ def _context_problem(before: str, behind: str) -> str | None:
     # `gadolinia (Gd2O3) stabilised ceria`
     if _DOPED_BEFORE.search(before) or _DOPED_BEHIND.match(re.sub(r"^\s?\([^()]*\)", "", behind)):
         return "doped"
-    if _NOT_CRYSTALLINE.search(before) or _DISSOLVED.search(before) or _GLASS_BEHIND.match(behind):
+    if _MIXTURE_BEHIND.match(behind) or (_CHAIN_BEFORE.search(before) and _SYSTEM_BEHIND.match(behind)):
+        return "part of a mixture"
+    if _ON_CARBON.match(behind):
+        return "alloy without amounts"
+    if (
+        _MOLTEN.search(before)
+        or _NOT_CRYSTALLINE.search(before)
+        or _DISSOLVED.search(before)
+        or _GLASS_BEHIND.match(behind)
+    ):
         return "not crystalline"
     return "hydrate" if _HYDRATE.match(behind) else None
 
@@ -170,7 +207,7 @@ def _part_problem(word: str, before: str, behind: str) -> str | None:
     if _VARIABLE_BEHIND.match(behind) or _VARIABLE_BEFORE.search(before):
         return "variable amounts"
     if _LIKE_BEHIND.match(behind):
-        return "a structure type"
+        return "a structure type or family"
     layer = word in _SLABS and _LAYER_BEHIND.match(behind)
     return "part of a structure" if layer or _PART_BEHIND.match(behind) or word.startswith("[") else None
 
@@ -206,8 +243,13 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
         if named is not None and words[place - length] == "quartz" and _VESSEL_BEHIND.match(behind):
             reason = reason or "not crystalline"
         if reason is None and named is not None and length == 1 and _TYPE_BEHIND.match(behind):
-            reason = "a structure type"
-        if reason is None and named is not None and len(named.composition) == 1 and _ATOMS_BEHIND.match(behind):
+            reason = "a structure type or family"
+        if reason is None and named is not None and _is_type_of_another(named, behind):
+            reason = "a structure type or family"
+        if reason is None and named is not None and _ELEMENT_BEFORE.search(before):
+            reason = "part of a longer name"
+        of_atoms = _ATOMS_BEHIND.match(behind) or _ATOMS_BEFORE.search(before)
+        if reason is None and named is not None and len(named.composition) == 1 and of_atoms:
             reason = "atoms of an element"
         if reason is not None:
             reading.left_out[reason] += 1
@@ -215,6 +257,13 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
             composition = _in_brackets(behind) or named.composition
             groups = named.space_groups if composition == named.composition else frozenset()
             yield Mention(start, end, text[start:end], composition, "name", groups)
+
+
+def _is_type_of_another(named: Named, behind: str) -> bool:
+    """`marcasite FeTe2` is no FeS2."""
+    found = re.match(r"^[-\s]([A-Z][A-Za-z0-9()]*)", behind)
+    composition = read_formula(found[1])[0] if found else None
+    return bool(named.space_groups) and composition is not None and composition != named.composition
 
 
 def _in_brackets(behind: str) -> Composition | None:

@@ -18,10 +18,13 @@ from datasets_scripts.literature import LiteratureArguments, build
 from modeling_clac.structures_clac import ClacInputError
 
 
-def crystal(name: str, formula: str, group: int, hull: float | None, split: str = "train") -> dict[str, Any]:
+def crystal(
+    name: str, formula: str, group: int, hull: float | None, split: str = "train", nsites: int = 0
+) -> dict[str, Any]:
     return {
         "material_id": name,
         "formula": formula,
+        "nsites": nsites,
         "space_group_number": group,
         "energy_above_hull": hull,
         "cif": f"data_{name}",
@@ -37,6 +40,9 @@ CRYSTALS_HERE = [
     crystal("salt", "NaCl", 225, None, "validation"),
     crystal("2H", "MoS2", 194, 0.0),
     crystal("3R", "MoS2", 160, 0.001),
+    crystal("6H", "SiC", 186, 0.0, nsites=12),
+    crystal("4H", "SiC", 186, 0.001, nsites=8),
+    crystal("3C", "SiC", 216, 0.002),
     crystal("garnet", "Li7La3Zr2O12", 142, 0.02),
 ]
 
@@ -82,6 +88,10 @@ def rows_of(output: Path) -> list[dict[str, Any]]:
         ("Cubic ZnS emits, hexagonal CdS as well.", "blende", "stated"),
         ("Layers of 3R-MoS2 slide.", "3R", "stated"),
         ("Sodium chloride dissolves.", "salt", "only one"),
+        ("Films of \\beta-ZnS emit.", "blende", "stated"),
+        ("Films of α-ZnS emit.", "wurtzite", "stated"),
+        ("Wafers of 4H-SiC are cut.", "4H", "stated"),
+        ("Wafers of 3C-SiC are cut.", "3C", "stated"),
     ],
 )
 def test_the_polymorph_that_is_meant(text, chosen, how, tmp_path, crystals) -> None:
@@ -91,9 +101,16 @@ def test_the_polymorph_that_is_meant(text, chosen, how, tmp_path, crystals) -> N
 
 
 def test_another_polymorph_is_no_pair(tmp_path, crystals, capsys) -> None:
-    rows = pairs_of(["Brookite is rare.", "Rock salt ZnS needs pressure.", "NaCl is salt."], tmp_path, crystals)
+    rows = pairs_of(
+        [
+            *("Brookite is rare.", "Rock salt ZnS needs pressure.", "Films of κ-NaCl.", "A sheet of 1H-NaCl."),
+            *("Wafers of 2H-SiC.", "NaCl is salt."),
+        ],
+        tmp_path,
+        crystals,
+    )
     assert [row["material_id"] for row in rows] == ["salt"]
-    assert "another polymorph is meant: 2" in capsys.readouterr().out
+    assert "another polymorph is meant: 5" in capsys.readouterr().out
 
 
 def test_abbreviations_reach_later_paragraphs_of_their_document_only(tmp_path, crystals) -> None:

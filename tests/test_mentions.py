@@ -26,7 +26,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("We grew Te2Mo and MoTe2.", ["MoTe2", "MoTe2"]),
         ("MoTe₂, MoTe$_2$, MoTe$_{2}$ and MoTe<sub>2</sub>", ["MoTe2"] * 4),
         ("Ca(OH)2 (solid), (Mg3(PO4)2)", ["Ca(OH)2", "Mg3(PO4)2"]),
-        ("CdSe/CdS quantum dots on SrTiO3-based substrates.", ["CdSe", "CdS", "SrTiO3"]),
+        ("CdSe/CdS quantum dots on SrTiO3 substrates.", ["CdSe", "CdS", "SrTiO3"]),
         ("Titanium dioxide and gallium nitride", ["TiO2", "GaN"]),
         ("silicon carbide on silicon", ["SiC", "Si"]),
         ("copper(II) oxide, copper(I) oxide", ["CuO", "Cu2O"]),
@@ -62,8 +62,8 @@ def test_materials_are_found(text: str, expected: list[str]) -> None:
         ("AlGaAs", "alloy without amounts"),
         ("NiFe", "alloy without amounts"),
         ("iron oxide", "oxidation number not said"),
-        ("rutile-type lattices", "a structure type"),
-        ("ReO3-like blocks", "a structure type"),
+        ("rutile-type lattices", "a structure type or family"),
+        ("ReO3-like blocks", "a structure type or family"),
         ("Fe4S4 cubanes", "cluster or molecule"),
         ("Yttria-Stabilized Zirconia", "doped"),
         ("CaTiO3:0.3%Pr3+", "doped"),
@@ -77,9 +77,20 @@ def test_materials_are_found(text: str, expected: list[str]) -> None:
         ("Co1/3±εTaS2", "variable amounts"),
         ("the CuO2 planes and", "part of a structure"),
         ("FeAs layers", "part of a structure"),
-        ("marcasite compounds", "a structure type"),
+        ("marcasite compounds", "a structure type or family"),
         ("yttria‐stabilized zirconia", "doped"),
         ("silicon vacancies", "atoms of an element"),
+        ("the supply of silicon to the surface", "atoms of an element"),
+        ("N-doping Cu2O", "doped"),
+        ("CoSb3-based skutterudites", "a structure type or family"),
+        ("the pyrite phase", "a structure type or family"),
+        ("CuO2 square planes", "part of a structure"),
+        ("a quartz-tube furnace", "not crystalline"),
+        ("molten fluorides of Group-I (LiF, NaF)", "not crystalline"),
+        ("ZrO2–CeO2–Y2O3 solid solutions", "part of a mixture"),
+        ("the CaO-SiO2 system", "part of a mixture"),
+        ("PtCo/C catalysts", "alloy without amounts"),
+        ("lanthanum zirconium oxide", "part of a longer name"),
     ],
 )
 def test_others_are_left_out_with_the_reason(text: str, reason: str) -> None:
@@ -98,11 +109,24 @@ def test_others_are_left_out_with_the_reason(text: str, reason: str) -> None:
         "PM2.5",
         "Fig. S3B",
         "the SV1 set",
+        "SunC. W., LiH. & ChenL.",
+        "XiaoG., LiS., 8475",
+        "Co1/3(1±δ)NbS2",
     ],
 )
 def test_words_are_no_materials(text: str) -> None:
     reading = read_paragraph(text, {})
     assert reading.mentions == []
+
+
+def test_a_mineral_that_names_a_structure() -> None:
+    assert [formula for _, formula in found("Marcasite FeTe2 is a semiconductor.")] == ["FeTe2"]
+    assert [formula for _, formula in found("Marcasite FeS2 is a semiconductor.")] == ["FeS2", "FeS2"]
+
+
+def test_terminations_are_no_compounds_anywhere_in_the_paragraph() -> None:
+    text = "The TaS2-terminated surface has TaS2 bands, the bulk of CrTa3S6 has not."
+    assert [formula for _, formula in found(text)] == ["Ta3CrS6"]
 
 
 def test_abbreviations_hold_from_their_introduction_on() -> None:
