@@ -11,6 +11,7 @@ kept.
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -61,6 +62,7 @@ _MEANINGS = {
     "paragraph": "number of the paragraph in the corpus",
 }
 _MATCHES = "matches"
+_QUALITY = Path(__file__).resolve().parent.parent / "evaluation" / "results" / "literature" / "result.json"
 
 
 @dataclass
@@ -245,6 +247,36 @@ def card_text(arguments: LiteratureArguments) -> CardText:
         ),
         columns=_MEANINGS,
         tags=("materials-science", "crystals", "scientific-papers"),
+        details=quality_text(_QUALITY),
+    )
+
+
+def quality_text(file: Path) -> str:
+    """What `evaluation.literature_quality` has measured, as a section of the card; nothing where it has not."""
+    if not file.is_file():
+        return ""
+    measured = json.loads(file.read_text(encoding="utf-8"))
+    rows = [
+        f"| {what} | {measured[name]['share']:.3f} | [{measured[name]['low']:.3f}, {measured[name]['high']:.3f}] | "
+        f"{measured[name]['number']} |"
+        for what, name in (
+            ("precision: pairs whose words name a compound of that composition, judged by hand", "precision"),
+            ("precision where the text states the polymorph", "precision_polymorph_stated"),
+            ("recall: names that papers themselves explain with a formula", "recall_of_explained_names"),
+        )
+    ]
+    return "\n".join(
+        [
+            "## Quality of the matching",
+            "",
+            "Measured with `evaluation.literature_quality` on abstracts of condensed matter physics and papers on solid "
+            f"oxide fuel cells, batteries and microscopy, commit `{measured['commit']}`; the judgements are in "
+            "`evaluation/results/literature`.",
+            "",
+            "| figure | value | 95 % interval | number |",
+            "|---|---:|---|---:|",
+            *rows,
+        ]
     )
 
 

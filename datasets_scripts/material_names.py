@@ -127,6 +127,12 @@ def common_names() -> dict[str, dict[tuple[str, ...], Named]]:
     return names
 
 
+@lru_cache(maxsize=1)
+def first_words() -> frozenset[str]:
+    """What a name can begin with, lower-case."""
+    return frozenset(common_names()) | frozenset(ELEMENT_NAMES)
+
+
 def longest_common_name(words: list[str], place: int) -> tuple[int, Named] | None:
     """The number of words of the longest name of the table that begins at a place of lower-case words, and it."""
     found = None
@@ -171,4 +177,4 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
     return Named(reduced({symbol: charge // divisor, other: own // divisor})), None
 
 
-__all__ = ["ELEMENT_NAMES", "Named", "binary_name", "common_names", "longest_common_name"]
+__all__ = ["ELEMENT_NAMES", "Named", "binary_name", "common_names", "first_words", "longest_common_name"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from datasets_scripts.formulas import Composition, read_formula
-from datasets_scripts.material_names import ELEMENT_NAMES, Named, binary_name, longest_common_name
+from datasets_scripts.material_names import ELEMENT_NAMES, Named, binary_name, first_words, longest_common_name
 
 # A word that begins like a formula; what follows it behind a sign belongs to it where it holds amounts or variables.
 _TOKEN = re.compile(
@@ -33,7 +33,9 @@ _TYPE_BEHIND = re.compile(
     r"|\s(?:structures?|phases?|polymorphs?|polytypes?|famil(?:y|ies)|compounds|oxides|materials|lattices?"
     r"|ferroelectrics|semiconductors))\b"
 )
-_LIKE_BEHIND = re.compile(r"^-(?:type|like|structured|related|derived|based)\b")
+_LIKE_BEHIND = re.compile(r"^(?:-|\s(?=type))(?:type|like|structured|related|derived|based)\b")
+# An oxidation number: Ag(I) is no silver iodide.
+_OXIDATION = re.compile(r"[A-Z][a-z]?\((?:I{1,3}|I?V|VI{0,2})\)")
 # `ZrO2-CeO2-Y2O3 solid solutions`, `CaO-SiO2 system`: the parts alone are not spoken of.
 _CHAIN = r"(?:\s?[-–−]\s?[A-Z][A-Za-z0-9()]*)"
 _MIXTURE_BEHIND = re.compile(rf"^(?:{_CHAIN}*\ssolid solution|{_CHAIN}+\s(?:system|mixture|composite|alloy|eutectic))")
@@ -51,7 +53,7 @@ _TERMINATED_BEHIND = re.compile(r"^[-\s]terminat")
 _VARIABLE_BEHIND = re.compile(r"^[\s_]?[xyzδ]\b|^_|^\s?[-−+±]\s?\\?(?:delta|[xyzδε]\b)")
 _VARIABLE_BEFORE = re.compile(r"[δε±+]$")
 # Layers that oxides and pnictides are built of, named as if they were compounds.
-_SLABS = frozenset("CuO2 CuO NiO2 CoO2 FeO2 MnO2 IrO2 FeAs".split())
+_SLABS = frozenset("CuO2 CuO BiO NiO2 CoO2 FeO2 MnO2 IrO2 FeAs".split())
 _LAYER_BEHIND = re.compile(r"^[-\s](?:square[-\s])?(?:bi|tri)?(?:layer|sheet|chain|slab|block|ladder|plane|net)")
 _VESSEL_BEHIND = re.compile(
     r"^[-\s](?:tubes?|glass|furnace|capillar|crucible|ampoule|cuvette|boat|reactor|window|wool)"
@@ -149,7 +151,7 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
                 reading.left_out[reason] += 1
             continue
         before, behind = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
-        if _REFERENCE.search(before):
+        if _REFERENCE.search(before) or _OXIDATION.fullmatch(word):
             continue
         if _is_initials(word, before, behind) or _AUTHOR_BEHIND.match(behind):
             continue
@@ -224,8 +226,12 @@ def _is_initials(word: str, before: str, behind: str) -> bool:
 def _names(text: str, reading: Reading) -> Iterator[Mention]:
     found = list(_WORD.finditer(text))
     words = [match.group().partition("(")[0].lower() for match in found]
+    beginnings = first_words()
     place = 0
     while place < len(words):
+        if words[place] not in beginnings:
+            place += 1
+            continue
         length, named, reason = _name_at(words, place, found)
         if length == 0:
             place += 1

@@ -1,0 +1,112 @@
+"""
+Paragraphs a second that the literature matching reads, against looking every formula up in every paragraph.
+
+    python -m evaluation.benchmarks.literature_throughput --corpus paragraphs.parquet --output literature.json
+
+The catalogue holds the bundled compositions and as many made-up ones as it takes; the other way is one search of each
+paragraph for each formula, as strings, timed on a few paragraphs, since it takes that long.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pymatgen.core import Composition
+from rich.console import Console
+from rich.table import Table
+
+from datasets_scripts.corpus import Corpus, Paragraph
+from datasets_scripts.matching import Catalogue, match_document
+from datasets_scripts.records import Report
+from evaluation.benchmarks.common import require_positive, write_figures
+from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.tables import bundled_crystals
+from modeling_clac.token_values_clac import ELEMENTS
+from train.arguments import run_script
+
+
+@dataclass
+class LiteratureBenchmarkArguments:
+    """Arguments of the benchmark."""
+
+    corpus: list[str] = field(metadata={"help": "Files of paragraphs: parquet or JSON lines."})
+    formulas: int = field(default=150_000, metadata={"help": "Different compositions in the catalogue."})
+    paragraphs: int = field(default=10_000, metadata={"help": "Paragraphs to read."})
+    compared: int = field(default=20, metadata={"help": "Paragraphs for the search formula by formula."})
+    output: str | None = field(default=None, metadata={"help": "JSON file for the figures."})
+
+
+def make_formulas(number: int) -> list[str]:
+    """The bundled reduced formulas, then made-up ones of three elements, all different."""
+    found = dict.fromkeys(bundled_crystals()["formula"].to_pylist())
+    draw = random.Random(0)
+    symbols = [symbol for symbol in ELEMENTS[:83] if symbol not in ("He", "Ne", "Ar", "Kr", "Xe")]
+    while len(found) < number:
+        amounts = {symbol: draw.randint(1, 9) for symbol in draw.sample(symbols, 3)}
+        found[Composition(amounts).reduced_formula] = None
+    return list(found)[:number]
+
+
+def read_documents(files: list[Path], number: int) -> Iterator[list[Paragraph]]:
+    """Documents until they hold so many paragraphs."""
+    left = number
+    for document in Corpus(files, on_error="skip").documents(Report()):
+        yield document[:left]
+        left -= len(document)
+        if left <= 0:
+            return
+
+
+def run(arguments: LiteratureBenchmarkArguments) -> None:
+    """
+    Raises:
+        ClacInputError: a number is not positive, or the corpus cannot be read.
+    """
+    require_positive(arguments, "formulas", "paragraphs", "compared")
+    formulas = make_formulas(arguments.formulas)
+    documents = list(read_documents([Path(name) for name in arguments.corpus], arguments.paragraphs))
+    texts = [paragraph.text for document in documents for paragraph in document]
+    if not texts:
+        raise ClacInputError(f"{', '.join(arguments.corpus)}: no paragraphs")
+    started = time.perf_counter()
+    catalogue = Catalogue({"formula": formula, "material_id": formula} for formula in formulas)
+    catalogue_seconds = time.perf_counter() - started
+
+    started = time.perf_counter()
+    pairs = sum(1 for document in documents for _ in match_document(document, catalogue, Report()))
+    seconds = time.perf_counter() - started
+
+    few = list(itertools.islice(texts, arguments.compared))
+    started = time.perf_counter()
+    for text in few:
+        for formula in formulas:
+            formula in text  # noqa: B015 - only its time counts
+    slow = (time.perf_counter() - started) / len(few)
+
+    rate = len(texts) / seconds
+    table = Table(title=f"{len(texts):,} paragraphs, {len(catalogue):,} compositions, one core")
+    for name in ("way", "paragraphs/s", "ratio"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    table.add_row("index of compositions", f"{rate:,.0f}", "1")
+    table.add_row("every formula in every paragraph", f"{1 / slow:,.1f}", f"1/{rate * slow:,.0f}")
+    console = Console()
+    console.print(table)
+    console.print(f"{pairs:,} pairs; the catalogue took {catalogue_seconds:.1f} s, once")
+    figures = {
+        "paragraphs": len(texts),
+        "compositions": len(catalogue),
+        "paragraphs_per_second": rate,
+        "ratio_to_formula_by_formula": rate * slow,
+        "catalogue_seconds": catalogue_seconds,
+        "pairs": pairs,
+    }
+    write_figures(figures, arguments.output)
+
+
+if __name__ == "__main__":
+    run_script(LiteratureBenchmarkArguments, run)
