@@ -14,6 +14,7 @@ from datasets_scripts.material_names import ELEMENT_NAMES, Named, binary_name, f
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9.)\]])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
 )
+_LETTERS = re.compile(r"[a-zü]+")
 _WORD = re.compile(r"[A-Za-zü]+(?:\((?P<roman>[IV]+)\))?")
 _DOPED_BEFORE = re.compile(
     r"(?:\b|-)(?i:doped|doping|substituted|alloyed|intercalated|stabili[sz]ed)\s+$|[A-Z][a-z]?\d?\+?:\s?$"
@@ -141,6 +142,9 @@ def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
 
 def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
     for token in _TOKEN.finditer(text):
+        capitalised = token.group()
+        if capitalised[1:].islower() and capitalised.isalpha():
+            continue  # `The`, `In`: one symbol at most
         start, end = _without_brackets(text, token.start(), token.end())
         word = text[start:end]
         composition, reason = read_formula(word)
@@ -224,9 +228,11 @@ def _is_initials(word: str, before: str, behind: str) -> bool:
 
 
 def _names(text: str, reading: Reading) -> Iterator[Mention]:
+    beginnings = first_words()
+    if beginnings.isdisjoint(_LETTERS.findall(text.lower())):
+        return
     found = list(_WORD.finditer(text))
     words = [match.group().partition("(")[0].lower() for match in found]
-    beginnings = first_words()
     place = 0
     while place < len(words):
         if words[place] not in beginnings:
