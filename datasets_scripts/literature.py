@@ -269,8 +269,8 @@ def quality_text(file: Path) -> str:
         [
             "## Quality of the matching",
             "",
-            "Measured with `evaluation.literature_quality` on abstracts of condensed matter physics and on papers about "
-            f"fuel cells, batteries and microscopy, at commit `{measured['commit']}`; the judgements are in "
+            "Measured with `evaluation.literature_quality` on abstracts of condensed matter physics and on papers "
+            f"about fuel cells, batteries and microscopy, at commit `{measured['commit']}`; the judgements are in "
             "`evaluation/results/literature`.",
             "",
             "| figure | value | 95 % interval | number |",
