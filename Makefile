@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

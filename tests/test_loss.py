@@ -133,11 +133,13 @@ def linear():
         model.weight.copy_(start)
     return model
 
-two, one = {}, {}
-for name in constants:
+def shared_gradient(name):
+    # Its reducer holds the process group, and must be gone before that is: joining its thread can deadlock.
     model = torch.nn.parallel.DistributedDataParallel(linear())
     gradient(name, model, slice(4 * rank, 4 * rank + 4))
-    two[name] = model.module.weight.grad
+    return model.module.weight.grad
+
+two, one = {name: shared_gradient(name) for name in constants}, {}
 dist.barrier()
 dist.destroy_process_group()
 if rank == 0:

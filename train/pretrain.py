@@ -208,6 +208,8 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
         say(f"rows of process 0{_left_out(batches.skipped)}")
     pairs = (state["step"] - first_step) * arguments.batch_size * accelerator.num_processes
     say(f"{pairs / max(state['seconds'] - first_seconds, 1e-9):.1f} pairs/s")
+    # The gradient reducer holds the process group; freed later, it can wait for a thread that waits for it.
+    objective, optimizer, scheduler = accelerator.free_memory(objective, optimizer, scheduler)
     accelerator.end_training()
     return state
 
