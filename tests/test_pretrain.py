@@ -18,7 +18,7 @@ from datasets import Dataset
 
 from modeling_clac import ClacEmbedder
 from modeling_clac.structures_clac import ClacInputError, parse_structure
-from train.arguments import parse_arguments
+from train.arguments import parse_arguments, run_script
 from train.batches import Collator, PairBatches
 from train.data import TextStyle, first_records
 from train.objective import ContrastiveObjective, ObjectiveSettings
@@ -141,7 +141,9 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_
         ("text_model: {bert}\ndataset: {data}\nmax_text_tokens: 4096\n", "choose at most 128"),
     ],
 )
-def test_bad_recipes_are_one_line(bert_directory, small_checkpoint, tmp_path, recipe, message) -> None:
+def test_bad_recipes_are_one_line(
+    bert_directory, small_checkpoint, tmp_path, recipe, message, monkeypatch, capsys
+) -> None:
     places = {
         "small": str(small_checkpoint),
         "missing": str(tmp_path / "nowhere"),
@@ -151,9 +153,11 @@ def test_bad_recipes_are_one_line(bert_directory, small_checkpoint, tmp_path, re
     path = tmp_path / "recipe.yaml"
     if recipe is not None:
         path.write_text(recipe.format(**places))
-    process = launch(str(path), "--output_dir", str(tmp_path / "run"))
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 2
+    monkeypatch.setattr(sys, "argv", ["train.pretrain", str(path), "--output_dir", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as stop:
+        run_script(PretrainArguments, train)
+    errors = capsys.readouterr().err
+    assert stop.value.code == 2
     last = errors.strip().splitlines()[-1]
     assert last.startswith("error: ") and message.format(**places) in last
     assert "Traceback" not in errors
