@@ -15,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -25,6 +26,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
 from modeling_clac.processing_clac import read_formulas
+
+# A stream that is left early lets its threads end before the interpreter does; here it lives on.
+datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.1
 
 ROOT = Path(__file__).parent.parent
 CRYSTALS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
