@@ -9,6 +9,8 @@ from transformers.configuration_utils import SubConfigSpec
 GRAPH_ENCODERS = ("painn", "cgcnn")
 GRAPH_POOLINGS = ("mean", "sum", "mean_max")
 TEXT_POOLINGS = ("cls", "mean")
+# Flags of what crystals and texts both state, embedded by one map for both.
+SHARED_FACTS = ("shared_composition", "shared_stoichiometry", "shared_density")
 
 
 def _require(value: object, allowed: tuple[str, ...], name: str) -> None:
@@ -87,6 +89,8 @@ class ClacConfig(PreTrainedConfig):
             `text_composition`. The paper's towers do without.
         shared_composition (`bool`): add one learnt map of the composition, the same for crystals and for formulas in
             texts, to the embeddings of both, see `SharedComposition`. Needs `token_values`.
+        shared_stoichiometry (`bool`): likewise one that tells apart how much there is of each element, see
+            `SharedStoichiometry`.
         shared_density (`bool`): likewise of the density, which texts give in g/cm³, see `SharedDensity`.
         logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
     """
@@ -105,6 +109,7 @@ class ClacConfig(PreTrainedConfig):
     text_pooling: str = "cls"
     token_values: bool = False
     shared_composition: bool = False
+    shared_stoichiometry: bool = False
     shared_density: bool = False
     logit_scale_init_value: float | int = 1 / 0.07
     initializer_range: float | int = 0.02
@@ -112,11 +117,12 @@ class ClacConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
-        if (self.shared_composition or self.shared_density) and not self.token_values:
-            raise ValueError("shared_composition and shared_density need token_values, which reads texts for them")
+        shared = [name for name in SHARED_FACTS if getattr(self, name)]
+        if shared and not self.token_values:
+            raise ValueError(f"{' and '.join(shared)} need token_values, which reads texts for them")
         if self.projection_dim <= 0:
             raise ValueError(f"projection_dim={self.projection_dim} must be positive")
         self.hidden_size = self.projection_dim
 
 
-__all__ = ["ClacConfig", "ClacGraphConfig"]
+__all__ = ["SHARED_FACTS", "ClacConfig", "ClacGraphConfig"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
@@ -18,11 +17,12 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import ModelOutput, can_return_tuple
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
-from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms, use_clac_init
+from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms
 from .loss_clac import info_nce_loss
 from .readout_clac import CompositionReadout, GeometryReadout, graph_composition
-from .token_embedding_clac import TokenValues, number_waves, text_composition, text_density
-from .token_values_clac import DENSITY_PERIODS, ELEMENTS
+from .shared_facts_clac import ClacProjection, SharedComposition, SharedDensity, SharedFact, SharedStoichiometry
+from .token_embedding_clac import TokenValues, text_composition, text_density
+from .token_values_clac import ELEMENTS
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -52,65 +52,6 @@ class ClacOutput(ModelOutput):
     def to_tuple(self) -> tuple[Any, ...]:
         towers = ("graph_model_output", "text_model_output")
         return tuple(getattr(self, k).to_tuple() if k in towers else self[k] for k in self.keys())
-
-
-class ClacProjection(nn.Module):
-    """Residual projection head: LayerNorm(W x + MLP(x)), unit-normalised. `(B, in_size)` -> `(B, out_size)`."""
-
-    def __init__(self, in_size: int, out_size: int, dropout: float):
-        super().__init__()
-        self.shortcut = nn.Linear(in_size, out_size, bias=False)
-        self.hidden = nn.Linear(in_size, out_size)
-        self.output = nn.Linear(out_size, out_size)
-        self.dropout = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(out_size)
-        use_clac_init(self)
-
-    def forward(self, features: Tensor) -> Tensor:
-        branch = self.output(self.dropout(F.gelu(self.hidden(features))))
-        return F.normalize(self.norm(self.shortcut(features) + branch), dim=-1)
-
-
-class SharedFact(nn.Module):
-    """
-    A fact that crystals and texts both state exactly, as a unit vector by one map for both: it need not be translated.
-    An embedding p becomes (p + g u) / ‖p + g u‖ with the vector u of the fact and a learnt g, which starts at 1; where
-    the fact is not known it stays p.
-    """
-
-    def __init__(self, in_size: int, size: int):
-        super().__init__()
-        self.projection = ClacProjection(in_size, size, dropout=0.0)
-        self.log_gain = nn.Parameter(torch.zeros(()))
-
-    def add(self, embeds: Tensor, features: Tensor, known: Tensor) -> Tensor:
-        """Unit vectors `(B, size)`, features `(B, in_size)` of the fact, `(B,)` bool -> unit vectors `(B, size)`."""
-        gain = known.unsqueeze(1) * self.log_gain.exp()
-        return F.normalize(embeds + (gain * self.projection(features)).to(embeds.dtype), dim=-1)
-
-
-class SharedComposition(SharedFact):
-    """The composition, of crystals and of formulas in texts."""
-
-    def __init__(self, max_atomic_number: int, size: int):
-        super().__init__(2 * (size // 2), size)
-        self.readout = CompositionReadout(max_atomic_number, size // 2)
-
-    def forward(self, embeds: Tensor, fraction: Tensor) -> Tensor:
-        """Unit vectors `(B, size)`, atomic fractions `(B, max_atomic_number + 1)` -> unit vectors `(B, size)`."""
-        return self.add(embeds, self.readout(fraction), fraction.sum(dim=1) > 0)
-
-
-class SharedDensity(SharedFact):
-    """The density, of crystals and as a text gives it in g/cm³."""
-
-    def __init__(self, size: int):
-        super().__init__(2 * len(DENSITY_PERIODS), size)
-
-    def forward(self, embeds: Tensor, density: Tensor) -> Tensor:
-        """Unit vectors `(B, size)`, densities `(B,)`, 0 where not known -> unit vectors `(B, size)`."""
-        waves = number_waves(density, DENSITY_PERIODS).to(self.projection.shortcut.weight.dtype)
-        return self.add(embeds, waves, density > 0)
 
 
 class ClacPreTrainedModel(PreTrainedModel):
@@ -224,6 +165,7 @@ class ClacModel(ClacPreTrainedModel):
             self.text_output_size += self.text_composition.output_size
         self.text_projection = ClacProjection(self.text_output_size, dim, dropout)
         self.shared_composition = SharedComposition(len(ELEMENTS), dim) if config.shared_composition else None
+        self.shared_stoichiometry = SharedStoichiometry(len(ELEMENTS), dim) if config.shared_stoichiometry else None
         self.shared_density = SharedDensity(dim) if config.shared_density else None
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
@@ -309,8 +251,11 @@ class ClacModel(ClacPreTrainedModel):
         embeds: Tensor = self.text_projection(pooled)
         if token_kinds is None or token_values is None:
             return embeds
+        fraction = text_composition(token_kinds, token_values)
         if self.shared_composition is not None:
-            embeds = self.shared_composition(embeds, text_composition(token_kinds, token_values))
+            embeds = self.shared_composition(embeds, fraction)
+        if self.shared_stoichiometry is not None:
+            embeds = self.shared_stoichiometry(embeds, fraction)
         if self.shared_density is not None:
             embeds = self.shared_density(embeds, text_density(token_kinds, token_values))
         return embeds
@@ -325,9 +270,11 @@ class ClacModel(ClacPreTrainedModel):
     ) -> Tensor:
         """Pooled crystals `(B, output_size)` of `graph_model`, and its inputs -> unit vectors `(B, projection_dim)`."""
         embeds: Tensor = self.crystal_projection(pooled)
+        fraction = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS))
         if self.shared_composition is not None:
-            fraction = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS))
             embeds = self.shared_composition(embeds, fraction)
+        if self.shared_stoichiometry is not None:
+            embeds = self.shared_stoichiometry(embeds, fraction)
         if self.shared_density is not None:
             if density is None:
                 raise ValueError("this model's shared density needs the density of the crystals")

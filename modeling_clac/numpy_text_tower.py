@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from .token_values_clac import DENSITY, DENSITY_PERIODS, NOTHING, NUMBER, number_waves, token_values
+from .token_values_clac import DENSITY, DENSITY_PERIODS, FRACTION_PERIODS, NOTHING, NUMBER, number_waves, token_values
 
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
 _USED = ("text_", "shared_")  # beginnings of the names of the weights of texts
@@ -77,6 +77,8 @@ class NumpyTextTower:
         embed = self._project(np.concatenate([pooled, self._composition(fraction, "text_composition")]))
         if self.config.get("shared_composition") and fraction.any():
             embed = self._add(embed, self._composition(fraction, "shared_composition.readout"), "shared_composition")
+        if self.config.get("shared_stoichiometry") and fraction.any():
+            embed = self._add(embed, self._stoichiometry(fraction), "shared_stoichiometry")
         if self.config.get("shared_density") and (kinds == DENSITY).any():
             embed = self._add(embed, number_waves(values[kinds == DENSITY].mean(), DENSITY_PERIODS), "shared_density")
         return embed
@@ -105,6 +107,14 @@ class NumpyTextTower:
         """See `CompositionReadout`."""
         tables = self._weight(f"{name}.fraction.weight"), self._weight(f"{name}.root.weight")
         return np.concatenate([fraction @ tables[0], fraction**0.5 @ tables[1]])
+
+    def _stoichiometry(self, fraction: np.ndarray) -> np.ndarray:
+        """See `StoichiometryReadout`."""
+        elements = fraction.nonzero()[0]
+        amounts = self._linear(
+            number_waves(fraction[elements], FRACTION_PERIODS), "shared_stoichiometry.readout.fraction"
+        )
+        return (self._rows("shared_stoichiometry.readout.element", elements) * amounts).sum(axis=0)
 
     def _rows(self, name: str, rows: Any) -> np.ndarray:
         return self.weights[f"{name}.weight"][rows].astype(np.float32)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .token_values_clac import DENSITY, NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
+from .graph_encoders_clac import use_clac_init
+from .token_values_clac import DENSITY, FRACTION_PERIODS, NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
 
 
 def number_waves(values: Tensor, periods: Sequence[float]) -> Tensor:
@@ -55,6 +56,27 @@ class TokenValues(nn.Module):
         return self.pooled((hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1))
 
 
+class StoichiometryReadout(nn.Module):
+    """
+    Σ_Z a_Z ⊙ W [sin(2πu_Z/P_k) ⊕ cos(2πu_Z/P_k)] over the elements present, with a learnt vector a_Z of each and the
+    logarithm u_Z of its atomic fraction (see [`token_values_clac.number_waves`]): the waves of a half and of two
+    thirds are far apart, where a multiple of a_Z would hardly differ.
+    """
+
+    def __init__(self, max_atomic_number: int, size: int):
+        super().__init__()
+        self.element = nn.Embedding(max_atomic_number + 1, size)
+        self.fraction = nn.Linear(2 * len(FRACTION_PERIODS), size, bias=False)
+        use_clac_init(self)
+
+    def forward(self, fraction: Tensor) -> Tensor:
+        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, size)`."""
+        row, element = fraction.nonzero(as_tuple=True)
+        waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.fraction.weight.dtype)
+        terms = self.element(element) * self.fraction(waves)
+        return terms.new_zeros(len(fraction), terms.shape[1]).index_add(0, row, terms)
+
+
 def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     """
     Mean composition of the formulas of each text, `(B, L)`, `(B, L)` -> atomic fractions `(B, 119)`; zeros for a text
@@ -76,4 +98,4 @@ def text_density(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     return (token_values.float() * is_density).sum(dim=1) / is_density.sum(dim=1).clamp(min=1)
 
 
-__all__ = ["TokenValues", "number_waves", "text_composition", "text_density"]
+__all__ = ["StoichiometryReadout", "TokenValues", "number_waves", "text_composition", "text_density"]

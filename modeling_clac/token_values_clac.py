@@ -43,12 +43,16 @@ _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
 # Spelt like compounds or elements, but words, abbreviations and space groups.
 _OTHER_WORDS = frozenset("UV PV HCP BCC FCC CIF OS US In As At No He Be Am Cm Pm Pa".split())
 _SINGLE_LETTER = re.compile(r"[A-Z]|[PCFI]\d+")
+# Before a crystal system even those are elements: "Be, hexagonal".
+_CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
 
 # Numbers below this are as good as zero. Periods of the waves that stand for a number, in powers of ten.
 SMALLEST = 1e-3
 PERIODS = tuple(16.0 / 2.0**k for k in range(9))
 # Of densities, which range over two powers of ten, and of which polymorphs differ by a few per cent.
 DENSITY_PERIODS = tuple(4.0 / 2.0**k for k in range(9))
+# Of atomic fractions, of which a half and two thirds are an eighth of a power of ten apart.
+FRACTION_PERIODS = tuple(4.0 / 2.0**k for k in range(6))
 
 
 def find_values(text: str) -> list[tuple[int, int, int, float]]:
@@ -60,7 +64,8 @@ def find_values(text: str) -> list[tuple[int, int, int, float]]:
     """
     found = []
     for match in _FORMULA.finditer(text):
-        found += _read_formula(match.group(), match.start(), alone=match.group() == text.strip())
+        alone = match.group() == text.strip() or _CRYSTAL_SYSTEM.match(text, match.end()) is not None
+        found += _read_formula(match.group(), match.start(), alone)
     for match in _NUMBER.finditer(text):
         value = float(match.group().replace("−", "-").replace(",", ""))
         found.append((match.start(), match.end(), _number_kind(text, match, value), value))
@@ -153,6 +158,7 @@ __all__ = [
     "DENSITY",
     "DENSITY_PERIODS",
     "ELEMENTS",
+    "FRACTION_PERIODS",
     "NOTHING",
     "NUMBER",
     "NUM_KINDS",

@@ -35,6 +35,7 @@ TEXTS = [
         {"token_values": True},
         {"token_values": True, "shared_composition": True},
         {"token_values": True, "shared_composition": True, "shared_density": True},
+        {"token_values": True, "shared_stoichiometry": True},
     ],
 )
 def test_equals_the_torch_tower(

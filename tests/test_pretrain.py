@@ -24,6 +24,7 @@ from train.data import TextStyle, first_records
 from train.objective import ContrastiveObjective, ObjectiveSettings
 from train.pretrain import parameter_groups, train
 from train.recipe import PretrainArguments
+from train.towers import build_model
 
 SMALL = {
     "graph_hidden_size": 16,
@@ -237,6 +238,15 @@ def test_rates_and_decay(small_model, bert_directory, tmp_path) -> None:
         (1e-3, 0.01),
         (1e-3, 0.0),
     }
+
+
+def test_gains_have_a_rate_of_their_own(bert_directory, tmp_path) -> None:
+    own = arguments(bert_directory, tmp_path, token_values=True, shared_stoichiometry=True)
+    model, _ = build_model(own)
+    groups = parameter_groups(ContrastiveObjective(model, ObjectiveSettings()), own)
+    gain = model.shared_stoichiometry.log_gain
+    (group,) = [group for group in groups if any(parameter is gain for parameter in group["params"])]
+    assert (group["lr"], group["weight_decay"], len(group["params"])) == (pytest.approx(0.03), 0.0, 1)
 
 
 def test_texts_of_a_column(bert_directory, tmp_path) -> None:

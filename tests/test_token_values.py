@@ -14,6 +14,7 @@ from pymatgen.core import Composition, Lattice, Structure
 from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
+from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.narrator import narrate
 from modeling_clac.token_embedding_clac import TokenValues, text_composition
 from modeling_clac.token_values_clac import DENSITY, ELEMENTS, NOTHING, NUMBER, find_values, number_waves, token_values
@@ -63,6 +64,11 @@ def test_words_and_space_groups_are_no_formulas(text: str) -> None:
 @pytest.mark.parametrize("word", ["In", "C", "W"])
 def test_an_element_alone_is_one(word: str) -> None:
     assert formulas(f" {word} ") == {word: 1.0}
+
+
+def test_a_symbol_before_a_crystal_system_is_an_element() -> None:
+    assert formulas("Be, hexagonal") == {"Be": 1.0} and formulas("U, orthorhombic phase") == {"U": 1.0}
+    assert formulas("In cubic") == formulas("In, for example, cubic") == {}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ def test_embedding_equals_its_equation() -> None:
 @pytest.fixture
 def reader(bert_config: BertConfig) -> ClacModel:
     torch.manual_seed(0)
-    options = {"projection_dim": 24, "token_values": True, "shared_composition": True, "shared_density": True}
+    options = {"projection_dim": 24, "token_values": True, **dict.fromkeys(SHARED_FACTS, True)}
     model = ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), **options)).eval()
     for parameter in model.text_values.parameters():
         torch.nn.init.normal_(parameter)
@@ -202,19 +208,23 @@ def test_model_says_what_it_needs(reader: ClacModel, small_processor: ClacProces
         reader.get_text_features(**inputs)
 
 
-def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, structure_nacl) -> None:
+@pytest.mark.parametrize("fact", ["composition", "stoichiometry"])
+def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, structure_nacl, fact: str) -> None:
     """What it adds is the same for a crystal and for its formula, nothing without one, and does not cross to others."""
+    shared = {name: getattr(reader, name) for name in SHARED_FACTS}
+    gain = shared.pop(f"shared_{fact}").log_gain
     other = Structure(structure_nacl.lattice, ["Mg"] * 4 + ["O"] * 4, structure_nacl.frac_coords)
     texts = ["NaCl", "a crystal of NaCl", "rock salt", "MgO"]
     inputs = small_processor(text=texts, structures=[structure_nacl, other])
     with torch.no_grad():
-        reader.shared_density.log_gain.fill_(-40.0)
-        reader.shared_composition.log_gain.fill_(12.0)  # drowns all else
+        for silent in shared.values():
+            silent.log_gain.fill_(-40.0)
+        gain.fill_(12.0)  # drowns all else
         output = reader(**inputs)
         cosine = output.text_embeds @ output.crystal_embeds.T
         torch.testing.assert_close(cosine[[0, 1, 3], [0, 0, 1]], torch.ones(3))
         assert cosine[0, 1] < 0.9 and cosine[3, 0] < 0.9
-        reader.shared_composition.log_gain.fill_(-40.0)
+        gain.fill_(-40.0)
         torch.testing.assert_close(reader(**inputs).text_embeds[2], output.text_embeds[2])
 
 
@@ -227,7 +237,7 @@ def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, struc
     texts = [*(f"a density of {float(s.density):.3f} g/cm³" for s in structures), "dense", "above 2 g/cm³"]
     inputs = small_processor(text=texts, structures=structures)
     with torch.no_grad():
-        reader.shared_density.log_gain.fill_(12.0)
+        reader.shared_density.log_gain.fill_(12.0)  # drowns all else
         output = reader(**inputs)
         cosine = output.text_embeds @ output.crystal_embeds.T
         torch.testing.assert_close(cosine.diagonal(), torch.ones(2), atol=1e-3, rtol=0)
@@ -239,7 +249,19 @@ def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, struc
         reader(**inputs)
 
 
-@pytest.mark.parametrize("flag", ["shared_composition", "shared_density"])
+def test_stoichiometry_tells_amounts_apart(reader: ClacModel, small_processor: ClacProcessor) -> None:
+    """Formulas of the same elements, and of neighbours, point elsewhere; what is added is a function of fractions."""
+    inputs = small_processor(text=["HfCo", "HfCo2", "Hf2Co", "ZrCo", "Co2Hf", "Hf2Co4"])
+    with torch.no_grad():
+        fractions = text_composition(inputs["token_kinds"], inputs["token_values"])
+        layer = reader.shared_stoichiometry
+        added = layer.add(torch.zeros(6, 24), layer.readout(fractions), torch.ones(6, dtype=torch.bool))
+    cosine = added @ added.T
+    assert (cosine[:4, :4] - torch.eye(4)).max() < 0.9
+    torch.testing.assert_close(added[[4, 5]], added[[1, 1]], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("flag", SHARED_FACTS)
 def test_shared_facts_need_to_be_read(bert_config: BertConfig, flag: str) -> None:
     with pytest.raises(ValueError, match="need token_values"):
         ClacConfig(text_config=bert_config, **{flag: True})

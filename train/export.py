@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import modeling_clac
 from evaluation.reporting import retrieval_markdown
+from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.files import replaced_directory
 from modeling_clac.index import CrystalIndex
@@ -123,8 +124,12 @@ def _link_code(new: Path, target: Path) -> None:
 
 
 def _shared(config: Any) -> str:
-    facts = {"compositions": config.shared_composition, "densities": config.shared_density}
-    shared = " and ".join(name for name, flag in facts.items() if flag)
+    names = {
+        "shared_composition": "compositions",
+        "shared_stoichiometry": "stoichiometries",
+        "shared_density": "densities",
+    }
+    shared = " and ".join(names[flag] for flag in SHARED_FACTS if getattr(config, flag))
     return f" {shared.capitalize()} of crystals and in texts are embedded by one map each." if shared else ""
 
 

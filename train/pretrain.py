@@ -37,6 +37,9 @@ from train.recipe import PretrainArguments, recipe_of
 from train.stopping import StopRequest
 from train.towers import build_model
 
+# Rate of the gains of shared facts, in learning rates.
+GAIN_RATE = 10.0
+
 
 def choose_precision(requested: str) -> str:
     """`auto` -> bf16 where matrix units compute in it; a CPU without them emulates it, at half the speed of float32."""
@@ -48,18 +51,22 @@ def choose_precision(requested: str) -> str:
 
 
 def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
-    """AdamW groups: a lower rate for the text tower; no decay for biases, norms, embeddings and the temperature."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    """
+    AdamW groups: a lower rate for the text tower, a higher one for the gains of shared facts, which are single numbers
+    that have far to go; no decay for biases, norms, embeddings, gains and the temperature.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in objective.named_parameters():
-        text, decay = name.startswith("model.text_model."), parameter.ndim == 2 and "embedding" not in name
-        groups.setdefault((text, decay), []).append(parameter)
+        rate = arguments.learning_rate
+        if name.startswith("model.text_model."):
+            rate = arguments.text_learning_rate
+        elif name.endswith(".log_gain"):
+            rate = GAIN_RATE * arguments.learning_rate
+        decay = parameter.ndim == 2 and "embedding" not in name
+        groups.setdefault((rate, decay), []).append(parameter)
     return [
-        {
-            "params": parameters,
-            "lr": arguments.text_learning_rate if text else arguments.learning_rate,
-            "weight_decay": arguments.weight_decay if decay else 0.0,
-        }
-        for (text, decay), parameters in groups.items()
+        {"params": parameters, "lr": rate, "weight_decay": arguments.weight_decay if decay else 0.0}
+        for (rate, decay), parameters in groups.items()
     ]
 
 

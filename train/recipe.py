@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from modeling_clac import ClacGraphConfig
+from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.structures_clac import ClacInputError
 from train.data import Copies, TextStyle
 from train.objective import ObjectiveSettings
@@ -66,6 +67,9 @@ class PretrainArguments:
     )
     shared_composition: bool | None = field(
         default=None, metadata={"help": "Embed compositions of crystals and of formulas by one map. Default no."}
+    )
+    shared_stoichiometry: bool | None = field(
+        default=None, metadata={"help": "Likewise by one that tells amounts of elements apart. Default no."}
     )
     shared_density: bool | None = field(
         default=None, metadata={"help": "Embed densities of crystals and in texts by one map. Default no."}
@@ -150,8 +154,9 @@ class PretrainArguments:
             raise ClacInputError("short_probability, query_probability and masked_probability add up to more than 1")
         if self.objective_settings().phrases and not self.short_probability + self.query_probability:
             raise ClacInputError("a term with phrases needs short_probability or query_probability, their shares")
-        if (self.shared_composition or self.shared_density) and self.token_values is False:
-            raise ClacInputError("shared_composition and shared_density need token_values")
+        shared = [name for name in SHARED_FACTS if getattr(self, name)]
+        if shared and self.token_values is False:
+            raise ClacInputError(f"{' and '.join(shared)} need token_values")
         if self.text_column is not None and self.twin_share:
             raise ClacInputError("twin_share needs texts that are written here, so leave text_column out")
         if self.streaming and not self.steps_per_epoch:

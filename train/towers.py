@@ -8,6 +8,7 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
+from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.processing_clac import read_formulas
 from modeling_clac.structures_clac import ClacInputError
@@ -34,8 +35,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
             text_pooling=arguments.text_pooling,
             projection_dim=arguments.projection_dim,
             token_values=bool(arguments.token_values),
-            shared_composition=bool(arguments.shared_composition),
-            shared_density=bool(arguments.shared_density),
+            **{name: bool(getattr(arguments, name)) for name in SHARED_FACTS},
         )
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
@@ -54,14 +54,13 @@ def _continued_model(arguments: PretrainArguments, checkpoint: str) -> tuple[Cla
     wanted = {
         "composition_readout": bool(arguments.graph_composition_readout),
         "token_values": bool(arguments.token_values),
-        "shared_composition": bool(arguments.shared_composition),
-        "shared_density": bool(arguments.shared_density),
+        **{name: bool(getattr(arguments, name)) for name in SHARED_FACTS},
     }
     if any(flag and not getattr(model.config, name, getattr(config, name, None)) for name, flag in wanted.items()):
         model = add_inputs(model, **wanted)
         config = model.config.graph_config
     given = {f"graph_{name}": (value, getattr(config, name)) for name, value in arguments.graph_settings().items()}
-    for name in ("token_values", "shared_composition", "shared_density"):
+    for name in ("token_values", *SHARED_FACTS):
         if getattr(arguments, name) is not None:
             given[name] = (getattr(arguments, name), getattr(model.config, name))
     for name, (value, made_with) in given.items():
@@ -77,20 +76,19 @@ def add_inputs(
     model: ClacModel,
     composition_readout: bool = False,
     token_values: bool = False,
-    shared_composition: bool = False,
-    shared_density: bool = False,
+    **shared: bool,
 ) -> ClacModel:
     """
     The same model with a fresh composition readout (see `CompositionReadout`), with fresh eyes for the numbers and
-    formulas of texts (see `TokenValues`), or with a fresh shared composition or density (see `SharedFact`). The
-    projections do not use the first two yet, so with them all embeddings stay.
+    formulas of texts (see `TokenValues`), or with fresh `SHARED_FACTS` (see `SharedFact`). The projections do not use
+    the first two yet, so with them all embeddings stay.
     """
     config: ClacConfig = deepcopy(model.config)  # type: ignore[assignment]
     graph_config: ClacGraphConfig = config.graph_config  # type: ignore[assignment]
     graph_config.composition_readout |= composition_readout
     config.token_values |= token_values
-    config.shared_composition |= shared_composition
-    config.shared_density |= shared_density
+    for name, flag in shared.items():
+        setattr(config, name, getattr(config, name) or flag)
     wider = ClacModel(config)
     weights = model.state_dict()
     added = {
