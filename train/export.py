@@ -124,13 +124,10 @@ def _link_code(new: Path, target: Path) -> None:
 
 
 def _shared(config: Any) -> str:
-    names = {
-        "shared_composition": "compositions",
-        "shared_stoichiometry": "stoichiometries",
-        "shared_density": "densities",
-    }
-    shared = " and ".join(names[flag] for flag in SHARED_FACTS if getattr(config, flag))
-    return f" {shared.capitalize()} of crystals and in texts are embedded by one map each." if shared else ""
+    facts = ("compositions", "amounts of elements", "densities")
+    shared = [fact for fact, flag in zip(facts, SHARED_FACTS, strict=True) if getattr(config, flag)]
+    listed = " and ".join([", ".join(shared[:-1]), shared[-1]] if len(shared) > 1 else shared)
+    return f" {listed.capitalize()} of crystals and in texts are embedded by one map each." if shared else ""
 
 
 def model_card(
