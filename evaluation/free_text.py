@@ -189,6 +189,14 @@ def print_phrases(result: Mapping[str, Any]) -> None:
     )
 
 
+def phrases_row(name: str, result: Mapping[str, Any]) -> str:
+    """The means as a row of the table in the README."""
+    low, high = result["interval"]
+    cells = [name, result["split"], str(sum(bool(entry["right"]) for entry in result["phrases"]))]
+    cells += [f"{result[column]:.3f}" for column in ("precision_at_10", "possible", "chance")]
+    return "| " + " | ".join([*cells, f"{result['share_of_possible']:.3f} [{low:.3f}, {high:.3f}]"]) + " |"
+
+
 def run(arguments: FreeTextArguments) -> dict[str, Any]:
     """
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import CRYSTALS, ROOT
 
+from evaluation.free_text import phrases_row
 from evaluation.reporting import retrieval_markdown
 from modeling_clac.index import bundled_index, model_fingerprint
 from modeling_clac.paths import DEFAULT_MODEL
@@ -35,6 +36,13 @@ def test_numbers_are_those_of_the_committed_result(path) -> None:
     assert len(rows) >= 8
     text = path.read_text(encoding="utf-8")
     assert [row for row in rows if row not in text] == []
+
+
+@pytest.mark.parametrize(("name", "split"), [("development", "validation"), ("frozen", "test")])
+def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: str) -> None:
+    result = json.loads((RESULTS / f"phrases-{name}.json").read_text(encoding="utf-8"))
+    assert (result["split"], result["fingerprint"]) == (split, model_fingerprint(DEFAULT_MODEL))
+    assert phrases_row(name, result) in README
 
 
 def test_results_belong_to_the_bundled_weights() -> None:

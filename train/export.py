@@ -67,7 +67,8 @@ every epoch. No text by people or language models is in it.
 
 {table}
 
-The test split was used for these numbers only.
+All choices were made on the validation split; earlier stages were scored on the test split, too, and their scores are
+why later stages followed.
 
 ## Limits
 
