@@ -8,6 +8,7 @@ A trained checkpoint -> a directory to publish: weights stored in half the space
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,12 @@ from safetensors.torch import load_file, save_file
 
 import modeling_clac
 from evaluation.reporting import retrieval_markdown
+from modeling_clac import ClacModel
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.embedder import ClacEmbedder
 from modeling_clac.files import replaced_directory
 from modeling_clac.index import CrystalIndex
+from modeling_clac.structures_clac import ClacInputError
 from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
 from train.arguments import run_script
 from train.checkpoints import training_record
@@ -89,17 +92,27 @@ class ExportArguments:
     index_dir: str | None = field(
         default=None, metadata={"help": "Also embed the bundled crystals with it, and write their index here."}
     )
+    stoichiometry_gain: float | None = field(
+        default=None,
+        metadata={
+            "help": "Set the gain of the shared amounts of elements, which trades phrases for formulas (see SharedFact); "
+            "default as trained."
+        },
+    )
     num_train: int = field(default=4781, metadata={"help": "Training crystals, for the card."})
 
 
 def export(arguments: ExportArguments) -> None:
     """
     Raises:
-        ClacInputError: the checkpoint is missing or was not written by pre-training.
+        ClacInputError: the checkpoint is missing or was not written by pre-training, or has no gain to set.
     """
     source, target = Path(arguments.checkpoint), Path(arguments.output_dir)
     training = training_record(source)
     embedder = ClacEmbedder.from_pretrained(source, device="cpu")
+    if arguments.stoichiometry_gain is not None:
+        _set_gain(embedder.model, arguments.stoichiometry_gain, source)
+        training["stoichiometry_gain"] = arguments.stoichiometry_gain
     with replaced_directory(target) as new:
         embedder.model.save_pretrained(new)
         embedder.processor.save_pretrained(new)
@@ -115,6 +128,14 @@ def export(arguments: ExportArguments) -> None:
     if arguments.index_dir is not None:
         index = CrystalIndex.build(ClacEmbedder.from_pretrained(target), bundled_crystals(), model_name=target.name)
         index.save(arguments.index_dir, table_source=BUNDLED_CRYSTALS)
+
+
+def _set_gain(model: ClacModel, gain: float, source: Path) -> None:
+    if model.shared_stoichiometry is None:
+        raise ClacInputError(f"{source}: has no shared stoichiometry, so leave --stoichiometry_gain out")
+    if not 0 < gain < math.inf:
+        raise ClacInputError(f"--stoichiometry_gain {gain}: must be positive")
+    model.shared_stoichiometry.log_gain.data.fill_(math.log(gain))
 
 
 def _link_code(new: Path, target: Path) -> None:
@@ -169,10 +190,17 @@ def _stage(training: dict[str, Any]) -> str:
     recipe, validation = training["recipe"], training["validation"]
     lines = "\n".join(f"{key}: {json.dumps(value)}" for key, value in recipe.items())
     minutes = validation["seconds"] / 60
+    gain = ""
+    if "stoichiometry_gain" in training:
+        gain = (
+            f"\n\nThe gain of the shared amounts of elements was then set to {training['stoichiometry_gain']}, chosen on "
+            "the validation split:\nenough to tell formulas apart, and little enough to leave room for what search "
+            "phrases ask for."
+        )
     return (
         f"Recipe, as run at commit `{training['commit']}`, seed {recipe['seed']}; its best epoch on the validation "
         f"split was\nepoch {validation['epoch']}, after {minutes:.0f} minutes of training on two CPU cores:"
-        f"\n\n```yaml\n{lines}\n```"
+        f"\n\n```yaml\n{lines}\n```" + gain
     )
 
 
