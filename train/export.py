@@ -95,8 +95,8 @@ class ExportArguments:
     stoichiometry_gain: float | None = field(
         default=None,
         metadata={
-            "help": "Set the gain of the shared amounts of elements, which trades phrases for formulas (see SharedFact); "
-            "default as trained."
+            "help": "Set the gain of the shared amounts of elements (see SharedFact), which trades phrases for "
+            "formulas; default as trained."
         },
     )
     num_train: int = field(default=4781, metadata={"help": "Training crystals, for the card."})
@@ -193,8 +193,8 @@ def _stage(training: dict[str, Any]) -> str:
     gain = ""
     if "stoichiometry_gain" in training:
         gain = (
-            f"\n\nThe gain of the shared amounts of elements was then set to {training['stoichiometry_gain']}, chosen on "
-            "the validation split:\nenough to tell formulas apart, and little enough to leave room for what search "
+            "\n\nThe gain of the shared amounts of elements was then set to "
+            f"{training['stoichiometry_gain']}, chosen on the validation split:\nenough to tell formulas apart, and little enough to leave room for what search "
             "phrases ask for."
         )
     return (
