@@ -194,8 +194,8 @@ def _stage(training: dict[str, Any]) -> str:
     if "stoichiometry_gain" in training:
         gain = (
             "\n\nThe gain of the shared amounts of elements was then set to "
-            f"{training['stoichiometry_gain']}, chosen on the validation split:\nenough to tell formulas apart, and little enough to leave room for what search "
-            "phrases ask for."
+            f"{training['stoichiometry_gain']}, chosen on the\nvalidation split: enough to tell formulas apart, and "
+            "little enough to leave room for what phrases ask for."
         )
     return (
         f"Recipe, as run at commit `{training['commit']}`, seed {recipe['seed']}; its best epoch on the validation "
