@@ -27,70 +27,92 @@ SHELL_TOLERANCE = 1e-2
 # smaller than the cutoff by the second factor: measured to be fastest on the bundled crystals.
 _FIRST_SEARCH = 1.6
 _WORTHWHILE = 0.9
+# Distances that differ by less are equal when edges are sorted; no radius has as many steps.
+_STEPS_PER_ANGSTROM = 1e6
+_RADIUS_STEPS = 10**9
 
 ON_ERROR = ("raise", "skip", "warn")
 
 
-def build_edges(crystal: Crystal, cutoff: float, max_neighbors: int | None) -> tuple[np.ndarray, np.ndarray]:
+def build_edges(
+    crystals: Sequence[Crystal], cutoff: float, max_neighbors: int | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """
-    Directed edges j -> i of one crystal, sorted by target i and distance, images of an atom to itself included.
+    Directed edges j -> i of each crystal, sorted by target i and distance, images of an atom to itself included. Many
+    crystals at once take half the time of one by one.
 
     With `max_neighbors`, each atom keeps its nearest ones, extended to the end of a shell of (nearly) equal distances:
     a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
 
     Returns:
-        `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32 = r_j + S·L
-        - r_i in Å. E may be 0.
+        Of each crystal `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32
+        = r_j + S·L - r_i in Å. E may be 0.
     """
-    cap = max_neighbors
-    pairs = _sorted_pairs(crystal, cutoff) if cap is None else _capped_pairs(crystal, cutoff, cap)
-    targets, sources, images = pairs[:3]
-    vectors = images @ crystal.cell
-    vectors += crystal.positions[sources]
-    vectors -= crystal.positions[targets]
-    edge_index = np.empty((2, len(targets)), dtype=np.int64)
-    edge_index[0], edge_index[1] = sources, targets
-    return edge_index, vectors.astype(np.float32)
+    if max_neighbors is None:
+        return _edges_within(crystals, [cutoff] * len(crystals), None)[0]
+    # In a dense crystal most of what lies within the cutoff goes beyond the cap. So the search starts with the sphere
+    # that holds about `_FIRST_SEARCH` times the cap, and ends with it if every atom's last shell does.
+    volumes = np.array([crystal.volume / max(len(crystal), 1) for crystal in crystals])
+    spheres = np.cbrt(_FIRST_SEARCH * max_neighbors * volumes * 3 / (4 * np.pi))
+    radii = np.where(spheres < _WORTHWHILE * cutoff, spheres, cutoff)
+    edges, whole = _edges_within(crystals, radii.tolist(), max_neighbors)
+    again = np.flatnonzero(~whole & (radii < cutoff)).tolist()
+    found, _ = _edges_within([crystals[place] for place in again], [cutoff] * len(again), max_neighbors)
+    for place, own in zip(again, found, strict=True):
+        edges[place] = own
+    return edges
 
 
-def _sorted_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, ...]:
-    """[`neighbor_pairs`] by target and distance: targets `(E,)`, sources `(E,)`, images `(E, 3)`, distances `(E,)`."""
-    targets, sources, images, distances = neighbor_pairs(crystal, radius)
-    # One number to sort by, since no distance reaches the radius.
-    order = np.argsort(targets * radius + distances, kind="stable")
-    return targets[order], sources[order], images[order], distances[order]
-
-
-def _capped_pairs(crystal: Crystal, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
+def _edges_within(
+    crystals: Sequence[Crystal], radii: Sequence[float], cap: int | None
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
     """
-    The first `cap` of [`_sorted_pairs`] of each target, then on to the end of the shell.
-
-    In a dense crystal most of what lies within the cutoff goes beyond the cap. So the search starts with the sphere
-    that holds about `_FIRST_SEARCH` times the cap, and ends with it if every atom's last shell does.
+    [`build_edges`] with a search radius (Å) of each crystal, and whether that was enough, `(num_crystals,)` bool:
+    whether the last shell of every atom ends within it.
     """
-    num_atoms = len(crystal)
-    sphere = (_FIRST_SEARCH * cap * crystal.volume / num_atoms * 3 / (4 * np.pi)) ** (1 / 3)
-    for radius in (sphere, cutoff) if sphere < _WORTHWHILE * cutoff else (cutoff,):
-        pairs = _sorted_pairs(crystal, radius)
-        targets, distances = pairs[0], pairs[3]
-        last = _last_of_shells(targets, distances, num_atoms, cap, radius)
-        last[last < 0] = len(targets)
-        if radius == cutoff or last.max() < len(targets):
-            break
-    keep = np.flatnonzero(np.arange(len(targets)) <= last[targets])
-    return tuple(array[keep] for array in pairs[:3])
+    if not crystals:
+        return [], np.ones(0, dtype=bool)
+    pairs = [neighbor_pairs(crystal, radius) for crystal, radius in zip(crystals, radii, strict=True)]
+    num_atoms = np.array([len(crystal) for crystal in crystals])
+    num_edges = np.array([len(own[0]) for own in pairs])
+    offsets = num_atoms.cumsum() - num_atoms
+    targets, sources, images, distances = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    crystal_of = np.repeat(np.arange(len(crystals)), num_edges)
+    targets, sources = targets + offsets[crystal_of], sources + offsets[crystal_of]
+    # One whole number to sort by, so that the order does not depend on what else is searched.
+    order = np.argsort(targets * _RADIUS_STEPS + (distances * _STEPS_PER_ANGSTROM).astype(np.int64), kind="stable")
+    whole = np.ones(len(crystals), dtype=bool)
+    if cap is not None:
+        last = _last_of_shells(targets[order], distances[order], np.repeat(radii, num_atoms), cap)
+        whole[np.repeat(np.arange(len(crystals)), num_atoms)[last < 0]] = False
+        last[last < 0] = len(order)
+        order = order[np.arange(len(order)) <= last[targets[order]]]
+    targets, sources, crystal_of = targets[order], sources[order], crystal_of[order]
+    positions = np.concatenate([crystal.positions for crystal in crystals])
+    cells = np.stack([crystal.cell for crystal in crystals])
+    vectors = np.einsum("ei,eij->ej", images[order], cells[crystal_of])
+    vectors += positions[sources]
+    vectors -= positions[targets]
+    edge_index = np.stack([sources, targets]) - offsets[crystal_of]
+    edge_vector = vectors.astype(np.float32)
+    stops = np.bincount(crystal_of, minlength=len(crystals)).cumsum().tolist()
+    edges = [
+        (edge_index[:, start:stop], edge_vector[start:stop])
+        for start, stop in zip([0, *stops[:-1]], stops, strict=True)
+    ]
+    return edges, whole
 
 
-def _last_of_shells(targets: np.ndarray, distances: np.ndarray, num_atoms: int, cap: int, radius: float) -> np.ndarray:
+def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarray, cap: int) -> np.ndarray:
     """
     Place `(num_atoms,)` of the last edge that each atom keeps, among edges sorted by (target, distance): the first at
-    `cap` or more with a gap behind it. -1 where more edges beyond the radius may belong to it.
+    `cap` or more with a gap behind it. -1 where more edges beyond the radius `(num_atoms,)` may belong to it.
     """
-    stop = np.bincount(targets, minlength=num_atoms).cumsum()
+    stop = np.bincount(targets, minlength=len(radii)).cumsum()
     # What is beyond the radius is at least there.
     following = np.empty(len(distances))
     following[:-1] = distances[1:]
-    following[stop[stop > 0] - 1] = radius
+    following[stop[stop > 0] - 1] = radii[stop > 0]
     ends = np.empty(len(distances) + 1, dtype=np.int64)
     found = np.flatnonzero(following - distances > SHELL_TOLERANCE)
     ends[: len(found)], ends[len(found) :] = found, len(distances)
@@ -147,32 +169,57 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         return parse_structure(structure, name, self.max_atoms)
 
     def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
+        """One structure -> its graph arrays, see [`~ClacFeatureExtractor.graphs`]."""
+        return self.graphs([structure], [name or structure_name(structure)])[0]
+
+    def graphs(self, structures: Sequence[Any], names: Sequence[str] | None = None) -> list[dict[str, np.ndarray]]:
         """
-        One structure -> its graph arrays: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å,
-        `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³, `density` in g/cm³.
+        Structures -> of each its graph arrays: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)`
+        in Å, `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³, `density` in
+        g/cm³.
 
         Raises:
             InvalidStructureError: also when two atoms stand at one place.
         """
-        crystal = self.parse(structure, name)
-        edge_index, edge_vector = build_edges(crystal, self.cutoff, self.max_neighbors)
-        squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
-        if len(squared) and squared.min() < MIN_DISTANCE**2:
-            source, target = edge_index[:, squared.argmin()]
-            first, second = sorted((source + 1, target + 1))
-            raise InvalidStructureError(
-                f"{name or structure_name(structure)}: atoms {first} and {second} are at one place "
-                f"({squared.min() ** 0.5:.2f} Å apart); remove the duplicate or order the site"
+        if names is None:
+            names = [structure_name(structure) for structure in structures]
+        crystals = [self.parse(structure, name) for structure, name in zip(structures, names, strict=True)]
+        graphs = []
+        for graph in self._graphs(crystals, names):
+            if isinstance(graph, InvalidStructureError):
+                raise graph
+            graphs.append(graph)
+        return graphs
+
+    def _graphs(
+        self, crystals: Sequence[Crystal], names: Sequence[str]
+    ) -> list[dict[str, np.ndarray] | InvalidStructureError]:
+        """Of each crystal its graph, or what is wrong with it."""
+        graphs: list[dict[str, np.ndarray] | InvalidStructureError] = []
+        edges = build_edges(crystals, self.cutoff, self.max_neighbors)
+        for crystal, name, (edge_index, edge_vector) in zip(crystals, names, edges, strict=True):
+            squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
+            if len(squared) and squared.min() < MIN_DISTANCE**2:
+                source, target = edge_index[:, squared.argmin()]
+                first, second = sorted((source + 1, target + 1))
+                reason = (
+                    f"{name}: atoms {first} and {second} are at one place ({squared.min() ** 0.5:.2f} Å apart); "
+                    "remove the duplicate or order the site"
+                )
+                graphs.append(InvalidStructureError(reason))
+                continue
+            graphs.append(
+                {
+                    "atomic_numbers": crystal.atomic_numbers,
+                    "edge_index": edge_index,
+                    "edge_vector": edge_vector,
+                    "positions": crystal.positions.astype(np.float32),
+                    "cell": crystal.cell.astype(np.float32),
+                    "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
+                    "density": np.array(crystal.density, dtype=np.float32),
+                }
             )
-        return {
-            "atomic_numbers": crystal.atomic_numbers,
-            "edge_index": edge_index,
-            "edge_vector": edge_vector,
-            "positions": crystal.positions.astype(np.float32),
-            "cell": crystal.cell.astype(np.float32),
-            "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
-            "density": np.array(crystal.density, dtype=np.float32),
-        }
+        return graphs
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
         """
@@ -227,18 +274,29 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             raise ValueError(f"on_error={on_error!r}: choose one of {', '.join(ON_ERROR)}")
         if not isinstance(structures, (list, tuple)):
             structures = [structures]
-        graphs, skipped = [], []
+        parsed: list[tuple[int, str, Crystal]] = []
+        errors: list[tuple[int, InvalidStructureError]] = []
         for index, structure in enumerate(structures):
             fallback = f"structure {index + 1} of {len(structures)}"
             name = names[index] if names is not None else structure_name(structure, fallback)
             try:
-                graphs.append(self.graph(structure, name))
+                parsed.append((index, name, self.parse(structure, name)))
             except InvalidStructureError as error:
-                if on_error == "raise":
-                    raise
-                if on_error == "warn":
-                    warnings.warn(f"skipped {error}", stacklevel=2)
-                skipped.append((index, str(error)))
+                errors.append((index, error))
+        graphs = []
+        made = self._graphs([crystal for *_, crystal in parsed], [name for _, name, _ in parsed])
+        for (index, *_), graph in zip(parsed, made, strict=True):
+            if isinstance(graph, InvalidStructureError):
+                errors.append((index, graph))
+            else:
+                graphs.append(graph)
+        errors.sort(key=lambda entry: entry[0])
+        for _, error in errors:
+            if on_error == "raise":
+                raise error
+            if on_error == "warn":
+                warnings.warn(f"skipped {error}", stacklevel=2)
+        skipped = [(index, str(error)) for index, error in errors]
         if not graphs:
             reason = skipped[0][1] if skipped else "the list of structures is empty"
             raise InvalidStructureError(f"no usable structure: {reason}")

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Crystal:
     def __len__(self) -> int:
         return len(self.atomic_numbers)
 
-    @property
+    @cached_property
     def volume(self) -> float:
         """Volume of the cell, Å³."""
         return _volume(self.cell)

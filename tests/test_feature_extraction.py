@@ -89,7 +89,7 @@ def edge_set(index: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def test_edges_are_the_neighbours_pymatgen_finds(cifs) -> None:
     for cif in cifs:
         structure = read_with_pymatgen(cif)
-        index, vectors = build_edges(parse_structure(structure), 5.0, None)
+        index, vectors = build_edges([parse_structure(structure)], 5.0, None)[0]
         expected_index, expected_vectors = [], []
         for target, neighbors in enumerate(structure.get_all_neighbors(5.0)):
             for neighbor in neighbors:
@@ -101,7 +101,7 @@ def test_edges_are_the_neighbours_pymatgen_finds(cifs) -> None:
 
 def test_self_images_and_multi_edges(structure_po) -> None:
     """Simple cubic: 6 images of the one atom at a, 12 at √2 a."""
-    index, vectors = build_edges(parse_structure(structure_po), 4.8, None)
+    index, vectors = build_edges([parse_structure(structure_po)], 4.8, None)[0]
     assert index.shape == (2, 18) and not index.any()
     np.testing.assert_allclose(np.sort(np.linalg.norm(vectors, axis=1)), [3.35] * 6 + [3.35 * 2**0.5] * 12, rtol=1e-6)
 
@@ -109,7 +109,7 @@ def test_self_images_and_multi_edges(structure_po) -> None:
 @pytest.mark.parametrize(("cap", "expected"), [(1, 6), (6, 6), (7, 18), (18, 18), (19, 26)])
 def test_cap_never_splits_a_shell(structure_nacl, cap, expected) -> None:
     """Rock salt has shells of 6, 12 and 8: a cap inside one takes all of it, for each of the 8 atoms."""
-    index, _ = build_edges(parse_structure(structure_nacl), 6.0, cap)
+    index, _ = build_edges([parse_structure(structure_nacl)], 6.0, cap)[0]
     assert np.bincount(index[1]).tolist() == [expected] * 8
 
 
@@ -123,7 +123,7 @@ def test_cap_equals_a_literal_loop(seed, cap) -> None:
         [[0, 0, 0], *generator.uniform(0.3, 0.7, (2, 3))],
     )
     crystal = parse_structure(structure)
-    index, vectors = build_edges(crystal, 5.5, None)
+    index, vectors = build_edges([crystal], 5.5, None)[0]
     kept = []
     for target in range(len(crystal)):
         own = sorted(np.linalg.norm(vectors[index[1] == target].astype(np.float64), axis=1))
@@ -131,8 +131,21 @@ def test_cap_equals_a_literal_loop(seed, cap) -> None:
         while count < len(own) and (count < cap or own[count] - own[count - 1] <= SHELL_TOLERANCE):
             count += 1
         kept.append(count)
-    capped, _ = build_edges(crystal, 5.5, cap)
+    capped, _ = build_edges([crystal], 5.5, cap)[0]
     assert np.bincount(capped[1], minlength=3).tolist() == kept
+
+
+@pytest.mark.parametrize("cap", [None, 1, 16, 40])
+def test_edges_of_many_are_those_of_each(cifs, cap) -> None:
+    """Crystals of different sizes and densities in one search, some of which needs a second, wider one."""
+    crystals = [parse_structure(cif) for cif in cifs]
+    together = build_edges(crystals, 6.0, cap)
+    assert len(together) == len(crystals)
+    for crystal, (index, vectors) in zip(crystals, together, strict=True):
+        ((alone_index, alone_vectors),) = build_edges([crystal], 6.0, cap)
+        np.testing.assert_array_equal(index, alone_index)
+        np.testing.assert_allclose(vectors, alone_vectors, atol=1e-6)
+    assert build_edges([], 6.0, cap) == []
 
 
 def test_sources_agree(extractor, structure_perovskite, tmp_path) -> None:

@@ -107,7 +107,7 @@ class Collator:
     ) -> dict[str, Any]:
         extractor = self.processor.feature_extractor
         names = [str(record["material_id"]) for record in records]
-        graphs = [extractor.graph(crystal, name) for crystal, name in zip(crystals, names, strict=True)]
+        graphs = extractor.graphs(crystals, names)
         if self.copies.crystals:
             graphs += [self._copy_crystal(c, name, generator) for c, name in zip(crystals, names, strict=True)]
         if self.copies.texts:

@@ -153,7 +153,7 @@ def check_edges(extractor: ClacFeatureExtractor, cifs: Sequence[str], edges: Cal
 def tensors_of(structures: Sequence[Any], extractor: ClacFeatureExtractor, batch_size: int) -> list[Any]:
     """Batches of graph tensors, from CIF text or parsed crystals."""
     groups = [structures[start : start + batch_size] for start in range(0, len(structures), batch_size)]
-    return [extractor.collate([extractor.graph(structure) for structure in group]) for group in groups]
+    return [extractor.collate(extractor.graphs(group)) for group in groups]
 
 
 def alternative_tensors(cifs: Sequence[str], edges: Callable[..., Any], cutoff: float, cap: int) -> list[Any]:
