@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,6 +13,7 @@ from transformers import AutoTokenizer
 from .finetuned import load_finetuned
 from .heads_clac import ClacForTokenClassification
 from .structures_clac import ClacInputError
+from .word_windows import with_special_tokens, word_pieces, word_windows
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPENING = {right: left for left, right in _CLOSING.items()}
@@ -26,6 +25,8 @@ _WITH_POINT = frozenset(
     ("al.", "at.", "ca.", "e.g.", "eq.", "fig.", "figs.", "i.e.", "mol.", "ref.", "vol.", "vs.", "wt.")
 )
 _SENTENCE_ENDS = frozenset(".!?")
+# What still belongs to the sentence whose stop it follows; a straight quotation mark may as well open the next.
+_BEHIND_STOPS = frozenset("”’.,;:!?)]}")
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
@@ -70,44 +71,9 @@ def split_sentences(words: Sequence[str]) -> list[tuple[int, int]]:
     ends = [
         place + 1
         for place, (word, following) in enumerate(pairwise(words))
-        if word in _SENTENCE_ENDS
-        and not following[0].islower()
-        and following not in _AT_END
-        and following not in _OPENING
+        if word in _SENTENCE_ENDS and not following[0].islower() and following not in _BEHIND_STOPS
     ]
     return list(pairwise([0, *ends, len(words)])) if words else []
-
-
-def word_windows(lengths: Sequence[int], capacity: int) -> list[tuple[int, int, list[int]]]:
-    """
-    Windows over words that do not fit together, neighbours overlapping by up to a half.
-
-    Args:
-        lengths: pieces of each word; a longer word than `capacity` counts as that. capacity: pieces in a window.
-
-    Returns:
-        (start, stop, own) of each window: words start..stop-1 are in it, and `own` are those that it decides, which are
-        the ones that have in no other window more pieces on the side where they have fewer.
-    """
-    ends = [0, *accumulate(min(length, capacity) for length in lengths)]
-    spans: list[tuple[int, int]] = []
-    stop = 0
-    while stop < len(lengths):
-        start = max(spans[-1][0] + 1, bisect_left(ends, ends[stop] - capacity // 2)) if spans else 0
-        stop = bisect_right(ends, ends[start] + capacity) - 1
-        spans.append((start, stop))
-
-    def context(span: tuple[int, int], word: int) -> float:
-        before = ends[word] - ends[span[0]] if span[0] else math.inf
-        after = ends[span[1]] - ends[word + 1] if span[1] < len(lengths) else math.inf
-        return min(before, after)
-
-    own: dict[tuple[int, int], list[int]] = {span: [] for span in spans}
-    for word in range(len(lengths)):
-        own[max((span for span in spans if span[0] <= word < span[1]), key=lambda span: context(span, word))].append(
-            word
-        )
-    return [(*span, words) for span, words in own.items() if words]
 
 
 def tag_words(
@@ -168,54 +134,28 @@ def _tag(
 ) -> list[list[tuple[str, float]]]:
     """(tag, probability) of each word of each sentence."""
     config: Any = model.config
-    limit = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
-    capacity = limit - tokenizer.num_special_tokens_to_add()
-    tagged = [[("O", 1.0)] * len(words) for words in sentences]
-    windows = [
-        (place, start, stop, own)
-        for place, words in enumerate(sentences)
-        for start, stop, own in word_windows(_piece_counts(tokenizer, words), capacity)
-    ]
+    limit = min(tokenizer.model_max_length, config.text_config.max_position_embeddings) - 2
+    rows: list[tuple[int, dict[str, list[int]], tuple[tuple[int, int], ...]]] = []
+    for number, words in enumerate(sentences):
+        encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False)
+        pieces, first_pieces = word_pieces(encoded["input_ids"], encoded.word_ids(), len(words), tokenizer.unk_token_id)
+        for window in word_windows(first_pieces, len(pieces), limit):
+            rows.append((number, with_special_tokens(tokenizer, pieces[window.start : window.stop]), window.words))
     # Windows of like length share a batch, so that little is padding.
-    windows.sort(key=lambda window: window[2] - window[1])
-    for first in range(0, len(windows), batch_size):
-        batch = windows[first : first + batch_size]
-        inputs = tokenizer(
-            [sentences[place][start:stop] for place, start, stop, _ in batch],
-            is_split_into_words=True,
-            truncation=True,  # of the later pieces of a word that fills a window alone; its first one tells the tag
-            max_length=limit,
-            padding=True,
-            return_tensors="pt",
-        )
-        pieces = [_first_pieces(inputs.word_ids(row)) for row in range(len(batch))]
+    rows.sort(key=lambda row: len(row[1]["input_ids"]))
+    tagged = [[("O", 1.0)] * len(words) for words in sentences]
+    for first in range(0, len(rows), batch_size):
+        batch = rows[first : first + batch_size]
+        inputs = tokenizer.pad([row for _, row, _ in batch], padding_side="right", return_tensors="pt")
         word_mask = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
-        for row, of_words in enumerate(pieces):
-            word_mask[row, list(of_words.values())] = True
+        for row, (_, _, own) in enumerate(batch):
+            word_mask[row, [1 + piece for _, piece in own]] = True
         logits = model(**inputs.to(model.device), word_mask=word_mask.to(model.device)).logits
         scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
-        for row, (place, start, _, own) in enumerate(batch):
-            for word in own:
-                if (piece := pieces[row].get(word - start)) is not None:
-                    tagged[place][word] = (config.id2label[int(labels[row, piece])], float(scores[row, piece]))
+        for (number, _, own), of_pieces, numbers in zip(batch, scores.tolist(), labels.tolist(), strict=True):
+            for word, piece in own:
+                tagged[number][word] = (config.id2label[numbers[1 + piece]], of_pieces[1 + piece])
     return tagged
-
-
-def _piece_counts(tokenizer: Any, words: list[str]) -> list[int]:
-    of_pieces = tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False).word_ids()
-    counts = [0] * len(words)
-    for word in of_pieces:
-        counts[word] += 1
-    return counts
-
-
-def _first_pieces(word_ids: Sequence[int | None]) -> dict[int, int]:
-    """Word -> place of its first piece."""
-    first: dict[int, int] = {}
-    for place, word in enumerate(word_ids):
-        if word is not None:
-            first.setdefault(word, place)
-    return first
 
 
 def _entities(text: str, places: Sequence[tuple[int, int]], tags: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
@@ -238,4 +178,4 @@ def _entities(text: str, places: Sequence[tuple[int, int]], tags: Sequence[tuple
     return found
 
 
-__all__ = ["split_sentences", "split_words", "tag_words", "word_windows"]
+__all__ = ["split_sentences", "split_words", "tag_words"]
