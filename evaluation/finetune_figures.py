@@ -18,7 +18,7 @@ from evaluation.figures import COLUMN_WIDTH, SETTINGS
 
 TYPE_PREFIX = "f1/"
 # Okabe and Ito's palette, told apart with any colour vision; the markers and lines serve prints in grey.
-_STYLES = (
+_STYLES: tuple[tuple[str, str, Any], ...] = (
     ("#0072B2", "o", "-"),
     ("#D55E00", "s", "--"),
     ("#009E73", "^", "-."),

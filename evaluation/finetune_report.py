@@ -255,7 +255,7 @@ def caption(report: dict[str, Any]) -> str:
     if target:
         kind += f"Target: {target['name']}. "
     return (
-        f"Data set {Path(str(report['dataset'])).name}{f' ({rows} rows)' if rows else ''}; mean ± sample standard "
+        f"Data set {report['dataset']}{f' ({rows} rows)' if rows else ''}; mean ± sample standard "
         f"deviation over the seeds {told}. The epoch is the best on validation; test was scored once. {kind}"
         f"Commit {', '.join(commits)}."
     )
