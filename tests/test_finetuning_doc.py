@@ -83,10 +83,13 @@ def test_flags_in_the_text_exist() -> None:
     assert len(flags) > 8 and flags <= known
 
 
+def test_recipes_named_exist_and_all_are_named() -> None:
+    named = set(re.findall(r"`((?:ner|pac|property)-[a-z-]+)`", TEXT))
+    assert named == {path.stem for kind in ("ner", "pac", "property") for path in RECIPES.glob(f"{kind}-*.yaml")}
+
+
 def test_recipes_leave_out_what_published_scores_leave_out() -> None:
-    arguments = parse_arguments(
-        NerArguments, [str(RECIPES / "ner-sofc-slot.yaml"), "--dataset", "x", "--output_dir", "y"]
-    )
+    arguments = parse_arguments(NerArguments, [str(RECIPES / "ner-sofc-slot.yaml")])
     assert arguments.ignore_types == ["experiment_evoking_word"]
 
 
@@ -144,10 +147,10 @@ def place(small_checkpoint: Path, small_processor: Any, tmp_path_factory: pytest
     tagger = ClacForTokenClassification.from_pretrained(small_checkpoint, id2label=TAGS)
     classifier = ClacForSequenceClassification.from_pretrained(small_checkpoint, id2label={0: "non_glass", 1: "glass"})
     regressor = ClacForGraphRegression.from_pretrained(small_checkpoint, target_name="bulk_modulus", target_unit="GPa")
-    for model, name in ((tagger, "ner-matscholar"), (classifier, "pac-glass"), (regressor, "bulk-modulus")):
-        model.save_pretrained(directory / "runs" / name / "clac" / "seed-0")
-        small_processor.save_pretrained(directory / "runs" / name / "clac" / "seed-0")
-        small_processor.tokenizer.save_pretrained(directory / "runs" / name / "clac" / "seed-0")
+    for model, name in ((tagger, "ner-sofc"), (classifier, "pac-glass"), (regressor, "property-bulk-modulus")):
+        model.save_pretrained(directory / "runs" / name / "seed-0")
+        small_processor.save_pretrained(directory / "runs" / name / "seed-0")
+        small_processor.tokenizer.save_pretrained(directory / "runs" / name / "seed-0")
     shutil.copytree(ROOT / "tests" / "fixtures", directory / "tests" / "fixtures")
     (directory / "my_cifs").mkdir()
     shutil.copy(ROOT / "tests" / "fixtures" / "nacl.cif", directory / "my_cifs")
