@@ -1,5 +1,6 @@
 """
-The command `clac`: search, index, embed and classify crystals from a shell, and publish checkpoints.
+The command `clac`: search, index, embed and classify crystals from a shell, use fine-tuned models, and publish
+checkpoints.
 
 A module of its own, because importing the package registers its classes with transformers, which takes seconds, and
 `clac --help` should not wait for that.
@@ -46,6 +47,7 @@ _RANGE_COLUMNS = {
 Model = Annotated[
     str | None, typer.Option(help="Checkpoint directory or Hub id (owner/name); default the bundled clac-mini.")
 ]
+FineTuned = Annotated[str, typer.Option("--model", help="Fine-tuned checkpoint: directory or Hub id (owner/name).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of a table.")]
 OnError = Annotated[str, typer.Option(help="What to do with an unusable structure: raise or skip.")]
 MaxAtoms = Annotated[int | None, typer.Option(help="Refuse larger cells; default 10,000 atoms.")]
@@ -294,6 +296,52 @@ def classify(
 
 
 @app.command()
+def ner(
+    text: Annotated[str, typer.Argument(help="What to read: a sentence or several.")],
+    model: FineTuned,
+    as_json: Json = False,
+) -> None:
+    """Find named entities in a text with a model fine-tuned for them."""
+    if not text.strip():
+        raise CommandError("the text is empty; write a phrase or a sentence")
+    _quiet(model)
+    checkpoint = _checkpoint(model, finetuned=True)
+    from modeling_clac.cli_finetuned import find_entities, print_entities
+
+    found = find_entities(text, checkpoint)
+    if as_json:
+        _print_json(model=_model_name(model), **found)
+    elif found["entities"]:
+        print_entities(found)
+    else:
+        _note("no entity found")
+
+
+@app.command()
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of them.")],
+    model: FineTuned,
+    on_error: OnError = "raise",
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Predict a property or the class of crystals with a model fine-tuned for it."""
+    _check_policy(on_error, max_atoms)
+    _quiet(model)
+    checkpoint = _checkpoint(model, finetuned=True)
+    from modeling_clac.cli_finetuned import predict_files, print_predictions
+
+    document, skipped = predict_files(files, checkpoint, on_error, max_atoms)
+    if not document["predictions"]:
+        raise CommandError(_nothing_left(skipped))
+    _note_skipped(skipped)
+    if as_json:
+        _print_json(model=_model_name(model), **document)
+    else:
+        print_predictions(document)
+
+
+@app.command()
 def push(
     directory: Annotated[Path, typer.Argument(help="Checkpoint directory, with its card.")],
     repo_id: Annotated[str, typer.Option(help="Where to: owner/name.")],
@@ -416,8 +464,8 @@ def _quiet(model: str | None, online: bool = False) -> None:
         warnings.simplefilter("ignore")
 
 
-def _checkpoint(model: str | None) -> str:
-    """A checkpoint directory, looked into as far as config.json tells, or a Hub id."""
+def _checkpoint(model: str | None, finetuned: bool = False) -> str:
+    """A checkpoint directory with both towers or a fine-tuned one, as far as config.json tells, or a Hub id."""
     from modeling_clac.paths import DEFAULT_MODEL
 
     directory = Path(model or DEFAULT_MODEL)
@@ -428,13 +476,18 @@ def _checkpoint(model: str | None) -> str:
             raise CommandError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
         return str(model)
     try:
-        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        kind, made = config.get("model_type"), config.get("architectures") or []
     except OSError:
         raise CommandError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
     except (ValueError, AttributeError):
         raise CommandError(f"{directory}: its config.json is damaged; save or download the checkpoint again") from None
     if kind != "clac":
         raise CommandError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
+    if not finetuned and any(name.startswith("ClacFor") for name in made):
+        raise CommandError(
+            f"{directory}: fine-tuned, so it has one tower only; use it with `clac ner` or `clac predict`"
+        )
     return str(directory)
 
 
@@ -480,15 +533,19 @@ def _nothing_left(skipped: Sequence[str]) -> str:
 def _report_output(
     as_json: bool, output: Path, count: int, dim: int, model: str | None, fingerprint: str, skipped: Sequence[str]
 ) -> None:
-    if skipped:
-        _note(f"skipped {len(skipped)}:")
-        for reason in skipped:
-            print(f"  {reason}", file=sys.stderr)
+    _note_skipped(skipped)
     if as_json:
         written = {"output": str(output), "num_crystals": count, "dim": dim}
         _print_json(**written, model=_model_name(model), model_fingerprint=fingerprint, skipped=skipped, units={})
     else:
         print(f"{output}: {count:,} {'crystal' if count == 1 else 'crystals'}, {dim} dimensions")
+
+
+def _note_skipped(skipped: Sequence[str]) -> None:
+    if skipped:
+        _note(f"skipped {len(skipped)}:")
+        for reason in skipped:
+            print(f"  {reason}", file=sys.stderr)
 
 
 def _note(line: str) -> None:

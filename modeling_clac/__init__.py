@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from .configuration_clac import ClacConfig, ClacGraphConfig
     from .embedder import ClacEmbedder
     from .feature_extraction_clac import ClacFeatureExtractor
+    from .heads_clac import (
+        ClacForGraphClassification,
+        ClacForGraphRegression,
+        ClacForSequenceClassification,
+        ClacForTokenClassification,
+        require_tower,
+    )
     from .index import CrystalIndex
     from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput
     from .narrator import narrate
@@ -29,6 +36,10 @@ _MODULES = {
     "ClacConfig": "configuration_clac",
     "ClacEmbedder": "embedder",
     "ClacFeatureExtractor": "feature_extraction_clac",
+    "ClacForGraphClassification": "heads_clac",
+    "ClacForGraphRegression": "heads_clac",
+    "ClacForSequenceClassification": "heads_clac",
+    "ClacForTokenClassification": "heads_clac",
     "ClacGraphConfig": "configuration_clac",
     "ClacGraphModel": "modeling_clac",
     "ClacInputError": "structures_clac",
@@ -38,6 +49,7 @@ _MODULES = {
     "CrystalIndex": "index",
     "InvalidStructureError": "structures_clac",
     "narrate": "narrator",
+    "require_tower": "heads_clac",
 }
 
 
@@ -55,6 +67,10 @@ __all__ = [
     "ClacConfig",
     "ClacEmbedder",
     "ClacFeatureExtractor",
+    "ClacForGraphClassification",
+    "ClacForGraphRegression",
+    "ClacForSequenceClassification",
+    "ClacForTokenClassification",
     "ClacGraphConfig",
     "ClacGraphModel",
     "ClacInputError",
@@ -64,4 +80,5 @@ __all__ = [
     "CrystalIndex",
     "InvalidStructureError",
     "narrate",
+    "require_tower",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -77,7 +79,7 @@ class ClacGraphConfig(PreTrainedConfig):
 @strict
 class ClacConfig(PreTrainedConfig):
     r"""
-    Configuration of [`ClacModel`].
+    Configuration of [`ClacModel`] and of the fine-tuned heads, see `heads_clac`.
 
     Args:
         text_config (`dict` or `PreTrainedConfig`): any BERT-type encoder.
@@ -93,6 +95,10 @@ class ClacConfig(PreTrainedConfig):
             `SharedStoichiometry`.
         shared_density (`bool`): likewise of the density, which texts give in g/cm³, see `SharedDensity`.
         logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
+        classifier_dropout (`float`): dropout before a fine-tuned head.
+        use_crf (`bool`): tag words with a linear-chain CRF, see `LinearChainCrf`.
+        target_mean, target_std (`float`): of the property that a regression head learns, over the training crystals.
+        target_name, target_unit (`str`, *optional*): its name, and the unit of all its values.
     """
 
     model_type = "clac"
@@ -113,6 +119,12 @@ class ClacConfig(PreTrainedConfig):
     shared_density: bool = False
     logit_scale_init_value: float | int = 1 / 0.07
     initializer_range: float | int = 0.02
+    classifier_dropout: float | int = 0.1
+    use_crf: bool = False
+    target_mean: float | int = 0.0
+    target_std: float | int = 1.0
+    target_name: str | None = None
+    target_unit: str | None = None
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -122,6 +134,12 @@ class ClacConfig(PreTrainedConfig):
             raise ValueError(f"{' and '.join(shared)} need token_values, which reads texts for them")
         if self.projection_dim <= 0:
             raise ValueError(f"projection_dim={self.projection_dim} must be positive")
+        if not 0.0 <= self.classifier_dropout < 1.0:
+            raise ValueError(f"classifier_dropout={self.classifier_dropout} must lie in [0, 1)")
+        if not (math.isfinite(self.target_mean) and math.isfinite(self.target_std) and self.target_std > 0):
+            raise ValueError(
+                f"target_mean={self.target_mean}, target_std={self.target_std}: must be finite, the spread positive"
+            )
         self.hidden_size = self.projection_dim
 
 

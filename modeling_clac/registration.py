@@ -1,16 +1,41 @@
 """Makes the classes known to transformers' Auto classes, and to `save_pretrained` as code that travels along."""
 
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoProcessor,
+)
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
 from .feature_extraction_clac import ClacFeatureExtractor
+from .heads_clac import (
+    ClacForGraphClassification,
+    ClacForGraphRegression,
+    ClacForSequenceClassification,
+    ClacForTokenClassification,
+)
 from .modeling_clac import ClacGraphModel, ClacModel
 from .processing_clac import ClacProcessor
 
 AutoConfig.register("clac", ClacConfig)
 AutoConfig.register("clac_graph", ClacGraphConfig)
-AutoModel.register(ClacConfig, ClacModel)
+# Of several classes `AutoModel` takes the one that the configuration names as its architecture, else the first.
+AutoModel.register(
+    ClacConfig,
+    (
+        ClacModel,
+        ClacForGraphRegression,
+        ClacForGraphClassification,
+        ClacForTokenClassification,
+        ClacForSequenceClassification,
+    ),
+)
 AutoModel.register(ClacGraphConfig, ClacGraphModel)
+AutoModelForTokenClassification.register(ClacConfig, ClacForTokenClassification)
+AutoModelForSequenceClassification.register(ClacConfig, ClacForSequenceClassification)
 AutoFeatureExtractor.register(ClacConfig, ClacFeatureExtractor)
 AutoProcessor.register(ClacConfig, ClacProcessor)
 
@@ -19,5 +44,9 @@ ClacConfig.register_for_auto_class()
 ClacGraphConfig.register_for_auto_class()
 ClacModel.register_for_auto_class("AutoModel")
 ClacGraphModel.register_for_auto_class("AutoModel")
+ClacForGraphRegression.register_for_auto_class("AutoModel")
+ClacForGraphClassification.register_for_auto_class("AutoModel")
+ClacForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
+ClacForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 ClacFeatureExtractor.register_for_auto_class()
 ClacProcessor.register_for_auto_class()

@@ -1,0 +1,275 @@
+"""
+Named entities in papers about materials: Matscholar, and the types and slots of SOFC-Exp.
+
+    python -m datasets_scripts.ner --name matscholar --data_dir text-data --output_dir runs/ner-matscholar
+    python -m datasets_scripts.ner --name sofc-slot --data_dir text-data --output_dir runs/ner-sofc-slot
+
+Splits and tags are those of the source (scheme IOB2). Blank tokens and empty sentences are left out, an I- that follows
+no entity of its type is kept, and all three are counted in the card.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, Features, List, Value
+
+from datasets_scripts.cards import CardText
+from datasets_scripts.records import SPLITS, Report
+from datasets_scripts.text_sets import Rows, count_table, read_set, source_directory, source_rows, write_set
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+
+_BLANK = "blank tokens left out"
+_EMPTY = "sentences without tokens left out"
+_ORPHANS = "I- tags that follow no entity of their type (kept; training reads them as B-)"
+
+
+@dataclass(frozen=True)
+class NerSource:
+    """
+    One data set.
+
+    Attributes:
+        folder: below `--data_dir`. address: of the original. title, summary, limits, licence, citations: for the card.
+        types: entity types, in the order of the tags, with their meanings. by_document: whether it has `doc_id`.
+    """
+
+    folder: str
+    address: str
+    title: str
+    summary: str
+    limits: str
+    licence: str
+    citations: Sequence[str]
+    types: Mapping[str, str]
+    by_document: bool
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags by their number: O, then B- and I- of each type."""
+        return ["O", *(f"{prefix}-{name}" for name in self.types for prefix in "BI")]
+
+    @property
+    def features(self) -> Features:
+        """Columns and the names of the tags."""
+        text = Value("string")
+        documents = {"doc_id": text} if self.by_document else {}
+        return Features({"id": text, **documents, "tokens": List(text), "ner_tags": List(ClassLabel(names=self.tags))})
+
+
+_SOFC_ADDRESS = "the SOFC-Exp corpus, https://github.com/boschresearch/sofc-exp_textmining_resources"
+_SOFC_CITATIONS = (
+    "Friedrich et al. (2020), The SOFC-Exp Corpus and Neural Approaches to Information Extraction in the Materials "
+    "Science Domain, ACL, arXiv 2006.03039",
+    "Gupta et al. (2022), npj Computational Materials 8, 102, for the preparation",
+)
+_SOFC_LIMITS = (
+    "Only sentences that describe an experiment are annotated, and only these are here. Sentences of one paper are "
+    "in one split; the test papers are few, so scores vary more between papers than the number of entities suggests."
+)
+SOURCES = {
+    "matscholar": NerSource(
+        folder="ner_matscholar",
+        address="https://github.com/M3RG-IITD/MatSciBERT, folder ner/datasets/NER_MATSCHOLAR",
+        title="Matscholar named entities",
+        summary=(
+            "Sentences of 800 abstracts about inorganic materials, with seven types of entities marked by people. "
+            "Texts are lower-cased except for formulas, and formulas have their elements in alphabetical order: "
+            "`O2Si`."
+        ),
+        limits=(
+            "No licence is stated with the data, and the abstracts are those of publishers: keep copies private. "
+            "Formulas in alphabetical order are not what papers write, so score on your own text before you rely on it."
+        ),
+        licence="unknown",
+        citations=(
+            "Weston et al. (2019), Journal of Chemical Information and Modeling 59, 3692, doi 10.1021/acs.jcim.9b00470",
+            "Gupta et al. (2022), npj Computational Materials 8, 102, for the files",
+        ),
+        types={
+            "MAT": "material",
+            "PRO": "property",
+            "DSC": "descriptor of a sample",
+            "CMT": "characterisation method",
+            "SMT": "synthesis method",
+            "APL": "application",
+            "SPL": "symmetry or phase label",
+        },
+        by_document=False,
+    ),
+    "sofc": NerSource(
+        folder="ner_sofc",
+        address=_SOFC_ADDRESS,
+        title="SOFC-Exp entity types",
+        summary=(
+            "Sentences about experiments in 45 open-access papers on solid oxide fuel cells, with four types of "
+            "entities marked by people."
+        ),
+        limits=_SOFC_LIMITS,
+        licence="cc-by-4.0",
+        citations=_SOFC_CITATIONS,
+        types={
+            "MATERIAL": "material",
+            "VALUE": "number or range with its unit",
+            "DEVICE": "device",
+            "EXPERIMENT": "word that evokes an experiment",
+        },
+        by_document=True,
+    ),
+    "sofc-slot": NerSource(
+        folder="ner_sofc_slot",
+        address=_SOFC_ADDRESS,
+        title="SOFC-Exp slots",
+        summary=(
+            "The sentences of the SOFC-Exp entity types, with the part that each entity plays in the experiment: "
+            "seventeen slots, and the words that evoke an experiment. Nothing is mapped here; published scores leave "
+            "out `experiment_evoking_word`, which is a matter of scoring (`ignore_types` of `train.finetune_ner`)."
+        ),
+        limits=f"{_SOFC_LIMITS} Some slots have one or two entities in the test split, so their F1 says little.",
+        licence="cc-by-4.0",
+        citations=_SOFC_CITATIONS,
+        types={
+            "anode_material": "material of the anode",
+            "cathode_material": "material of the cathode",
+            "conductivity": "value",
+            "current_density": "value",
+            "degradation_rate": "value",
+            "device": "cell or stack the experiment is about",
+            "electrolyte_material": "material of the electrolyte",
+            "experiment_evoking_word": "word that evokes the experiment",
+            "fuel_used": "gas fed to the cell",
+            "interlayer_material": "material between the layers",
+            "open_circuit_voltage": "value",
+            "power_density": "value",
+            "resistance": "value",
+            "support_material": "material that carries the cell",
+            "thickness": "value",
+            "time_of_operation": "value",
+            "voltage": "value",
+            "working_temperature": "value",
+        },
+        by_document=True,
+    ),
+}
+
+
+@dataclass
+class NerArguments:
+    """Arguments of the builder."""
+
+    name: str = field(metadata={"help": f"One of {', '.join(SOURCES)}."})
+    output_dir: str = field(metadata={"help": "Where the data set goes."})
+    data_dir: str | None = field(
+        default=None, metadata={"help": "Holds the folders ner_matscholar, ner_sofc, ner_sofc_slot."}
+    )
+
+
+def build(arguments: NerArguments) -> Report:
+    """
+    Builds one data set: columns `id`, `tokens` (words) and `ner_tags` (numbers of the tags), `doc_id` where the source
+    has it.
+
+    Returns:
+        What was read and left out.
+
+    Raises:
+        ClacInputError: an unknown name, or a source that is missing, damaged, or has a row that cannot be used.
+    """
+    if arguments.name not in SOURCES:
+        raise ClacInputError(f"--name {arguments.name}: must be one of {', '.join(SOURCES)}")
+    source = SOURCES[arguments.name]
+    directory = source_directory(arguments.data_dir, arguments.output_dir, source.folder, source.address)
+    report = Report({"sentences read": 0, _EMPTY: 0, _BLANK: 0, _ORPHANS: 0})
+    numbers = {tag: number for number, tag in enumerate(source.tags)}
+    rows: Rows = {split: [] for split in SPLITS}
+    for split, where, record in source_rows(directory, list(source.features)):
+        report.count("sentences read")
+        tokens, tags = _words(where, record, numbers, report)
+        if tokens:
+            rows[split].append({**record, "tokens": tokens, "ner_tags": [numbers[tag] for tag in tags]})
+        else:
+            report.count(_EMPTY)
+    write_set(Path(arguments.output_dir), rows, source.features, card_text(arguments.name, rows), report)
+    return report
+
+
+def _words(where: str, record: dict[str, Any], known: Mapping[str, int], report: Report) -> tuple[list[str], list[str]]:
+    """The words of a sentence that are not blank, with their tags, each checked."""
+    tokens, tags = record["tokens"], record["ner_tags"]
+    if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags):
+        raise ClacInputError(f"{where}: tokens and ner_tags must be lists of equal length; mend the file")
+    kept: list[tuple[str, str]] = []
+    for place, (token, tag) in enumerate(zip(tokens, tags, strict=True), 1):
+        if not isinstance(token, str):
+            raise ClacInputError(f"{where}: token {place} is {token!r}, not text; mend the file")
+        if tag not in known:
+            raise ClacInputError(f"{where}: tag {place} is {tag!r}; known are {', '.join(known)}")
+        if token.strip():
+            kept.append((token, tag))
+        else:
+            report.count(_BLANK)
+    words, their_tags = [token for token, _ in kept], [tag for _, tag in kept]
+    report.count(_ORPHANS, count_orphans(their_tags))
+    return words, their_tags
+
+
+def count_orphans(tags: Sequence[str]) -> int:
+    """How many I- tags follow neither B- nor I- of their own type."""
+    return sum(tag.startswith("I-") and last[1:] != tag[1:] for last, tag in zip(["O", *tags], tags, strict=False))
+
+
+def card_text(name: str, rows: Rows) -> CardText:
+    """What the card says, with the entities of every type counted in the rows."""
+    source = SOURCES[name]
+    counts: dict[str, Counter[str]] = {entity: Counter() for entity in source.types}
+    longest = 0
+    for split, records in rows.items():
+        for record in records:
+            longest = max(longest, len(record["tokens"]))
+            for number in record["ner_tags"]:
+                tag = source.tags[number]
+                if tag.startswith("B-"):
+                    counts[tag[2:]][split] += 1
+    totals = {split: sum(by_split[split] for by_split in counts.values()) for split in SPLITS}
+    table = count_table(("type", "meaning"), counts, source.types)
+    total = " | ".join(f"{totals[split]:,}" for split in SPLITS)
+    meanings = {
+        "id": "of the sentence, unique",
+        "doc_id": "of the paper (PubMed Central)",
+        "tokens": "words of the sentence",
+        "ner_tags": f"class label: 0 is `O`, then B- and I- of each type below, {len(source.tags)} in all (IOB2)",
+    }
+    return CardText(
+        title=source.title,
+        summary=source.summary,
+        details=f"## Entities\n\n{table}\n| all | | {total} |\n\nThe longest sentence has {longest} words.",
+        provenance=f"`python -m datasets_scripts.ner --name {name}` from {source.address}; splits are its own.",
+        limits=source.limits,
+        licence=source.licence,
+        citations=source.citations,
+        columns=meanings,
+        tags=("materials-science", "named-entity-recognition", "token-classification"),
+    )
+
+
+def card_of(name: str, directory: Path) -> CardText:
+    """What the card of a data set in a directory says, from its files."""
+    rows, _ = read_set(directory)
+    return card_text(name, rows)
+
+
+def main(arguments: NerArguments) -> None:
+    """Builds, and says what was counted."""
+    report = build(arguments)
+    for name, number in report.counts.items():
+        print(f"{number:>10,}  {name}")
+    print(f"wrote {arguments.output_dir}")
+
+
+if __name__ == "__main__":
+    run_script(NerArguments, main)

@@ -1,0 +1,153 @@
+"""
+Fine-tunes a text tower for named entities.
+
+    python -m train.finetune_ner train/recipes/ner-sofc.yaml --dataset runs/ner-sofc-data --output_dir runs/ner-sofc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from modeling_clac import ClacForTokenClassification
+from modeling_clac.structures_clac import ClacInputError
+from train.arguments import run_script
+from train.finetune import Task, best_of
+from train.finetune_arguments import TextArguments
+from train.finetune_runs import finetune
+from train.finetune_text import IGNORED, load_text_model, load_tokenizer, pad_rows, with_special_tokens
+from train.tagged_text import Sentence, TaggedText, entity_scores, read_tagged_text, scored_types
+from train.word_windows import word_windows
+
+
+@dataclass
+class NerArguments(TextArguments):
+    """Arguments of fine-tuning for named entities."""
+
+    use_crf: bool = field(default=False, metadata={"help": "Tag the words of a sentence together, with a CRF."})
+    ignore_types: list[str] = field(
+        default_factory=list, metadata={"help": "Types that are learnt, but taken for O when scores are computed."}
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    Windows of the sentences of a split, sorted by length so that batches hold rows of like length.
+
+    Attributes:
+        inputs: of the model. places: of each row (sentence, its words that are labelled here).
+    """
+
+    inputs: list[dict[str, list[int]]]
+    places: list[tuple[int, list[int]]]
+
+
+def window_rows(sentences: list[Sentence], tokenizer: Any) -> Rows:
+    """
+    Sentences -> rows of at most `tokenizer.model_max_length` pieces; the first piece of each word carries its tag, in
+    one of the rows, all others -100.
+    """
+    words = [sentence.words for sentence in sentences]
+    encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
+    unknown = tokenizer.unk_token_id
+    rows = []
+    for number, sentence in enumerate(sentences):
+        pieces, first_pieces = _pieces(
+            encoded["input_ids"][number], encoded.word_ids(number), len(sentence.words), unknown
+        )
+        for window in word_windows(first_pieces, len(pieces), tokenizer.model_max_length - 2):
+            row = with_special_tokens(tokenizer, pieces[window.start : window.stop])
+            labels = [IGNORED] * len(row["input_ids"])
+            for word, place in window.words:
+                labels[place + 1] = sentence.tags[word]
+            rows.append(({**row, "labels": labels}, (number, [word for word, _ in window.words])))
+    rows.sort(key=lambda row: len(row[0]["input_ids"]))
+    return Rows([inputs for inputs, _ in rows], [place for _, place in rows])
+
+
+def _pieces(ids: list[int], word_ids: list[int], num_words: int, unknown: int) -> tuple[list[int], list[int]]:
+    """The pieces, and the place of each word's first; a word that the tokenizer makes nothing of is one unknown."""
+    of_word: list[list[int]] = [[] for _ in range(num_words)]
+    for piece, word in zip(ids, word_ids, strict=True):
+        of_word[word].append(piece)
+    pieces: list[int] = []
+    first_pieces = []
+    for own in of_word:
+        first_pieces.append(len(pieces))
+        pieces += own or [unknown]
+    return pieces, first_pieces
+
+
+def score(
+    data: TaggedText,
+    rows: Mapping[str, Rows],
+    ignore_types: list[str],
+    split: str,
+    predictions: np.ndarray,
+    labels: np.ndarray,
+) -> dict[str, float]:
+    """Scores of the sentences of a split, put together from the predictions `(rows, L)` for their windows."""
+    sentences = data.splits[split]
+    predicted = [[""] * len(sentence.words) for sentence in sentences]
+    for (number, words), found, own in zip(rows[split].places, predictions, labels, strict=True):
+        for word, tag in zip(words, found[own != IGNORED], strict=True):
+            predicted[number][word] = data.tags[tag]
+    return entity_scores([[data.tags[tag] for tag in s.tags] for s in sentences], predicted, ignore_types)
+
+
+def _likeliest(logits: torch.Tensor, _labels: torch.Tensor) -> torch.Tensor:
+    return logits.argmax(dim=-1)
+
+
+def make_task(arguments: NerArguments) -> Task:
+    """
+    Raises:
+        ClacInputError: the data or the model cannot be used, or a type to be ignored is not in the data.
+    """
+    data = read_tagged_text(arguments.dataset, arguments.limit)
+    types = {tag[2:] for tag in data.tags} - {""}
+    unknown = sorted(set(arguments.ignore_types) - types)
+    if unknown:
+        raise ClacInputError(
+            f"ignore_types: {', '.join(unknown)} not in {arguments.dataset}, whose types are {', '.join(sorted(types))}"
+        )
+    for split in ("validation", "test"):
+        try:
+            scored_types([[data.tags[tag] for tag in s.tags] for s in data.splits[split]], arguments.ignore_types)
+        except ClacInputError as error:
+            raise ClacInputError(f"{arguments.dataset}: {split}: {error}") from None
+    tokenizer = load_tokenizer(arguments)
+    rows = {split: window_rows(sentences, tokenizer) for split, sentences in data.splits.items()}
+    return Task(
+        kind="ner",
+        build=lambda: load_text_model(ClacForTokenClassification, arguments, data.tags, use_crf=arguments.use_crf),
+        processor=tokenizer,
+        splits={split: own.inputs for split, own in rows.items()},
+        collate=partial(pad_rows, tokenizer),
+        lengths=[len(row["input_ids"]) for row in rows["train"].inputs],
+        score=partial(score, data, rows, arguments.ignore_types),
+        choose=lambda metrics: best_of(metrics["micro_f1"], metrics["loss"]),
+        shown="micro_f1",
+        predict=_likeliest,
+        counts={
+            **{split: len(sentences) for split, sentences in data.splits.items()},
+            "windows": sum(len(own.inputs) for own in rows.values()),
+            "repaired": data.repaired,
+            "empty": data.empty,
+        },
+    )
+
+
+def run(arguments: NerArguments) -> dict[str, Any]:
+    """Fine-tunes every seed, see [`finetune`]."""
+    return finetune(arguments, make_task)
+
+
+if __name__ == "__main__":
+    run_script(NerArguments, run)

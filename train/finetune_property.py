@@ -1,0 +1,197 @@
+"""
+Fine-tunes a graph tower for a property of crystals, or trains the same architecture from scratch.
+
+    python -m train.finetune_property train/recipes/property-bulk-modulus.yaml --output_dir runs/bulk-modulus
+    python -m train.finetune_property train/recipes/property-bulk-modulus.yaml --pretrained false \\
+        --output_dir runs/bulk-modulus-scratch
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.ensemble import RandomForestRegressor
+
+from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor, require_tower
+from modeling_clac.paths import ASSETS
+from modeling_clac.structures_clac import ClacInputError, InvalidStructureError
+from modeling_clac.tables import BUNDLED_CRYSTALS
+from train.arguments import run_script
+from train.finetune import Task
+from train.finetune_arguments import FinetuneArguments
+from train.finetune_data import SPLITS, load_splits
+from train.finetune_runs import finetune
+
+
+@dataclass
+class PropertyArguments(FinetuneArguments):
+    """Arguments of fine-tuning for a property of crystals."""
+
+    dataset: str = field(
+        default=BUNDLED_CRYSTALS, metadata={"help": "Crystals with properties: directory or Hub id; default bundled."}
+    )
+    target: str = field(
+        default="formation_energy_per_atom", metadata={"help": "Column of the property; rows without it are left out."}
+    )
+    target_unit: str | None = field(default=None, metadata={"help": "Unit of the target, for results and the model."})
+    pretrained: bool = field(
+        default=True, metadata={"help": "Start from the weights of model; false: from fresh ones of its architecture."}
+    )
+    on_error: str = field(default="raise", metadata={"help": "Unusable crystals in the data: raise or skip."})
+    batch_size: int = field(default=32, metadata={"help": "Crystals a step."})
+    learning_rate: float = field(default=5e-4, metadata={"help": "Peak rate of the tower's last layer."})
+    mixed_precision: str = field(default="no", metadata={"help": "bf16, no, or auto; see the other scripts."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.on_error not in ("raise", "skip"):
+            raise ClacInputError(f"on_error={self.on_error!r}: choose raise or skip")
+
+
+@dataclass
+class Crystals:
+    """
+    Attributes:
+        rows: by split, the arrays of each graph and its value as `labels`. without_value, skipped: rows left out.
+    """
+
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    without_value: int = 0
+    skipped: int = 0
+
+    def values(self, split: str) -> np.ndarray:
+        return np.array([row["labels"] for row in self.rows[split]])
+
+
+def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
+    """
+    The crystals whose target is known, as graphs.
+
+    Raises:
+        ClacInputError: a split or column is missing, a value is no finite number, a split has no value at all, the
+            values of train are all equal, or a crystal cannot be used.
+    """
+    bundled = ASSETS / BUNDLED_CRYSTALS
+    path = str(bundled) if arguments.dataset == BUNDLED_CRYSTALS else arguments.dataset
+    splits = load_splits(path, ("cif", "material_id", arguments.target))
+    found = Crystals()
+    for split in SPLITS:
+        rows = found.rows.setdefault(split, [])
+        for record in splits[split].select_columns(["cif", "material_id", arguments.target]):
+            name, value = str(record["material_id"]), record[arguments.target]
+            if value is None or (isinstance(value, float) and math.isnan(value)):
+                found.without_value += 1
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ClacInputError(
+                    f"{path}: {split}, {name}: {arguments.target} is {value!r}, not a finite number; mend the data"
+                )
+            try:
+                rows.append({**extractor.graph(record["cif"], name), "labels": float(value)})
+            except InvalidStructureError:
+                if arguments.on_error == "raise":
+                    raise
+                found.skipped += 1
+            if len(rows) == arguments.limit:
+                break
+        if not rows:
+            raise ClacInputError(f"{path}: {split}: no crystal has a value of {arguments.target}; choose another")
+    if not found.values("train").std() > 0:
+        raise ClacInputError(f"{path}: train: all values of {arguments.target} are equal; there is nothing to learn")
+    return found
+
+
+def property_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """`(n,)`, `(n,)` -> `mae` and `rmse` in the unit of the target, and `r2` (0 where all of `gold` are equal)."""
+    errors = predicted.astype(np.float64) - gold
+    spread = float(((gold - gold.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "rmse": float(np.sqrt((errors**2).mean())),
+        "r2": 1.0 - float((errors**2).sum()) / spread if spread else 0.0,
+    }
+
+
+def _fractions(rows: list[dict[str, Any]]) -> np.ndarray:
+    """Atomic fractions of the elements, `(n, 119)`."""
+    counts = [np.bincount(row["atomic_numbers"], minlength=119) for row in rows]
+    return np.array([own / own.sum() for own in counts])
+
+
+def baseline_scores(data: Crystals) -> dict[str, dict[str, dict[str, float]]]:
+    """Scores of the mean of train, and of a random forest that knows nothing but the atomic fractions."""
+    gold = data.values("train")
+    forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(_fractions(data.rows["train"]), gold)
+    found: dict[str, dict[str, dict[str, float]]] = {"mean": {}, "random forest": {}}
+    for split in ("validation", "test"):
+        own = data.values(split)
+        found["mean"][split] = property_scores(own, np.full(len(own), gold.mean()))
+        found["random forest"][split] = property_scores(own, forest.predict(_fractions(data.rows[split])))
+    return found
+
+
+def load_graph_model(arguments: PropertyArguments, data: Crystals) -> ClacForGraphRegression:
+    """A fresh head on the graph tower of a checkpoint, or with `pretrained` false on a fresh tower like it."""
+    values = data.values("train")
+    config = ClacConfig.from_pretrained(
+        arguments.source,
+        classifier_dropout=arguments.dropout,
+        target_mean=float(values.mean()),
+        target_std=float(values.std()),
+        target_name=arguments.target,
+        target_unit=arguments.target_unit,
+    )
+    if not arguments.pretrained:
+        return ClacForGraphRegression(config)
+    return ClacForGraphRegression.from_pretrained(arguments.source, config=config, dtype=torch.float32)
+
+
+def make_task(arguments: PropertyArguments) -> Task:
+    """
+    Raises:
+        ClacInputError: the checkpoint has no graph tower, or the data cannot be used.
+    """
+    require_tower(arguments.source, "graph")
+    try:
+        processor = ClacProcessor.from_pretrained(arguments.source)
+    except (OSError, ValueError) as error:
+        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+    extractor = processor.feature_extractor
+    data = read_crystals(arguments, extractor)
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        # First what has a row for each crystal: Trainer takes its length for the size of the batch.
+        labels = torch.tensor([row["labels"] for row in rows], dtype=torch.float32)
+        return {"labels": labels, **extractor.collate(rows)}
+
+    return Task(
+        kind="property",
+        build=lambda: load_graph_model(arguments, data),
+        processor=processor,
+        splits=data.rows,
+        collate=collate,
+        lengths=None,
+        score=lambda split, predicted, _labels: property_scores(data.values(split), predicted),
+        choose=lambda metrics: -metrics["mae"],
+        shown="mae",
+        counts={
+            **{split: len(rows) for split, rows in data.rows.items()},
+            "without value": data.without_value,
+            "skipped": data.skipped,
+        },
+        baselines=baseline_scores(data),
+        target={"name": arguments.target, "unit": arguments.target_unit},
+    )
+
+
+def run(arguments: PropertyArguments) -> dict[str, Any]:
+    """Fine-tunes every seed, see [`finetune`]."""
+    return finetune(arguments, make_task)
+
+
+if __name__ == "__main__":
+    run_script(PropertyArguments, run)
