@@ -74,7 +74,7 @@ class _ClacHead(ClacPreTrainedModel):
     tower: str
     _keys_to_ignore_on_load_unexpected = [
         r"^(text_model|graph_model|crystal_projection|text_projection|text_values|text_composition)\.",
-        r"^(shared_composition|shared_density)\.",
+        r"^(shared_composition|shared_stoichiometry|shared_density)\.",
         r"^logit_scale$",
     ]
 

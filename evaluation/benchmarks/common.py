@@ -41,9 +41,15 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+# Arguments that name places of a machine, which are no part of a result.
+_PLACES = ("text_model_path", "output", "worker_output")
+
+
 def write_figures(figures: Mapping[str, Any], output: str | None) -> None:
-    """Writes JSON if a path is given."""
+    """Writes JSON if a path is given, without the places among the `arguments`."""
     if output is not None:
+        arguments = {name: value for name, value in figures.get("arguments", {}).items() if name not in _PLACES}
+        figures = {**figures, "arguments": arguments} if arguments else figures
         path = Path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
