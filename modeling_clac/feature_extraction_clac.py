@@ -281,8 +281,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             name = names[index] if names is not None else structure_name(structure, fallback)
             try:
                 parsed.append((index, name, self.parse(structure, name)))
-            except InvalidStructureError as error:
-                errors.append((index, error))
+            except InvalidStructureError as unusable:
+                errors.append((index, unusable))
         graphs = []
         made = self._graphs([crystal for *_, crystal in parsed], [name for _, name, _ in parsed])
         for (index, *_), graph in zip(parsed, made, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 from torch import nn
 from transformers import AutoTokenizer
@@ -26,6 +27,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
         return _continued_model(arguments, arguments.init_checkpoint)
     graph_config = arguments.graph_config()
     text_model = arguments.text_model_path or arguments.text_model
+    options: dict[str, Any] = {name: bool(getattr(arguments, name)) for name in SHARED_FACTS}
     try:
         model = ClacModel.from_text_graph_pretrained(
             text_model,
@@ -35,7 +37,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
             text_pooling=arguments.text_pooling,
             projection_dim=arguments.projection_dim,
             token_values=bool(arguments.token_values),
-            **{name: bool(getattr(arguments, name)) for name in SHARED_FACTS},
+            **options,
         )
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
