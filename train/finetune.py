@@ -244,7 +244,8 @@ def training_arguments(arguments: FinetuneArguments, seed: int, work: Path) -> T
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
-        save_total_limit=1,
+        # The best and the last one; with 1 Trainer would remove the last one when it ends.
+        save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="choice",
         greater_is_better=True,

@@ -20,9 +20,9 @@ from train.arguments import run_script
 from train.finetune import Task, best_of
 from train.finetune_arguments import TextArguments
 from train.finetune_runs import finetune
-from train.finetune_text import IGNORED, load_text_model, load_tokenizer, pad_rows, with_special_tokens
-from train.tagged_text import Sentence, TaggedText, entity_scores, read_tagged_text, scored_types
-from train.word_windows import word_windows
+from train.finetune_text import IGNORED, load_text_model, load_tokenizer, pad_rows
+from train.tagged_text import TaggedText, entity_scores, read_tagged_text, scored_types
+from train.word_windows import Rows, window_rows
 
 
 @dataclass
@@ -33,55 +33,6 @@ class NerArguments(TextArguments):
     ignore_types: list[str] = field(
         default_factory=list, metadata={"help": "Types that are learnt, but taken for O when scores are computed."}
     )
-
-
-@dataclass(frozen=True)
-class Rows:
-    """
-    Windows of the sentences of a split, sorted by length so that batches hold rows of like length.
-
-    Attributes:
-        inputs: of the model. places: of each row (sentence, its words that are labelled here).
-    """
-
-    inputs: list[dict[str, list[int]]]
-    places: list[tuple[int, list[int]]]
-
-
-def window_rows(sentences: list[Sentence], tokenizer: Any) -> Rows:
-    """
-    Sentences -> rows of at most `tokenizer.model_max_length` pieces; the first piece of each word carries its tag, in
-    one of the rows, all others -100.
-    """
-    words = [sentence.words for sentence in sentences]
-    encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
-    unknown = tokenizer.unk_token_id
-    rows = []
-    for number, sentence in enumerate(sentences):
-        pieces, first_pieces = _pieces(
-            encoded["input_ids"][number], encoded.word_ids(number), len(sentence.words), unknown
-        )
-        for window in word_windows(first_pieces, len(pieces), tokenizer.model_max_length - 2):
-            row = with_special_tokens(tokenizer, pieces[window.start : window.stop])
-            labels = [IGNORED] * len(row["input_ids"])
-            for word, place in window.words:
-                labels[place + 1] = sentence.tags[word]
-            rows.append(({**row, "labels": labels}, (number, [word for word, _ in window.words])))
-    rows.sort(key=lambda row: len(row[0]["input_ids"]))
-    return Rows([inputs for inputs, _ in rows], [place for _, place in rows])
-
-
-def _pieces(ids: list[int], word_ids: list[int], num_words: int, unknown: int) -> tuple[list[int], list[int]]:
-    """The pieces, and the place of each word's first; a word that the tokenizer makes nothing of is one unknown."""
-    of_word: list[list[int]] = [[] for _ in range(num_words)]
-    for piece, word in zip(ids, word_ids, strict=True):
-        of_word[word].append(piece)
-    pieces: list[int] = []
-    first_pieces = []
-    for own in of_word:
-        first_pieces.append(len(pieces))
-        pieces += own or [unknown]
-    return pieces, first_pieces
 
 
 def score(
@@ -123,7 +74,10 @@ def make_task(arguments: NerArguments) -> Task:
         except ClacInputError as error:
             raise ClacInputError(f"{arguments.dataset}: {split}: {error}") from None
     tokenizer = load_tokenizer(arguments)
-    rows = {split: window_rows(sentences, tokenizer) for split, sentences in data.splits.items()}
+    rows = {
+        split: window_rows([s.words for s in sentences], [s.tags for s in sentences], tokenizer)
+        for split, sentences in data.splits.items()
+    }
     return Task(
         kind="ner",
         build=lambda: load_text_model(ClacForTokenClassification, arguments, data.tags, use_crf=arguments.use_crf),

@@ -18,12 +18,13 @@ from sklearn.pipeline import make_pipeline
 
 from modeling_clac import ClacForSequenceClassification
 from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.word_windows import with_special_tokens
 from train.arguments import run_script
 from train.finetune import Task, best_of
 from train.finetune_arguments import TextArguments
 from train.finetune_data import SPLITS, label_names, load_splits
 from train.finetune_runs import finetune
-from train.finetune_text import load_text_model, load_tokenizer, pad_rows, with_special_tokens
+from train.finetune_text import load_text_model, load_tokenizer, pad_rows
 
 BASELINE = "TF-IDF + logistic regression"
 
@@ -123,7 +124,7 @@ def make_task(arguments: PacArguments) -> Task:
     truncated = 0
     splits: dict[str, list[dict[str, Any]]] = {}
     for split, texts in data.splits.items():
-        pieces = tokenizer([text for text, _ in texts], add_special_tokens=False, truncation=False)["input_ids"]
+        pieces = tokenizer([text for text, _ in texts], add_special_tokens=False, verbose=False)["input_ids"]
         truncated += sum(len(own) > limit for own in pieces)
         rows = sorted(zip(pieces, texts, strict=True), key=lambda row: len(row[0]))
         splits[split] = [{**with_special_tokens(tokenizer, own[:limit]), "labels": label} for own, (_, label) in rows]

@@ -94,15 +94,6 @@ def load_tokenizer(arguments: TextArguments) -> Any:
     return tokenizer
 
 
-def with_special_tokens(tokenizer: Any, pieces: Sequence[int]) -> dict[str, list[int]]:
-    """Ids of word pieces -> the inputs of one row, between [CLS] and [SEP]."""
-    ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
-    row = {"input_ids": ids, "attention_mask": [1] * len(ids)}
-    if "token_type_ids" in tokenizer.model_input_names:
-        row["token_type_ids"] = [0] * len(ids)
-    return row
-
-
 def pad_rows(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """
     Rows -> tensors `(B, L)`, L the longest of them; `labels` `(B, L)`, padded by -100, or `(B,)` of whole rows.
@@ -117,4 +108,4 @@ def pad_rows(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tens
     return batch
 
 
-__all__ = ["IGNORED", "load_text_model", "load_tokenizer", "pad_rows", "with_special_tokens"]
+__all__ = ["IGNORED", "load_text_model", "load_tokenizer", "pad_rows"]

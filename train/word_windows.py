@@ -1,68 +1,49 @@
-"""Sentences longer than a text tower reads: overlapping windows, and each word in the one that shows most around it."""
+"""Tagged sentences -> rows of the text tower, long ones as windows, see [`modeling_clac.word_windows`]."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.word_windows import with_special_tokens, word_pieces, word_windows
+from train.finetune_text import IGNORED
 
 
 @dataclass(frozen=True)
-class Window:
+class Rows:
     """
-    A stretch of the pieces of a sentence.
+    Windows of sentences, sorted by length so that batches hold rows of like length.
 
     Attributes:
-        start, stop: its pieces, as a slice. words: (word, place of its first piece within the window) of the words that
-            are labelled and scored here, in order.
+        inputs: of the model. places: of each row (sentence, its words that are labelled here).
     """
 
-    start: int
-    stop: int
-    words: tuple[tuple[int, int], ...]
+    inputs: list[dict[str, list[int]]]
+    places: list[tuple[int, list[int]]]
 
 
-def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> list[Window]:
+def window_rows(words: Sequence[list[str]], tags: Sequence[list[int]], tokenizer: Any) -> Rows:
     """
-    Cuts a sentence into windows that overlap by half. A sentence within the limit is one window.
-
-    Every piece is in a window, so nothing is cut off, not even of a word that is longer than a window; and every word
-    belongs to exactly one window: of those that hold its first piece the one with most context, which is the smaller of
-    the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing beyond.
+    Sentences -> rows of at most `tokenizer.model_max_length` pieces. The first piece of each word carries its tag, in
+    the one row that shows most around it; all other pieces are labelled -100.
 
     Args:
-        first_pieces: place of the first piece of every word in the sentence, rising. num_pieces: of the sentence.
-        limit: largest number of pieces of a window.
-
-    Returns:
-        The windows in order; those that no word belongs to are left out.
-
-    Raises:
-        ClacInputError: the limit leaves no room for a piece.
+        words, tags: of every sentence, none of them empty.
     """
-    if limit < 1:
-        raise ClacInputError("no room for a word piece between the special tokens; give a larger max_length")
-    starts = [0]
-    while starts[-1] + limit < num_pieces:
-        starts.append(min(starts[-1] + max(1, limit // 2), num_pieces - limit))
-    members: list[list[tuple[int, int]]] = [[] for _ in starts]
-    for word, place in enumerate(first_pieces):
-        holding = [index for index, start in enumerate(starts) if start <= place < start + limit]
-        best = max(holding, key=lambda index: (_context(place, starts[index], limit, num_pieces), -index))
-        members[best].append((word, place - starts[best]))
-    return [
-        Window(start, min(start + limit, num_pieces), tuple(words))
-        for start, words in zip(starts, members, strict=True)
-        if words
-    ]
+    encoded = tokenizer(list(words), is_split_into_words=True, add_special_tokens=False, verbose=False)
+    rows = []
+    for number, own in enumerate(tags):
+        ids, word_ids = encoded["input_ids"][number], encoded.word_ids(number)
+        pieces, first_pieces = word_pieces(ids, word_ids, len(own), tokenizer.unk_token_id)
+        for window in word_windows(first_pieces, len(pieces), tokenizer.model_max_length - 2):
+            row = with_special_tokens(tokenizer, pieces[window.start : window.stop])
+            labels = [IGNORED] * len(row["input_ids"])
+            for word, place in window.words:
+                labels[place + 1] = own[word]
+            rows.append(({**row, "labels": labels}, (number, [word for word, _ in window.words])))
+    rows.sort(key=lambda row: len(row[0]["input_ids"]))
+    return Rows([inputs for inputs, _ in rows], [place for _, place in rows])
 
 
-def _context(place: int, start: int, limit: int, num_pieces: int) -> int:
-    """Pieces around a place that a window shows; `num_pieces` where both its ends are those of the sentence."""
-    before = place - start if start else num_pieces
-    after = start + limit - 1 - place if start + limit < num_pieces else num_pieces
-    return min(before, after)
-
-
-__all__ = ["Window", "word_windows"]
+__all__ = ["Rows", "window_rows"]
