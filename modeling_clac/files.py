@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from .structures_clac import ClacInputError
 
-# Less than this left on the disk after a failed write, and the disk is what failed: the tensor writers tell of it in
-# exceptions of their own kinds.
+# Less than this left on the disk after a failed write, and the disk is what failed; so it is where one of the tensor
+# writers, which raise exceptions of their own kinds, says so.
 _FULL = 1 << 20  # bytes
+_NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], ob
         yield new
         wait()
     except Exception as error:
-        full = new.exists() and shutil.disk_usage(new).free < _FULL
+        full = _NO_SPACE in str(error) or (new.exists() and shutil.disk_usage(new).free < _FULL)
         shutil.rmtree(new, ignore_errors=True)
         if not full and not isinstance(error, OSError):
             raise

@@ -28,8 +28,7 @@ def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> li
     """
     Cuts a sentence into windows that overlap by half. A sentence within the limit is one window.
 
-    Every piece is in a window, so nothing is cut off, not even of a word that is longer than a window; and every word
-    belongs to exactly one window: of those that hold its first piece the one with most context, which is the smaller of
+    Every word belongs to exactly one window, even one longer than a window: of those that hold its first piece the one with most context, which is the smaller of
     the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing beyond.
 
     Args:
