@@ -28,8 +28,9 @@ def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> li
     """
     Cuts a sentence into windows that overlap by half. A sentence within the limit is one window.
 
-    Every word belongs to exactly one window, even one longer than a window: of those that hold its first piece the one with most context, which is the smaller of
-    the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing beyond.
+    Every word belongs to exactly one window: of those that hold its first piece the one with most context, which is the
+    smaller of the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing
+    beyond. Of a word that is longer than a window the end may be in none.
 
     Args:
         first_pieces: place of the first piece of every word in the sentence, rising. num_pieces: of the sentence.
