@@ -133,8 +133,7 @@ class Records:
                 if number >= last:
                     return
         except (OSError, pa.ArrowInvalid) as error:
-            reason = str(error).splitlines()[0]
-            raise ClacInputError(f"{file}: damaged after row {number:,} ({reason}); replace the file") from None
+            raise _damaged(file, number, error) from None
 
     def _repeated_ids(self) -> dict[int, str]:
         """Rows, counted from 0, whose identifier an earlier row has, and what to say of them."""
@@ -205,12 +204,22 @@ def _check_types(file: Path, schema: pa.Schema) -> None:
 
 
 def _column(file: Path, name: str) -> Iterator[Any]:
-    """The values of one column; what cannot be read, nothing."""
-    for batch in pq.ParquetFile(file).iter_batches(65536, columns=[name]):
-        try:
-            yield from batch[name].to_pylist()
-        except UnicodeDecodeError:
-            yield from (_record(batch, row)[name] for row in range(len(batch)))
+    """The values of one column; of text that is not UTF-8, nothing."""
+    number = 0
+    try:
+        for batch in pq.ParquetFile(file).iter_batches(65536, columns=[name]):
+            try:
+                yield from batch[name].to_pylist()
+            except UnicodeDecodeError:
+                yield from (_record(batch, row)[name] for row in range(len(batch)))
+            number += len(batch)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _damaged(file, number, error) from None
+
+
+def _damaged(file: Path, number: int, error: Exception) -> ClacInputError:
+    reason = str(error).splitlines()[0]
+    return ClacInputError(f"{file}: damaged after row {number:,} ({reason}); replace the file")
 
 
 def _record(batch: pa.RecordBatch, row: int) -> dict[str, Any]:

@@ -333,6 +333,19 @@ def test_damaged_and_missing_files(tmp_path) -> None:
             build(NarrativeArguments(str(tmp_path / "out"), input=str(path)))
 
 
+def test_a_damaged_page_of_identifiers(tmp_path) -> None:
+    file = tmp_path / "crystals.parquet"
+    pq.write_table(pq.read_table(CRYSTALS / "validation.parquet").slice(0, 40), file, write_statistics=False)
+    column = pq.ParquetFile(file).metadata.row_group(0).column(0)
+    assert column.path_in_schema == "material_id"
+    content = bytearray(file.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    content[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    file.write_bytes(content)
+    with pytest.raises(ClacInputError, match="damaged after row 0"):
+        build(NarrativeArguments(str(tmp_path / "out"), input=str(file)))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
