@@ -64,17 +64,17 @@ def predict_files(
 
 
 def print_predictions(document: dict[str, Any]) -> None:
-    """Prints the predictions of [`predict_files`] as a table."""
+    """Prints the predictions of [`predict_files`] as a table; files by name, since a long path would push out values."""
     predictions = document["predictions"]
     target = document["target"] or "value"
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if "value" in predictions[0]:
         header = ("file", f"{target}\n{document['units']['value']}")
-        rows = [(entry["file"], f"{entry['value']:.4g}") for entry in predictions]
+        rows = [(Path(entry["file"]).name, f"{entry['value']:.4g}") for entry in predictions]
     else:
         header = ("file", document["target"] or "label", "probability")
-        rows = [(entry["file"], entry["label"], f"{entry['probability']:.3f}") for entry in predictions]
+        rows = [(Path(entry["file"]).name, entry["label"], f"{entry['probability']:.3f}") for entry in predictions]
     print_rows(header, rows)
 
 

@@ -43,7 +43,7 @@ def check_results(output: Path, task: str, seeds: list[int]) -> dict[str, Any]:
     result = json.loads((output / "results.json").read_text())
     assert result["task"] == task and result["seeds"] == seeds == [run["seed"] for run in result["runs"]]
     assert {"dataset", "target", "encoder", "recipe", "commit", "command", "baselines", "counts"} <= result.keys()
-    assert "output_dir" not in result["recipe"] and result["command"].startswith(f"python -m train.finetune_{task} ")
+    assert "output_dir" not in result["recipe"] and result["command"].startswith(f"python -m train.finetune_{task}")
     for split in ("validation", "test"):
         for name, mean in result["mean"][split].items():
             values = [run[split][name] for run in result["runs"]]

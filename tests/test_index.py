@@ -220,7 +220,7 @@ def test_a_failed_save_leaves_everything_as_it_was(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(index_module, "to_bytes", full_disk)
-    with pytest.raises(ClacInputError, match="No space"):
+    with pytest.raises(ClacInputError, match="disk is full"):
         small.save(target)
     assert [path.name for path in tmp_path.iterdir()] == (["index"] if exists else [])
     if exists:
