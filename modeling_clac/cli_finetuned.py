@@ -64,7 +64,7 @@ def predict_files(
 
 
 def print_predictions(document: dict[str, Any]) -> None:
-    """Prints the predictions of [`predict_files`] as a table; files by name, since a long path would push out values."""
+    """Prints the predictions of [`predict_files`] as a table; files by name, as a long path would push out values."""
     predictions = document["predictions"]
     target = document["target"] or "value"
     header: tuple[str, ...]
