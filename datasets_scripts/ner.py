@@ -20,7 +20,15 @@ from datasets import ClassLabel, Features, List, Value
 
 from datasets_scripts.cards import CardText
 from datasets_scripts.records import SPLITS, Report
-from datasets_scripts.text_sets import Rows, count_table, read_set, source_directory, source_rows, write_set
+from datasets_scripts.text_sets import (
+    Rows,
+    count_table,
+    print_report,
+    read_set,
+    source_directory,
+    source_rows,
+    write_set,
+)
 from modeling_clac.structures_clac import ClacInputError
 from train.arguments import run_script
 
@@ -265,10 +273,7 @@ def card_of(name: str, directory: Path) -> CardText:
 
 def main(arguments: NerArguments) -> None:
     """Builds, and says what was counted."""
-    report = build(arguments)
-    for name, number in report.counts.items():
-        print(f"{number:>10,}  {name}")
-    print(f"wrote {arguments.output_dir}")
+    print_report(build(arguments), arguments.output_dir)
 
 
 if __name__ == "__main__":

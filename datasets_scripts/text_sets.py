@@ -110,6 +110,13 @@ def count_table(title: Sequence[str], counts: Mapping[str, Mapping[str, int]], m
     return "\n".join(lines)
 
 
+def print_report(report: Report, output: str) -> None:
+    """What was counted, and where the data set is."""
+    for name, number in report.counts.items():
+        print(f"{number:>10,}  {name}")
+    print(f"wrote {output}")
+
+
 def read_set(directory: Path) -> tuple[Rows, Features]:
     """The rows and features of a data set that `write_set` wrote."""
     tables = {split: pq.read_table(directory / f"{split}.parquet") for split in SPLITS}
@@ -118,4 +125,4 @@ def read_set(directory: Path) -> tuple[Rows, Features]:
     )
 
 
-__all__ = ["Rows", "count_table", "read_set", "source_directory", "source_rows", "write_set"]
+__all__ = ["Rows", "count_table", "print_report", "read_set", "source_directory", "source_rows", "write_set"]

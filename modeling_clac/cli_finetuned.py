@@ -64,17 +64,23 @@ def predict_files(
 
 
 def print_predictions(document: dict[str, Any]) -> None:
-    """Prints the predictions of [`predict_files`] as a table; files by name, as a long path would push out values."""
+    """Prints the predictions of [`predict_files`] as a table; files by name where that tells them apart."""
     predictions = document["predictions"]
     target = document["target"] or "value"
+    files = [Path(entry["file"]).name for entry in predictions]
+    if len(set(files)) < len(files):
+        files = [entry["file"] for entry in predictions]
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if "value" in predictions[0]:
         header = ("file", f"{target}\n{document['units']['value']}")
-        rows = [(Path(entry["file"]).name, f"{entry['value']:.4g}") for entry in predictions]
+        rows = [(file, f"{entry['value']:.4g}") for file, entry in zip(files, predictions, strict=True)]
     else:
         header = ("file", document["target"] or "label", "probability")
-        rows = [(Path(entry["file"]).name, entry["label"], f"{entry['probability']:.3f}") for entry in predictions]
+        rows = [
+            (file, entry["label"], f"{entry['probability']:.3f}")
+            for file, entry in zip(files, predictions, strict=True)
+        ]
     print_rows(header, rows)
 
 

@@ -22,7 +22,7 @@ from transformers.utils import cached_file, can_return_tuple
 from .configuration_clac import ClacConfig
 from .crf_clac import LinearChainCrf
 from .graph_encoders_clac import use_clac_init
-from .modeling_clac import ClacGraphModel, ClacModel, ClacPreTrainedModel, _without_pooler
+from .modeling_clac import ClacGraphModel, ClacModel, ClacPreTrainedModel, pool_tokens, without_pooler
 from .structures_clac import ClacInputError
 
 TOWERS = ("text", "graph")
@@ -112,7 +112,7 @@ class _ClacTextHead(_ClacHead):
     def __init__(self, config: ClacConfig):
         super().__init__(config)
         text_config: Any = config.text_config
-        self.text_model = AutoModel.from_config(text_config, **_without_pooler(text_config))
+        self.text_model = AutoModel.from_config(text_config, **without_pooler(text_config))
         self.dropout = nn.Dropout(float(config.classifier_dropout))
         self.classifier = nn.Linear(text_config.hidden_size, _num_labels(config))
 
@@ -264,13 +264,7 @@ class ClacForSequenceClassification(_ClacTextHead):
             ValueError: a label is out of range.
         """
         output = self._read(input_ids, attention_mask, token_type_ids, kwargs)
-        hidden = output.last_hidden_state
-        if self.config.text_pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-            weights = mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        pooled = pool_tokens(output.last_hidden_state, attention_mask, self.config.text_pooling)
         logits = self.classifier(self.dropout(pooled))
         return SequenceClassifierOutput(
             loss=_class_loss(logits, labels),

@@ -139,7 +139,17 @@ class ClacGraphModel(ClacPreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
 
-def _without_pooler(config: Any) -> dict[str, bool]:
+def pool_tokens(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> Tensor:
+    """Tokens to texts, `(B, L, F)`, mask `(B, L)` or `None` -> `(B, F)`: `"cls"`, or `"mean"` of what is attended."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if attention_mask is None:
+        return hidden.mean(dim=1)
+    weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def without_pooler(config: Any) -> dict[str, bool]:
     """CLaC pools by itself; the encoders that come with a pooler (not all do) are built without it."""
     signature = inspect.signature(MODEL_MAPPING[type(config)])  # type: ignore[arg-type]
     return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
@@ -154,7 +164,7 @@ class ClacModel(ClacPreTrainedModel):
         super().__init__(config)
         text_config: Any = config.text_config
         graph_config: Any = config.graph_config
-        self.text_model = AutoModel.from_config(text_config, **_without_pooler(text_config))
+        self.text_model = AutoModel.from_config(text_config, **without_pooler(text_config))
         self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         self.crystal_projection = ClacProjection(self.graph_model.output_size, dim, dropout)
@@ -251,11 +261,9 @@ class ClacModel(ClacPreTrainedModel):
         embeds: Tensor = self.text_projection(pooled)
         if token_kinds is None or token_values is None:
             return embeds
-        fraction = text_composition(token_kinds, token_values)
-        if self.shared_composition is not None:
-            embeds = self.shared_composition(embeds, fraction)
-        if self.shared_stoichiometry is not None:
-            embeds = self.shared_stoichiometry(embeds, fraction)
+        for shared in (self.shared_composition, self.shared_stoichiometry):
+            if shared is not None:
+                embeds = shared(embeds, text_composition(token_kinds, token_values))
         if self.shared_density is not None:
             embeds = self.shared_density(embeds, text_density(token_kinds, token_values))
         return embeds
@@ -270,11 +278,9 @@ class ClacModel(ClacPreTrainedModel):
     ) -> Tensor:
         """Pooled crystals `(B, output_size)` of `graph_model`, and its inputs -> unit vectors `(B, projection_dim)`."""
         embeds: Tensor = self.crystal_projection(pooled)
-        fraction = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS))
-        if self.shared_composition is not None:
-            embeds = self.shared_composition(embeds, fraction)
-        if self.shared_stoichiometry is not None:
-            embeds = self.shared_stoichiometry(embeds, fraction)
+        for shared in (self.shared_composition, self.shared_stoichiometry):
+            if shared is not None:
+                embeds = shared(embeds, graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS)))
         if self.shared_density is not None:
             if density is None:
                 raise ValueError("this model's shared density needs the density of the crystals")
@@ -303,12 +309,7 @@ class ClacModel(ClacPreTrainedModel):
             inputs["token_type_ids"] = token_type_ids
         output = self.text_model(**inputs, return_dict=True, **kwargs)
         hidden = output.last_hidden_state
-        if self.config.text_pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-            weights = mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        pooled = pool_tokens(hidden, attention_mask, self.config.text_pooling)
         if self.text_values is not None and self.text_composition is not None:
             assert token_kinds is not None and token_values is not None
             pooled = pooled + self.text_values.pool(hidden, token_kinds).to(pooled.dtype)
@@ -399,4 +400,4 @@ class ClacModel(ClacPreTrainedModel):
         )
 
 
-__all__ = ["ClacGraphModel", "ClacModel", "ClacOutput", "ClacPreTrainedModel"]
+__all__ = ["ClacGraphModel", "ClacModel", "ClacOutput", "ClacPreTrainedModel", "pool_tokens", "without_pooler"]

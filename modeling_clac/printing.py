@@ -113,12 +113,20 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for header, cells in columns:
-        # Only text may be shortened where there is no room.
+    widths = {header: _width(header, cells) for header, cells in columns}
+    # Only text may be shortened where there is no room: the longest of it, since rich would take from all columns.
+    excess = sum(widths.values()) - console.width
+    longest = max((header for header in widths if header not in numeric), key=widths.__getitem__, default=None)
+    for header, _ in columns:
         is_number = header in numeric
-        least = _width(header, cells) - _GAP if is_number else None
+        width = widths[header] - _GAP
         table.add_column(
-            header, justify="right" if is_number else "left", min_width=least, no_wrap=True, overflow="ellipsis"
+            header,
+            justify="right" if is_number else "left",
+            min_width=width if is_number else None,
+            max_width=max(_LEAST_TEXT, width - excess) if excess > 0 and header == longest else None,
+            no_wrap=True,
+            overflow="ellipsis",
         )
     for row in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*row)
@@ -127,6 +135,8 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
 
 # Padding and the divider between two columns.
 _GAP = 2
+# What is left at least of text that is shortened.
+_LEAST_TEXT = 8
 
 
 def _width(header: str, cells: Sequence[str]) -> int:

@@ -422,7 +422,11 @@ def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, g
     for line, head in zip(done.stdout.strip().splitlines()[-4:], autos, strict=True):
         with torch.no_grad():
             here = head.from_pretrained(saved[head]).eval()(**(tokens if head in TEXT_HEADS else graphs)).logits
-        assert line.split() == [head.__name__, here.numpy().tobytes().hex()]
+        name, numbers = line.split()
+        assert name == head.__name__
+        # Another process may sum in another order.
+        there = torch.frombuffer(bytearray.fromhex(numbers), dtype=torch.float32)
+        torch.testing.assert_close(there, here.flatten(), rtol=1e-4, atol=1e-5)
 
 
 def test_pipelines(saved) -> None:

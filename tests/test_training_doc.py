@@ -111,3 +111,9 @@ def test_table_of_arguments_is_that_of_the_code() -> None:
 def test_recipes_named_exist() -> None:
     for name in re.findall(r"`(clac-[a-z-]+)`", TEXT):
         assert (ROOT / "train" / "recipes" / f"{name}.yaml").is_file(), name
+
+
+def test_ablation_table_is_that_of_the_committed_result() -> None:
+    table = (ROOT / "evaluation" / "results" / "ablation" / "table.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) == 9 and [row for row in rows if row not in TEXT] == []
