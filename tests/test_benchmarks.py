@@ -95,7 +95,7 @@ def test_pretraining_step(monkeypatch, capsys, recipe, tmp_path) -> None:
 
 
 def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
-    words = ("--recipe", recipe, "--limit", 24, "--steps", 1, "--repeats", 1, "--output", tmp_path / "x.json")
+    words = ("--recipe", recipe, "--limit", 32, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "process_scaling", "ScalingArguments", *words)
     figures = read(tmp_path / "x.json")
     assert list(figures["pairs_per_second"]) == ["1", "2"]

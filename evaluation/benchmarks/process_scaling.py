@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.benchmarks.common import require_positive, write_figures
-from evaluation.benchmarks.pretraining_step import StepArguments, Stopwatch, endless, one_step, prepare
+from evaluation.benchmarks.pretraining_step import StepArguments, Stopwatch, one_step, prepare
 from modeling_clac.structures_clac import ClacInputError
 from train.arguments import run_script
 
@@ -35,9 +35,8 @@ class ScalingArguments:
     terms: list[str] = field(default_factory=lambda: ["crystal-text"], metadata={"help": "Contrastive terms."})
     text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
     batch_size: int = field(default=0, metadata={"help": "Pairs a step and process; 0: the recipe's."})
-    limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
+    limit: int = field(default=1024, metadata={"help": "Crystals that make the epoch that is timed; 0: all."})
     processes: int = field(default=2, metadata={"help": "Processes compared with one."})
-    steps: int = field(default=6, metadata={"help": "Steps timed, after two to warm up."})
     repeats: int = field(default=3, metadata={"help": "Alternating launches of both; the best counts."})
     worker_output: str | None = field(default=None, metadata={"help": "Of the processes that are launched."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
@@ -52,22 +51,25 @@ def work(arguments: ScalingArguments) -> None:
     expected = int(os.environ["WORLD_SIZE"])
     if accelerator.num_processes != expected:
         raise RuntimeError(f"{accelerator.num_processes} process(es) joined, {expected} were started")
-    source, seconds = endless(batches), []
-    for _ in range(arguments.steps + 2):
-        started = time.perf_counter()
-        one_step(accelerator, objective, optimizer, next(source), Stopwatch())
-        # The gradients were averaged over the processes, so none is ahead of the others by more than a step.
-        seconds.append(time.perf_counter() - started)
+    for inputs in islice(batches.epoch(0), 2):
+        one_step(accelerator, objective, optimizer, inputs, Stopwatch())
+    accelerator.wait_for_everyone()
+    # A whole epoch: the same pairs and texts for any number of processes. Batches are of like length,
+    # so that of a few steps the rate would be that of the texts they happen to hold.
+    started, pairs = time.perf_counter(), 0
+    for inputs in batches.epoch(1):
+        one_step(accelerator, objective, optimizer, inputs, Stopwatch())
+        pairs += batches.batch_size * accelerator.num_processes
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        # The median leaves out the step at which an epoch starts and its texts are written.
-        rate = batches.batch_size * accelerator.num_processes / median(seconds[2:])
-        Path(str(arguments.worker_output)).write_text(json.dumps({"rate": rate, "batch_size": batches.batch_size}))
+        found = {"rate": pairs / (time.perf_counter() - started), "pairs": pairs, "batch_size": batches.batch_size}
+        Path(str(arguments.worker_output)).write_text(json.dumps(found))
     accelerator.end_training()
 
 
 def launch(arguments: ScalingArguments, processes: int) -> dict[str, Any]:
     """
-    `rate` in pairs per second of so many processes on this machine, and their `batch_size`.
+    `rate` in pairs per second of so many processes on this machine, the `pairs` trained on, and their `batch_size`.
 
     Raises:
         ClacInputError: the processes fail.
@@ -76,7 +78,7 @@ def launch(arguments: ScalingArguments, processes: int) -> dict[str, Any]:
         result = Path(directory) / "rate.json"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
         command += ["evaluation.benchmarks.process_scaling", f"--worker_output={result}"]
-        for name in ("recipe", "text_model_path", "batch_size", "limit", "steps"):
+        for name in ("recipe", "text_model_path", "batch_size", "limit"):
             if getattr(arguments, name) is not None:
                 command += [f"--{name}", str(getattr(arguments, name))]
         command += ["--terms", *arguments.terms]
@@ -95,23 +97,28 @@ def run(arguments: ScalingArguments) -> dict[str, Any] | None:
     was launched by another, nothing.
 
     Raises:
-        ClacInputError: an argument is out of range, or a process fails.
+        ClacInputError: an argument is out of range, a process fails, or the two would not train on as many pairs.
     """
-    require_positive(arguments, "processes", "steps", "repeats")
+    require_positive(arguments, "processes", "repeats")
     if arguments.worker_output is not None:
         work(arguments)
         return None
-    counts, size = (1, arguments.processes), 0
+    counts, size, pairs = (1, arguments.processes), 0, {}
     rates: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(arguments.repeats):
         for count in counts:
             result = launch(arguments, count)
             rates[count].append(result["rate"])
-            size = result["batch_size"]
+            size, pairs[count] = result["batch_size"], result["pairs"]
+    if len(set(pairs.values())) > 1:
+        raise ClacInputError(
+            f"--limit {arguments.limit}: whole batches of 1 and of {counts[1]} process(es) hold other "
+            f"numbers of pairs; give a multiple of {size * counts[1]}"
+        )
     best = {count: max(rates[count]) for count in counts}
     table = Table(
         title=f"pre-training, {size} pairs a process, one thread each",
-        caption=f"best of {arguments.repeats} alternating launches of {arguments.steps} steps",
+        caption=f"best of {arguments.repeats} alternating launches, an epoch of {pairs[1]:,} pairs each",
     )
     for column in ("processes", "pairs/s", "times one process"):
         table.add_column(column, justify="right")
