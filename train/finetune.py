@@ -195,7 +195,7 @@ class FinetuneTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             groups = parameter_groups(self.model, self.arguments)  # type: ignore[arg-type]
-            self.optimizer = torch.optim.AdamW(groups, lr=self.arguments.learning_rate)
+            self.optimizer = torch.optim.AdamW(groups, lr=self.arguments.learning_rate, fused=True)
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:

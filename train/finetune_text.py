@@ -61,7 +61,7 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
         config["text_pooling"] = arguments.text_pooling
     settings = ClacConfig.from_pretrained(arguments.source, **config)
     text_config: Any = settings.text_config
-    text_config.hidden_dropout_prob = text_config.attention_probs_dropout_prob = arguments.dropout
+    text_config.hidden_dropout_prob, text_config.attention_probs_dropout_prob = arguments.dropout, 0.0
     # A checkpoint that was fine-tuned on other labels has a head of another size.
     return head.from_pretrained(arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True)
 
