@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from . import registration  # noqa: F401  processors are put together by registered names
 from .feature_extraction_clac import ON_ERROR
+from .heads_clac import TOWERS, require_tower
 from .modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from .paths import DEFAULT_MODEL
 from .processing_clac import ClacProcessor
@@ -65,13 +66,16 @@ class ClacEmbedder:
             kwargs: for `ClacModel.from_pretrained` (`dtype`, `revision`, `token`, ...).
 
         Raises:
-            ClacInputError: the path looks like a local one and holds no checkpoint.
+            ClacInputError: the path looks like a local one and holds no checkpoint, or the checkpoint lacks a tower.
         """
         name = str(pretrained_model_name_or_path or DEFAULT_MODEL)
         _require_checkpoint(name)
         kwargs.setdefault("dtype", torch.float32)
-        model = ClacModel.from_pretrained(name, **kwargs)
         hub = {k: v for k, v in kwargs.items() if k in ("revision", "token", "cache_dir", "local_files_only")}
+        # A fine-tuned checkpoint keeps one tower; transformers would make up the other one.
+        for tower in TOWERS:
+            require_tower(name, tower, **hub)
+        model = ClacModel.from_pretrained(name, **kwargs)
         processor = ClacProcessor.from_pretrained(name, **hub)
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"

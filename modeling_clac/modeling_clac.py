@@ -295,16 +295,18 @@ class ClacModel(ClacPreTrainedModel):
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
         token_values: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
-        """As `get_text_features`, before the projection: `pooler_output` `(B, text_output_size)`."""
-        inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask}
-        if self.text_values is None:
-            inputs["input_ids"] = input_ids
-        else:
+        """
+        As `get_text_features`, before the projection: `pooler_output` `(B, text_output_size)`. `inputs_embeds`
+        `(B, L, H)` are the word embeddings of `input_ids`, where they have been looked up already.
+        """
+        words: Tensor = self.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
+        inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask, "inputs_embeds": words}
+        if self.text_values is not None:
             if token_kinds is None or token_values is None:
                 raise ValueError("this model reads token_kinds and token_values, which ClacProcessor makes of the text")
-            words: Tensor = self.get_input_embeddings()(input_ids)
             inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids

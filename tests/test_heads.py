@@ -35,6 +35,7 @@ from modeling_clac import (
     require_tower,
 )
 from modeling_clac.crf_clac import LinearChainCrf
+from modeling_clac.embedder import ClacEmbedder
 
 TEXT_HEADS = (ClacForTokenClassification, ClacForSequenceClassification)
 GRAPH_HEADS = (ClacForGraphRegression, ClacForGraphClassification)
@@ -491,6 +492,9 @@ def test_require_tower(saved, small_checkpoint, bert_directory, tmp_path) -> Non
     ):
         with pytest.raises(ClacInputError, match=f"{directory}: the checkpoint has no {tower} tower"):
             require_tower(directory, tower)
+    for head, missing in ((ClacForTokenClassification, "graph"), (ClacForGraphRegression, "text")):
+        with pytest.raises(ClacInputError, match=f"has no {missing} tower"):
+            ClacEmbedder.from_pretrained(saved[head])
     with pytest.raises(ClacInputError, match="no such checkpoint directory"):
         require_tower(tmp_path / "nothing", "text")
     with pytest.raises(ClacInputError, match="no weights of a CLaC checkpoint"):

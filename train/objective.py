@@ -21,6 +21,7 @@ from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss
 from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from modeling_clac.structures_clac import ClacInputError
 from train.augmentation import IGNORED_LABEL
+from train.text_passes import pool_texts
 
 # Term -> the two sides; a prime marks the augmented copy. A phrase is a second, short text of the pair, which other
 # crystals may answer, too.
@@ -204,7 +205,7 @@ class ContrastiveObjective(nn.Module):
         """
         model = self.model
         pooled_crystals = model.graph_model(**graphs).pooler_output
-        text_output = model.pool_text(**tokens)
+        text_output = pool_texts(model, tokens)
         known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
         crystals = model.embed_crystals(pooled_crystals, **known)
         texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
@@ -219,8 +220,9 @@ class ContrastiveObjective(nn.Module):
             if phrases is None:
                 raise ValueError("a term has phrases, but the batch has none")
             # Apart from the texts, to whose length they would be padded.
-            embeds = model.get_text_features(**phrases).pooler_output.float()
-            outputs["phrase"] = embeds.unflatten(0, (size, -1))
+            pooled_phrases = pool_texts(model, phrases).pooler_output
+            embeds = model.embed_text(pooled_phrases, phrases.get("token_kinds"), phrases.get("token_values"))
+            outputs["phrase"] = embeds.float().unflatten(0, (size, -1))
         if self.mlm_head is not None:
             if mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, send_to_device, set_seed
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, send_to_device, set_seed
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
@@ -48,6 +48,21 @@ def choose_precision(requested: str) -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
+
+
+def make_accelerator(arguments: PretrainArguments) -> Accelerator:
+    """For any number of processes; they exchange gradients where they are, without copying them, and no buffers."""
+    return Accelerator(
+        mixed_precision=choose_precision(arguments.mixed_precision),
+        log_with=None if arguments.report_to == "none" else arguments.report_to,
+        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
+    )
+
+
+def make_optimizer(objective: nn.Module, arguments: PretrainArguments) -> torch.optim.Optimizer:
+    """AdamW over [`parameter_groups`], in one pass over memory: most weights are words, of which a batch has few."""
+    return torch.optim.AdamW(parameter_groups(objective, arguments), fused=True)
 
 
 def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
@@ -115,11 +130,7 @@ def train(arguments: PretrainArguments) -> dict[str, Any]:
 
 
 def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
-    accelerator = Accelerator(
-        mixed_precision=choose_precision(arguments.mixed_precision),
-        log_with=None if arguments.report_to == "none" else arguments.report_to,
-        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
-    )
+    accelerator = make_accelerator(arguments)
     if not accelerator.is_main_process:
         transformers_logging.set_verbosity_error()
     output = Path(arguments.output_dir)
@@ -151,7 +162,7 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
         say(f"train: {len(batches.records):,} crystals{_left_out(batches.skipped)}")
     total = arguments.num_epochs * len(batches)
     objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
-    optimizer = torch.optim.AdamW(parameter_groups(objective, arguments))
+    optimizer = make_optimizer(objective, arguments)
     scheduler = get_cosine_schedule_with_warmup(optimizer, math.ceil(arguments.warmup_ratio * total), total)
     # The schedule is stepped once for a joined batch, so accelerate must not multiply it by the processes.
     objective, optimizer = accelerator.prepare(objective, optimizer)

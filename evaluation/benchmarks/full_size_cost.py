@@ -33,7 +33,7 @@ from train.arguments import parse_arguments, run_script
 from train.batches import Collator, PairBatches
 from train.data import first_records, parse_crystals
 from train.objective import ContrastiveObjective, backward_in_chunks
-from train.pretrain import choose_precision, parameter_groups
+from train.pretrain import choose_precision, make_optimizer
 from train.recipe import PretrainArguments
 from train.towers import build_model
 
@@ -148,7 +148,7 @@ def run(arguments: CostArguments) -> dict[str, float]:
     model, processor = build(recipe)
     objective = ContrastiveObjective(model, recipe.objective_settings()).train()
     batches = draw_batches(recipe, processor, arguments)
-    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
+    optimizer = make_optimizer(objective, recipe)
     precision = choose_precision(recipe.mixed_precision)
     seconds = median(step_seconds(objective, optimizer, batches, precision))
     # Before the count, whose attention is written out and takes more.

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -23,7 +23,7 @@ from torch import nn
 from evaluation.benchmarks.common import require_positive, write_figures
 from train.arguments import parse_arguments, run_script
 from train.objective import ContrastiveObjective
-from train.pretrain import build_batches, choose_precision, parameter_groups
+from train.pretrain import build_batches, make_accelerator, make_optimizer
 from train.recipe import PretrainArguments
 from train.towers import build_model
 
@@ -117,15 +117,12 @@ def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.opt
         batch_size=arguments.batch_size or recipe.batch_size,
         limit=arguments.limit,
     )
-    accelerator = Accelerator(
-        mixed_precision=choose_precision(recipe.mixed_precision),
-        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
-    )
+    accelerator = make_accelerator(recipe)
     set_seed(recipe.seed)
     model, processor = build_model(recipe)
     batches = build_batches(recipe, processor, accelerator)
     objective: nn.Module = ContrastiveObjective(model, recipe.objective_settings())
-    optimizer = torch.optim.AdamW(parameter_groups(objective, recipe))
+    optimizer = make_optimizer(objective, recipe)
     objective, optimizer = accelerator.prepare(objective, optimizer)
     objective.train()
     return accelerator, objective, optimizer, batches
