@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,7 +37,7 @@ def pool_texts(
     hidden, pooled = [], []
     for chosen in order.split(size):
         longest = int(lengths[chosen].max())
-        output = model.pool_text(
+        output: Any = model.pool_text(
             **{name: values[chosen, :longest] for name, values in tokens.items()}, inputs_embeds=words[chosen, :longest]
         )
         hidden.append(F.pad(output.last_hidden_state, (0, 0, 0, length - longest)))
