@@ -69,7 +69,7 @@ def entities_figure(report: dict[str, Any]) -> Figure:
     labels = [_wrapped(name.replace("_", " "), 12) for name in types]
     # What the labels beside, above and below leave, in inches: set by hand, since a layout engine that sees labels
     # all around shrinks the radar more than they need.
-    beside = 0.1 + 0.075 * max(len(line) for label in labels for line in label.split("\n"))
+    beside = 0.1 + 0.065 * max(len(line) for label in labels for line in label.split("\n"))
     above = 0.16 + 0.12 * max(label.count("\n") + 1 for label in labels)
     diameter = min(2.6, COLUMN_WIDTH - 2 * beside)
     below = above + 0.2 + 0.14 * len(report["encoders"])

@@ -246,7 +246,7 @@ def test_missing_things_are_named(clac: Run, tmp_path: Path, salt: Path, small_c
         ({"config.json": "{"}, "config.json is damaged"),
         ({"config.json": '{"model_type": "bert"}'}, "not a CLaC checkpoint"),
         ({"config.json": '{"model_type": "clac"}'}, "model.safetensors missing"),
-        ({"config.json": None, "model.safetensors": "not weights"}, "cannot be loaded"),
+        ({"config.json": None, "model.safetensors": "not weights"}, "no weights of a CLaC checkpoint can be read"),
     ],
 )
 def test_checkpoints_that_are_none(
