@@ -20,13 +20,16 @@ def pool_texts(
     model: ClacModel, tokens: dict[str, Tensor], texts_per_pass: int | None = None
 ) -> BaseModelOutputWithPooling:
     """
-    As `ClacModel.pool_text`, for texts of unequal length: batches keep polymorphs together, so some of their texts are
-    three times as long as others, and padded to the longest more than a third of a batch is padding. Here texts of like
-    length go together. `last_hidden_state` is zero where texts are padded.
+    As `ClacModel.pool_text`, for texts of unequal length: a batch keeps the crystals of a chemical system together,
+    however long their texts are, and padded to the longest more than a third of it would be padding. In a pass, texts
+    of like length go together.
 
     Args:
         tokens: inputs of the text tower, `(B, L)` each, with `attention_mask`, padded on the right.
         texts_per_pass: default `CPU_PASS` on a CPU, elsewhere all.
+
+    Returns:
+        `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the pass a text was in.
     """
     rows, length = tokens["input_ids"].shape
     size = texts_per_pass or (CPU_PASS if tokens["input_ids"].device.type == "cpu" else rows)
