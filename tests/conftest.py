@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from pymatgen.core import Lattice, Structure
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -33,6 +34,12 @@ datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.1
 ROOT = Path(__file__).parent.parent
 CRYSTALS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerate_state() -> None:
+    """Accelerate keeps the precision of the first run in a process, which on a CPU that computes in bf16 is that."""
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -233,6 +234,11 @@ class TokenMasking:
     def __post_init__(self) -> None:
         _require_share(self.probability, "probability")
 
+    @cached_property
+    def _ordinary_ids(self) -> np.ndarray:
+        """Once for all texts: the vocabulary is hundreds of times longer than a text."""
+        return np.setdiff1d(np.arange(self.vocab_size), list(self.special_ids))
+
     def __call__(self, input_ids: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """
         Args:
@@ -245,8 +251,7 @@ class TokenMasking:
         chosen = (generator.uniform(size=ids.shape) < self.probability) & ~np.isin(ids, list(self.special_ids))
         fate = generator.uniform(size=ids.shape)
         masked = np.where(chosen & (fate < 0.8), self.mask_token_id, ids)
-        ordinary = np.setdiff1d(np.arange(self.vocab_size), list(self.special_ids))
-        drawn = generator.choice(ordinary, size=ids.shape)
+        drawn = generator.choice(self._ordinary_ids, size=ids.shape)
         masked = np.where(chosen & (fate >= 0.8) & (fate < 0.9), drawn, masked)
         return masked, np.where(chosen, ids, IGNORED_LABEL)
 

@@ -109,7 +109,7 @@ class Collator:
         names = [str(record["material_id"]) for record in records]
         graphs = extractor.graphs(crystals, names)
         if self.copies.crystals:
-            graphs += [self._copy_crystal(c, name, generator) for c, name in zip(crystals, names, strict=True)]
+            graphs += self._copy_crystals(crystals, names, generator)
         if self.copies.texts:
             labels, masked = self._copy_texts(records, texts, generator)
             tokens = {key: values + masked[key] for key, values in tokens.items()}
@@ -124,12 +124,14 @@ class Collator:
             chunk["mlm_labels"] = torch.from_numpy(np.stack(padded))
         return chunk
 
-    def _copy_crystal(self, crystal: Crystal, name: str, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        crystal = Strain(self.copies.strain)(crystal, generator)
-        crystal = SiteDisplacement(self.copies.site_displacement)(crystal, generator)
-        graph = self.processor.feature_extractor.graph(crystal, f"copy of {name}")
-        graph = AtomMasking(self.copies.atom_masking)(graph, generator)
-        return EdgeDropping(self.copies.edge_dropping)(graph, generator)
+    def _copy_crystals(
+        self, crystals: Sequence[Crystal], names: Sequence[str], generator: np.random.Generator
+    ) -> list[dict[str, np.ndarray]]:
+        strain, displace = Strain(self.copies.strain), SiteDisplacement(self.copies.site_displacement)
+        mask, drop = AtomMasking(self.copies.atom_masking), EdgeDropping(self.copies.edge_dropping)
+        moved = [displace(strain(crystal, generator), generator) for crystal in crystals]
+        graphs = self.processor.feature_extractor.graphs(moved, [f"copy of {name}" for name in names])
+        return [drop(mask(graph, generator), generator) for graph in graphs]
 
     def _copy_texts(
         self, records: Sequence[dict[str, Any]], texts: list[str], generator: np.random.Generator
@@ -174,19 +176,22 @@ def arrange(
     """
     Rows of every batch. The rows of a group go together: polymorphs and neighbouring stoichiometries are the negatives
     that teach to read structure and composition, and would rarely meet by chance. Batches are sorted by length inside
-    larger buckets, so that little is padded, and come in random order; the incomplete last one is dropped.
+    larger buckets, so that little is padded, and come in an order that is random, but the same for the same number of
+    batches and state of `generator`; the incomplete last one is dropped.
     """
+    num_batches = len(lengths) // batch_size
+    order_of_batches = generator.permutation(num_batches)
     group_lengths = np.empty(len(lengths))
     for group in groups:
         group_lengths[group] = np.mean([lengths[row] for row in group])
     shuffled = [groups[i] for i in generator.permutation(len(groups))]
-    order = np.concatenate(shuffled)[: len(lengths) // batch_size * batch_size]
+    order = np.concatenate(shuffled)[: num_batches * batch_size]
     batches = []
     for start in range(0, len(order), batch_size * _BUCKET_BATCHES):
         bucket = order[start : start + batch_size * _BUCKET_BATCHES]
         bucket = bucket[np.argsort(group_lengths[bucket], kind="stable")]
         batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
+    return [batches[i] for i in order_of_batches]
 
 
 class _Batches:
@@ -293,7 +298,8 @@ class PairBatches(_Batches):
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan)):
-            rows = plan[batch][self.process_index :: self.num_processes]
+            # Dealt by length, so that no process waits for one with longer texts.
+            rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
             yield self._collate(
                 [self.crystals[row] for row in rows],
                 [self.records[row] for row in rows],
@@ -359,7 +365,8 @@ class StreamedBatches(_Batches):
             if bucket_start + num_batches <= first_batch:
                 continue
             texts, tokens = self._write(records, epoch)
-            generator = np.random.default_rng((self.seed, epoch, bucket_start, self.process_index))
+            # The same for every process, so that all come to their short and to their long batches at the same step.
+            generator = np.random.default_rng((self.seed, epoch, bucket_start))
             lengths = [len(ids) for ids in tokens["input_ids"]]
             plan = arrange(group_by_system(crystals), lengths, self.batch_size, generator)
             for place, batch in enumerate(plan, start=bucket_start):
