@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from datasets_scripts.load_test import LoadTestArguments, build
 from modeling_clac.structures_clac import ClacInputError, parse_structure
-from train.batches import Collator, StreamedBatches, arrange
-from train.data import TextStyle
+from train.batches import Collator, PairBatches, StreamedBatches, arrange
+from train.data import TextStyle, parse_crystals
 
 ROWS, SHARDS = 240, 6
 
@@ -113,6 +113,27 @@ def test_processes_read_different_rows(sharded, small_processor, processes) -> N
     ]
     seen = [name for part in parts for name in part]
     assert len(seen) == len(set(seen)) == ROWS
+
+
+def test_processes_get_texts_of_like_length(small_processor, sharded, records) -> None:
+    """At every step, from memory and from a stream, so that none waits for another one."""
+    crystals, kept, _ = parse_crystals(records[:128], small_processor, "raise", show_progress=False)
+
+    def lengths(process: int, streamed: bool) -> np.ndarray:
+        shared = {"process_index": process, "num_processes": 2}
+        if streamed:
+            batches = stream(sharded, small_processor, 8, 8, **shared)
+        else:
+            collator = Collator(small_processor, 48)
+            batches = PairBatches(crystals, kept, collator, TextStyle(0.3, 0.6, 0.1, 0.1), 8, 0, **shared)
+        tokens = [batch["chunks"][0]["tokens"]["attention_mask"] for batch in batches.epoch(0)]
+        return np.array([float(mask.sum()) for mask in tokens])
+
+    for streamed in (False, True):
+        first, second = lengths(0, streamed), lengths(1, streamed)
+        assert len(first) == 8 and first.std() > 0
+        apart = np.abs(first - second).mean()
+        assert apart < 0.5 * np.abs(first - np.roll(second, 1)).mean()
 
 
 def test_an_epoch_longer_than_the_data_starts_over_in_another_order(sharded, small_processor) -> None:

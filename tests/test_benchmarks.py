@@ -94,6 +94,15 @@ def test_pretraining_step(monkeypatch, capsys, recipe, tmp_path) -> None:
     assert "Self CPU" in capsys.readouterr().out
 
 
+def test_step_options(monkeypatch, recipe, tmp_path) -> None:
+    options = ["float32", "bf16", "texts in one pass", "eager attention", "frozen text tower", "cached text features"]
+    words = ("--recipe", recipe, "--limit", 32, "--batches", 1, "--repeats", 1, "--options", *options)
+    start(monkeypatch, "step_options", "OptionArguments", *words, "--output", tmp_path / "x.json")
+    figures = read(tmp_path / "x.json")
+    assert list(figures["options"]) == options and figures["options"]["float32"]["ratio"] == 1.0
+    assert all(found["pairs_per_second"] > 0 for found in figures["options"].values())
+
+
 def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     words = ("--recipe", recipe, "--limit", 32, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "process_scaling", "ScalingArguments", *words)
@@ -121,6 +130,7 @@ def test_search_latency(monkeypatch, capsys) -> None:
         ("graph_construction", "GraphArguments", ("--repeats", 0), "--repeats 0: must be at least 1"),
         ("painn_speed", "PainnArguments", ("--crystals", 0), "--crystals 0: must be at least 1"),
         ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot read the recipe"),
+        ("step_options", "OptionArguments", ("--options", "magic"), "--options magic: choose from float32, bf16"),
         ("process_scaling", "ScalingArguments", ("--processes", 0), "--processes 0: must be at least 1"),
     ],
 )

@@ -21,6 +21,7 @@ from rich.table import Table
 from torch import nn
 
 from evaluation.benchmarks.common import require_positive, write_figures
+from modeling_clac import ClacModel
 from train.arguments import parse_arguments, run_script
 from train.objective import ContrastiveObjective
 from train.pretrain import build_batches, make_accelerator, make_optimizer
@@ -107,8 +108,8 @@ def watch_tower(tower: nn.Module, name: str, stopwatch: Stopwatch) -> None:
     tower.forward = watched  # type: ignore[method-assign]
 
 
-def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer, Any]:
-    """The accelerator, objective, optimiser and batches of pre-training with the recipe."""
+def recipe_and_parts(arguments: StepArguments) -> tuple[PretrainArguments, Accelerator, ClacModel, Any]:
+    """The recipe with what the arguments say, and the accelerator, model and batches that pre-training makes of it."""
     recipe = parse_arguments(PretrainArguments, [arguments.recipe])
     recipe = replace(
         recipe,
@@ -120,7 +121,12 @@ def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.opt
     accelerator = make_accelerator(recipe)
     set_seed(recipe.seed)
     model, processor = build_model(recipe)
-    batches = build_batches(recipe, processor, accelerator)
+    return recipe, accelerator, model, build_batches(recipe, processor, accelerator)
+
+
+def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer, Any]:
+    """The accelerator, objective, optimiser and batches of pre-training with the recipe."""
+    recipe, accelerator, model, batches = recipe_and_parts(arguments)
     objective: nn.Module = ContrastiveObjective(model, recipe.objective_settings())
     optimizer = make_optimizer(objective, recipe)
     objective, optimizer = accelerator.prepare(objective, optimizer)

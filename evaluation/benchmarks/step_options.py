@@ -1,0 +1,163 @@
+"""
+What else could make a pre-training step faster: each option takes the same steps over the same batches in turn.
+
+    python -m evaluation.benchmarks.step_options --recipe train/recipes/clac-mini.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from evaluation.benchmarks.common import require_positive, timed, write_figures
+from evaluation.benchmarks.pretraining_step import TERMS, StepArguments, recipe_and_parts
+from modeling_clac.structures_clac import ClacInputError
+from train import text_passes
+from train.arguments import run_script
+from train.objective import ContrastiveObjective
+from train.pretrain import make_optimizer
+
+BASE = "float32"
+OPTIONS = (
+    BASE,
+    "bf16",
+    "texts in one pass",
+    "eager attention",
+    "torch.compile",
+    "frozen text tower",
+    "cached text features",
+)
+
+
+@dataclass
+class OptionArguments:
+    """Arguments of the benchmark of options."""
+
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs a step; 0: the recipe's."})
+    limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
+    options: list[str] = field(default_factory=lambda: list(OPTIONS), metadata={"help": f"Of: {', '.join(OPTIONS)}."})
+    batches: int = field(default=4, metadata={"help": "Batches of a run; all options take the same."})
+    repeats: int = field(default=3, metadata={"help": "Alternating runs, after one to warm up; the best counts."})
+    threads: int = field(default=2, metadata={"help": "Threads of torch."})
+    output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
+
+
+@contextmanager
+def _in_one_pass() -> Iterator[None]:
+    before, text_passes.CPU_PASS = text_passes.CPU_PASS, 2**31
+    try:
+        yield
+    finally:
+        text_passes.CPU_PASS = before
+
+
+class _Remembered:
+    """Outputs of a frozen tower by its inputs: what a cache of features does for texts that come again."""
+
+    def __init__(self, compute: Callable[..., Any]):
+        self.compute = compute
+        self.known: dict[bytes, Any] = {}
+
+    def __call__(self, **inputs: Any) -> Any:
+        key = inputs["input_ids"].numpy().tobytes()
+        if key not in self.known:
+            self.known[key] = self.compute(**inputs)
+        return self.known[key]
+
+
+def _run(objective: nn.Module, optimizer: torch.optim.Optimizer, batches: list[dict[str, Any]], bf16: bool) -> None:
+    for inputs in batches:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = objective(inputs["chunks"][0], inputs["labels"])["loss"]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches: list[Any]) -> Callable[[], None]:
+    """Steps over all batches with one of `OPTIONS`, on a copy of the objective."""
+    objective = deepcopy(objective).train()
+    model: Any = objective.model
+    if option in ("frozen text tower", "cached text features"):
+        model.text_model.requires_grad_(False)
+    if option == "cached text features":
+        model.pool_text = _Remembered(model.pool_text)
+    if option == "eager attention":
+        model.text_model.set_attn_implementation("eager")
+    if option == "torch.compile":
+        # Batches differ in length, so shapes are left open.
+        model.text_model.compile(dynamic=True)
+    optimizer = make_optimizer(objective, recipe)
+
+    def way() -> None:
+        if option == "texts in one pass":
+            with _in_one_pass():
+                _run(objective, optimizer, batches, False)
+        else:
+            _run(objective, optimizer, batches, option == "bf16")
+
+    return way
+
+
+def run(arguments: OptionArguments) -> dict[str, Any]:
+    """
+    Measures and prints. Returns of each option the seconds of its runs, pairs per second, and how many times as fast as
+    the first one it is.
+
+    Raises:
+        ClacInputError: an argument is out of range, or the data are too few.
+    """
+    require_positive(arguments, "batches", "repeats", "threads")
+    unknown = [option for option in arguments.options if option not in OPTIONS]
+    if unknown or not arguments.options:
+        raise ClacInputError(f"--options {' '.join(arguments.options)}: choose from {', '.join(OPTIONS)}")
+    torch.set_num_threads(arguments.threads)
+    names = ("recipe", "terms", "text_model_path", "batch_size", "limit")
+    step_arguments = StepArguments(**{name: getattr(arguments, name) for name in names})
+    recipe, _, model, source = recipe_and_parts(step_arguments)
+    batches = list(islice(source.epoch(0), arguments.batches))
+    objective = ContrastiveObjective(model, recipe.objective_settings())
+    ways = {option: make_way(option, objective, recipe, batches) for option in arguments.options}
+    seconds: Mapping[str, list[float]] = {option: [] for option in ways}
+    for repeat in range(arguments.repeats + 1):
+        for option, way in ways.items():
+            taken = timed(way)
+            if repeat:
+                seconds[option].append(taken)
+    return _report(arguments, seconds, source.batch_size * len(batches))
+
+
+def _report(arguments: OptionArguments, seconds: Mapping[str, list[float]], pairs: int) -> dict[str, Any]:
+    first = arguments.options[0]
+    table = Table(
+        title=f"pre-training steps without data, {arguments.threads} thread(s)",
+        caption=f"best of {arguments.repeats} alternating runs over {pairs} pairs",
+    )
+    for column in ("", "pairs/s", f"times {first}"):
+        table.add_column(column, justify="left" if not column else "right")
+    options = {}
+    for option, runs in seconds.items():
+        options[option] = {"seconds": runs, "pairs_per_second": pairs / min(runs)}
+        options[option]["ratio"] = min(seconds[first]) / min(runs)
+        table.add_row(option, f"{options[option]['pairs_per_second']:.1f}", f"{options[option]['ratio']:.2f}")
+    Console().print(table)
+    figures = {"pairs": pairs, "options": options, "arguments": asdict(arguments)}
+    write_figures(figures, arguments.output)
+    return figures
+
+
+if __name__ == "__main__":
+    run_script(OptionArguments, run)
