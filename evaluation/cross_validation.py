@@ -1,0 +1,161 @@
+"""
+Cross-validation of fine-tuned classes of texts: where a test split of a hundred texts cannot tell encoders apart, all
+texts of train and validation are held out in turn. The test split is not read.
+
+    python -m evaluation.cross_validation train/recipes/pac-battery-masked.yaml --seeds 0 --output_dir runs/masked-folds
+"""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from sklearn.model_selection import StratifiedKFold
+
+from evaluation.reporting import write_json
+from modeling_clac.files import replaced_directory
+from modeling_clac.structures_clac import ClacInputError
+from train import finetune_pac
+from train.arguments import run_script
+from train.finetune_arguments import recipe_of
+from train.finetune_data import load_splits
+from train.finetune_pac import BASELINE, PacArguments
+from train.provenance import provenance
+
+RESULT = "folds.json"
+
+
+@dataclass
+class CrossValidationArguments(PacArguments):
+    """Arguments of fine-tuning for classes of texts, and the number of folds."""
+
+    folds: int = field(default=5, metadata={"help": "Parts, each held out once."})
+    fold_seed: int = field(default=0, metadata={"help": "Seed of which texts go together."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folds < 3:
+            raise ClacInputError(f"folds={self.folds}: one is held out and one chooses the epoch; give 3 or more")
+        if self.push_to_hub is not None:
+            raise ClacInputError("push_to_hub: the models of folds are no results; publish one of train.finetune_pac")
+
+
+def fold_rows(labels: Sequence[Any], folds: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+    """
+    Rows of the splits of each fold: `test`, in which every row is once; `validation`, the part held out next; `train`,
+    all others. Classes have the same shares in all parts.
+
+    Raises:
+        ClacInputError: a class has fewer texts than there are folds.
+    """
+    counts = {label: labels.count(label) for label in set(labels)}
+    rare, number = min(counts.items(), key=lambda item: item[1])
+    if number < folds:
+        raise ClacInputError(f"label {rare!r} has {number} texts, too few for folds={folds}")
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    parts = [held for _, held in splitter.split(np.zeros(len(labels)), np.asarray(labels))]
+    for place, test in enumerate(parts):
+        validation = parts[(place + 1) % folds]
+        train = np.setdiff1d(np.arange(len(labels)), np.concatenate([test, validation]))
+        yield {"train": train, "validation": validation, "test": test}
+
+
+def _write_fold(texts: Dataset, rows: dict[str, np.ndarray], directory: Path) -> None:
+    if not directory.exists():
+        with replaced_directory(directory) as new:
+            for split, chosen in rows.items():
+                texts.select(chosen).to_parquet(str(new / f"{split}.parquet"))
+
+
+def run(arguments: CrossValidationArguments) -> dict[str, Any]:
+    """
+    Fine-tunes on every fold, in `output_dir/fold-N`, and writes `folds.json` after each.
+
+    Returns:
+        `folds`: of each its number of held-out texts, the encoder's scores (means over the seeds) and those of TF-IDF
+        with logistic regression; `mean` and `std` over the folds of both; and of their `difference` the mean and its
+        standard error, the folds taken for independent.
+
+    Raises:
+        ClacInputError: bad arguments or data, as in `train.finetune_pac`, or a class with too few texts.
+    """
+    splits = load_splits(arguments.dataset, (arguments.text_column, "label"))
+    texts = concatenate_datasets([splits["train"], splits["validation"]])
+    output, found = Path(arguments.output_dir), []
+    result: dict[str, Any] = {}
+    for place, rows in enumerate(fold_rows(list(texts["label"]), arguments.folds, arguments.fold_seed)):
+        directory = output / f"fold-{place}"
+        _write_fold(texts, rows, directory / "data")
+        own = replace(
+            arguments,
+            dataset=str(directory / "data"),
+            output_dir=str(directory / "run"),
+            resume=arguments.resume and any((directory / "run").glob("seed-*")),
+        )
+        fold = finetune_pac.run(own)
+        encoder, baseline = fold["mean"]["test"], fold["baselines"][BASELINE]["test"]
+        found.append({"texts": len(rows["test"]), "encoder": encoder, "baseline": baseline})
+        result = _result(arguments, found)
+        write_json(result, output / RESULT)
+    _say(result)
+    return result
+
+
+def _result(arguments: CrossValidationArguments, folds: list[dict[str, Any]]) -> dict[str, Any]:
+    names = list(folds[0]["baseline"])
+    scores = {who: {name: [fold[who][name] for fold in folds] for name in names} for who in ("encoder", "baseline")}
+    difference = {
+        name: [own - other for own, other in zip(scores["encoder"][name], scores["baseline"][name], strict=True)]
+        for name in names
+    }
+    return {
+        "task": "pac-folds",
+        "dataset": arguments.dataset_name,
+        "encoder": arguments.encoder,
+        "baseline": BASELINE,
+        **provenance(recipe_of(arguments)),
+        "command": shlex.join(["python", "-m", "evaluation.cross_validation", *sys.argv[1:]]),
+        "folds": folds,
+        "mean": {who: {name: statistics.fmean(values) for name, values in of.items()} for who, of in scores.items()},
+        "std": {who: {name: _deviation(values) for name, values in of.items()} for who, of in scores.items()},
+        "difference": {
+            name: {"mean": statistics.fmean(values), "standard_error": _standard_error(values)}
+            for name, values in difference.items()
+        },
+    }
+
+
+def _deviation(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _standard_error(values: list[float]) -> float | None:
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+
+
+def _say(result: dict[str, Any]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, title=f"{len(result['folds'])} folds, mean ± standard deviation")
+    table.add_column("")
+    names = list(result["mean"]["encoder"])
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for who, label in (("encoder", result["encoder"]), ("baseline", result["baseline"])):
+        cells = [f"{result['mean'][who][name]:.3f} ± {result['std'][who][name]:.3f}" for name in names]
+        table.add_row(label, *cells)
+    cells = [f"{of['mean']:+.3f} (s.e. {of['standard_error']:.3f})" for of in result["difference"].values()]
+    table.add_row("difference", *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    run_script(CrossValidationArguments, run)
