@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -117,3 +118,27 @@ def test_ablation_table_is_that_of_the_committed_result() -> None:
     table = (ROOT / "evaluation" / "results" / "ablation" / "table.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 9 and [row for row in rows if row not in TEXT] == []
+
+
+def speed(name: str) -> dict:
+    return json.loads((ROOT / "evaluation" / "results" / "speed" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_speeds_are_the_committed_ones() -> None:
+    graph, painn, step, scaling, options = map(speed, ("graph", "painn", "step", "scaling", "options"))
+    own = graph["CIF and parsed crystals"]["ways"]
+    text, parsed = (own[f"CLaC, {name} to tensors"]["per_second"] for name in ("CIF text", "parsed crystals"))
+    pymatgen, ase = (max(way["ratio"] for way in graph[name]["ways"].values()) for name in ("pymatgen", "ase"))
+    own_painn, literal = (painn["ways"][name] for name in ("CLaC", "message by message"))
+    edges = sum(graph["edges_equal_to_the_oracle"].values())
+    told = [
+        f"| {text:,.0f} crystals/s | {pymatgen:.0f} × pymatgen (`CifParser`, `get_all_neighbors`), {ase:.0f} × ase; "
+        f"all {edges:,} edges",
+        f"| {parsed:,.0f} crystals/s | {parsed / text:.1f} × from CIF text",
+        f"| {own_painn['per_second']:.0f} crystals/s | {literal['ratio']:.1f} × PaiNN message by message",
+        f"| {step['pairs_per_second']:.1f} pairs/s | data and graph tower together take "
+        f"{step['data_and_graph_share']:.0%} of it".replace("%", " %"),
+        f"| {scaling['pairs_per_second']['2']:.1f} pairs/s | {scaling['ratio']:.2f} × one process",
+        *(f"| {name} | {o['pairs_per_second']:.1f} | {o['ratio']:.2f} |" for name, o in options["options"].items()),
+    ]
+    assert [line for line in told if line not in TEXT] == []
