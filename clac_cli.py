@@ -8,20 +8,29 @@ A module of its own, because importing the package registers its classes with tr
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from modeling_clac.embedder import ClacEmbedder
-    from modeling_clac.index import CrystalIndex
-    from modeling_clac.numpy_text_tower import NumpyTextTower
+from clac_cli_support import (
+    CommandError,
+    check_policy,
+    checkpoint_name,
+    error_message,
+    load_embedder,
+    model_name,
+    note,
+    note_skipped,
+    nothing_left,
+    open_index,
+    prepare_imports,
+    print_json,
+    query_vector,
+    report_output,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -51,10 +60,6 @@ FineTuned = Annotated[str, typer.Option("--model", help="Fine-tuned checkpoint: 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of a table.")]
 OnError = Annotated[str, typer.Option(help="What to do with an unusable structure: raise or skip.")]
 MaxAtoms = Annotated[int | None, typer.Option(help="Refuse larger cells; default 10,000 atoms.")]
-
-
-class CommandError(Exception):
-    """A wrong option or argument; found before anything heavy is imported."""
 
 
 def _bound(description: str) -> Any:
@@ -112,7 +117,7 @@ def search(
         raise CommandError("the description is empty; write a phrase or a sentence")
     if k < 1:
         raise CommandError(f"-k {k}: ask for at least 1 crystal")
-    _quiet(model)
+    prepare_imports(model)
     from modeling_clac.filters import Filters
     from modeling_clac.printing import UNITS, print_hits
 
@@ -122,13 +127,13 @@ def search(
     }
     ranges = {column: pair for column, pair in bounds.items() if pair != (None, None)}
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
-    table, embedder = _open(index, model, text_only=like is None)
-    hits = table.search(_query(embedder, text, like), k, filters)
+    table, embedder = open_index(index, model, text_only=like is None)
+    hits = table.search(query_vector(embedder, text, like), k, filters)
     if as_json:
-        _print_json(
+        print_json(
             text=text,
             like=None if like is None else str(like),
-            model=_model_name(model),
+            model=model_name(model),
             model_fingerprint=table.model_fingerprint,
             num_crystals=len(table),
             hits=[{"rank": hit.rank, "score": hit.score, **hit.record} for hit in hits],
@@ -137,50 +142,9 @@ def search(
     elif hits:
         hidden = print_hits(hits, list(ranges))
         if hidden:
-            _note(f"no room for {', '.join(hidden)}; widen the terminal, or see all with --json")
+            note(f"no room for {', '.join(hidden)}; widen the terminal, or see all with --json")
     else:
-        _note("no crystal passes the filters")
-
-
-def _open(index: Path | None, model: str | None, text_only: bool) -> tuple[CrystalIndex, ClacEmbedder | NumpyTextTower]:
-    """The index to search, and the embedder that made it; where texts alone are asked for, one that starts at once."""
-    from modeling_clac.index import BUNDLED_INDEX, CrystalIndex, bundled_index, model_fingerprint
-    from modeling_clac.tables import bundled_crystals
-
-    if index is not None:
-        table = CrystalIndex.load(index)
-        table.require_model(model_fingerprint(_checkpoint(model)))
-        return table, _load_encoder(model, text_only)
-    if BUNDLED_INDEX.is_dir():
-        table = bundled_index()
-        if table.model_fingerprint == model_fingerprint(_checkpoint(model)):
-            return table, _load_encoder(model, text_only)
-    embedder = _load_embedder(model)
-    crystals = bundled_crystals()
-    option = "" if model is None else f" --model {model}"
-    _note(
-        f"embedding {crystals.num_rows:,} crystals with this checkpoint; to do it once, run "
-        f"`clac index mp-crystals -o DIR{option}` and search with --index DIR"
-    )
-    return CrystalIndex.build(embedder, crystals, model_name=_model_name(model)), embedder
-
-
-def _load_encoder(model: str | None, text_only: bool) -> ClacEmbedder | NumpyTextTower:
-    from modeling_clac.numpy_text_tower import NumpyTextTower
-
-    tower = NumpyTextTower.from_checkpoint(_checkpoint(model)) if text_only else None
-    return _load_embedder(model) if tower is None else tower
-
-
-def _query(embedder: Any, text: str | None, like: Path | None) -> Any:
-    """One unit vector `(D,)` for a text, a crystal, or halfway between both."""
-    parts = []
-    if like is not None:
-        parts.append(embedder.encode_crystals([like])[0])
-    if text is not None:
-        parts.append(embedder.encode_text([text])[0])
-    query = sum(parts)
-    return query / (query @ query) ** 0.5
+        note("no crystal passes the filters")
 
 
 @app.command("index")
@@ -196,22 +160,22 @@ def make_index(
     as_json: Json = False,
 ) -> None:
     """Embed crystals once, to search them with `clac search --index`."""
-    _check_policy(on_error, max_atoms)
-    _quiet(model)
+    check_policy(on_error, max_atoms)
+    prepare_imports(model)
     from modeling_clac.index import CrystalIndex, check_target
     from modeling_clac.structures_clac import MAX_ATOMS
     from modeling_clac.tables import crystal_table
 
     check_target(output)
-    embedder = _load_embedder(model)
+    embedder = load_embedder(model)
     embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
     table, skipped = crystal_table(sources, limit, on_error)
     if not table.num_rows:
-        raise CommandError(_nothing_left(skipped))
-    index = CrystalIndex.build(embedder, table, on_error=on_error, model_name=_model_name(model))
+        raise CommandError(nothing_left(skipped))
+    index = CrystalIndex.build(embedder, table, on_error=on_error, model_name=model_name(model))
     index.save(output)
     skipped += [reason for _, reason in index.skipped]
-    _report_output(as_json, output, len(index), index.embeds.shape[1], model, index.model_fingerprint, skipped)
+    report_output(as_json, output, len(index), index.embeds.shape[1], model, index.model_fingerprint, skipped)
 
 
 @app.command()
@@ -224,7 +188,7 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Write the unit vectors of crystals to a parquet file."""
-    _check_policy(on_error, max_atoms)
+    check_policy(on_error, max_atoms)
     # Guards a CIF that shell completion put behind -o.
     if output.suffix.lower() != ".parquet":
         raise CommandError(f"{output}: the output is a parquet file; give it a name that ends in .parquet")
@@ -232,15 +196,15 @@ def embed(
         raise CommandError(f"{output}: its parent directory does not exist; create it first")
     if output.is_dir():
         raise CommandError(f"{output}: is a directory; give the name of a file")
-    _quiet(model)
+    prepare_imports(model)
     from modeling_clac.index import model_fingerprint
     from modeling_clac.structures_clac import MAX_ATOMS
     from modeling_clac.tables import crystal_files, read_crystals, write_embeddings
 
     paths = crystal_files(files)
     names = [str(path) for path in paths]
-    fingerprint = model_fingerprint(_checkpoint(model))
-    embedder = _load_embedder(model)
+    fingerprint = model_fingerprint(checkpoint_name(model))
+    embedder = load_embedder(model)
     embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
     crystals, skipped = read_crystals(paths, names, limit, on_error)
     places = list(crystals)
@@ -252,10 +216,10 @@ def embed(
         skipped.append((places[row], reason))
     reasons = [reason for _, reason in sorted(skipped)]
     if not crystals:
-        raise CommandError(_nothing_left(reasons))
-    metadata = {"clac_model": _model_name(model), "clac_model_fingerprint": fingerprint}
+        raise CommandError(nothing_left(reasons))
+    metadata = {"clac_model": model_name(model), "clac_model_fingerprint": fingerprint}
     write_embeddings(output, [names[place] for place in crystals], list(crystals.values()), embeds, metadata)
-    _report_output(as_json, output, len(crystals), embeds.shape[1], model, fingerprint, reasons)
+    report_output(as_json, output, len(crystals), embeds.shape[1], model, fingerprint, reasons)
 
 
 @app.command()
@@ -276,10 +240,10 @@ def classify(
         raise CommandError(f"--labels {labels!r}: a label is given twice; name each once")
     if "{}" not in template:
         raise CommandError(f"--template {template!r}: no {{}} in it to put the label in")
-    _quiet(model)
+    prepare_imports(model)
     from modeling_clac.printing import print_rows
 
-    embedder = _load_embedder(model)
+    embedder = load_embedder(model)
     crystal = embedder.encode_crystals([file])
     texts = embedder.encode_text([template.replace("{}", name) for name in names])
     cosines = embedder.similarity(crystal, texts)[0].tolist()
@@ -289,7 +253,7 @@ def classify(
     results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
     if as_json:
         units = {"probability": "softmax over the labels", "cosine": "cosine"}
-        _print_json(file=str(file), model=_model_name(model), labels=results, units=units)
+        print_json(file=str(file), model=model_name(model), labels=results, units=units)
     else:
         rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
         print_rows(("label", "probability", "cosine"), rows)
@@ -304,17 +268,17 @@ def ner(
     """Find named entities in a text with a model fine-tuned for them."""
     if not text.strip():
         raise CommandError("the text is empty; write a phrase or a sentence")
-    _quiet(model)
-    checkpoint = _checkpoint(model, finetuned=True)
+    prepare_imports(model)
+    checkpoint = checkpoint_name(model, finetuned=True)
     from modeling_clac.cli_finetuned import find_entities, print_entities
 
     found = find_entities(text, checkpoint)
     if as_json:
-        _print_json(model=_model_name(model), **found)
+        print_json(model=model_name(model), **found)
     elif found["entities"]:
         print_entities(found)
     else:
-        _note("no entity found")
+        note("no entity found")
 
 
 @app.command()
@@ -326,17 +290,17 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict a property or the class of crystals with a model fine-tuned for it."""
-    _check_policy(on_error, max_atoms)
-    _quiet(model)
-    checkpoint = _checkpoint(model, finetuned=True)
+    check_policy(on_error, max_atoms)
+    prepare_imports(model)
+    checkpoint = checkpoint_name(model, finetuned=True)
     from modeling_clac.cli_finetuned import predict_files, print_predictions
 
     document, skipped = predict_files(files, checkpoint, on_error, max_atoms)
     if not document["predictions"]:
-        raise CommandError(_nothing_left(skipped))
-    _note_skipped(skipped)
+        raise CommandError(nothing_left(skipped))
+    note_skipped(skipped)
     if as_json:
-        _print_json(model=_model_name(model), **document)
+        print_json(model=model_name(model), **document)
     else:
         print_predictions(document)
 
@@ -351,14 +315,14 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Publish a checkpoint on the Hugging Face Hub."""
-    _quiet(None, online=True)
+    prepare_imports(None, online=True)
     from modeling_clac.publish import plan_upload, publish
 
     upload = plan_upload(directory, repo_id, "model", private=not public)
     address = None if dry_run else publish(upload, update=update)
     if as_json:
         plan = {"repo_id": repo_id, "private": upload.private, "files": upload.files, "size": upload.size}
-        _print_json(**plan, address=address, units={"files": "bytes", "size": "bytes"})
+        print_json(**plan, address=address, units={"files": "bytes", "size": "bytes"})
         return
     for name, size in upload.files.items():
         print(f"{size:>14,}  {name}")
@@ -374,19 +338,19 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Describe a checkpoint and the bundled data set."""
-    _quiet(model)
+    prepare_imports(model)
     from modeling_clac.index import BUNDLED_INDEX, checkpoint_weights, model_fingerprint
     from modeling_clac.printing import print_description
     from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_counts
 
-    checkpoint = _checkpoint(model)
-    embedder = _load_embedder(model)
+    checkpoint = checkpoint_name(model)
+    embedder = load_embedder(model)
     config = embedder.model.config
     graph, text = config.graph_config, config.text_config
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in embedder.model.named_children()}
     counts = bundled_counts()
     described = {
-        "model": _model_name(model),
+        "model": model_name(model),
         "model_fingerprint": model_fingerprint(checkpoint),
         "weights_size": checkpoint_weights(checkpoint).stat().st_size,
         "num_parameters": sum(p.numel() for p in embedder.model.parameters()),
@@ -414,7 +378,7 @@ def info(
     }
     units = {"weights_size": "bytes", "graph_tower.cutoff": "Å"}
     if as_json:
-        _print_json(**described, units=units)
+        print_json(**described, units=units)
     else:
         print_description(described, units)
 
@@ -431,138 +395,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:
-        message = _message(error)
+        message = error_message(error)
         if message is None:
             raise
-        _note(f"error: {' '.join(message.split())}")
+        note(f"error: {' '.join(message.split())}")
         code = 2
     raise SystemExit(code or 0)
-
-
-def _message(error: Exception) -> str | None:
-    """The line for an error of the user's, `None` for a bug."""
-    if hasattr(error, "format_message"):  # a usage error; typer has no public name for all of them
-        context = getattr(error, "ctx", None)
-        return f"{error.format_message().rstrip('.')}; see `{context.command_path if context else 'clac'} --help`"
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-    package = sys.modules.get("modeling_clac")
-    ours = (CommandError,) if package is None else (CommandError, package.ClacInputError)
-    return str(error) if isinstance(error, ours) else None
-
-
-def _quiet(model: str | None, online: bool = False) -> None:
-    """Before the first import of the package: late imports, no reports, and no network for what is on disk."""
-    import warnings
-
-    os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if not online and (model is None or Path(model).is_dir()):
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-
-
-def _checkpoint(model: str | None, finetuned: bool = False) -> str:
-    """A checkpoint directory with both towers or a fine-tuned one, as far as config.json tells, or a Hub id."""
-    from modeling_clac.paths import DEFAULT_MODEL
-
-    directory = Path(model or DEFAULT_MODEL)
-    if not directory.exists() and model is None:
-        raise CommandError("this installation has no bundled checkpoint; name one with --model")
-    if not directory.exists():
-        if str(model).count("/") != 1 or str(model).startswith((".", "/", "~")) or str(model).endswith("/"):
-            raise CommandError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
-        return str(model)
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        kind, made = config.get("model_type"), config.get("architectures") or []
-    except OSError:
-        raise CommandError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
-    except (ValueError, AttributeError):
-        raise CommandError(f"{directory}: its config.json is damaged; save or download the checkpoint again") from None
-    if kind != "clac":
-        raise CommandError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
-    if not finetuned and any(name.startswith("ClacFor") for name in made):
-        raise CommandError(
-            f"{directory}: fine-tuned, so it has one tower only; use it with `clac ner` or `clac predict`"
-        )
-    return str(directory)
-
-
-def _load_embedder(model: str | None) -> ClacEmbedder:
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    from modeling_clac import ClacEmbedder, ClacInputError
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    checkpoint = _checkpoint(model)
-    try:
-        return ClacEmbedder.from_pretrained(checkpoint)
-    except ClacInputError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        # Libraries explain at length; the first sentence says it.
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise CommandError(
-            f"{checkpoint}: the checkpoint cannot be loaded ({reason}); save or fetch it again"
-        ) from None
-
-
-def _model_name(model: str | None) -> str:
-    from modeling_clac.paths import DEFAULT_MODEL
-
-    directory = Path(model or DEFAULT_MODEL)
-    return directory.resolve().name if directory.is_dir() else str(model)
-
-
-def _check_policy(on_error: str, max_atoms: int | None) -> None:
-    if on_error not in ("raise", "skip"):
-        raise CommandError(f"--on-error {on_error}: choose raise or skip")
-    if max_atoms is not None and max_atoms < 1:
-        raise CommandError(f"--max-atoms {max_atoms}: must be at least 1")
-
-
-def _nothing_left(skipped: Sequence[str]) -> str:
-    return f"no usable structure, {len(skipped)} skipped; {skipped[0] if skipped else 'the input is empty'}"
-
-
-def _report_output(
-    as_json: bool, output: Path, count: int, dim: int, model: str | None, fingerprint: str, skipped: Sequence[str]
-) -> None:
-    _note_skipped(skipped)
-    if as_json:
-        written = {"output": str(output), "num_crystals": count, "dim": dim}
-        _print_json(**written, model=_model_name(model), model_fingerprint=fingerprint, skipped=skipped, units={})
-    else:
-        print(f"{output}: {count:,} {'crystal' if count == 1 else 'crystals'}, {dim} dimensions")
-
-
-def _note_skipped(skipped: Sequence[str]) -> None:
-    if skipped:
-        _note(f"skipped {len(skipped)}:")
-        for reason in skipped:
-            print(f"  {reason}", file=sys.stderr)
-
-
-def _note(line: str) -> None:
-    print(f"clac: {line}", file=sys.stderr)
-
-
-def _print_json(**document: Any) -> None:
-    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
-
-
-def _plain(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: they become null."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

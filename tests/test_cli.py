@@ -16,6 +16,7 @@ import pytest
 from transformers.utils import logging
 
 import clac_cli
+import clac_cli_support
 from modeling_clac import ClacEmbedder, index, paths, tables
 from modeling_clac.index import CrystalIndex, model_fingerprint
 
@@ -157,7 +158,7 @@ def test_interrupted(clac: Run, salt: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupt(model: str | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(clac_cli, "_quiet", interrupt)
+    monkeypatch.setattr(clac_cli, "prepare_imports", interrupt)
     result = clac("classify", salt, "--labels", "a,b")
     assert result.code == 130
     assert "Traceback" not in result.err
@@ -167,7 +168,7 @@ def test_a_bug_keeps_its_traceback(salt: Path, monkeypatch: pytest.MonkeyPatch):
     def bug(model: str | None) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(clac_cli, "_quiet", bug)
+    monkeypatch.setattr(clac_cli, "prepare_imports", bug)
     with pytest.raises(AssertionError, match="a bug"):
         clac_cli.main(["classify", str(salt), "--labels", "a,b"])
 
@@ -459,4 +460,4 @@ def test_info(clac: Run, small_checkpoint: Path):
 
 
 def test_json_has_no_nan():
-    assert clac_cli._plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
+    assert clac_cli_support._plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
