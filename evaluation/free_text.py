@@ -24,9 +24,9 @@ from evaluation.ranking import mean_interval
 from evaluation.reporting import write_json
 from evaluation.retrieval import describe_model, read_split
 from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.narrator_applications import NONMETALS, POLAR
 from modeling_clac.narrator_queries import prototype_of
 from modeling_clac.narrator_record import read_record
+from modeling_clac.narrator_rules import NONMETALS, POLAR
 from modeling_clac.paths import ASSETS, DEFAULT_MODEL
 from modeling_clac.structures_clac import ClacInputError
 from train.arguments import run_script

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .narrator import Draw, seed_text
-from .narrator_applications import (
+from .narrator_applications import matching_rules
+from .narrator_phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
+from .narrator_record import FAMILIES, Known, read_record
+from .narrator_rules import (
     CENTROSYMMETRIC,
     CHALCOGENS,
     HALOGENS,
@@ -24,10 +27,7 @@ from .narrator_applications import (
     RULES,
     TRANSITION,
     Rule,
-    matching_rules,
 )
-from .narrator_phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
-from .narrator_record import FAMILIES, Known, read_record
 
 __all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "in_system", "narrate_query", "prototype_of"]
 

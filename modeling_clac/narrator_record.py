@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from . import narrator_phrases as words
-from .narrator_applications import NONMETALS
 from .narrator_phrases import ELEMENT_NAMES, capitalize, join_words, with_article
+from .narrator_rules import NONMETALS
 
 NUMERIC_COLUMNS = (
     "nsites",

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling_clac.narrator_applications import RULES
 from modeling_clac.narrator_phrases import ELEMENT_NAMES
 from modeling_clac.narrator_queries import CONDITIONS, TRAITS, failing, narrate_query, prototype_of
 from modeling_clac.narrator_record import read_record
+from modeling_clac.narrator_rules import RULES
 
 SYMBOLS = {name: symbol for symbol, name in ELEMENT_NAMES.items()}
 USES = [area for rule in RULES for area in rule.areas]
