@@ -49,6 +49,16 @@ def records() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def bundle() -> list[dict[str, Any]]:
+    """All bundled crystals with their properties, without their CIFs."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(CRYSTALS.glob("*.parquet")):
+        names = set(pq.read_schema(path).names) - {"cif"}
+        found += pq.read_table(path, columns=sorted(names)).to_pylist()
+    return found
+
+
+@pytest.fixture(scope="session")
 def cifs(records: list[dict[str, Any]]) -> list[str]:
     """32 real CIFs of up to 40 atoms."""
     return [record["cif"] for record in records if record["nsites"] <= 40][:32]
