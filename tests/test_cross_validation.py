@@ -69,7 +69,8 @@ def test_folds(bert_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     scores = [fold["encoder"]["accuracy"] for fold in result["folds"]]
     assert result["mean"]["encoder"]["accuracy"] == pytest.approx(statistics.fmean(scores)) and min(scores) > 0.8
     for fold, part in zip(result["folds"], fold_rows([row["label"] for row in rows], 4, 0), strict=True):
-        train, test = ([rows[row] for row in part[split]] for split in ("train", "test"))
+        train = [rows[row] for split in ("train", "validation") for row in part[split]]
+        test = [rows[row] for row in part["test"]]
         bag = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
         bag.fit([row["text"] for row in train], [row["label"] for row in train])
         right = bag.predict([row["text"] for row in test]) == np.array([row["label"] for row in test])

@@ -6,6 +6,7 @@ Fine-tunes a text tower for classes of texts, such as abstracts of papers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -98,16 +99,26 @@ def class_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def bag_of_words_scores(data: ClassifiedTexts) -> dict[str, dict[str, float]]:
-    """Scores on validation and test of TF-IDF (1-2 grams) with logistic regression (C = 10), trained on train."""
-    texts, labels = zip(*data.splits["train"], strict=True)
+def bag_of_words_scores(
+    data: ClassifiedTexts, learnt: Sequence[str] = ("train",), scored: Sequence[str] = ("validation", "test")
+) -> dict[str, dict[str, float]]:
+    """
+    Scores of TF-IDF (1-2 grams) with logistic regression (C = 10).
+
+    Args:
+        learnt: splits that it is trained on, together. scored: splits that it is scored on.
+
+    Raises:
+        ClacInputError: there are no words to learn from.
+    """
+    texts, labels = zip(*(row for split in learnt for row in data.splits[split]), strict=True)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
     try:
         model.fit(texts, labels)
     except ValueError as error:
-        raise ClacInputError(f"train: {error}; give texts with words in them") from None
+        raise ClacInputError(f"{' and '.join(learnt)}: {error}; give texts with words in them") from None
     found = {}
-    for split in ("validation", "test"):
+    for split in scored:
         texts, labels = zip(*data.splits[split], strict=True)
         found[split] = class_scores(np.array(labels), model.predict(texts))
     return found
