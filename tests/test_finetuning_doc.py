@@ -194,3 +194,16 @@ def test_own_corpus_to_report_and_back(
     assert (tmp_path / "report" / "entities.svg").exists()
     tag_words = importlib.import_module("modeling_clac.tagging").tag_words
     assert len(tag_words(tmp_path / "run" / "seed-0", ["films of TiO2"])) == 1
+
+
+def test_table_of_folds_is_that_of_the_committed_results() -> None:
+    for file in sorted((ROOT / "evaluation" / "results" / "pac-battery-masked-folds").glob("*.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        cells = {
+            who: f"{result['mean'][who]['accuracy']:.3f} ± {result['std'][who]['accuracy']:.3f}"
+            for who in result["mean"]
+        }
+        ahead = result["difference"]["accuracy"]
+        told = f"{ahead['mean']:+.3f} (standard error {ahead['standard_error']:.3f})".replace("-", "−")
+        assert f"| {result['encoder']} | {cells['encoder']} | {told} |" in TEXT
+        assert f"| {result['baseline']} | {cells['baseline']} | |" in TEXT
