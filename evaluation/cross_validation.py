@@ -1,6 +1,6 @@
 """
 Cross-validation of fine-tuned classes of texts: where a test split of a hundred texts cannot tell encoders apart, all
-texts of train and validation are held out in turn. The test split is not read.
+texts of train and validation are held out in turn. The test split is not scored.
 
     python -m evaluation.cross_validation train/recipes/pac-battery-masked.yaml --seeds 0 --output_dir runs/masked-folds
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,8 +28,13 @@ from modeling_clac.structures_clac import ClacInputError
 from train import finetune_pac
 from train.arguments import run_script
 from train.finetune_arguments import recipe_of
-from train.finetune_data import load_splits
-from train.finetune_pac import BASELINE, PacArguments, bag_of_words_scores, read_classified_texts
+from train.finetune_pac import (
+    BASELINE,
+    ClassifiedTexts,
+    PacArguments,
+    bag_of_words_scores,
+    read_classified_texts,
+)
 from train.provenance import provenance
 
 RESULT = "folds.json"
@@ -50,7 +55,7 @@ class CrossValidationArguments(PacArguments):
             raise ClacInputError("push_to_hub: the models of folds are no results; publish one of train.finetune_pac")
 
 
-def fold_rows(labels: Sequence[Any], folds: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+def fold_rows(labels: Sequence[int], folds: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
     """
     Rows of the splits of each fold: `test`, in which every row is once; `validation`, the part held out next; `train`,
     all others. Classes have the same shares in all parts.
@@ -61,7 +66,7 @@ def fold_rows(labels: Sequence[Any], folds: int, seed: int) -> Iterator[dict[str
     counts = {label: labels.count(label) for label in set(labels)}
     rare, number = min(counts.items(), key=lambda item: item[1])
     if number < folds:
-        raise ClacInputError(f"label {rare!r} has {number} texts, too few for folds={folds}")
+        raise ClacInputError(f"label {rare} has {number} texts, too few for folds={folds}")
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     parts = [held for _, held in splitter.split(np.zeros(len(labels)), np.asarray(labels))]
     for place, test in enumerate(parts):
@@ -70,11 +75,13 @@ def fold_rows(labels: Sequence[Any], folds: int, seed: int) -> Iterator[dict[str
         yield {"train": train, "validation": validation, "test": test}
 
 
-def _write_fold(texts: Dataset, rows: dict[str, np.ndarray], directory: Path) -> None:
+def _write_fold(fold: ClassifiedTexts, text_column: str, directory: Path) -> None:
     if not directory.exists():
         with replaced_directory(directory) as new:
-            for split, chosen in rows.items():
-                texts.select(chosen).to_parquet(str(new / f"{split}.parquet"))
+            for split, rows in fold.splits.items():
+                texts, labels = zip(*rows, strict=True)
+                columns = {text_column: texts, "label": [fold.classes[label] for label in labels]}
+                Dataset.from_dict(columns).to_parquet(str(new / f"{split}.parquet"))
 
 
 def run(arguments: CrossValidationArguments) -> dict[str, Any]:
@@ -89,24 +96,25 @@ def run(arguments: CrossValidationArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: bad arguments or data, as in `train.finetune_pac`, or a class with too few texts.
     """
-    splits = load_splits(arguments.dataset, (arguments.text_column, "label"))
-    texts = concatenate_datasets([splits["train"], splits["validation"]])
+    data = read_classified_texts(arguments.dataset, arguments.text_column, arguments.limit)
+    texts = data.splits["train"] + data.splits["validation"]
     output, found = Path(arguments.output_dir), []
     result: dict[str, Any] = {}
-    for place, rows in enumerate(fold_rows(list(texts["label"]), arguments.folds, arguments.fold_seed)):
+    for place, parts in enumerate(fold_rows([label for _, label in texts], arguments.folds, arguments.fold_seed)):
+        fold = ClassifiedTexts(data.classes, {split: [texts[row] for row in rows] for split, rows in parts.items()})
         directory = output / f"fold-{place}"
-        _write_fold(texts, rows, directory / "data")
+        _write_fold(fold, arguments.text_column, directory / "data")
         own = replace(
             arguments,
             dataset=str(directory / "data"),
             output_dir=str(directory / "run"),
+            limit=0,
             resume=arguments.resume and any((directory / "run").glob("seed-*")),
         )
-        fold = finetune_pac.run(own)
-        data = read_classified_texts(own.dataset, own.text_column)
+        encoder = finetune_pac.run(own)["mean"]["test"]
         # It has no epoch to choose, so nothing has to be kept from it for that.
-        baseline = bag_of_words_scores(data, ("train", "validation"), ("test",))["test"]
-        found.append({"texts": len(rows["test"]), "encoder": fold["mean"]["test"], "baseline": baseline})
+        baseline = bag_of_words_scores(fold, ("train", "validation"), ("test",))["test"]
+        found.append({"texts": len(fold.splits["test"]), "encoder": encoder, "baseline": baseline})
         result = _result(arguments, found)
         write_json(result, output / RESULT)
     _say(result)

@@ -42,8 +42,8 @@ def test_every_row_is_held_out_once(more: list[int], folds: int, seed: int) -> N
 
 
 def test_a_class_that_is_too_rare() -> None:
-    with pytest.raises(ClacInputError, match="label 'b' has 2 texts, too few for folds=3"):
-        next(fold_rows(["a"] * 9 + ["b"] * 2, 3, 0))
+    with pytest.raises(ClacInputError, match="label 1 has 2 texts, too few for folds=3"):
+        next(fold_rows([0] * 9 + [1] * 2, 3, 0))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,25 @@ def test_folds(bert_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         cross_validation.run(arguments)
     arguments.resume = True
     assert cross_validation.run(arguments)["folds"] == result["folds"]
+
+
+def test_a_missing_label_is_one_line(bert_directory: Path, tmp_path: Path) -> None:
+    rows = class_rows(12, 1)
+    rows[3]["label"] = None
+    arguments = CrossValidationArguments(
+        str(tmp_path / "folds"), str(class_set(tmp_path, validation=rows)), str(bert_directory)
+    )
+    with pytest.raises(ClacInputError, match="validation, row 4: label None is out of range"):
+        cross_validation.run(arguments)
+    assert not (tmp_path / "folds").exists()
+
+
+def test_limit(bert_directory: Path, tmp_path: Path) -> None:
+    data, output = class_set(tmp_path), tmp_path / "folds"
+    arguments = CrossValidationArguments(
+        str(output), str(data), str(bert_directory), seeds=[0], num_epochs=1, folds=3, limit=6, **FAST
+    )
+    assert [fold["texts"] for fold in cross_validation.run(arguments)["folds"]] == [4, 4, 4]
 
 
 def test_the_recipes_of_classes_can_be_cross_validated() -> None:

@@ -26,9 +26,8 @@ from train.arguments import run_script
 from train.objective import ContrastiveObjective
 from train.pretrain import make_optimizer
 
-BASE = "float32"
 OPTIONS = (
-    BASE,
+    "float32",
     "bf16",
     "texts in one pass",
     "eager attention",
