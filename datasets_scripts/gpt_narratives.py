@@ -21,14 +21,14 @@ from typing import Any
 import pyarrow as pa
 from pymatgen.core import Composition, Element, Lattice, Structure
 
-from datasets_scripts.cards import CardText, write_card
-from datasets_scripts.check_text import text_problems
+from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of, unreadable
+from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.crystals import SCHEMA, describe
-from datasets_scripts.records import Records, Report, require_shards, shard_bounds, split_of, unreadable
-from datasets_scripts.shards import ShardWriter, build_shards, read_reports, write_report
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.llm.check_text import text_problems
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.provenance import git_commit
 
 REPOSITORY = "yjeong/GPT-Narratives-for-Materials"
 _REQUIRED = ("atoms", "gpt_text", "gpt_explanation")

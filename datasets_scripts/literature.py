@@ -23,15 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from datasets_scripts.cards import CardText, write_card
-from datasets_scripts.corpus import Corpus
-from datasets_scripts.matching import Catalogue, match_document
-from datasets_scripts.records import SPLITS, Records, Report, require_shards, split_of
-from datasets_scripts.shards import ShardWriter, build_shards, read_reports, shard_file, write_report
-from modeling_clac.paths import ASSETS
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.records import Records, Report, require_shards, split_of
+from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, shard_file, write_report
+from datasets_scripts.entity_linking.corpus import Corpus
+from datasets_scripts.entity_linking.matching import Catalogue, match_document
+from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import ASSETS
+from modeling_clac.utils.provenance import git_commit
 
 _PAIR_COLUMNS: dict[str, pa.DataType] = {
     "text": pa.string(),

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from modeling_clac.files import replaced_directory
-from modeling_clac.paths import ASSETS
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_directory
+from modeling_clac.utils.paths import ASSETS
 
 SOURCE = ASSETS / "mp-crystals"
 # Lattice constants of a P1 CIF; its fractional coordinates stay as they are under strain.

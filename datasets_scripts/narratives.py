@@ -19,16 +19,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_scripts.cards import CardText, write_card
-from datasets_scripts.check_text import text_problems
-from datasets_scripts.dialogue import STEPS, Dialogue, Outcome, prompt_hashes
-from datasets_scripts.records import Records, Report, require_shards, shard_bounds, split_of_record, usable_rows
-from datasets_scripts.shards import ShardWriter, build_shards, read_reports, write_report
-from modeling_clac.narrator import narrate
-from modeling_clac.paths import ASSETS
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of_record, usable_rows
+from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
+from datasets_scripts.llm.check_text import text_problems
+from datasets_scripts.llm.generation import STEPS, Dialogue, Outcome, prompt_hashes
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.narrator.narratives import narrate
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import ASSETS
+from modeling_clac.utils.provenance import git_commit
 
 BACKENDS = ("openai", "narrator")
 REJECTED = "rejected"
@@ -232,7 +232,7 @@ def build(arguments: NarrativeArguments) -> None:
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
     if arguments.batch_export or arguments.batch_import:
-        from datasets_scripts.dialogue import exchange_batch
+        from datasets_scripts.llm.generation import exchange_batch
 
         if exchange_batch(arguments, records, shards):
             return

@@ -26,16 +26,16 @@ from requests.adapters import HTTPAdapter
 from tqdm.auto import tqdm
 from urllib3.util import Retry
 
-from datasets_scripts.cards import CardText, write_card
+from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.records import Report, split_of
+from datasets_scripts.common.shards import ShardWriter, write_report
 from datasets_scripts.crystals import SCHEMA
-from datasets_scripts.mp_summary import add_summaries
-from datasets_scripts.optimade_entries import Duplicates, LeftOut, response_fields, to_record
-from datasets_scripts.records import Report, split_of
-from datasets_scripts.shards import ShardWriter, write_report
-from modeling_clac.files import replaced_file
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.databases.mp_summary import add_summaries
+from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, response_fields, to_record
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.provenance import git_commit
 
 _AGENT = "clac (https://pypi.org/project/clac)"
 _LONGEST_WAIT = 60.0  # s, between two attempts

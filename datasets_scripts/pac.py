@@ -17,9 +17,9 @@ from typing import Any
 
 from datasets import ClassLabel, Features, Value
 
-from datasets_scripts.cards import CardText
-from datasets_scripts.records import SPLITS, Report
-from datasets_scripts.text_sets import (
+from datasets_scripts.common.cards import CardText
+from datasets_scripts.common.records import Report
+from datasets_scripts.common.text_sets import (
     Rows,
     count_table,
     print_report,
@@ -28,8 +28,9 @@ from datasets_scripts.text_sets import (
     source_rows,
     write_set,
 )
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
+from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
 
 _EMPTY = "abstracts without text left out"
 _SHARED = "abstracts left out of {} because {} has them, too"

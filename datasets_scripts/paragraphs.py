@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from modeling_clac.files import replaced_file
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_file
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("doc_id", "doi", "title", "text", "date", "licence", "source")])
 _ATOM = {"atom": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}

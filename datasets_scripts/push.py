@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modeling_clac.paths import ASSETS
-from modeling_clac.publish import plan_upload, publish
-from train.arguments import run_script
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.hub import plan_upload, publish
+from modeling_clac.utils.paths import ASSETS
 
 
 @dataclass

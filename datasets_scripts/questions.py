@@ -17,16 +17,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets_scripts.cards import CardText, write_card
-from datasets_scripts.question_baselines import Baseline, baselines, baselines_table
-from datasets_scripts.question_drawing import KINDS, Question, draw_questions
-from datasets_scripts.question_facts import Facts, facts_of, found_space_group
-from datasets_scripts.records import Records, Report, require_shards, shard_bounds, usable_rows
-from datasets_scripts.shards import ShardWriter, build_shards, read_reports, write_report
-from modeling_clac.paths import ASSETS
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, usable_rows
+from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
+from datasets_scripts.multiple_choice.baselines import Baseline, baselines, baselines_table
+from datasets_scripts.multiple_choice.drawing import KINDS, Question, draw_questions
+from datasets_scripts.multiple_choice.facts import Facts, facts_of, found_space_group
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import ASSETS
+from modeling_clac.utils.provenance import git_commit
 
 SCHEMA = pa.schema(
     {

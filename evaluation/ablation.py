@@ -23,15 +23,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.ablation_report import METRICS, print_ablation, write_ablation
+from evaluation.reports.ablation import METRICS, print_ablation, write_ablation
 from evaluation.retrieval import evaluate_retrieval, sample_pool
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments, run_script
-from train.data import first_records
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.utils.arguments import parse_arguments, run_script
+from modeling_clac.utils.provenance import provenance
 from train.pretrain import train
-from train.provenance import provenance
-from train.recipe import PretrainArguments, recipe_of
+from train.pretraining.arguments import PretrainArguments, recipe_of
+from train.pretraining.pairs import first_records
 
 # What may differ between variants; all else has to be equal for a comparison, the number of steps above all.
 VARIED = frozenset({"terms", "loss", "prior_weight", "graph_encoder"})

@@ -22,20 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.model_selection import StratifiedKFold
 
-from evaluation.reporting import write_json
-from modeling_clac.files import replaced_directory
-from modeling_clac.structures_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_directory, write_json
+from modeling_clac.utils.provenance import provenance
 from train import finetune_pac
-from train.arguments import run_script
-from train.finetune_arguments import recipe_of
-from train.finetune_pac import (
-    BASELINE,
-    ClassifiedTexts,
-    PacArguments,
-    bag_of_words_scores,
-    read_classified_texts,
-)
-from train.provenance import provenance
+from train.finetune_pac import BASELINE, ClassifiedTexts, PacArguments, bag_of_words_scores, read_classified_texts
+from train.finetuning.arguments import recipe_of
 
 RESULT = "folds.json"
 

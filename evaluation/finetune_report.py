@@ -23,11 +23,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.figures import figure_bytes
-from evaluation.finetune_figures import FIGURES, TYPE_PREFIX, entity_types, with_deviation
-from evaluation.reporting import json_bytes, write_files
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
+from evaluation.reports.figures import figure_bytes
+from evaluation.reports.finetuning import FIGURES, TYPE_PREFIX, entity_types, with_deviation
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 SPLITS = ("validation", "test")
 # By task: name of the metric in the results, and in tables.

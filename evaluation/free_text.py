@@ -20,17 +20,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.ranking import mean_interval
-from evaluation.reporting import write_json
+from evaluation.metrics.intervals import mean_interval
 from evaluation.retrieval import describe_model, read_split
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.narrator_queries import prototype_of
-from modeling_clac.narrator_record import read_record
-from modeling_clac.narrator_rules import NONMETALS, POLAR
-from modeling_clac.paths import ASSETS, DEFAULT_MODEL
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import provenance
+from modeling_clac.concepts.applications import NONMETALS, POLAR
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.narrator.record import read_record
+from modeling_clac.narrator.search_phrases import prototype_of
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import write_json
+from modeling_clac.utils.paths import ASSETS, DEFAULT_MODEL
+from modeling_clac.utils.provenance import provenance
 
 K = 10
 

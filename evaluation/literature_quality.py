@@ -26,14 +26,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from datasets_scripts.corpus import Corpus
-from datasets_scripts.formulas import flatten_markup, read_formula
-from datasets_scripts.mentions import read_paragraph
-from datasets_scripts.records import Report
-from evaluation.reporting import json_bytes, write_files
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import git_commit
+from datasets_scripts.common.records import Report
+from datasets_scripts.entity_linking.corpus import Corpus
+from datasets_scripts.entity_linking.formulas import flatten_markup, read_formula
+from datasets_scripts.entity_linking.mentions import read_paragraph
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import json_bytes, write_files
+from modeling_clac.utils.provenance import git_commit
 
 RESULTS = Path("evaluation/results/literature")
 JUDGEMENTS = RESULTS / "judgements.jsonl"

@@ -17,9 +17,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.index import bundled_index
-from train.arguments import run_script
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.search.index import bundled_index
+from modeling_clac.utils.arguments import run_script
 
 QUERY = "lithium oxide solid electrolyte for batteries"
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"

@@ -22,15 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers.utils import cached_file
 
-from evaluation.ranking import bootstrap_intervals, retrieval_ranks, retrieval_scores
-from evaluation.reporting import print_retrieval, write_retrieval
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.index import model_fingerprint
-from modeling_clac.narrator import narrate
-from modeling_clac.paths import ASSETS, DEFAULT_MODEL
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.provenance import provenance
+from evaluation.metrics.intervals import bootstrap_intervals
+from evaluation.reports.retrieval import print_retrieval, write_retrieval
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.narrator.narratives import narrate
+from modeling_clac.search.index import model_fingerprint
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import ASSETS, DEFAULT_MODEL
+from modeling_clac.utils.provenance import provenance
+from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
 TOP = (1, 3, 10)
 CURVE = tuple(range(1, 21))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .configuration_clac import ClacConfig, ClacGraphConfig
-    from .embedder import ClacEmbedder
+    from .errors_clac import ClacInputError, InvalidStructureError
     from .feature_extraction_clac import ClacFeatureExtractor
     from .heads_clac import (
         ClacForGraphClassification,
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
         ClacForTokenClassification,
         require_tower,
     )
-    from .index import CrystalIndex
+    from .inference.embedder import ClacEmbedder
     from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput
-    from .narrator import narrate
-    from .paths import DEFAULT_MODEL
+    from .narrator.narratives import narrate
     from .processing_clac import ClacProcessor
-    from .structures_clac import ClacInputError, InvalidStructureError
+    from .search.index import CrystalIndex
+    from .utils.paths import DEFAULT_MODEL
 
 __version__ = "0.1.0"
 
 _MODULES = {
-    "DEFAULT_MODEL": "paths",
+    "DEFAULT_MODEL": "utils.paths",
     "ClacConfig": "configuration_clac",
-    "ClacEmbedder": "embedder",
+    "ClacEmbedder": "inference.embedder",
     "ClacFeatureExtractor": "feature_extraction_clac",
     "ClacForGraphClassification": "heads_clac",
     "ClacForGraphRegression": "heads_clac",
@@ -42,13 +42,13 @@ _MODULES = {
     "ClacForTokenClassification": "heads_clac",
     "ClacGraphConfig": "configuration_clac",
     "ClacGraphModel": "modeling_clac",
-    "ClacInputError": "structures_clac",
+    "ClacInputError": "errors_clac",
     "ClacModel": "modeling_clac",
     "ClacOutput": "modeling_clac",
     "ClacProcessor": "processing_clac",
-    "CrystalIndex": "index",
-    "InvalidStructureError": "structures_clac",
-    "narrate": "narrator",
+    "CrystalIndex": "search.index",
+    "InvalidStructureError": "errors_clac",
+    "narrate": "narrator.narratives",
     "require_tower": "heads_clac",
 }
 

@@ -87,8 +87,8 @@ class ClacConfig(PreTrainedConfig):
         projection_dim (`int`): size of the shared space.
         projection_dropout (`float`): dropout inside the projection heads.
         text_pooling (`str`): `"cls"` (the paper) or `"mean"` (sentence-transformer towers).
-        token_values (`bool`): give the text tower the numbers and formulas that the tokens spell, see `TokenValues` and
-            `text_composition`. The paper's towers do without.
+        token_values (`bool`): give the text tower the numbers and formulas that the tokens spell, see
+            `QuantityEmbedding` and `text_composition`. The paper's towers do without.
         shared_composition (`bool`): add one learnt map of the composition, the same for crystals and for formulas in
             texts, to the embeddings of both, see `SharedComposition`. Needs `token_values`.
         shared_stoichiometry (`bool`): likewise one that tells apart how much there is of each element, see

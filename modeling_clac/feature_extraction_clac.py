@@ -10,15 +10,8 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
-from .structures_clac import (
-    MAX_ATOMS,
-    MIN_DISTANCE,
-    Crystal,
-    InvalidStructureError,
-    neighbor_pairs,
-    parse_structure,
-    structure_name,
-)
+from .errors_clac import InvalidStructureError
+from .structures_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, neighbor_pairs, parse_structure, structure_name
 
 # Two neighbours whose distances differ by less are one shell. CIFs round coordinates to 3-6 decimals, so distances that
 # symmetry makes equal differ by up to about this much.

@@ -21,9 +21,9 @@ from transformers.utils import cached_file, can_return_tuple
 
 from .configuration_clac import ClacConfig
 from .crf_clac import LinearChainCrf
+from .errors_clac import ClacInputError
 from .graph_encoders_clac import use_clac_init
 from .modeling_clac import ClacGraphModel, ClacModel, ClacPreTrainedModel, pool_tokens, without_pooler
-from .structures_clac import ClacInputError
 
 TOWERS = ("text", "graph")
 # By how much the Viterbi tag exceeds the others where another one has the larger marginal.

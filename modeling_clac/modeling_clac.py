@@ -17,12 +17,12 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import ModelOutput, can_return_tuple
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
+from .descriptors_clac import CompositionReadout, GeometryReadout, graph_composition
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms
 from .loss_clac import info_nce_loss
-from .readout_clac import CompositionReadout, GeometryReadout, graph_composition
-from .shared_facts_clac import ClacProjection, SharedComposition, SharedDensity, SharedFact, SharedStoichiometry
-from .token_embedding_clac import TokenValues, text_composition, text_density
-from .token_values_clac import ELEMENTS
+from .projection_clac import ClacProjection, SharedComposition, SharedDensity, SharedFact, SharedStoichiometry
+from .quantities_clac import ELEMENTS
+from .quantity_embedding_clac import QuantityEmbedding, text_composition, text_density
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
@@ -168,7 +168,7 @@ class ClacModel(ClacPreTrainedModel):
         self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         self.crystal_projection = ClacProjection(self.graph_model.output_size, dim, dropout)
-        self.text_values = TokenValues(text_config.hidden_size) if config.token_values else None
+        self.text_values = QuantityEmbedding(text_config.hidden_size) if config.token_values else None
         self.text_composition = CompositionReadout(len(ELEMENTS), dim // 2) if config.token_values else None
         self.text_output_size: int = text_config.hidden_size
         if self.text_composition is not None:

@@ -7,47 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Regex, Tokenizer, normalizers
-from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
+from transformers import BatchFeature, ProcessorMixin
 
-from .structures_clac import ClacInputError
-from .token_values_clac import ELEMENTS, token_values
-
-
-def _formula_boundary() -> str:
-    """
-    Matches the empty place between two parts of a formula (`Li|Fe|P|O4`), so never inside words, units (GPa) or space
-    groups: an element symbol, number or bracket stands before it, and the word goes on as a formula to its end.
-    """
-    symbol = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
-    before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *ELEMENTS)])
-    ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the one common abbreviation spelt like a compound
-    return rf"(?:{before}){ultraviolet}(?={symbol}(?![a-z])(?:{symbol}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
-
-
-def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
-    """
-    A fast tokenizer that splits formulas into elements: `LiFePO4` reads as `Li Fe P O4`. Word pieces alone cut it as
-    `life ##po ##4`, in which no element can be found. The rule is saved inside `tokenizer.json`, so it holds wherever
-    the tokenizer is loaded; for that the result is of the generic class, since the model-specific ones
-    (`BertTokenizer`) rebuild their normaliser on loading. Vocabulary and special tokens stay as they are.
-    """
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    rule = normalizers.Replace(Regex(_formula_boundary()), " ")
-    if backend.normalizer is None:
-        backend.normalizer = rule
-    elif " " not in backend.normalizer.normalize_str("LiFePO4"):
-        backend.normalizer = normalizers.Sequence([rule, backend.normalizer])
-    # Padding and truncation belong to the call; a tokenizer file may carry old settings of them.
-    backend.no_padding()
-    backend.no_truncation()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        model_max_length=tokenizer.model_max_length,
-        model_input_names=tokenizer.model_input_names,
-        **tokenizer.special_tokens_map,
-    )
-
+from .errors_clac import ClacInputError
+from .quantities_clac import read_quantities
 
 # What the tokens stand for, as `(B, L)` tensors beside the tokenizer's own.
 TOKEN_VALUES = ("token_kinds", "token_values")
@@ -66,14 +29,14 @@ class ClacProcessor(ProcessorMixin):
     def tokenize(self, texts: list[str], **kwargs: Any) -> dict[str, list[Any]]:
         """
         Unpadded token lists of each text: the tokenizer's, `token_kinds` and `token_values` (see
-        [`token_values_clac.token_values`]).
+        [`quantities_clac.token_values`]).
 
         Args:
             kwargs: for the tokenizer.
         """
         encoded = dict(self.tokenizer(texts, return_offsets_mapping=True, **kwargs))
         offsets = encoded.pop("offset_mapping")
-        read = [token_values(text, places) for text, places in zip(texts, offsets, strict=True)]
+        read = [read_quantities(text, places) for text, places in zip(texts, offsets, strict=True)]
         for row, name in enumerate(TOKEN_VALUES):
             encoded[name] = [values[row].tolist() for values in read]
         return encoded
@@ -144,4 +107,4 @@ class ClacProcessor(ProcessorMixin):
         return self.feature_extractor.to_pyg(inputs)
 
 
-__all__ = ["ClacProcessor", "read_formulas"]
+__all__ = ["ClacProcessor"]

@@ -14,6 +14,8 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from .errors_clac import InvalidStructureError
+
 MAX_ATOMS = 10_000
 # Real bonds are longer than 0.7 Å (H-H); anything below this is a duplicated or misplaced atom.
 MIN_DISTANCE = 0.3
@@ -23,14 +25,6 @@ _PERIODIC = np.ones(3, dtype=np.int64)
 _ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
 # One unified atomic mass unit per Å³ (CODATA 2018).
 _GRAMS_PER_CM3 = 1.66053906660
-
-
-class ClacInputError(ValueError):
-    """An input that its user can mend: the message is one line that says what, where, and what to do."""
-
-
-class InvalidStructureError(ClacInputError):
-    """A structure that cannot become a graph."""
 
 
 @dataclass(frozen=True)
@@ -386,4 +380,4 @@ def _shortest_distance(crystal: Crystal, radius: float) -> float:
     return float(distances.min()) if len(distances) else float("inf")
 
 
-__all__ = ["ClacInputError", "Crystal", "InvalidStructureError", "neighbor_pairs", "parse_structure", "structure_name"]
+__all__ = ["Crystal", "neighbor_pairs", "parse_structure", "structure_name"]

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
-from modeling_clac.processing_clac import read_formulas
+from modeling_clac.tokenization_clac import read_formulas
 
 # A stream that is left early lets its threads end before the interpreter does; here it lives on.
 datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.1

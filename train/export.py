@@ -17,16 +17,16 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 import modeling_clac
-from evaluation.reporting import retrieval_markdown
+from evaluation.reports.retrieval import retrieval_markdown
 from modeling_clac import ClacModel
 from modeling_clac.configuration_clac import SHARED_FACTS
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.files import replaced_directory
-from modeling_clac.index import CrystalIndex
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import BUNDLED_CRYSTALS, bundled_crystals
-from train.arguments import run_script
-from train.checkpoints import training_record
+from modeling_clac.data.bundled import BUNDLED_CRYSTALS, bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.search.index import CrystalIndex
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_directory
+from train.pretraining.checkpoints import training_record
 
 PACKAGE = Path(modeling_clac.__file__).parent
 

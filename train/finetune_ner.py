@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from modeling_clac import ClacForTokenClassification
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-from train.finetune import Task, best_of
-from train.finetune_arguments import TextArguments
-from train.finetune_runs import finetune
-from train.finetune_text import IGNORED, load_text_model, load_tokenizer, pad_rows
-from train.tagged_text import TaggedText, entity_scores, read_tagged_text, scored_types
-from train.word_windows import Rows, window_rows
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
+from train.finetuning.arguments import TextArguments
+from train.finetuning.runs import finetune
+from train.finetuning.tagged_text import TaggedText, entity_scores, read_tagged_text, scored_types
+from train.finetuning.text import IGNORED, load_text_model, load_tokenizer, pad_rows
+from train.finetuning.trainer import Task, best_of
+from train.finetuning.window_rows import Rows, window_rows
 
 
 @dataclass

@@ -18,14 +18,15 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 
 from modeling_clac import ClacForSequenceClassification
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.word_windows import with_special_tokens
-from train.arguments import run_script
-from train.finetune import Task, best_of
-from train.finetune_arguments import TextArguments
-from train.finetune_data import SPLITS, label_names, load_splits
-from train.finetune_runs import finetune
-from train.finetune_text import load_text_model, load_tokenizer, pad_rows
+from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.word_windows import with_special_tokens
+from modeling_clac.utils.arguments import run_script
+from train.finetuning.arguments import TextArguments
+from train.finetuning.labelled_data import label_names, load_splits
+from train.finetuning.runs import finetune
+from train.finetuning.text import load_text_model, load_tokenizer, pad_rows
+from train.finetuning.trainer import Task, best_of
 
 BASELINE = "TF-IDF + logistic regression"
 

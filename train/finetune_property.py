@@ -17,14 +17,14 @@ import torch
 from sklearn.ensemble import RandomForestRegressor
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor, require_tower
-from modeling_clac.paths import ASSETS
-from modeling_clac.structures_clac import ClacInputError, InvalidStructureError
-from modeling_clac.tables import BUNDLED_CRYSTALS
-from train.arguments import run_script
-from train.finetune import Task
-from train.finetune_arguments import FinetuneArguments
-from train.finetune_data import SPLITS, load_splits
-from train.finetune_runs import finetune
+from modeling_clac.data.bundled import BUNDLED_CRYSTALS, SPLITS
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import ASSETS
+from train.finetuning.arguments import FinetuneArguments
+from train.finetuning.labelled_data import load_splits
+from train.finetuning.runs import finetune
+from train.finetuning.trainer import Task
 
 
 @dataclass

@@ -21,21 +21,22 @@ from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 from transformers.utils import logging as transformers_logging
 
-from evaluation.ranking import retrieval_ranks, retrieval_scores
 from modeling_clac import ClacModel, ClacProcessor
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.files import recover, replaced_file
-from modeling_clac.narrator import narrate
-from modeling_clac.structures_clac import ClacInputError, Crystal
-from train.arguments import run_script
-from train.batches import Collator, PairBatches, StreamedBatches
-from train.checkpoints import load_state, save_model, save_state, training_record
-from train.data import first_records, given_text, parse_crystals
-from train.objective import ContrastiveObjective, backward_in_chunks
-from train.provenance import provenance
-from train.recipe import PretrainArguments, recipe_of
-from train.stopping import StopRequest
-from train.towers import build_model
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.narrator.narratives import narrate
+from modeling_clac.structures_clac import Crystal
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import recover, replaced_file
+from modeling_clac.utils.provenance import provenance
+from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
+from train.pretraining.arguments import PretrainArguments, recipe_of
+from train.pretraining.batches import Collator, PairBatches, StreamedBatches
+from train.pretraining.checkpoints import load_state, save_model, save_state, training_record
+from train.pretraining.initial_model import build_model
+from train.pretraining.objective import ContrastiveObjective, backward_in_chunks
+from train.pretraining.pairs import first_records, given_text, parse_crystals
+from train.pretraining.stopping import StopRequest
 
 # Rate of the gains of shared facts, in learning rates.
 GAIN_RATE = 10.0

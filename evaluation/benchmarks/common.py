@@ -14,8 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import bundled_crystals
+from modeling_clac.data.bundled import bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
 
 
 def require_positive(arguments: Any, *names: str) -> None:

@@ -18,11 +18,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.paths import DEFAULT_MODEL
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import bundled_crystals
-from train.arguments import run_script
+from modeling_clac.data.bundled import bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.paths import DEFAULT_MODEL
 
 STAGES = ("parse", "edges", "collate", "forward")
 

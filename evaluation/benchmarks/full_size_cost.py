@@ -27,15 +27,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from modeling_clac.paths import DEFAULT_MODEL
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import parse_arguments, run_script
-from train.batches import Collator, PairBatches
-from train.data import first_records, parse_crystals
-from train.objective import ContrastiveObjective, backward_in_chunks
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import parse_arguments, run_script
+from modeling_clac.utils.paths import DEFAULT_MODEL
 from train.pretrain import choose_precision, make_optimizer
-from train.recipe import PretrainArguments
-from train.towers import build_model
+from train.pretraining.arguments import PretrainArguments
+from train.pretraining.batches import Collator, PairBatches
+from train.pretraining.initial_model import build_model
+from train.pretraining.objective import ContrastiveObjective, backward_in_chunks
+from train.pretraining.pairs import first_records, parse_crystals
 
 # allenai/scibert_scivocab_uncased, a BERT-base with its own vocabulary (Beltagy et al. 2019, arXiv 1903.10676).
 SCIBERT_VOCABULARY = 31_090

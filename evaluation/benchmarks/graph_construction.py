@@ -19,9 +19,10 @@ from rich.console import Console
 
 from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive, write_figures
 from modeling_clac import ClacFeatureExtractor
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE
-from modeling_clac.structures_clac import ClacInputError, Crystal
-from train.arguments import run_script
+from modeling_clac.structures_clac import Crystal
+from modeling_clac.utils.arguments import run_script
 
 # Distances of the oracle and of ours differ by the rounding of float32.
 _ROUNDING = 1e-4

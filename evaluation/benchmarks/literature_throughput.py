@@ -20,14 +20,14 @@ from pymatgen.core import Composition
 from rich.console import Console
 from rich.table import Table
 
-from datasets_scripts.corpus import Corpus, Paragraph
-from datasets_scripts.matching import Catalogue, match_document
-from datasets_scripts.records import Report
+from datasets_scripts.common.records import Report
+from datasets_scripts.entity_linking.corpus import Corpus, Paragraph
+from datasets_scripts.entity_linking.matching import Catalogue, match_document
 from evaluation.benchmarks.common import require_positive, write_figures
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import bundled_crystals
-from modeling_clac.token_values_clac import ELEMENTS
-from train.arguments import run_script
+from modeling_clac.data.bundled import bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.quantities_clac import ELEMENTS
+from modeling_clac.utils.arguments import run_script
 
 
 @dataclass

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.benchmarks.common import write_figures
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import bundled_crystals
-from train.arguments import run_script
+from modeling_clac.data.bundled import bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
 
 # Peak memory of a process and of those that it has waited for; Linux gives it in kB.
 _CHILD = """

@@ -6,23 +6,19 @@ PaiNN forward and backward against PaiNN written message by message, with the sa
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive, write_figures
+from evaluation.benchmarks.painn_reference import painn_reference
 from modeling_clac import ClacFeatureExtractor, ClacGraphConfig
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.graph_encoders_clac import PaiNN
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
-
-# Beside the tests, which use it as the oracle.
-REFERENCE = Path(__file__).parents[2] / "tests" / "painn_reference.py"
+from modeling_clac.utils.arguments import run_script
 
 
 @dataclass
@@ -36,21 +32,6 @@ class PainnArguments:
     repeats: int = field(default=5, metadata={"help": "Alternating runs of both; the best counts."})
     seed: int = field(default=0, metadata={"help": "Seed of the draw and of the weights."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
-
-
-def load_reference() -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    """
-    `painn_reference` from the tests, which are no package.
-
-    Raises:
-        ClacInputError: the tests are not there.
-    """
-    spec = importlib.util.spec_from_file_location("painn_reference", REFERENCE)
-    if spec is None or spec.loader is None or not REFERENCE.exists():
-        raise ClacInputError(f"{REFERENCE}: not there; run this from a checkout")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.painn_reference
 
 
 def step(encoder: PaiNN, forward: Callable[[], torch.Tensor]) -> list[torch.Tensor]:
@@ -74,11 +55,11 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
     inputs = ClacFeatureExtractor.from_graph_config(config)(draw_crystals(arguments.crystals, arguments.seed))
     arrays = inputs["atomic_numbers"], inputs["edge_index"], inputs["edge_vector"]
     torch.manual_seed(arguments.seed)
-    encoder, reference = PaiNN(config), load_reference()
+    encoder = PaiNN(config)
     # In float64: at sites of high symmetry the float32 gradient of |v| is the direction of a rounding error.
     exact, exact_arrays = deepcopy(encoder).double(), (*arrays[:2], arrays[2].double())
     ours = step(exact, lambda: exact(*exact_arrays))
-    theirs = step(exact, lambda: reference(exact, *exact_arrays)[0])
+    theirs = step(exact, lambda: painn_reference(exact, *exact_arrays)[0])
     difference = max(
         float((one - two).norm() / two.norm().clamp(min=1e-12)) for one, two in zip(ours, theirs, strict=True)
     )
@@ -86,7 +67,7 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
         raise ClacInputError(f"the two differ by {difference:.1e} of an output or gradient: nothing to compare")
     ways = {
         "CLaC": lambda: step(encoder, lambda: encoder(*arrays)),
-        "message by message": lambda: step(encoder, lambda: reference(encoder, *arrays)[0]),
+        "message by message": lambda: step(encoder, lambda: painn_reference(encoder, *arrays)[0]),
     }
     for way in ways.values():
         way()

@@ -22,11 +22,11 @@ from torch import nn
 
 from evaluation.benchmarks.common import require_positive, write_figures
 from modeling_clac import ClacModel
-from train.arguments import parse_arguments, run_script
-from train.objective import ContrastiveObjective
+from modeling_clac.utils.arguments import parse_arguments, run_script
 from train.pretrain import build_batches, make_accelerator, make_optimizer
-from train.recipe import PretrainArguments
-from train.towers import build_model
+from train.pretraining.arguments import PretrainArguments
+from train.pretraining.initial_model import build_model
+from train.pretraining.objective import ContrastiveObjective
 
 PARTS = ("data", "graph tower", "text tower", "losses and heads", "optimiser")
 # All terms between and within the modalities, so that both crystals and texts come with copies.

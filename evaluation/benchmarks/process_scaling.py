@@ -23,8 +23,8 @@ from rich.table import Table
 
 from evaluation.benchmarks.common import require_positive, write_figures
 from evaluation.benchmarks.pretraining_step import StepArguments, Stopwatch, one_step, prepare
-from modeling_clac.structures_clac import ClacInputError
-from train.arguments import run_script
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
 
 
 @dataclass

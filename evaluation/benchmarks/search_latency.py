@@ -20,12 +20,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from modeling_clac.embedder import ClacEmbedder
-from modeling_clac.filters import Filters
-from modeling_clac.index import bundled_index
-from modeling_clac.structures_clac import ClacInputError
-from modeling_clac.tables import bundled_crystals
-from train.arguments import run_script
+from modeling_clac.data.bundled import bundled_crystals
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.search.filters import Filters
+from modeling_clac.search.index import bundled_index
+from modeling_clac.utils.arguments import run_script
 
 QUERIES = (
     "a hard ceramic nitride for cutting tools",

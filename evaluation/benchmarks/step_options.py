@@ -20,11 +20,11 @@ from torch import nn
 
 from evaluation.benchmarks.common import require_positive, timed, write_figures
 from evaluation.benchmarks.pretraining_step import TERMS, StepArguments, recipe_and_parts
-from modeling_clac.structures_clac import ClacInputError
-from train import text_passes
-from train.arguments import run_script
-from train.objective import ContrastiveObjective
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import run_script
 from train.pretrain import make_optimizer
+from train.pretraining import length_buckets as text_passes
+from train.pretraining.objective import ContrastiveObjective
 
 OPTIONS = (
     "float32",

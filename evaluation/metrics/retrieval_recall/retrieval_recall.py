@@ -10,7 +10,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from .ranking import retrieval_ranks, retrieval_scores
+from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
 _DESCRIPTION = """
 Row i of the predictions (query embeddings) belongs to row i of the references (key embeddings). Every query ranks all

@@ -1,0 +1,148 @@
+"""Data set cards whose counts and columns come from the files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import yaml
+
+from datasets_scripts.common.records import Report
+from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.atomic_files import replaced_file
+
+_SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1e6), ("1M<n<10M", 1e7))
+
+# What the columns that all our data sets share mean, with units.
+COLUMNS = {
+    "material_id": "identifier of the crystal in its source",
+    "source": "where the crystal and its properties come from",
+    "cif": "the structure, a P1 CIF",
+    "formula": "reduced formula",
+    "chemsys": "element symbols joined by `-`",
+    "elements": "sorted element symbols",
+    "nsites": "atoms in the cell of `cif`",
+    "space_group_number": "number of the space group",
+    "space_group_symbol": "Hermann-Mauguin symbol of the space group",
+    "crystal_system": "crystal system",
+    "density": "g/cm³",
+    "volume": "Å³, of the cell in `cif`",
+    "formation_energy_per_atom": "eV/atom",
+    "energy_above_hull": "eV/atom",
+    "band_gap": "eV",
+    "bulk_modulus_vrh": "GPa, Voigt-Reuss-Hill average",
+    "shear_modulus_vrh": "GPa, Voigt-Reuss-Hill average",
+    "poisson_ratio": "dimensionless",
+    "elastic_anisotropy": "universal elastic anisotropy index, dimensionless",
+    "dielectric_electronic": "electronic part of the relative permittivity, dimensionless",
+    "dielectric_total": "relative permittivity, electronic and ionic, dimensionless",
+    "refractive_index": "dimensionless",
+    "piezoelectric_modulus": "C/m², largest over all directions",
+    "is_oxide": "contains oxygen and another element",
+    "split": "train, validation or test; no formula is in two",
+}
+
+
+@dataclass(frozen=True)
+class CardText:
+    """
+    What a card says that no file can tell.
+
+    Attributes:
+        title: name of the data set. summary: what it is, a paragraph. provenance: how it was made, with the command.
+        limits: what it is not fit for. licence: identifier of the Hub. citations: one line each.
+        columns: meanings of the columns of its own. tags: for the Hub. details: more of it, in markdown.
+    """
+
+    title: str
+    summary: str
+    provenance: str
+    limits: str
+    licence: str = "cc-by-4.0"
+    citations: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ("materials-science", "crystals")
+    details: str = ""
+
+
+def split_files(directory: Path) -> dict[str, list[Path]]:
+    """The parquet files of every split that has any, the usual splits first."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(directory.glob("*.parquet")):
+        found.setdefault(file.name.split("-")[0].removesuffix(".parquet"), []).append(file)
+    order = [*[name for name in SPLITS if name in found], *sorted(set(found) - set(SPLITS))]
+    return {name: found[name] for name in order}
+
+
+def make_card(directory: Path, text: CardText, report: Report | None = None) -> str:
+    """
+    The card of the data set in a directory.
+
+    Raises:
+        ClacInputError: it holds no parquet files, they differ in their columns, or a column has no meaning given.
+    """
+    splits = split_files(directory)
+    if not splits:
+        raise ClacInputError(f"{directory}: no parquet files to describe")
+    meanings = {**COLUMNS, **text.columns}
+    # What was rejected is no part of the data set proper, and may have columns of its own.
+    counts, schema = {}, None
+    for name, files in splits.items():
+        counts[name] = sum(pq.ParquetFile(file).metadata.num_rows for file in files)
+        for file in files:
+            own = pq.ParquetFile(file).schema_arrow
+            if schema is not None and own.names != schema.names:
+                raise ClacInputError(f"{file}: its columns are not those of the other files; build the data set anew")
+            schema = own
+    assert schema is not None
+    unknown = [name for name in schema.names if name not in meanings]
+    if unknown:
+        raise ClacInputError(f"{directory}: nothing is known of the columns {', '.join(unknown)}; describe them")
+    total = sum(counts.values())
+    head = {
+        "pretty_name": text.title,
+        "license": text.licence,
+        "size_categories": [next((name for name, limit in _SIZES if total < limit), "n>10M")],
+        "tags": list(text.tags),
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": name, "path": _pattern(name, files)} for name, files in splits.items()],
+            }
+        ],
+    }
+    lines = ["---", yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(), "---", "", f"# {text.title}", ""]
+    lines += [text.summary.strip(), "", "| split | rows |", "|---|---:|"]
+    lines += [f"| `{name}` | {count:,} |" for name, count in counts.items()]
+    lines += ["", "## Columns", "", "| column | type | meaning, unit |", "|---|---|---|"]
+    lines += [f"| `{entry.name}` | {entry.type} | {meanings[entry.name]} |" for entry in schema]
+    if text.details:
+        lines += ["", text.details.strip()]
+    lines += ["", "## How it was made", "", text.provenance.strip(), ""]
+    if report is not None and report.counts:
+        lines += [
+            "| count | |",
+            "|---|---:|",
+            *(f"| {name} | {number:,} |" for name, number in report.counts.items()),
+            "",
+        ]
+    lines += ["## Limits", "", text.limits.strip(), ""]
+    if text.citations:
+        lines += ["## Cite", "", *(f"* {citation}" for citation in text.citations), ""]
+    return "\n".join(lines)
+
+
+def write_card(directory: Path, text: CardText, report: Report | None = None) -> None:
+    card = make_card(directory, text, report)
+    with replaced_file(directory / "README.md") as new:
+        new.write_text(card, encoding="utf-8")
+
+
+def _pattern(split: str, files: Sequence[Path]) -> str:
+    return files[0].name if len(files) == 1 else f"{split}-*.parquet"
+
+
+__all__ = ["COLUMNS", "CardText", "make_card", "split_files", "write_card"]

@@ -1,0 +1,105 @@
+"""Properties of the Materials Project, through its own client: more than its OPTIMADE server gives."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from datasets_scripts.common.records import Report
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.atomic_files import replaced_file
+
+# Our column -> property of the summary, and the key below it. Units are ours: eV, eV/atom, GPa, C/m².
+SUMMARY = {
+    "formation_energy_per_atom": ("formation_energy_per_atom",),
+    "energy_above_hull": ("energy_above_hull",),
+    "band_gap": ("band_gap",),
+    "bulk_modulus_vrh": ("bulk_modulus", "vrh"),
+    "shear_modulus_vrh": ("shear_modulus", "vrh"),
+    "poisson_ratio": ("homogeneous_poisson",),
+    "elastic_anisotropy": ("universal_anisotropy",),
+    "dielectric_electronic": ("e_electronic",),
+    "dielectric_total": ("e_total",),
+    "refractive_index": ("n",),
+    "piezoelectric_modulus": ("e_ij_max",),
+}
+_AT_ONCE = 200  # materials a request: their ids have to fit into an address
+
+
+def read_summary(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Columns of ours that a summary gives."""
+    found = {}
+    for column, path in SUMMARY.items():
+        value: Any = summary
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            found[column] = float(value)
+    return found
+
+
+def add_summaries(
+    records: list[dict[str, Any]], key: str | None, directory: Path, report: Report, endpoint: str | None = None
+) -> None:
+    """
+    Adds properties to the records whose ids are those of the project; what a summary gives counts.
+
+    Args:
+        records: rows, changed in place. key: of the user. directory: keeps the answers, so that a run that was cut asks
+            only for what is missing. endpoint: another server with the same interface; default `MP_API_ENDPOINT`, or
+            that of the project.
+
+    Raises:
+        ClacInputError: no key, the client is not installed, or the server refuses. What has arrived is kept.
+    """
+    if not key:
+        raise ClacInputError("--mp_properties: set MP_API_KEY to your key (https://materialsproject.org/api)")
+    try:
+        from mp_api.client import MPRester
+        from mp_api.client.core import MPRestError
+    except ImportError:
+        raise ClacInputError("--mp_properties needs the client of the project: pip install mp-api") from None
+    stored: dict[str, dict[str, float]] = {}
+    files = sorted(directory.glob("summary-*.json"))
+    for file in files:
+        stored |= json.loads(file.read_text(encoding="utf-8"))
+    asked = [record["material_id"] for record in records if record["material_id"].startswith("mp-")]
+    missing = [material for material in asked if material not in stored]
+    if missing:
+        try:
+            client = MPRester(
+                key,
+                endpoint=endpoint or os.environ.get("MP_API_ENDPOINT"),
+                use_document_model=False,
+                mute_progress_bars=True,
+            )
+            with client:
+                for start in tqdm(range(0, len(missing), _AT_ONCE), desc="summaries", disable=None):
+                    chunk = missing[start : start + _AT_ONCE]
+                    answers = client.materials.summary.search(
+                        material_ids=chunk, fields=["material_id", *sorted({path[0] for path in SUMMARY.values()})]
+                    )
+                    # Those without an answer, too: a withdrawn material is not asked for again.
+                    page: dict[str, dict[str, float]] = {material: {} for material in chunk}
+                    page |= {str(answer["material_id"]): read_summary(answer) for answer in answers}
+                    with replaced_file(directory / f"summary-{len(files):05d}.json") as new:
+                        new.write_text(json.dumps(page), encoding="utf-8")
+                    files.append(directory / f"summary-{len(files):05d}.json")
+                    stored |= page
+        except (MPRestError, ValueError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ClacInputError(f"the Materials Project refuses ({reason}); run again to go on") from None
+    for record in records:
+        properties = stored.get(record["material_id"])
+        if properties:
+            record.update(properties)
+            report.count("crystals with a summary of the Materials Project")
+
+
+__all__ = ["SUMMARY", "add_summaries", "read_summary"]

@@ -1,0 +1,159 @@
+"""Chemical formulas as papers write them: which words are compounds of a definite composition, and why not others."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+from modeling_clac.quantities_clac import ELEMENTS
+
+# Sorted (symbol, amount) with amounts of greatest common divisor one: Te2Mo, MoTe2 and Mo2Te4 are one composition.
+Composition = tuple[tuple[str, int], ...]
+
+_SYMBOLS = frozenset(ELEMENTS)
+_PART = re.compile(r"([A-Z][a-z]?)|([(\[])|([)\]])|(\d+(?:\.\d+)?)")
+# Typographic hyphens, too.
+_PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
+# `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` behind a letter or bracket.
+_MARKUP = re.compile(
+    r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"
+    r"|(?P<math>\$)(?=[A-Z(])"
+)
+_VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|z|(?<!D)y)(?![a-z])|\d[xyz]")
+# Molecules and ions of solutions and gases, which no crystal is meant by.
+_MOLECULES = frozenset(
+    (
+        "XeF2 H2O H2O2 CO CO2 NO NO2 N2O N2O4 NH3 NH4 N2H4 CH4 C2H2 C2H4 C2H6 C3H8 SO2 SO3 SO4 H2S HCl HF HBr HI HNO3 "
+        "H2SO4 H3PO4"
+    ).split()
+)
+# Capitals only and still compounds; the other words of this kind (BCS, SOC, HPC, NV) are abbreviations.
+_CAPITALS = frozenset("BN KF WN WC VN".split())
+_NONMETALS = frozenset("H C N O F P S Cl Se Br I B Si As Te He Ne Ar Kr Xe Rn At".split())
+# Written with two of each.
+_PEROXIDES = frozenset("Li Na K Rb Cs O".split())
+# Elements that replace each other: without amounts, two of one row are an alloy (AlGaAs), not a compound.
+_EXCHANGING = tuple(
+    frozenset(row.split())
+    for row in (
+        "Al Ga In",
+        "Zn Cd Hg",
+        "Si Ge Sn",
+        "V Cr Mn Fe Co Ni Cu",
+        "Ca Sr Ba",
+        "Ti Zr Hf",
+        "Nb Ta",
+        "Mo W",
+        "S Se Te",
+        "Cl Br I",
+        "N P As Sb",
+        "Cu Ag Au",
+        "Ni Pd Pt",
+        "Li Na K Rb Cs",
+    )
+)
+
+
+def flatten_markup(text: str) -> str:
+    """A text with the subscripts of its formulas as plain digits: Unicode, HTML, and the simple cases of LaTeX."""
+    if not text.isascii():
+        text = text.translate(_PLAIN)
+    if "$" in text or "<" in text or "_" in text:
+        text = _MARKUP.sub(lambda found: found["tex"] or found["html"] or "", text)
+    return text
+
+
+def amounts(word: str) -> dict[str, float] | None:
+    """Atoms of each element of a formula, `None` for a word that is none. Brackets may be nested."""
+    levels: list[dict[str, float]] = [{}]
+    last: dict[str, float] | None = None
+    end = 0
+    for part in _PART.finditer(word):
+        if part.start() != end:
+            return None
+        end = part.end()
+        symbol, opened, closed, amount = part.groups()
+        if symbol:
+            if symbol not in _SYMBOLS:
+                # `CO` was read as one symbol only if it is one; `Pnma` and `Mg`-like typos are no formulas.
+                return None
+            _add(levels[-1], last)
+            last = {symbol: 1.0}
+        elif opened:
+            _add(levels[-1], last)
+            last = None
+            levels.append({})
+        elif closed:
+            if len(levels) == 1:
+                return None
+            _add(levels[-1], last)
+            last = levels.pop()
+        else:
+            if last is None:
+                return None
+            _add(levels[-1], {name: number * float(amount) for name, number in last.items()})
+            last = None
+    if end != len(word) or len(levels) > 1:
+        return None
+    _add(levels[0], last)
+    return levels[0] or None
+
+
+def _add(total: dict[str, float], more: dict[str, float] | None) -> None:
+    for symbol, number in (more or {}).items():
+        total[symbol] = total.get(symbol, 0.0) + number
+
+
+@lru_cache(maxsize=1 << 18)
+def read_formula(word: str) -> tuple[Composition | None, str | None]:
+    """
+    What a word of a text is, subscripts flattened.
+
+    Returns:
+        The composition of a compound with whole amounts; or `None` and, for what looks like one and is left out, the
+        reason.
+    """
+    if _VARIABLE.search(word):
+        return None, "variable amounts" if re.search(r"\d|[A-Z][a-z]?[A-Z]", word) and _looks_chemical(word) else None
+    found = amounts(word)
+    # Nobody writes an amount of one: `SV1` is a name.
+    if found is None or len(found) == 1 or re.search(r"[A-Za-z)]1(?![\d.])", word):
+        return None, None
+    if word in _MOLECULES or found.keys() <= {"C", "H", "N", "O", "S", "F", "Cl"}:
+        return None, "molecule or ion" if any(letter.isdigit() for letter in word) else None
+    if any(number != int(number) or number == 0 for number in found.values()):
+        return None, "fractional amounts"
+    bare = not any(letter.isdigit() for letter in word)
+    if bare and word.isupper() and word not in _CAPITALS:
+        return None, None
+    if bare and any(len(row & found.keys()) > 1 for row in _EXCHANGING):
+        return None, "alloy without amounts"
+    if max(found.values()) > 200:
+        return None, None
+    numbers = {symbol: int(number) for symbol, number in found.items()}
+    if math.gcd(*numbers.values()) > 1 and not (set(numbers.values()) == {2} and numbers.keys() <= _PEROXIDES):
+        return None, "cluster or molecule"
+    return reduced(numbers), None
+
+
+def _looks_chemical(word: str) -> bool:
+    symbols = re.findall(r"[A-Z][a-z]?", re.sub(r"[xyzδ]", "", word))
+    return len(symbols) > 1 and all(symbol in _SYMBOLS for symbol in symbols)
+
+
+def reduced(numbers: dict[str, int]) -> Composition:
+    """Amounts divided by their greatest common divisor."""
+    divisor = math.gcd(*numbers.values())
+    return tuple(sorted((symbol, number // divisor) for symbol, number in numbers.items()))
+
+
+def composition_of(formula: str) -> Composition | None:
+    """The composition of a clean formula, such as a record's; elements and molecules are welcome."""
+    found = amounts(formula)
+    if found is None or any(number != int(number) or number < 1 for number in found.values()):
+        return None
+    return reduced({symbol: int(number) for symbol, number in found.items()})
+
+
+__all__ = ["Composition", "amounts", "composition_of", "flatten_markup", "read_formula", "reduced"]

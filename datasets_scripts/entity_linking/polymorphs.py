@@ -1,0 +1,197 @@
+"""Which polymorph of a composition a paragraph means, by its space group symbols and phase words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from datasets_scripts.entity_linking.mentions import Mention
+from datasets_scripts.entity_linking.polymorph_letters import groups_of_letter
+
+# Structure types by the space groups that have them (Inorganic Crystal Structure Database's names of types).
+_TYPES = {
+    "rutile": (136,),
+    "anatase": (141,),
+    "brookite": (61,),
+    "wurtzite": (186,),
+    "wurtzitic": (186,),
+    "zincblende": (216,),
+    "zinc-blende": (216,),
+    "zinc blende": (216,),
+    "sphalerite": (216,),
+    "rocksalt": (225,),
+    "rock-salt": (225,),
+    "rock salt": (225,),
+    "fluorite": (225,),
+    "spinel": (227,),
+    "corundum": (167,),
+    "pyrochlore": (227,),
+    "marcasite": (58,),
+    "pyrite": (205,),
+    "calcite": (167,),
+    "aragonite": (62,),
+    "quartz": (152, 154, 180, 181),
+    "half-heusler": (216,),
+    "delafossite": (166, 194),
+    "olivine": (62,),
+    "lepidocrocite": (59, 63),
+}
+# Stacking of layered compounds, in front of their formula.
+_STACKINGS = {
+    "2h": (194, 187),
+    "3r": (160, 166),
+    "1t": (164,),
+    "1t'": (11,),
+    "td": (31,),
+    "1h": (187,),
+    "3c": (216,),
+    "4h": (194, 186),
+    "6h": (186,),
+    "15r": (160,),
+}
+# Greek letters as they are written out.
+_WRITTEN = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ", "theta": "θ"}
+_LETTER = re.compile(r"(?<![A-Za-z])(?:([αβγδεκθλη]'?)|\\?(" + "|".join(_WRITTEN) + r")'?)\s?[-–−]\s?$")
+# Stands for a polymorph that is none of those known here.
+_UNKNOWN = frozenset({-1})
+_SYSTEMS = {
+    "triclinic": range(1, 3),
+    "monoclinic": range(3, 16),
+    "orthorhombic": range(16, 75),
+    "tetragonal": range(75, 143),
+    "trigonal": range(143, 168),
+    "rhombohedral": (146, 148, 155, 160, 161, 166, 167),
+    "hexagonal": range(168, 195),
+    "cubic": range(195, 231),
+}
+_WORDS: dict[str, frozenset[int]] = {word: frozenset(groups) for word, groups in (*_TYPES.items(), *_SYSTEMS.items())}
+_PHASE_WORD = re.compile(
+    r"\b(?:" + "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE
+)
+_IN_PHASE = re.compile(
+    r"^\s(?:in|with|of)\s(?:the|its|an?)\s("
+    + "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True))
+    + r")\s(?:phase|form|structure|polymorph|modification)",
+    re.IGNORECASE,
+)
+_STACKING = re.compile(r"(?<![A-Za-z0-9])([12346][HTR]'?|3C|15R|T[d])[-–\s]$")
+_SYMBOL = re.compile(r"(?<![A-Za-z0-9])[PIFCABR](?:[-−]?\d|_|[a-z/])+(?![A-Za-z])")
+# Words between a phase word and its material, at most, in characters.
+_NEAR = 40
+_BROKEN_BY = re.compile(r"[.;,]\s|\b(?:and|or|to|on|in|is|are|was|were|not|while|whereas|from|than|with)\b")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    One crystal of a composition.
+
+    Attributes:
+        row: in the catalogue. space_group: its number, 0 where not known. energy_above_hull: eV/atom, infinite where
+            not known. material_id: decides between equals. num_sites: atoms in the cell, 0 where not known.
+    """
+
+    row: int
+    space_group: int
+    energy_above_hull: float
+    material_id: str
+    num_sites: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    Attributes:
+        candidate: the crystal, `None` if the paragraph means a polymorph that is not among them.
+        how: `only one` of the composition, `stated` in words, `most stable` where nothing is said.
+    """
+
+    candidate: Candidate | None
+    how: str
+
+
+def choose(text: str, mentions: Sequence[Mention], candidates: Sequence[Candidate]) -> Choice:
+    """
+    The crystal that the mentions of one composition in a paragraph mean.
+
+    A name of a polymorph (rutile), or a stacking, structure type, crystal system or space group beside a mention
+    decides.
+    Without any of these the only candidate or the most stable one is taken, and the pair says so.
+    """
+    meant: frozenset[int] | None = None
+    for mention in mentions:
+        stated = _stated(text, mention)
+        # `silicon` is the common form unless more is said; `rutile` says it all.
+        meant = (stated or mention.space_groups) if len(mention.composition) == 1 else (mention.space_groups or stated)
+        if meant:
+            break
+    if meant:
+        fitting = [candidate for candidate in candidates if candidate.space_group in meant]
+        layers = [_layers(text, mention) for mention in mentions]
+        cells = {number * _formula_size(mentions[0]) for number in layers if number}
+        # 2H, 4H and 6H share a space group; the cell holds as many layers.
+        fitting = [candidate for candidate in fitting if not cells or candidate.num_sites in cells | {0}]
+        return Choice(_most_stable(fitting), "stated") if fitting else Choice(None, "another polymorph is meant")
+    return Choice(_most_stable(candidates), "only one" if len(candidates) == 1 else "most stable")
+
+
+def _most_stable(candidates: Sequence[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: (candidate.energy_above_hull, candidate.material_id))
+
+
+def _layers(text: str, mention: Mention) -> int:
+    """Layers in the cell of a hexagonal or trigonal stacking that stands before a mention; 0 if none does."""
+    stacking = _STACKING.search(text[max(0, mention.start - _NEAR) : mention.start])
+    return int(stacking[1][0]) if stacking and stacking[1][-1] in "HT" else 0
+
+
+def _formula_size(mention: Mention) -> int:
+    return round(sum(amount for _, amount in mention.composition))
+
+
+def _stated(text: str, mention: Mention) -> frozenset[int]:
+    """Space groups that the words around a mention allow, empty if they say nothing."""
+    before = text[max(0, mention.start - _NEAR) : mention.start]
+    behind = text[mention.end : mention.end + _NEAR]
+    stacking = _STACKING.search(before)
+    if stacking:
+        return frozenset(_STACKINGS[stacking[1].lower()]) if stacking[1].lower() in _STACKINGS else _UNKNOWN
+    letter = _LETTER.search(before)
+    if letter:
+        name = (letter[1] or _WRITTEN[letter[2]]).rstrip("'")
+        primed = letter.group().rstrip("-–− ").endswith("'")
+        groups = None if primed else groups_of_letter(mention.composition, name)
+        return _UNKNOWN if groups is None else groups
+    words = list(_PHASE_WORD.finditer(before))
+    if words and not _BROKEN_BY.search(before, words[-1].end()) and not _is_other_formula(before[words[-1].end() :]):
+        return _WORDS[words[-1].group().lower()]
+    phase = _IN_PHASE.match(behind)
+    if phase:
+        return _WORDS[phase[1].lower()]
+    word = _PHASE_WORD.search(behind)
+    if word and not _BROKEN_BY.search(behind[: word.start()]) and not _is_other_formula(behind[: word.start()]):
+        return _WORDS[word.group().lower()]
+    for symbol in _SYMBOL.findall(before + " " + behind):
+        number = _space_group(symbol.replace("−", "-").replace("_", ""))
+        if number:
+            return frozenset([number])
+    return frozenset()
+
+
+def _is_other_formula(between: str) -> bool:
+    """Whether another material stands between a word and the mention, to which the word may belong."""
+    return re.search(r"[A-Z][a-z]?\d|[A-Z][a-z]?[A-Z]", between) is not None
+
+
+@lru_cache(maxsize=1024)
+def _space_group(symbol: str) -> int:
+    import gemmi
+
+    # A letter alone, `C2` or `I4` are more often something else.
+    found = gemmi.find_spacegroup_by_name(symbol) if len(symbol) > 2 else None
+    return found.number if found is not None else 0
+
+
+__all__ = ["Candidate", "Choice", "choose"]

@@ -1,0 +1,172 @@
+"""Whether a text agrees with the property record that it was written from."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from modeling_clac.narrator.record import NUMERIC_COLUMNS
+from modeling_clac.quantities_clac import ELEMENTS, NUMBER, find_quantities
+
+CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
+# Unit as written -> (factor to the unit of the columns, columns that have it).
+_ENERGIES = ("formation_energy_per_atom", "energy_above_hull")
+_MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
+UNITS: dict[str, tuple[float, tuple[str, ...]]] = {
+    "eV/atom": (1.0, _ENERGIES),
+    "eV per atom": (1.0, _ENERGIES),
+    "meV/atom": (1e-3, _ENERGIES),
+    "meV per atom": (1e-3, _ENERGIES),
+    "eV": (1.0, ("band_gap", *_ENERGIES)),
+    "meV": (1e-3, ("band_gap", *_ENERGIES)),
+    "GPa": (1.0, _MODULI),
+    "MPa": (1e-3, _MODULI),
+    "g/cm³": (1.0, ("density",)),
+    "g/cm3": (1.0, ("density",)),
+    "g/cm^3": (1.0, ("density",)),
+    "g cm-3": (1.0, ("density",)),
+    "kg/m³": (1e-3, ("density",)),
+    "kg/m3": (1e-3, ("density",)),
+    "Å³/atom": (1.0, ("volume_per_atom",)),
+    "Å³": (1.0, ("volume", "volume_per_atom")),
+    "Å3": (1.0, ("volume", "volume_per_atom")),
+    "Å^3": (1.0, ("volume", "volume_per_atom")),
+    "C/m²": (1.0, ("piezoelectric_modulus",)),
+    "C/m2": (1.0, ("piezoelectric_modulus",)),
+    "C/m^2": (1.0, ("piezoelectric_modulus",)),
+}
+# The longest unit wins: "eV/atom" is not "eV".
+_UNIT = re.compile(
+    r"\s?(" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w³²^])"
+)
+_WORD = re.compile(r"[A-Z][\w/-]*")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+# Half a unit of the last digit, and some slack for halves that binary numbers round the other way.
+_HALF = 0.5 + 1e-6
+
+
+def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = True) -> list[str]:
+    """
+    What in a text is not in its record, or against it.
+
+    A number is right if some value of the record, rounded to the digits shown and in the unit that follows, equals it;
+    numbers of atoms and elements count as values. Formulas other than that of the record, and crystal systems and space
+    groups other than its own, are wrong.
+
+    Args:
+        record: property columns, see `modeling_clac.narrator.narratives`; unknown ones missing or null.
+        needs_formula: whether the formula has to be told.
+
+    Returns:
+        One short sentence for each problem, none for a text that passes.
+    """
+    text = text.translate(_SUBSCRIPTS)
+    if not text.strip():
+        return ["the text is empty"]
+    problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
+    values = _values(record)
+    for start, end, kind, value in find_quantities(text):
+        if kind < NUMBER or _is_inside_formula(text, start):
+            continue
+        unit = _UNIT.match(text, end)
+        factor, columns = UNITS[unit.group(1)] if unit else (1.0, tuple(values))
+        shown = text[start:end]
+        if not any(_equals(shown, value, actual / factor) for column in columns for actual in values.get(column, ())):
+            problems.append(f"the number {shown}{' ' + unit.group(1) if unit else ''} is not in the record")
+    return problems
+
+
+def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Column -> the numbers that a text may give for it."""
+    values: dict[str, tuple[float, ...]] = {}
+    for column in NUMERIC_COLUMNS:
+        value = record.get(column)
+        if value is not None and math.isfinite(float(value)):
+            values[column] = (float(value),)
+    if "volume" in values and values.get("nsites", (0.0,))[0] > 0:
+        values["volume_per_atom"] = (values["volume"][0] / values["nsites"][0],)
+    formula = record.get("formula")
+    if formula:
+        amounts = _amounts(str(formula))
+        values["composition"] = (float(len(amounts)), *amounts.values(), float(sum(amounts.values())))
+    return values
+
+
+@lru_cache(maxsize=4096)
+def _amounts(formula: str) -> dict[str, float]:
+    from pymatgen.core import Composition
+
+    try:
+        return {str(element): float(amount) for element, amount in Composition(formula).items()}
+    except ValueError:
+        return {}
+
+
+def _equals(shown: str, value: float, actual: float) -> bool:
+    """Whether `actual`, rounded to the digits of `shown`, is `value`; a missing minus sign counts as wrong."""
+    mantissa, _, exponent = shown.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return abs(value - actual) <= _HALF * 10.0**-decimals
+
+
+def _is_inside_formula(text: str, start: int) -> bool:
+    return start > 0 and text[start - 1].isalpha()
+
+
+def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> list[str]:
+    formula = record.get("formula")
+    if not formula:
+        return []
+    own = _fractions(_amounts(str(formula)))
+    told = False
+    current: dict[str, float] = {}
+    problems = []
+    for start, end, kind, value in [*find_quantities(text), (len(text), len(text), NUMBER, 0.0)]:
+        if kind < NUMBER:
+            symbol = ELEMENTS[kind - 1]
+            current[symbol] = current.get(symbol, 0.0) + value
+        # The fractions of a formula add up to one, which ends it.
+        if current and abs(sum(current.values()) - 1.0) < 1e-6:
+            same = current.keys() == own.keys() and all(abs(current[key] - own[key]) < 1e-4 for key in own)
+            told |= same
+            if not same and len(current) > 1:
+                problems.append(f"{''.join(current)} ({text[max(0, start - 12) : end].strip()}) is not its formula")
+            current = {}
+    if needed and not told and str(formula) not in text:
+        problems.insert(0, f"the formula {formula} is missing")
+    return problems
+
+
+def _fractions(amounts: Mapping[str, float]) -> dict[str, float]:
+    total = sum(amounts.values()) or 1.0
+    return {symbol: amount / total for symbol, amount in amounts.items()}
+
+
+def _symmetry_problems(text: str, record: Mapping[str, Any]) -> list[str]:
+    problems = []
+    system = str(record.get("crystal_system") or "").lower()
+    for word in CRYSTAL_SYSTEMS:
+        if system and word != system and re.search(rf"\b{word}\b", text, flags=re.IGNORECASE):
+            problems.append(f"it is {system}, not {word}")
+    symbol = str(record.get("space_group_symbol") or "")
+    if symbol:
+        plain = symbol.replace("_", "")
+        for found in _WORD.findall(text):
+            if found.replace("_", "") != plain and found.replace("_", "") in _space_groups():
+                problems.append(f"its space group is {symbol}, not {found}")
+    return problems
+
+
+@lru_cache(maxsize=1)
+def _space_groups() -> frozenset[str]:
+    """Short Hermann-Mauguin symbols (`P63/mmc`), without those that read like an element or a formula (`Cm`, `C2`)."""
+    import gemmi
+
+    names = {group.short_name().replace(" ", "") for group in gemmi.spacegroup_table()}
+    return frozenset(name for name in names if len(name) > 2)
+
+
+__all__ = ["CRYSTAL_SYSTEMS", "UNITS", "text_problems"]

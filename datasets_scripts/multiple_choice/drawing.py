@@ -1,0 +1,247 @@
+"""
+Draws multiple-choice questions that the words alone do not answer.
+
+Crystals are put together in blocks, as many as a question has options, no two of the same class. The questions of a
+block have the same options: what is true of each of its crystals. So every option is right in one question of its block
+and wrong in the others, and any rule that goes by the words alone is right in one question of the block, even if it
+compares the options with each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from datasets_scripts.multiple_choice.facts import CRYSTAL_SYSTEMS, Facts
+from modeling_clac.narrator.narratives import METASTABLE, Draw
+from modeling_clac.narrator.phrases import CLASS_WORDS
+
+EASY, HARD = "easy", "hard"
+T = TypeVar("T", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One kind of question.
+
+    Attributes:
+        text: the question; it says what the classes are. statement: an option, with a place for the class.
+        size: options of a question.
+        closed: all classes, where all are options of every question. Every crystal is asked about then, and some
+            classes are right more often than others.
+    """
+
+    text: str
+    statement: str
+    size: int
+    closed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question on one crystal: `options[answer]` is true, the others are not."""
+
+    kind: str
+    difficulty: str
+    options: list[str]
+    answer: int
+
+
+def _bounds(column: str, unit: str) -> str:
+    """`low (up to 3 g/cm³), moderate (up to 8 g/cm³) or high`, from the classes of a column above zero."""
+    classes = [(bound, word) for bound, word in CLASS_WORDS[column] if bound > 0]
+    words = [f"{word} (up to {bound:g} {unit})" for bound, word in classes[:-1]]
+    return f"{', '.join(words)} or {classes[-1][1]}"
+
+
+KINDS = {
+    "composition": Kind(
+        text="Which composition does the crystal have?",
+        statement="The crystal has the composition {}.",
+        size=4,
+    ),
+    "crystal_system": Kind(
+        text="Which crystal system does the crystal belong to?",
+        statement="The crystal is {}.",
+        size=len(CRYSTAL_SYSTEMS),
+        closed=CRYSTAL_SYSTEMS,
+    ),
+    "space_group": Kind(
+        text="Which space group does the crystal have?",
+        statement="The crystal has the space group {}.",
+        size=10,
+    ),
+    "oxide": Kind(
+        text="Is the crystal an oxide, with oxygen and another element in it?",
+        statement="The crystal is {}.",
+        size=2,
+    ),
+    "anion": Kind(
+        text="After which anion is the compound named?",
+        statement="The crystal is {}.",
+        size=4,
+    ),
+    "metal": Kind(
+        text="Is the crystal a metal, without a band gap, or an insulator, with one?",
+        statement="The crystal is {}.",
+        size=2,
+    ),
+    "band_gap": Kind(
+        text=f"What is the crystal by its band gap: {_bounds('band_gap', 'eV')}?",
+        statement="The crystal is {}.",
+        size=4,
+    ),
+    "stability": Kind(
+        text=f"Is the crystal stable (on the hull), metastable (up to {METASTABLE:g} eV/atom above it) or unstable?",
+        statement="The crystal is thermodynamically {}.",
+        size=3,
+    ),
+    "density": Kind(
+        text=f"How high is the density of the crystal: {_bounds('density', 'g/cm³')}?",
+        statement="The crystal has a {} density.",
+        size=3,
+    ),
+    "stiffness": Kind(
+        text=f"How stiff is the crystal by its bulk modulus: {_bounds('bulk_modulus_vrh', 'GPa')}?",
+        statement="The crystal is {}.",
+        size=3,
+    ),
+}
+_WITH_HARD = ("composition", "space_group")
+# Kind and difficulty of every question there is.
+LEVELS = [(kind, level) for kind in KINDS for level in (EASY, HARD) if level == EASY or kind in _WITH_HARD]
+
+
+def most_blocks(counts: Sequence[int], size: int) -> int:
+    """How many disjoint blocks of `size` different classes can be made, of classes with so many members each."""
+    low, high = 0, sum(counts) // size
+    while low < high:
+        middle = (low + high + 1) // 2
+        # No class can give more than one member to a block; where the rest suffices, dealing them out in turn works.
+        if sum(min(count, middle) for count in counts) >= size * middle:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def draw_blocks(members: Sequence[tuple[str, T]], size: int, draw: Draw) -> list[list[tuple[str, T]]]:
+    """
+    Disjoint blocks of `size` members with `size` different classes, as many as can be.
+
+    Args:
+        members: (class, member).
+    """
+    classes: dict[str, list[tuple[str, T]]] = defaultdict(list)
+    for member in members:
+        classes[member[0]].append(member)
+    number = most_blocks([len(own) for own in classes.values()], size)
+    names = sorted(classes)
+    draw.shuffle(names)
+    row: list[tuple[str, T]] = []
+    for name in names:
+        draw.shuffle(classes[name])
+        row += classes[name][:number]
+    # Members of one class are neighbours in the row, at most `number` of them: every `number`-th is of another class.
+    row = row[: size * number]
+    return [row[first::number] for first in range(number)]
+
+
+def draw_grouped_blocks(
+    groups: Mapping[str, Sequence[tuple[str, T]]], size: int, draw: Draw
+) -> Iterator[list[tuple[str, T]]]:
+    """Blocks within the groups, one after the other; a member of several groups is in one block at most."""
+    used: set[T] = set()
+    for members in groups.values():
+        for block in draw_blocks([(name, member) for name, member in members if member not in used], size, draw):
+            used.update(member for _, member in block)
+            yield block
+
+
+def one_element_apart(crystals: Mapping[int, Facts]) -> dict[str, list[tuple[str, int]]]:
+    """
+    Groups of crystals any two of which differ in one element: (that element, number of the crystal).
+
+    Groups with the same numbers of atoms (NaCl, KCl, LiCl) come first, then those that share elements only (NaCl, KCl,
+    CaCl2), large ones before small ones.
+    """
+    strict: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    loose: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for number, facts in crystals.items():
+        for element, amount in facts.amounts.items():
+            others = [(name, count) for name, count in sorted(facts.amounts.items()) if name != element]
+            if others:
+                counted = [f"{name}{count}" for name, count in others]
+                strict[" ".join([*counted, f"*{amount}"])].append((element, number))
+                loose[" ".join(name for name, _ in others)].append((element, number))
+    ordered = {}
+    for groups in (strict, loose):
+        for key in sorted(groups, key=lambda key: (-len(groups[key]), key)):
+            ordered[key] = groups[key]
+    return ordered
+
+
+def draw_questions(crystals: Sequence[Facts], seed: str) -> list[list[Question]]:
+    """
+    The questions on each of the crystals, with distractors from those of the same split.
+
+    Args:
+        seed: the same one gives the same questions.
+    """
+    questions: list[list[Question]] = [[] for _ in crystals]
+    for split in sorted({facts.split for facts in crystals}):
+        members = {number: facts for number, facts in enumerate(crystals) if facts.split == split}
+        for kind, level in LEVELS:
+            draw = Draw(f"{seed}|{split}|{kind}|{level}")
+            for number, options, right in _drawn(members, kind, level, draw):
+                order = list(options)
+                draw.shuffle(order)
+                statements = [KINDS[kind].statement.format(option) for option in order]
+                questions[number].append(Question(kind, level, statements, order.index(right)))
+    return questions
+
+
+def _drawn(
+    crystals: Mapping[int, Facts], kind: str, level: str, draw: Draw
+) -> Iterator[tuple[int, Sequence[str], str]]:
+    """(number of the crystal, classes to choose from, the right one)"""
+    truths = {number: facts.truths[kind] for number, facts in crystals.items() if kind in facts.truths}
+    if KINDS[kind].closed:
+        yield from ((number, KINDS[kind].closed, truth) for number, truth in truths.items())
+        return
+    size = KINDS[kind].size
+    if level == EASY:
+        blocks = draw_blocks([(truth, number) for number, truth in truths.items()], size, draw)
+    else:
+        groups = one_element_apart(crystals) if kind == "composition" else _of_one_system(crystals, truths)
+        blocks = list(draw_grouped_blocks(groups, size, draw))
+    for block in blocks:
+        options = [truths[number] for _, number in block]
+        yield from ((number, options, truths[number]) for _, number in block)
+
+
+def _of_one_system(crystals: Mapping[int, Facts], groups: Mapping[int, str]) -> dict[str, list[tuple[str, int]]]:
+    return {
+        system: [
+            (group, number) for number, group in groups.items() if crystals[number].truths["crystal_system"] == system
+        ]
+        for system in CRYSTAL_SYSTEMS
+    }
+
+
+__all__ = [
+    "EASY",
+    "HARD",
+    "KINDS",
+    "LEVELS",
+    "Kind",
+    "Question",
+    "draw_blocks",
+    "draw_grouped_blocks",
+    "draw_questions",
+    "most_blocks",
+    "one_element_apart",
+]

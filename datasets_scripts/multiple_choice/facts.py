@@ -1,0 +1,216 @@
+"""What is true of a crystal: its class for every kind of question, from its atoms and its record."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import gemmi
+import numpy as np
+from pymatgen.core import Composition
+from pymatgen.symmetry.groups import sg_symbol_from_int_number
+
+from datasets_scripts.common.records import split_of_record
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.narrator.narratives import METASTABLE, ON_HULL
+from modeling_clac.narrator.phrases import class_word, with_article
+from modeling_clac.narrator.record import read_record
+from modeling_clac.structures_clac import Crystal, parse_structure
+
+CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
+# What compounds of an element are called whose anion it is.
+ANIONS = {
+    "O": "oxide",
+    "F": "fluoride",
+    "Cl": "chloride",
+    "Br": "bromide",
+    "I": "iodide",
+    "S": "sulfide",
+    "Se": "selenide",
+    "Te": "telluride",
+    "N": "nitride",
+    "P": "phosphide",
+    "As": "arsenide",
+    "Sb": "antimonide",
+    "C": "carbide",
+    "Si": "silicide",
+    "Ge": "germanide",
+    "B": "boride",
+    "H": "hydride",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    What questions need to know of one crystal.
+
+    Attributes:
+        formula: reduced formula of its atoms. amounts: atoms of each element in it, by symbol.
+        truths: by kind, the class that is true; a kind that cannot be decided is missing.
+    """
+
+    material_id: str
+    formula: str
+    cif: str
+    split: str
+    amounts: Mapping[str, int]
+    truths: Mapping[str, str]
+
+
+def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, Crystal]:
+    """
+    Reads one row.
+
+    Args:
+        where: file and row, for messages.
+        record: with `material_id`, `formula` and `cif`; the columns of the properties may be missing or empty.
+        seed: of the split, where the record names none.
+
+    Returns:
+        the facts, and the structure they come from.
+
+    Raises:
+        ClacInputError: the structure cannot be read, or contradicts the record; or the record contradicts itself.
+    """
+    crystal = _structure(where, record.get("cif"))
+    amounts = _amounts(crystal)
+    formula = reduced_formula(tuple(amounts.items()))
+    stated = _stated_formula(record["formula"])
+    if stated != formula:
+        raise ClacInputError(f"{where}: formula {record['formula']}, but its atoms make {formula}; mend one of them")
+    known = read_record(record)
+    system, group = _symmetry(where, known.crystal_system, known.numbers.get("space_group_number"))
+    truths = {
+        "composition": formula,
+        "crystal_system": system,
+        "space_group": group,
+        "oxide": "an oxide" if "O" in amounts and len(amounts) > 1 else "no oxide",
+        "anion": _anion(amounts),
+        **_by_gap(known.numbers.get("band_gap")),
+        "stability": _stability(known.numbers.get("energy_above_hull")),
+        "density": class_word("density", crystal.density),
+        "stiffness": _word("bulk_modulus_vrh", known.numbers.get("bulk_modulus_vrh")),
+    }
+    facts = Facts(
+        material_id=record["material_id"],
+        formula=formula,
+        cif=record["cif"],
+        split=split_of_record({**record, "formula": formula}, seed),
+        amounts=amounts,
+        truths={kind: label for kind, label in truths.items() if label is not None},
+    )
+    return facts, crystal
+
+
+def _structure(where: str, cif: Any) -> Crystal:
+    # A text of one line would be taken for the name of a file.
+    if not isinstance(cif, str) or "\n" not in cif.strip():
+        raise ClacInputError(f"{where}: cif holds no CIF text; mend it, or go on with --on_error skip")
+    return parse_structure(cif, name=where)
+
+
+def _amounts(crystal: Crystal) -> dict[str, int]:
+    counts = Counter(crystal.atomic_numbers.tolist())
+    divisor = math.gcd(*counts.values())
+    return {gemmi.Element(number).name: counts[number] // divisor for number in sorted(counts)}
+
+
+@lru_cache(maxsize=1 << 16)
+def reduced_formula(amounts: tuple[tuple[str, int], ...]) -> str:
+    """The reduced formula of (symbol, number of atoms), in the order that pymatgen writes it."""
+    with warnings.catch_warnings():
+        # Of elements without an electronegativity, which come last.
+        warnings.simplefilter("ignore", UserWarning)
+        return Composition(dict(amounts)).reduced_formula
+
+
+@lru_cache(maxsize=1 << 16)
+def _stated_formula(text: str) -> str | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return Composition(text).reduced_formula
+        except ValueError:
+            return None
+
+
+def _anion(amounts: Mapping[str, int]) -> str | None:
+    """`an oxide`; none where several elements could be the anion, so that no wrong option is a matter of taste."""
+    anions = [symbol for symbol in amounts if symbol in ANIONS]
+    return with_article(ANIONS[anions[0]]) if len(anions) == 1 and len(amounts) > 1 else None
+
+
+def _symmetry(where: str, system: str | None, number: float | None) -> tuple[str | None, str | None]:
+    """Crystal system and symbol of the space group in its standard setting."""
+    if number is None:
+        if system is not None and system not in CRYSTAL_SYSTEMS:
+            raise ClacInputError(f"{where}: crystal_system {system} is none of {', '.join(CRYSTAL_SYSTEMS)}")
+        return system, None
+    if number != int(number) or not 1 <= number <= 230:
+        raise ClacInputError(f"{where}: space_group_number {number:g} is not a number from 1 to 230")
+    of_group = gemmi.find_spacegroup_by_number(int(number)).crystal_system_str()
+    if system not in (None, of_group):
+        raise ClacInputError(f"{where}: crystal_system {system}, but space group {int(number)} is {of_group}")
+    return of_group, _symbol(int(number))
+
+
+@lru_cache(maxsize=230)
+def _symbol(number: int) -> str:
+    """Short Hermann-Mauguin symbol of the standard setting: P2_1/c, where pymatgen writes P12_1/c1."""
+    symbol = sg_symbol_from_int_number(number)
+    if gemmi.find_spacegroup_by_number(number).crystal_system_str() != "monoclinic":
+        return symbol
+    return symbol[0] + symbol[1:].removeprefix("1").removesuffix("1")
+
+
+def _by_gap(gap: float | None) -> dict[str, str]:
+    if gap is None:
+        return {}
+    if gap <= 0:
+        return {"metal": "a metal"}
+    return {"metal": "an insulator", "band_gap": with_article(class_word("band_gap", gap))}
+
+
+def _stability(energy: float | None) -> str | None:
+    if energy is None:
+        return None
+    if energy <= ON_HULL:
+        return "stable"
+    return "metastable" if energy <= METASTABLE else "unstable"
+
+
+def _word(column: str, value: float | None) -> str | None:
+    return None if value is None else class_word(column, value)
+
+
+def found_space_group(crystal: Crystal, symprec: float) -> str | None:
+    """
+    Symbol of the space group that moyopy finds in a structure, `None` if it finds none.
+
+    Args:
+        symprec: tolerance of the positions, Å.
+
+    Raises:
+        ClacInputError: moyopy is not installed.
+    """
+    try:
+        import moyopy
+    except ImportError:
+        raise ClacInputError("--symprec needs its package: pip install moyopy") from None
+    fractional = crystal.positions @ np.linalg.inv(crystal.cell)
+    cell = moyopy.Cell(
+        basis=crystal.cell.tolist(), positions=fractional.tolist(), numbers=crystal.atomic_numbers.tolist()
+    )
+    try:
+        return _symbol(moyopy.MoyoDataset(cell, symprec=symprec).number)
+    except ValueError:
+        return None
+
+
+__all__ = ["ANIONS", "CRYSTAL_SYSTEMS", "Facts", "facts_of", "found_space_group", "reduced_formula"]

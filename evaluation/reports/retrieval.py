@@ -1,0 +1,85 @@
+"""Results on the terminal, as a markdown table, and as files that are whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.reports.figures import DIRECTION_LABELS, LABELS, figure_bytes, retrieval_figure
+from modeling_clac.utils.atomic_files import json_bytes, write_files
+
+COLUMNS = ("top_1", "top_3", "top_10", "mrr")
+_HEADER = ("query", "direction", "top-1", "top-3", "top-10", "MRR", "ceiling top-1", "chance top-1")
+
+
+def retrieval_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """One row of text for each kind of query and direction; scores with their 95 % intervals."""
+    for kind, directions in result["scores"].items():
+        for direction, label in DIRECTION_LABELS.items():
+            scores = directions[direction]
+            cells = [
+                f"{scores[name]:.3f} [{scores['intervals'][name][0]:.3f}, {scores['intervals'][name][1]:.3f}]"
+                for name in COLUMNS
+            ]
+            ends = (f"{scores['ceiling']['top_1']:.3f}", f"{scores['chance']['top_1']:.4f}")
+            yield (LABELS[kind], label, *cells, *ends)
+
+
+def caption(result: dict[str, Any]) -> str:
+    """What the numbers are of, in a few sentences."""
+    skipped = f" {len(result['skipped'])} unusable crystals were skipped." if result["skipped"] else ""
+    return (
+        f"{result['model']} (weights {result['fingerprint']}), split {result['split']}, "
+        f"pool of {result['pool']:,} crystals out of {result['split_size']:,}, seed {result['seed']}, "
+        f"commit {result['commit'] or 'unknown'}.{skipped} Intervals: 95 %, bootstrap over the queries. "
+        "Ceiling: what a perfect model scores when identical texts cannot be told apart. "
+        f"{result['same_formula_and_space_group']} crystals share formula and space group with another of the pool."
+    )
+
+
+def print_retrieval(result: dict[str, Any]) -> None:
+    """The scores on the terminal, with the interval of top-1 only so that they fit, and the caption below."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in ("query", "direction", "top-1", "95 %", "top-3", "top-10", "MRR", "ceiling"):
+        table.add_column(name, justify="left" if name in ("query", "direction") else "right", no_wrap=name != "query")
+    for kind, directions in result["scores"].items():
+        for place, (direction, label) in enumerate(DIRECTION_LABELS.items()):
+            scores = directions[direction]
+            low, high = scores["intervals"]["top_1"]
+            first, *others = (f"{scores[name]:.3f}" for name in COLUMNS)
+            ceiling = f"{scores['ceiling']['top_1']:.3f}"
+            table.add_row("" if place else LABELS[kind], label, first, f"{low:.3f}-{high:.3f}", *others, ceiling)
+    console = Console()
+    console.print(table)
+    console.print(caption(result), markup=False, highlight=False)
+
+
+def retrieval_markdown(result: dict[str, Any]) -> str:
+    """The table in markdown, with its caption and the command that made it."""
+    lines = ["| " + " | ".join(_HEADER) + " |", "|---|---|" + "---:|" * (len(_HEADER) - 2)]
+    lines += ["| " + " | ".join(row) + " |" for row in retrieval_rows(result)]
+    return "\n".join([*lines, "", caption(result), "", f"    {result['command']}", ""])
+
+
+def write_retrieval(result: dict[str, Any], path: Path) -> list[Path]:
+    """
+    Writes `result` to `path` (JSON) and `table.md`, `retrieval.png`, `retrieval.svg` beside it. All of it is made
+    before the first file is written, and each file replaces its predecessor in one step.
+
+    Raises:
+        ClacInputError: the place cannot be written to.
+    """
+    figure = retrieval_figure(result)
+    contents = {
+        path.with_name("table.md"): retrieval_markdown(result).encode(),
+        path.with_name("retrieval.png"): figure_bytes(figure, "png"),
+        path.with_name("retrieval.svg"): figure_bytes(figure, "svg"),
+        path: json_bytes(result),
+    }
+    write_files(contents)
+    return [path, *(file for file in contents if file != path)]

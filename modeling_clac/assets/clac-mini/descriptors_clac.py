@@ -1,0 +1,1 @@
+../../descriptors_clac.py

@@ -1,0 +1,1 @@
+../../quantities_clac.py

@@ -1,0 +1,1 @@
+../../quantity_embedding_clac.py

@@ -1,1 +1,0 @@
-../../readout_clac.py

@@ -1,1 +1,0 @@
-../../shared_facts_clac.py

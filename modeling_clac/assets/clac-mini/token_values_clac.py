@@ -1,1 +1,0 @@
-../../token_values_clac.py

@@ -1,0 +1,220 @@
+"""
+What a mean over atoms cannot tell: how much room an atom has, in which directions the bonds point, and how much there
+is of each element.
+
+Message passing sees the surroundings of each atom, but the mean over atoms forgets how they are turned against each
+other, and density is only hinted at by distances. Polymorphs differ in just that. It also mixes the elements with their
+neighbours, so that of two compounds in one structure, or two compositions of the same elements, the features nearly
+agree.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
+from .quantities_clac import FRACTION_PERIODS
+from .quantity_embedding_clac import number_waves
+
+# Degrees l of the bond-order parameters. Odd ones vanish unless the crystal is polar or at least has no centre.
+DEGREES = (1, 2, 3, 4, 6)
+# Squared order parameters below this are noise of rounded coordinates.
+_NOISE = 1e-4
+# Keeps the biaxiality of (nearly) cubic crystals, 0/0, at zero.
+_EPS = 1e-10
+# Ranges that hold the solids, and the Gaussians on their logarithms.
+_VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
+_DENSITY_RANGE = (0.05, 30.0)  # g/cm³
+_NUM_GAUSSIANS = 32
+
+
+@lru_cache(maxsize=16)
+def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np.ndarray, float]:
+    """
+    Exponents (a, b, c) of the monomials of one degree; the roots of their multinomial coefficients, with which the
+    monomials of two unit vectors have the product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the
+    harmonic ones, the null space of the Laplacian; and the factor that makes their product P_l(r̂ · r̂').
+    """
+    powers = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
+    roots = [math.sqrt(math.factorial(degree) / math.prod(math.factorial(p) for p in triple)) for triple in powers]
+    lower = [(a, b, degree - 2 - a - b) for a in range(degree - 1) for b in range(degree - 1 - a)]
+    laplacian = np.zeros((len(lower), len(powers)))
+    for column, ((a, b, c), root) in enumerate(zip(powers, roots, strict=True)):
+        for power, reduced in ((a, (a - 2, b, c)), (b, (a, b - 2, c)), (c, (a, b, c - 2))):
+            if power >= 2:
+                laplacian[lower.index(reduced)][column] += root * power * (power - 1)
+    basis = np.linalg.svd(laplacian)[2][-(2 * degree + 1) :].T
+    return powers, roots, basis, math.comb(2 * degree, degree) / 2.0**degree
+
+
+def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
+    """
+    Squared global bond-orientational order parameters Q_l² (Steinhardt, Nelson, Ronchetti 1983,
+    doi 10.1103/PhysRevB.28.784, eq. 1.4) of weighted bonds: Q_l² = Σ_ab w_a w_b P_l(r̂_a · r̂_b) / (Σ_a w_a)².
+
+    P_l is a product of spherical harmonics (addition theorem), here the harmonic part of the l-th moment tensor of the
+    directions, so the cost is linear in the number of bonds. Where symmetry makes Q_l zero it comes out as the square
+    of a rounding error; a sum of powers of cosines would cancel to a rounding error only.
+
+    Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the biaxiality
+    1 - 6 tr(T³)² / tr(T²)³ of the traceless second moment T does: it vanishes when two eigenvalues are equal.
+
+    Args:
+        direction: `(E, 3)`, unit vectors. weight: `(E, C)`, not negative. graph: `(E,)` int64, graph of each bond.
+
+    Returns:
+        Q_l² `(num_graphs, C, len(DEGREES))` and the biaxiality `(num_graphs, C)`, within rounding in [0, 1]; zeros for
+        a graph without bonds.
+    """
+    channels = weight.shape[1]
+    total = weight.new_zeros(num_graphs, channels).index_add(0, graph, weight).clamp(min=1e-6)
+    powers = [torch.ones_like(direction)]
+    for _ in range(max(DEGREES)):
+        powers.append(powers[-1] * direction)
+    orders = []
+    for degree in DEGREES:
+        exponents, roots, basis, factor = _harmonics(degree)
+        columns = [
+            root * powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2]
+            for (a, b, c), root in zip(exponents, roots, strict=True)
+        ]
+        terms = weight.unsqueeze(-1) * torch.stack(columns, dim=-1).unsqueeze(1)
+        moment = weight.new_zeros(num_graphs, *terms.shape[1:]).index_add(0, graph, terms) / total.unsqueeze(-1)
+        orders.append(factor * ((moment @ moment.new_tensor(basis)) ** 2).sum(dim=-1))
+        if degree == 2:
+            # Monomials z², yz, y², xz, xy, x²; those off the diagonal carry a factor of √2.
+            zz, yz, yy, xz, xy, xx = (moment / moment.new_tensor(roots)).unbind(dim=-1)
+            rows = [torch.stack(row, dim=-1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
+            second = torch.stack(rows, dim=-2)
+    trace = torch.diagonal(second, dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
+    traceless = second - trace / 3.0 * torch.eye(3, dtype=second.dtype, device=second.device)
+    square = traceless @ traceless
+    tr_2 = torch.diagonal(square, dim1=-2, dim2=-1).sum(dim=-1)
+    tr_3 = (square * traceless).sum(dim=(-2, -1))
+    biaxiality = (tr_2**3 - 6.0 * tr_3**2) / (tr_2**3 + _EPS)
+    return torch.stack(orders, dim=-1), biaxiality
+
+
+def log_gaussians(value: Tensor, low: float, high: float) -> Tensor:
+    """Gaussians on a uniform grid of log(value) from `low` to `high`: `(B,)` -> `(B, 32)`; resolves a few per cent."""
+    span = math.log(high / low)
+    return gaussian_basis((value.float() / low).log().clamp(0.0, span), _NUM_GAUSSIANS, span)
+
+
+class GeometryReadout(nn.Module):
+    """
+    Crystal features beside the pooled atoms: bond-order parameters of learnt classes of bonds, and volume per atom and
+    density on a grid. None changes with rotation, translation, the order of the atoms or the choice of the cell.
+
+    A bond j -> i belongs to channel c by the weight σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with the
+    atom features h and Gaussians g: "short Ti-O bonds" is one such class.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.cutoff = float(config.cutoff)
+        self.num_radial = config.num_radial
+        self.source = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
+        self.target = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
+        self.radial = nn.Linear(config.num_radial, config.num_bond_channels)
+        self.output_size = config.num_bond_channels * (len(DEGREES) + 1) + 2 * _NUM_GAUSSIANS
+        use_clac_init(self)
+
+    def forward(
+        self,
+        atoms: Tensor,
+        edge_index: Tensor,
+        edge_vector: Tensor,
+        batch: Tensor,
+        volume_per_atom: Tensor,
+        density: Tensor,
+    ) -> Tensor:
+        """
+        Args:
+            atoms: `(N, F)`. edge_index: `(2, E)`. edge_vector: `(E, 3)` in Å. batch: `(N,)`, graph of each atom.
+            volume_per_atom: `(B,)` in Å³. density: `(B,)` in g/cm³.
+
+        Returns:
+            `(B, output_size)`, in the precision of `atoms`.
+        """
+        source, target = edge_index[0], edge_index[1]
+        edge_vector = edge_vector.float()
+        distance = torch.linalg.vector_norm(edge_vector, dim=-1)
+        radial = self.radial(gaussian_basis(distance, self.num_radial, self.cutoff).to(atoms.dtype))
+        gate = torch.sigmoid((self.source(atoms)[source] + self.target(atoms)[target] + radial).float())
+        weight = gate * cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
+        direction = edge_vector / distance.unsqueeze(-1)
+        order, biaxiality = bond_order(direction, weight, batch[target], len(volume_per_atom))
+        features = [
+            # The logarithm, from -1 to 1, parts "zero by symmetry" from "small".
+            1.0 - 2.0 * torch.log10(order.clamp(min=0.0) + _NOISE).flatten(1) / math.log10(_NOISE),
+            2.0 * biaxiality - 1.0,
+            log_gaussians(volume_per_atom, *_VOLUME_RANGE),
+            log_gaussians(density, *_DENSITY_RANGE),
+        ]
+        return torch.cat(features, dim=-1).to(atoms.dtype)
+
+
+class CompositionReadout(nn.Module):
+    """
+    The composition alone, before message passing mixes it with the structure: Σ_Z x_Z a_Z ⊕ Σ_Z √x_Z b_Z with the
+    atomic fractions x and two learnt vectors a, b of each element. The root keeps minor elements in sight.
+    """
+
+    def __init__(self, max_atomic_number: int, size: int):
+        super().__init__()
+        self.fraction = nn.Embedding(max_atomic_number + 1, size)
+        self.root = nn.Embedding(max_atomic_number + 1, size)
+        self.output_size = 2 * size
+        use_clac_init(self)
+
+    def forward(self, fraction: Tensor) -> Tensor:
+        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, output_size)`."""
+        fraction = fraction.to(self.fraction.weight.dtype)
+        return torch.cat([fraction @ self.fraction.weight, fraction.sqrt() @ self.root.weight], dim=-1)
+
+
+class StoichiometryReadout(nn.Module):
+    """
+    Σ_Z a_Z ⊙ W [sin(2πu_Z/P_k) ⊕ cos(2πu_Z/P_k)] over the elements present, with a learnt vector a_Z of each and the
+    logarithm u_Z of its atomic fraction (see [`quantities_clac.number_waves`]): the waves of a half and of two
+    thirds are far apart, where a multiple of a_Z would hardly differ.
+    """
+
+    def __init__(self, max_atomic_number: int, size: int):
+        super().__init__()
+        self.element = nn.Embedding(max_atomic_number + 1, size)
+        self.fraction = nn.Linear(2 * len(FRACTION_PERIODS), size, bias=False)
+        use_clac_init(self)
+
+    def forward(self, fraction: Tensor) -> Tensor:
+        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, size)`."""
+        row, element = fraction.nonzero(as_tuple=True)
+        waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.fraction.weight.dtype)
+        terms = self.element(element) * self.fraction(waves)
+        return terms.new_zeros(len(fraction), terms.shape[1]).index_add(0, row, terms)
+
+
+def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, max_atomic_number: int) -> Tensor:
+    """`(N,)`, graph of each atom `(N,)`, `(B,)` -> atomic fractions `(B, max_atomic_number + 1)`."""
+    num_elements = max_atomic_number + 1
+    cell = batch * num_elements + atomic_numbers
+    count = torch.bincount(cell, minlength=len(num_atoms) * num_elements).view(len(num_atoms), num_elements)
+    return count / num_atoms.clamp(min=1).unsqueeze(-1)
+
+
+__all__ = [
+    "DEGREES",
+    "CompositionReadout",
+    "GeometryReadout",
+    "StoichiometryReadout",
+    "bond_order",
+    "graph_composition",
+    "log_gaussians",
+]

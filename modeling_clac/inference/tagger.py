@@ -1,0 +1,181 @@
+"""Named entities in free text, with a text tower fine-tuned on tagged words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from ..errors_clac import ClacInputError
+from ..heads_clac import ClacForTokenClassification
+from .predictor import load_finetuned
+from .word_windows import with_special_tokens, word_pieces, word_windows
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_OPENING = {right: left for left, right in _CLOSING.items()}
+# Signs that the tagged corpora write as words of their own wherever they stand, and those that they part from the ends.
+_ALONE = re.compile(r"[/%°=±×~∼≈≤≥]|[^/%°=±×~∼≈≤≥\s]+")
+_AT_START = "\"'“‘`"
+_AT_END = "\"'”’`.,;:!?"
+_WITH_POINT = frozenset(
+    ("al.", "at.", "ca.", "e.g.", "eq.", "fig.", "figs.", "i.e.", "mol.", "ref.", "vol.", "vs.", "wt.")
+)
+_SENTENCE_ENDS = frozenset(".!?")
+# What still belongs to the sentence whose stop it follows; a straight quotation mark may as well open the next.
+_BEHIND_STOPS = frozenset("”’.,;:!?)]}")
+
+
+def split_words(text: str) -> list[tuple[int, int]]:
+    """
+    Places of the words of a text, (start, end) in characters. Punctuation and brackets around a word are words of their
+    own; what is inside a formula, a number or an abbreviation stays: `Si(100)`, `(Ti,Al)N`, `<111>`, `0.5`, `wt.`.
+    """
+    return [place for match in _ALONE.finditer(text) for place in _peel(text, *match.span())]
+
+
+def _peel(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    behind = []
+    while end - start > 1:
+        word, first, last = text[start:end], text[start], text[end - 1]
+        closed = _matching(word) if first in _CLOSING else None
+        if first in _AT_START or (first in _CLOSING and closed in (None, len(word) - 1)):
+            yield start, start + 1
+            start += 1
+        elif (last in _AT_END and word.lower() not in _WITH_POINT) or (
+            last in _OPENING and word.count(last) > word.count(_OPENING[last])
+        ):
+            behind.append((end - 1, end))
+            end -= 1
+        else:
+            break
+    yield start, end
+    yield from reversed(behind)
+
+
+def _matching(word: str) -> int | None:
+    """Place of the bracket that closes the first character, which opens one."""
+    depth = 0
+    for place, sign in enumerate(word):
+        depth += (sign == word[0]) - (sign == _CLOSING[word[0]])
+        if depth == 0:
+            return place
+    return None
+
+
+def split_sentences(words: Sequence[str]) -> list[tuple[int, int]]:
+    """(start, stop) of the sentences in a list of words: they end with a stop before a word that is not lower-case."""
+    ends = [
+        place + 1
+        for place, (word, following) in enumerate(pairwise(words))
+        if word in _SENTENCE_ENDS and not following[0].islower() and following not in _BEHIND_STOPS
+    ]
+    return list(pairwise([0, *ends, len(words)])) if words else []
+
+
+def tag_words(
+    model: Any,
+    texts: Sequence[str],
+    tokenizer: Any = None,
+    batch_size: int = 16,
+) -> list[list[dict[str, Any]]]:
+    """
+    Named entities of texts. Texts are read sentence by sentence, and longer sentences than the tower can read in
+    overlapping windows.
+
+    Args:
+        model: a directory or Hub id of a fine-tuned model with its tokenizer, or a `ClacForTokenClassification` in
+            memory.
+        tokenizer: of a model in memory, a fast one.
+        batch_size: sentences at a time.
+
+    Returns:
+        Of each text its entities in order: `type`, `start` and `end` (characters), `text` and `score`, the mean
+        probability of the tags of its words.
+
+    Raises:
+        ClacInputError: a text is empty, or the checkpoint was not fine-tuned on tagged words.
+    """
+    for place, text in enumerate(texts):
+        if not text.strip():
+            raise ClacInputError(f"text {place + 1} of {len(texts)} is empty; write a phrase or a sentence")
+    if not isinstance(model, ClacForTokenClassification):
+        name = str(model)
+        model = load_finetuned(name, ClacForTokenClassification)
+        tokenizer = _tokenizer(name)
+    if tokenizer is None:
+        raise ValueError("a model in memory needs its tokenizer")
+    was_training = model.training
+    places = [split_words(text) for text in texts]
+    words = [[text[start:end] for start, end in spots] for text, spots in zip(texts, places, strict=True)]
+    sentences = [(row, *span) for row, of_text in enumerate(words) for span in split_sentences(of_text)]
+    tagged = _tag(model.eval(), tokenizer, [words[row][start:stop] for row, start, stop in sentences], batch_size)
+    model.train(was_training)
+    found: list[list[dict[str, Any]]] = [[] for _ in texts]
+    for (row, start, stop), tags in zip(sentences, tagged, strict=True):
+        found[row] += _entities(texts[row], places[row][start:stop], tags)
+    return found
+
+
+def _tokenizer(name: str) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ClacInputError(f"{name}: its tokenizer cannot be loaded ({reason}); save it with the model") from None
+
+
+@torch.inference_mode()
+def _tag(
+    model: ClacForTokenClassification, tokenizer: Any, sentences: list[list[str]], batch_size: int
+) -> list[list[tuple[str, float]]]:
+    """(tag, probability) of each word of each sentence."""
+    config: Any = model.config
+    limit = min(tokenizer.model_max_length, config.text_config.max_position_embeddings) - 2
+    rows: list[tuple[int, dict[str, list[int]], tuple[tuple[int, int], ...]]] = []
+    for number, words in enumerate(sentences):
+        encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False)
+        pieces, first_pieces = word_pieces(encoded["input_ids"], encoded.word_ids(), len(words), tokenizer.unk_token_id)
+        for window in word_windows(first_pieces, len(pieces), limit):
+            rows.append((number, with_special_tokens(tokenizer, pieces[window.start : window.stop]), window.words))
+    # Windows of like length share a batch, so that little is padding.
+    rows.sort(key=lambda row: len(row[1]["input_ids"]))
+    tagged = [[("O", 1.0)] * len(words) for words in sentences]
+    for first in range(0, len(rows), batch_size):
+        batch = rows[first : first + batch_size]
+        inputs = tokenizer.pad([row for _, row, _ in batch], padding_side="right", return_tensors="pt")
+        word_mask = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
+        for row, (_, _, own) in enumerate(batch):
+            word_mask[row, [1 + piece for _, piece in own]] = True
+        logits = model(**inputs.to(model.device), word_mask=word_mask.to(model.device)).logits
+        scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
+        for (number, _, own), of_pieces, numbers in zip(batch, scores.tolist(), labels.tolist(), strict=True):
+            for word, piece in own:
+                tagged[number][word] = (config.id2label[numbers[1 + piece]], of_pieces[1 + piece])
+    return tagged
+
+
+def _entities(text: str, places: Sequence[tuple[int, int]], tags: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Runs of words with tags B-X, I-X, ...; an I-X that follows no X begins one."""
+    runs: list[tuple[str, list[int]]] = []
+    before = "O"
+    for word, (tag, _) in enumerate(tags):
+        # Tags without a prefix are a type each; neighbours of one type are one entity.
+        prefix, kind = (tag[0], tag[2:]) if tag[:2] in ("B-", "I-") else ("I", tag)
+        if tag != "O" and prefix == "I" and kind == before:
+            runs[-1][1].append(word)
+        elif tag != "O":
+            runs.append((kind, [word]))
+        before = kind
+    found = []
+    for kind, run in runs:
+        start, end = places[run[0]][0], places[run[-1]][1]
+        score = sum(tags[word][1] for word in run) / len(run)
+        found.append({"type": kind, "start": start, "end": end, "text": text[start:end], "score": score})
+    return found
+
+
+__all__ = ["split_sentences", "split_words", "tag_words"]

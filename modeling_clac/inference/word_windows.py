@@ -1,0 +1,100 @@
+"""Sentences longer than a text tower reads: overlapping windows, and each word in the one that shows most around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors_clac import ClacInputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """
+    A stretch of the pieces of a sentence.
+
+    Attributes:
+        start, stop: its pieces, as a slice. words: (word, place of its first piece within the window) of the words that
+            are labelled and scored here, in order.
+    """
+
+    start: int
+    stop: int
+    words: tuple[tuple[int, int], ...]
+
+
+def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> list[Window]:
+    """
+    Cuts a sentence into windows that overlap by half. A sentence within the limit is one window.
+
+    Every word belongs to exactly one window: of those that hold its first piece the one with most context, which is the
+    smaller of the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing
+    beyond. Of a word that is longer than a window the end may be in none.
+
+    Args:
+        first_pieces: place of the first piece of every word in the sentence, rising. num_pieces: of the sentence.
+        limit: largest number of pieces of a window.
+
+    Returns:
+        The windows in order; those that no word belongs to are left out.
+
+    Raises:
+        ClacInputError: the limit leaves no room for a piece.
+    """
+    if limit < 1:
+        raise ClacInputError("no room for a word piece between the special tokens; give a larger max_length")
+    starts = [0]
+    while starts[-1] + limit < num_pieces:
+        starts.append(min(starts[-1] + max(1, limit // 2), num_pieces - limit))
+    members: list[list[tuple[int, int]]] = [[] for _ in starts]
+    for word, place in enumerate(first_pieces):
+        holding = [index for index, start in enumerate(starts) if start <= place < start + limit]
+        best = max(holding, key=lambda index: (_context(place, starts[index], limit, num_pieces), -index))
+        members[best].append((word, place - starts[best]))
+    return [
+        Window(start, min(start + limit, num_pieces), tuple(words))
+        for start, words in zip(starts, members, strict=True)
+        if words
+    ]
+
+
+def word_pieces(
+    ids: Sequence[int], word_ids: Sequence[int | None], num_words: int, unknown: int
+) -> tuple[list[int], list[int]]:
+    """
+    The pieces of a sentence, and the place of the first piece of each word; a word that the tokenizer makes nothing of
+    is one unknown piece.
+
+    Args:
+        ids, word_ids: of the pieces, without special tokens. unknown: id of the unknown piece.
+    """
+    of_word: list[list[int]] = [[] for _ in range(num_words)]
+    for piece, word in zip(ids, word_ids, strict=True):
+        if word is not None:
+            of_word[word].append(piece)
+    pieces: list[int] = []
+    first_pieces = []
+    for own in of_word:
+        first_pieces.append(len(pieces))
+        pieces += own or [unknown]
+    return pieces, first_pieces
+
+
+def with_special_tokens(tokenizer: Any, pieces: Sequence[int]) -> dict[str, list[int]]:
+    """Ids of word pieces -> the inputs of one row, between [CLS] and [SEP]."""
+    ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
+    row = {"input_ids": ids, "attention_mask": [1] * len(ids)}
+    if "token_type_ids" in tokenizer.model_input_names:
+        row["token_type_ids"] = [0] * len(ids)
+    return row
+
+
+def _context(place: int, start: int, limit: int, num_pieces: int) -> int:
+    """Pieces around a place that a window shows; `num_pieces` where both its ends are those of the sentence."""
+    before = place - start if start else num_pieces
+    after = start + limit - 1 - place if start + limit < num_pieces else num_pieces
+    return min(before, after)
+
+
+__all__ = ["Window", "with_special_tokens", "word_pieces", "word_windows"]

@@ -1,0 +1,108 @@
+"""The uses that the facts of a record justify by the rules, and the sentences that say so and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..concepts.applications import RULES, Elements, Rule, Values
+from .phrases import DECIMALS, ELEMENT_NAMES, join_words, number
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application area that a record justifies.
+
+    `name` identifies the rule, `area` is its main wording and `wordings` all wordings a narrative may use,
+    `reason` is the justification with the record's numbers and units, and `facts` are the record columns it
+    rests on (`elements` stands for the composition).
+    """
+
+    name: str
+    area: str
+    reason: str
+    facts: tuple[str, ...]
+    wordings: tuple[str, ...]
+
+
+REASONS: dict[str, tuple[str, ...]] = {
+    "density": ("a density of {x} g/cm³", "its density of {x} g/cm³"),
+    "formation_energy_per_atom": ("a formation energy of {x} eV/atom", "its formation energy of {x} eV/atom"),
+    "band_gap": ("a band gap of {x} eV", "its {x} eV gap", "a gap of {x} eV"),
+    "bulk_modulus_vrh": ("a bulk modulus of {x} GPa", "its bulk modulus of {x} GPa"),
+    "shear_modulus_vrh": ("a shear modulus of {x} GPa", "its shear modulus of {x} GPa"),
+    "poisson_ratio": ("a Poisson ratio of {x}", "its Poisson ratio of {x}"),
+    "elastic_anisotropy": ("an elastic anisotropy of {x}", "its elastic anisotropy index of {x}"),
+    "dielectric_total": ("a dielectric constant of {x}", "its total dielectric constant of {x}"),
+    "refractive_index": ("a refractive index of {x}", "its refractive index of {x}"),
+    "piezoelectric_modulus": ("a piezoelectric modulus of {x} C/m²", "its piezoelectric modulus of {x} C/m²"),
+}
+COMPOSITION_NOTES = ("its {names} content", "{names} in the composition", "the presence of {names}")
+
+# r reason, a area.
+SOFT_FRAMES = (
+    "Given {r}, it is worth screening for {a}.",
+    "Candidate for {a}: {r}.",
+    "Worth screening for {a} on account of {r}.",
+    "Possible use: {a}, because of {r}.",
+    "A candidate material for {a}, given {r}.",
+    "Potential application: {a} ({r}).",
+    "With {r} it is a candidate for {a}.",
+    "It may be considered for {a}, given {r}.",
+)
+FIRM_FRAMES = (
+    *SOFT_FRAMES,
+    "With {r} it suits {a}.",
+    "It could serve in {a}, thanks to {r}.",
+    "Suited to {a} by {r}.",
+    "Because of {r}, it suits {a}.",
+)
+
+# Numbers that a reason may print; other needs only enter the test.
+_CITED = {column: DECIMALS[column] for column in (*REASONS, "space_group_number")}
+# The columns whose numbers a sentence of a rule may print, in a fixed order.
+_PRINTED = {rule.name: tuple(column for column in _CITED if column in rule.needs) for rule in RULES}
+
+
+@lru_cache(maxsize=1 << 16)
+def _composition_rules(elements: Elements) -> tuple[Rule, ...]:
+    """Return the rules whose element test passes, which is worth caching: records share chemical systems."""
+    return tuple(rule for rule in RULES if rule.test_elements is not None and rule.test_elements(elements))
+
+
+_PROPERTY_RULES = tuple(rule for rule in RULES if rule.test_elements is None)
+
+
+def matching_rules(values: Values, elements: Elements, known: frozenset[str]) -> list[Rule]:
+    """Return the rules whose needs lie within `known` (columns, or 'elements') and whose tests pass."""
+    rules = _PROPERTY_RULES + _composition_rules(elements) if "elements" in known else _PROPERTY_RULES
+    return [r for r in rules if r.needs <= known and (r.test_values is None or r.test_values(values))]
+
+
+def application_reason(rule: Rule, values: Values, order: Sequence[str], draw: Callable[[], float]) -> str:
+    """Word the reason of `rule` from the record's `values` and elements (`order`: symbols in formula order).
+
+    `draw` returns floats within [0, 1) and picks the wording and the decimals.
+    """
+    shown = {}
+    for column in _PRINTED[rule.name]:
+        decimals = _CITED[column]
+        shown[column] = number(values[column], decimals[int(draw() * len(decimals))])
+    parts = []
+    notes = rule.notes or (COMPOSITION_NOTES if rule.show else ())
+    if notes:
+        names = join_words([ELEMENT_NAMES[symbol] for symbol in order if symbol in rule.show])
+        parts.append(notes[int(draw() * len(notes))].format(names=names, **shown))
+    for column in rule.cite:
+        wordings = REASONS[column]
+        parts.append(wordings[int(draw() * len(wordings))].format(x=shown[column]))
+    return join_words(parts)
+
+
+def application_sentence(rule: Rule, values: Values, order: Sequence[str], draw: Callable[[], float]) -> str:
+    """Word one sentence that names an area of `rule` together with its reason."""
+    reason = application_reason(rule, values, order, draw)
+    frames = FIRM_FRAMES if rule.firm else SOFT_FRAMES
+    area = rule.areas[int(draw() * len(rule.areas))]
+    return frames[int(draw() * len(frames))].format(r=reason, a=area)

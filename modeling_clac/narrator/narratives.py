@@ -1,0 +1,323 @@
+"""Offline narrator: a property record of a crystal becomes a short English narrative.
+
+The narrator states only what the record holds. Missing values are never mentioned, every number is the
+record's own within the decimals shown (plus the volume per atom and the number of elements, which follow from
+it), and the wording depends on nothing but the seed, the options and the record, so the same call gives the
+same text everywhere.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from . import phrases as words
+from .applications import Application, application_reason, application_sentence, matching_rules
+from .phrases import capitalize, class_word, number, with_article
+from .record import Known, read_record
+
+__all__ = ["Application", "applications", "narrate", "narrate_sentences"]
+
+# Every fact and the record columns it tells; one keep decision is drawn per fact.
+FACT_COLUMNS: dict[str, tuple[str, ...]] = {
+    "composition": ("elements",),
+    "symmetry": ("crystal_system", "space_group_symbol", "space_group_number"),
+    "density": ("density",),
+    "cell": ("volume", "nsites"),
+    "formation_energy": ("formation_energy_per_atom",),
+    "stability": ("energy_above_hull",),
+    "band_gap": ("band_gap",),
+    "moduli": ("bulk_modulus_vrh", "shear_modulus_vrh"),
+    "poisson_ratio": ("poisson_ratio",),
+    "elastic_anisotropy": ("elastic_anisotropy",),
+    "dielectric": ("dielectric_electronic", "dielectric_total"),
+    "refractive_index": ("refractive_index",),
+    "piezoelectric": ("piezoelectric_modulus",),
+}
+
+# Energies above the hull (eV/atom) that part the stability words.
+ON_HULL, NEAR_HULL, METASTABLE = 1e-6, 0.05, 0.2
+
+
+class Draw:
+    """Seeded choices built on `random()` alone, whose stream is the same in every Python version."""
+
+    def __init__(self, seed: str) -> None:
+        self.random = random.Random(seed).random
+
+    def pick(self, options: tuple[str, ...]) -> str:
+        return options[int(self.random() * len(options))]
+
+    def number(self, column: str, value: float) -> str:
+        decimals = words.DECIMALS[column]
+        return number(value, decimals[int(self.random() * len(decimals))])
+
+    def shuffle(self, items: list[Any]) -> None:
+        for i in range(len(items) - 1, 0, -1):
+            j = int(self.random() * (i + 1))
+            items[i], items[j] = items[j], items[i]
+
+
+# -------------------- telling a fact
+def _tell_composition(known: Known, draw: Draw, masked: bool, with_system: bool) -> str | None:
+    composition = known.composition
+    phrases = composition.phrases
+    templates: tuple[str, ...]
+    if not composition.symbols:
+        if masked:
+            return None
+        if composition.formula:
+            return draw.pick(words.FORMULA_ONLY).format_map(phrases)
+        return draw.pick(words.OXIDE_ONLY) if composition.is_oxide else None
+    if masked:
+        templates = words.COUNT
+    elif len(composition.symbols) == 1:
+        templates = words.ELEMENTAL if composition.formula else words.ELEMENTAL_NO_FORMULA
+    else:
+        templates = words.COMPOUND if composition.formula else words.COMPOUND_NO_FORMULA
+    if with_system and known.crystal_system:
+        phrases = phrases | _system_phrases(known.crystal_system)
+        if masked:
+            templates += words.COUNT_WITH_SYSTEM
+        elif templates is words.COMPOUND:
+            templates += words.COMPOUND_WITH_SYSTEM
+    return draw.pick(templates).format_map(phrases)
+
+
+@lru_cache(maxsize=64)
+def _system_phrases(system: str) -> dict[str, str]:
+    article = with_article(system)
+    return {"sys": system, "Sys": capitalize(system), "a_sys": article, "A_sys": capitalize(article)}
+
+
+def _tell_symmetry(known: Known, draw: Draw) -> str | None:
+    system, symbol = known.crystal_system, known.space_group_symbol
+    group = known.numbers.get("space_group_number")
+    templates = words.SYMMETRY.get((system is not None, symbol is not None, group is not None))
+    if templates is None:
+        return None
+    phrases = _system_phrases(system) if system else {}
+    shown = number(group, 0) if group is not None else ""
+    return draw.pick(templates).format(sg=symbol, no=shown, **phrases)
+
+
+def _tell_cell(known: Known, draw: Draw) -> str | None:
+    volume, nsites = known.numbers.get("volume"), known.numbers.get("nsites")
+    phrases: dict[str, str] = {}
+    if nsites is not None:
+        count = number(nsites, 0)
+        plural = "" if nsites == 1 else "s"
+        phrases = {"n": count, "sites": f"{count} site{plural}", "atoms": f"{count} atom{plural}"}
+    if volume is not None:
+        phrases["v"] = draw.number("volume", volume)
+    if volume is None:
+        return draw.pick(words.CELL_SITES).format_map(phrases) if phrases else None
+    if not nsites:
+        return draw.pick(words.CELL_VOLUME).format_map(phrases)
+    phrases["pa"] = draw.number("volume_per_atom", volume / nsites)
+    return draw.pick(words.CELL).format_map(phrases)
+
+
+def _tell_stability(known: Known, draw: Draw) -> str | None:
+    energy = known.numbers.get("energy_above_hull")
+    if energy is None:
+        return None
+    if energy <= ON_HULL:
+        key = "stable"
+        # Numerical noise around zero is not worth the digits.
+        energy = 0.0 if abs(energy) <= ON_HULL else energy
+    elif energy <= NEAR_HULL:
+        key = "near"
+    else:
+        key = "metastable" if energy <= METASTABLE else "unstable"
+    return draw.pick(words.STABILITY[key]).format(x=draw.number("energy_above_hull", energy))
+
+
+@lru_cache(maxsize=256)
+def _word_phrases(word: str) -> dict[str, str]:
+    article = with_article(word)
+    return {"w": word, "W": capitalize(word), "a_w": article, "A_w": capitalize(article)}
+
+
+def _tell_single(column: str) -> Callable[[Known, Draw], str | None]:
+    templates = words.SINGLE[column]
+
+    def tell(known: Known, draw: Draw) -> str | None:
+        value = known.numbers.get(column)
+        if value is None:
+            return None
+        phrases = _word_phrases(class_word(column, value))
+        return draw.pick(templates).format(x=draw.number(column, value), **phrases)
+
+    return tell
+
+
+def _tell_pair(
+    first: tuple[str, str],
+    second: tuple[str, str],
+    both: tuple[str, ...],
+    only_first: tuple[str, ...],
+    only_second: tuple[str, ...],
+) -> Callable[[Known, Draw], str | None]:
+    """Build the teller of two columns in one sentence; `first` and `second` are (column, placeholder)."""
+
+    def tell(known: Known, draw: Draw) -> str | None:
+        phrases: dict[str, str] = {}
+        for column, placeholder in (second, first):
+            value = known.numbers.get(column)
+            if value is not None:
+                phrases[placeholder] = draw.number(column, value)
+                if column in words.CLASS_WORDS:
+                    phrases |= _word_phrases(class_word(column, value))
+        if not phrases:
+            return None
+        if second[1] not in phrases:
+            return draw.pick(only_first).format_map(phrases)
+        return draw.pick(both if first[1] in phrases else only_second).format_map(phrases)
+
+    return tell
+
+
+_TELLERS: dict[str, Callable[[Known, Draw], str | None]] = {
+    "symmetry": _tell_symmetry,
+    "density": _tell_single("density"),
+    "cell": _tell_cell,
+    "formation_energy": _tell_single("formation_energy_per_atom"),
+    "stability": _tell_stability,
+    "band_gap": _tell_single("band_gap"),
+    "moduli": _tell_pair(("bulk_modulus_vrh", "b"), ("shear_modulus_vrh", "g"), words.MODULI, words.BULK, words.SHEAR),
+    "poisson_ratio": _tell_single("poisson_ratio"),
+    "elastic_anisotropy": _tell_single("elastic_anisotropy"),
+    "dielectric": _tell_pair(
+        ("dielectric_total", "t"),
+        ("dielectric_electronic", "e"),
+        words.DIELECTRIC,
+        words.DIELECTRIC_TOTAL,
+        words.DIELECTRIC_ELECTRONIC,
+    ),
+    "refractive_index": _tell_single("refractive_index"),
+    "piezoelectric": _tell_single("piezoelectric_modulus"),
+}
+
+
+# -------------------- public API
+def seed_text(seed: Any) -> str:
+    """Spell a seed so that equal seeds give equal text whatever their integer type or the Python version."""
+    if isinstance(seed, tuple):
+        return "(" + ",".join(seed_text(part) for part in seed) + ")"
+    return f"{seed}"
+
+
+def _facts(known: Known, masked: bool) -> list[str]:
+    """Name the facts a narrative of this record can tell."""
+    composition, numbers = known.composition, known.numbers
+    facts = []
+    if composition.symbols or (not masked and (composition.formula or composition.is_oxide)):
+        facts.append("composition")
+    if known.crystal_system or known.space_group_symbol or "space_group_number" in numbers:
+        facts.append("symmetry")
+    for fact in _TELLERS:
+        if fact != "symmetry" and not numbers.keys().isdisjoint(FACT_COLUMNS[fact]):
+            facts.append(fact)
+    return facts
+
+
+def _justifying(known: Known, facts: list[str], masked: bool) -> frozenset[str]:
+    """Name the columns that application rules may rest on, given the facts that are told."""
+    columns = {column for fact in facts for column in FACT_COLUMNS[fact] if column in known.numbers}
+    if "composition" in facts and known.composition.symbols and not masked:
+        columns.add("elements")
+    return frozenset(columns)
+
+
+def narrate_sentences(
+    record: Mapping[str, Any],
+    seed: int | str | tuple = 0,
+    *,
+    mask_formula: bool = False,
+    keep: float = 1.0,
+    max_applications: int = 1,
+) -> list[str]:
+    """Return the sentences of `narrate`, in order.
+
+    See `narrate` for the arguments and errors.
+    """
+    if not 0.0 <= keep <= 1.0:
+        raise ValueError(f"keep must lie within 0 and 1, got {keep}")
+    if max_applications < 0:
+        raise ValueError(f"max_applications must not be negative, got {max_applications}")
+    known = read_record(record)
+    facts = _facts(known, mask_formula)
+    if not facts:
+        raise ValueError("the record holds nothing to narrate")
+    identity = record.get("material_id") or known.composition.formula
+    # The record's identity joins the seed so that one seed does not give all records the same wording.
+    draw = Draw(f"{seed_text(seed)}|{identity}")
+    draw.shuffle(facts)
+    if keep < 1.0:
+        kept = [f for f in facts if draw.random() < keep or (f == "composition" and not mask_formula)]
+        facts = kept or facts[:1]
+    sentences = []
+    for fact in facts:
+        if fact == "composition":
+            sentence = _tell_composition(known, draw, mask_formula, "symmetry" in facts)
+        else:
+            sentence = _TELLERS[fact](known, draw)
+        if sentence is not None:
+            sentences.append(sentence)
+    if max_applications:
+        composition = known.composition
+        rules = matching_rules(known.numbers, composition.elements, _justifying(known, facts, mask_formula))
+        draw.shuffle(rules)
+        for rule in rules[:max_applications]:
+            sentences.append(application_sentence(rule, known.numbers, composition.symbols, draw.random))
+    return sentences
+
+
+def narrate(
+    record: Mapping[str, Any],
+    seed: int | str | tuple = 0,
+    *,
+    mask_formula: bool = False,
+    keep: float = 1.0,
+    max_applications: int = 1,
+) -> str:
+    """Write a narrative of a property record, sentences joined by one space.
+
+    `record` maps column names to values; units are g/cm³ (density), Å³ (volume), eV/atom (energies), eV (band
+    gap), GPa (moduli) and C/m² (piezoelectric modulus). Missing, None and NaN values are not mentioned.
+    The text depends only on the record, the options and `seed`; facts come in shuffled order, application
+    areas last.
+
+    With `mask_formula` no formula, element or family name occurs; the number of elements may. `keep` is the
+    probability to keep each fact: at least one is kept, and the composition always is unless masked. At most
+    `max_applications` application areas follow, resting on kept facts only.
+
+    Raises ValueError if the record holds nothing to tell, if a numeric column holds no number, or if `keep`
+    or `max_applications` is out of range.
+    """
+    return " ".join(
+        narrate_sentences(record, seed, mask_formula=mask_formula, keep=keep, max_applications=max_applications)
+    )
+
+
+def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> list[Application]:
+    """Return every application area the record's facts justify, with its reason and the columns it rests on.
+
+    With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an
+    empty list. Raises ValueError if a numeric column holds no number.
+    """
+    known = read_record(record)
+    columns = _justifying(known, _facts(known, mask_formula), mask_formula)
+    return [
+        Application(
+            name=rule.name,
+            area=rule.areas[0],
+            reason=application_reason(rule, known.numbers, known.composition.symbols, lambda: 0.0),
+            facts=tuple(sorted(rule.needs)),
+            wordings=rule.areas,
+        )
+        for rule in matching_rules(known.numbers, known.composition.elements, columns)
+    ]

@@ -1,0 +1,183 @@
+"""Reads a property record for the narrator: the known values, and the phrases that follow from the composition."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ..concepts.applications import NONMETALS
+from . import phrases as words
+from .phrases import ELEMENT_NAMES, capitalize, join_words, with_article
+
+NUMERIC_COLUMNS = (
+    "nsites",
+    "space_group_number",
+    "density",
+    "volume",
+    "formation_energy_per_atom",
+    "energy_above_hull",
+    "band_gap",
+    "bulk_modulus_vrh",
+    "shear_modulus_vrh",
+    "poisson_ratio",
+    "elastic_anisotropy",
+    "dielectric_electronic",
+    "dielectric_total",
+    "refractive_index",
+    "piezoelectric_modulus",
+)
+
+_FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
+# An anion former named here gives its family word if the rest of the elements leaves no doubt.
+_STRONG = {
+    "F": "fluoride",
+    "Cl": "chloride",
+    "Br": "bromide",
+    "I": "iodide",
+    "S": "sulfide",
+    "Se": "selenide",
+    "Te": "telluride",
+    "N": "nitride",
+}
+# Ordered by how surely the element is the anion of a binary with one further down.
+_WEAK = {
+    "C": "carbide",
+    "P": "phosphide",
+    "As": "arsenide",
+    "Sb": "antimonide",
+    "B": "boride",
+    "Si": "silicide",
+    "Ge": "germanide",
+    "H": "hydride",
+}
+# Every family word that stands for a fixed set of compositions.
+FAMILIES = (
+    *(*_STRONG.values(), *_WEAK.values()),
+    *("oxide", "oxyfluoride", "oxygen-containing compound", "intermetallic", "elemental solid"),
+)
+_AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
+_NOBLE_GASES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn"})
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What the composition columns tell: symbols in formula order and the phrases built from them."""
+
+    formula: str | None
+    symbols: tuple[str, ...]
+    elements: frozenset[str]
+    is_oxide: bool
+    phrases: dict[str, str]
+
+
+@dataclass
+class Known:
+    """The known values of a record: numbers by column, and text columns or None."""
+
+    numbers: dict[str, float]
+    crystal_system: str | None
+    space_group_symbol: str | None
+    composition: Composition
+
+
+def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
+    """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
+    if elements & _NOBLE_GASES:
+        return "compound", (), False
+    nonmetals = elements & NONMETALS
+    if "O" in elements:
+        others = nonmetals - {"O", "B", "Si", "Ge", "As", "Sb", "Te"}
+        if not others:
+            return "oxide", ("O",), True
+        if others == {"F"}:
+            return "oxyfluoride", ("O", "F"), True
+        return "oxygen-containing compound", ("O",), False
+    strong = [symbol for symbol in _STRONG if symbol in elements]
+    weak = [symbol for symbol in _WEAK if symbol in elements]
+    if len(strong) == 1 and (len(elements) == 2 or not _AMBIGUOUS_WITH_STRONG & set(weak)):
+        return _STRONG[strong[0]], (strong[0],), True
+    if not strong and weak and (len(weak) == 1 or (len(elements) == 2 and "H" not in weak)):
+        return _WEAK[weak[0]], (weak[0],), True
+    if not nonmetals:
+        return "intermetallic", (), True
+    named = (*strong, *weak)
+    # Hanging hyphens: "sulfur- and iodine-containing".
+    return join_words([ELEMENT_NAMES[symbol] + "-" for symbol in named]) + "containing compound", named, False
+
+
+@lru_cache(maxsize=1 << 16)
+def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: bool) -> Composition:
+    found = tuple(dict.fromkeys(_FORMULA_SYMBOL.findall(formula))) if formula else ()
+    # The formula gives the order; the listed elements decide if the two disagree.
+    symbols = found if listed is None or set(listed) == set(found) else listed
+    if not symbols or any(symbol not in ELEMENT_NAMES for symbol in symbols):
+        return Composition(formula, (), frozenset(), is_oxide, {"f": formula or ""})
+    elements = frozenset(symbols)
+    names = [ELEMENT_NAMES[symbol] for symbol in symbols]
+    family, told, before = _family(elements) if len(symbols) > 1 else ("elemental solid", (), False)
+    others = [ELEMENT_NAMES[symbol] for symbol in symbols if symbol not in told]
+    if before:
+        joined = "-".join(others) if family == "intermetallic" else " ".join(others)
+        named = f"{joined} {family}".lstrip()
+    else:
+        named = f"{family} of {join_words(others)}" if others else family
+    count = len(symbols)
+    arity = words.ARITY.get(count, "multicomponent")
+    phrases = {
+        "f": formula or "",
+        "e": join_words(names),
+        "fam": family,
+        "named": named,
+        "Named": capitalize(named),
+        "a_named": with_article(named),
+        "A_named": capitalize(with_article(named)),
+        "ary": arity,
+        "Ary": capitalize(arity),
+        "a_ary": with_article(arity),
+        "A_ary": capitalize(with_article(arity)),
+        "n": str(count),
+        "count": words.COUNT_WORDS[count] if count < len(words.COUNT_WORDS) else "many",
+        "noun": "element" if count == 1 else "elements",
+    }
+    return Composition(formula, symbols, elements, is_oxide, phrases)
+
+
+def _text(value: Any) -> str | None:
+    """Return a stripped string, or None for a missing value (None, NaN, an empty string)."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def read_record(record: Mapping[str, Any]) -> Known:
+    """Take the known values out of a record. A numeric column that holds no number is a ValueError."""
+    get = record.get
+    numbers: dict[str, float] = {}
+    for column in NUMERIC_COLUMNS:
+        value = get(column)
+        if value is None:
+            continue
+        try:
+            value = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{column} is not a number: {value!r}") from None
+        if math.isfinite(value):
+            numbers[column] = value
+    listed = get("elements")
+    symbols: tuple[str, ...] | None = None
+    # A missing list may come as None or, out of a data frame, as NaN.
+    if listed is not None and not isinstance(listed, float):
+        symbols = tuple(dict.fromkeys(str(symbol) for symbol in listed)) or None
+    chemsys = _text(get("chemsys"))
+    if symbols is None and chemsys:
+        symbols = tuple(dict.fromkeys(chemsys.split("-")))
+    is_oxide = get("is_oxide")
+    system = _text(get("crystal_system"))
+    return Known(
+        numbers,
+        system.lower() if system else None,
+        _text(get("space_group_symbol")),
+        _composition(_text(get("formula")), symbols, bool(is_oxide) and is_oxide == 1),
+    )

@@ -1,0 +1,400 @@
+"""
+Short texts as people type them into a search: "wide-gap cubic oxide", "hard ceramic coating", "light borides".
+
+A query names a few traits of a record, each of which holds for it; like a narrative it invents nothing, but it
+identifies no single crystal. Thresholds are the everyday ones of the field and are never printed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..concepts.applications import (
+    CENTROSYMMETRIC,
+    CHALCOGENS,
+    HALOGENS,
+    NONMETALS,
+    POLAR,
+    RARE_EARTH,
+    RULES,
+    TRANSITION,
+    Rule,
+)
+from .applications import matching_rules
+from .narratives import Draw, seed_text
+from .phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
+from .record import FAMILIES, Known, read_record
+
+__all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "in_system", "narrate_query", "prototype_of"]
+
+_ALKALI = frozenset("Li Na K Rb Cs".split())
+_ALKALINE_EARTH = frozenset("Be Mg Ca Sr Ba".split())
+_PNICTOGENS = frozenset("N P As Sb Bi".split())
+_MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
+_PART = re.compile(r"([A-Z][a-z]?)(\d*)")
+
+# (sorted stoichiometry, space group) -> names of the structure type; only where the two leave no doubt worth having.
+_PROTOTYPES: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {
+    ((1, 1), 216): ("zinc blende", "sphalerite"),
+    ((1, 1), 186): ("wurtzite",),
+    ((1, 1), 221): ("caesium chloride", "CsCl-type"),
+    ((1, 1), 225): ("rock salt", "rocksalt", "NaCl-type"),
+    ((1, 2), 136): ("rutile",),
+    ((1, 2), 205): ("pyrite",),
+    ((1, 2), 225): ("fluorite",),
+    ((1, 1, 1), 216): ("half-Heusler",),
+    ((1, 1, 2), 225): ("full Heusler", "Heusler"),
+    ((1, 1, 3), 221): ("cubic perovskite", "perovskite"),
+    ((1, 1, 3), 99): ("tetragonal perovskite", "perovskite"),
+    ((1, 1, 4), 88): ("scheelite",),
+    ((1, 2, 2), 139): ("ThCr2Si2-type",),
+    ((1, 2, 4), 227): ("spinel",),
+    ((1, 1, 2, 6), 225): ("double perovskite", "elpasolite"),
+}
+# Without nonmetals the same keys mean other types.
+_INTERMETALLIC_PROTOTYPES: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {
+    ((1, 1), 221): ("CsCl-type", "B2"),
+    ((1, 2), 194): ("hexagonal Laves phase", "Laves phase"),
+    ((1, 2), 227): ("cubic Laves phase", "Laves phase"),
+    ((1, 3), 221): ("Cu3Au-type", "L1_2"),
+    ((1, 3), 223): ("A15",),
+    ((1, 1, 1), 216): ("half-Heusler",),
+    ((1, 1, 2), 225): ("full Heusler", "Heusler"),
+    ((1, 2, 2), 139): ("ThCr2Si2-type",),
+}
+
+
+def prototype_of(known: Known) -> tuple[str, ...]:
+    """Names of the structure type, empty if it is not among the common ones that formula and space group tell."""
+    group, formula = known.numbers.get("space_group_number"), known.composition.formula
+    if group is None or not formula or not known.composition.symbols:
+        return ()
+    counts = tuple(sorted(int(count or 1) for _, count in _PART.findall(formula)))
+    table = _PROTOTYPES if known.composition.elements & NONMETALS else _INTERMETALLIC_PROTOTYPES
+    return table.get((counts, int(group)), ())
+
+
+@dataclass(frozen=True)
+class Trait:
+    """
+    Something that holds for a record and that a query can name.
+
+    Attributes:
+        group: of traits in one group a query names at most one.
+        before: wordings in front of the noun. after: wordings behind it. One of the two may be empty.
+        needs: columns without which nobody knows whether it holds.
+    """
+
+    group: str
+    holds: Callable[[Known], bool]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def unknown(self, known: Known) -> bool:
+        """Whether the record does not tell if the trait holds."""
+        return not all(column in known.numbers for column in self.needs)
+
+
+def _range(
+    group: str, column: str, low: float, high: float, before: tuple[str, ...], after: tuple[str, ...] = ()
+) -> Trait:
+    """A trait of numbers from `low` to `high`."""
+    return Trait(group, lambda known: low <= known.numbers.get(column, math.nan) <= high, before, after, (column,))
+
+
+def _above(group: str, column: str, low: float, before: tuple[str, ...], after: tuple[str, ...] = ()) -> Trait:
+    return _range(group, column, low, math.inf, before, after)
+
+
+def _below(group: str, column: str, high: float, before: tuple[str, ...], after: tuple[str, ...] = ()) -> Trait:
+    return _range(group, column, -math.inf, high, before, after)
+
+
+def _has(symbols: frozenset[str]) -> Callable[[Known], bool]:
+    return lambda known: bool(known.composition.elements & symbols)
+
+
+def _lacks(symbols: frozenset[str]) -> Callable[[Known], bool]:
+    return lambda known: bool(known.composition.elements) and not known.composition.elements & symbols
+
+
+def _in_groups(groups: frozenset[int]) -> Callable[[Known], bool]:
+    return lambda known: known.numbers.get("space_group_number") in groups
+
+
+def _in_system(system: str) -> Callable[[Known], bool]:
+    return lambda known: known.crystal_system == system
+
+
+def _of_elements(count: int) -> Callable[[Known], bool]:
+    return lambda known: len(known.composition.symbols) == count
+
+
+def _pugh(known: Known) -> float | None:
+    """Bulk over shear modulus; above 1.75 metals tend to be ductile (Pugh 1954, doi 10.1080/14786440808520496)."""
+    bulk, shear = known.numbers.get("bulk_modulus_vrh"), known.numbers.get("shear_modulus_vrh")
+    return bulk / shear if bulk is not None and shear is not None and bulk > 0 and shear > 0 else None
+
+
+TRAITS: tuple[Trait, ...] = (
+    *(
+        Trait("system", _in_system(system), (system,), (f"with {system} symmetry",))
+        for system in ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
+    ),
+    Trait("inversion", _in_groups(POLAR), ("polar", "non-centrosymmetric"), ("without inversion symmetry",)),
+    Trait("inversion", _in_groups(CENTROSYMMETRIC), ("centrosymmetric",), ("with inversion symmetry",)),
+    *(
+        Trait("arity", _of_elements(count), (ARITY[count],), (f"of {COUNT_WORDS[count]} elements",))
+        for count in (2, 3, 4)
+    ),
+    # -------------------- numbers
+    _above(
+        "gap",
+        "band_gap",
+        3.0,
+        ("wide-gap", "wide gap", "wide band gap", "large-gap", "transparent"),
+        ("with a wide gap", "with a large band gap", "transparent to visible light"),
+    ),
+    _below("gap", "band_gap", 1.0, ("narrow-gap", "small-gap", "narrow gap"), ("with a narrow band gap",)),
+    _range("gap", "band_gap", 1.0, 2.5, ("semiconducting",), ("with a medium gap",)),
+    _above("gap", "band_gap", 5.0, ("insulating", "ultrawide-gap"), ("with an ultrawide gap",)),
+    _above(
+        "index",
+        "refractive_index",
+        2.4,
+        ("high-index", "high refractive index"),
+        ("with a high refractive index", "that bends light strongly"),
+    ),
+    _below("index", "refractive_index", 1.7, ("low-index",), ("with a low refractive index",)),
+    _above(
+        "permittivity",
+        "dielectric_total",
+        20.0,
+        ("high-k", "high permittivity"),
+        ("with a high dielectric constant", "with a large permittivity"),
+    ),
+    _below("permittivity", "dielectric_total", 7.0, ("low-k",), ("with a low dielectric constant",)),
+    _above(
+        "stiffness",
+        "bulk_modulus_vrh",
+        200.0,
+        ("stiff", "incompressible", "very stiff"),
+        ("with a high bulk modulus", "that hardly compresses"),
+    ),
+    _above("stiffness", "shear_modulus_vrh", 120.0, ("hard",), ("with a high shear modulus",)),
+    _below("stiffness", "bulk_modulus_vrh", 50.0, ("soft", "compressible"), ("with a low bulk modulus",)),
+    Trait("ductility", lambda k: (_pugh(k) or 0.0) > 1.75, ("ductile",), ("that is ductile",), _MODULI),
+    Trait("ductility", lambda k: 0.0 < (_pugh(k) or 0.0) < 1.4, ("brittle",), ("that is brittle",), _MODULI),
+    _below("isotropy", "elastic_anisotropy", 0.1, ("elastically isotropic",)),
+    _above("isotropy", "elastic_anisotropy", 1.0, ("elastically anisotropic",)),
+    _above(
+        "density",
+        "density",
+        8.0,
+        ("dense", "heavy", "high-density"),
+        ("with a high density", "of high density"),
+    ),
+    _below(
+        "density",
+        "density",
+        3.0,
+        ("light", "lightweight", "low-density"),
+        ("with a low density", "of low density"),
+    ),
+    _above(
+        "piezoelectricity",
+        "piezoelectric_modulus",
+        0.5,
+        ("piezoelectric", "strongly piezoelectric"),
+        ("with a strong piezoelectric response", "with a large piezoelectric modulus"),
+    ),
+    _below("stability", "energy_above_hull", 1e-6, ("stable", "thermodynamically stable"), ("on the hull",)),
+    _range("stability", "energy_above_hull", 0.05, 0.2, ("metastable",)),
+    _above("stability", "energy_above_hull", 0.2, ("unstable",), ("far above the hull",)),
+    # -------------------- elements
+    Trait("metal", _has(RARE_EARTH), ("rare-earth", "rare earth"), ("with a rare earth",)),
+    Trait("metal", _has(_ALKALI), ("alkali metal", "alkali"), ("with an alkali metal",)),
+    Trait("metal", _has(_ALKALINE_EARTH), ("alkaline-earth",), ("with an alkaline earth",)),
+    Trait("metal", _has(TRANSITION), ("transition-metal", "transition metal"), ("with a transition metal",)),
+    Trait("absence", _lacks(frozenset({"Pb"})), ("lead-free",), ("without lead",)),
+    Trait("absence", _lacks(frozenset({"Co"})), ("cobalt-free",), ("without cobalt",)),
+    Trait("absence", _lacks(RARE_EARTH), ("rare-earth-free",), ("without rare earths",)),
+)
+# Not about the kind of material, so a query that names nothing else would be odd.
+_SIDE_GROUPS = frozenset({"absence", "arity", "inversion"})
+
+_GENERIC_NOUNS = ("material", "compound", "crystal", "solid", "materials", "compounds")
+_OPENINGS = ("", "", "", "", "{a}", "find {a}", "looking for {a}")
+_USE_FRAMES = ("{use}", "{use}", "material for {use}", "materials for {use}", "{noun} for {use}")
+
+
+def _nouns(known: Known) -> list[str]:
+    """Class names of a composition, from the family to the ceramics."""
+    elements = known.composition.elements
+    if not elements:
+        return []
+    phrases = known.composition.phrases
+    nouns = [phrases["fam"], phrases["fam"] + "s"]
+    nonmetals = elements & NONMETALS
+    if "O" not in elements and len(elements) > 1:
+        if nonmetals and nonmetals <= CHALCOGENS:
+            nouns += ["chalcogenide", "chalcogenides"]
+        if nonmetals and nonmetals <= HALOGENS:
+            nouns += ["halide", "halides"]
+        # Bi counts as a pnictogen though it is a metal.
+        if elements & _PNICTOGENS and nonmetals <= _PNICTOGENS:
+            nouns += ["pnictide", "pnictides"]
+        if not nonmetals:
+            nouns += ["alloy", "metallic compound", "intermetallic compound"]
+    if nonmetals and nonmetals <= {"O", "N", "C", "B"} and len(elements) > len(nonmetals):
+        nouns += ["ceramic", "ceramics"]
+    return nouns
+
+
+@dataclass(frozen=True)
+class Query:
+    """
+    A text and what it asks for. A text with neither conditions nor a formula is about one crystal.
+
+    Attributes:
+        text: the phrase.
+        conditions: names in `CONDITIONS`; a crystal answers the query if all of them hold.
+        formula: the formula that it has to have, if the query names one.
+    """
+
+    text: str
+    conditions: frozenset[str] = frozenset()
+    formula: str | None = None
+
+
+def _prototype_names() -> set[str]:
+    return {name for table in (_PROTOTYPES, _INTERMETALLIC_PROTOTYPES) for names in table.values() for name in names}
+
+
+_CLASSES = (
+    *FAMILIES,
+    *("chalcogenide", "halide", "pnictide", "alloy", "metallic compound", "intermetallic compound", "ceramic"),
+)
+# Everything that a query may ask for and that can be told of a record.
+CONDITIONS: tuple[str, ...] = (
+    *(f"trait {place}" for place in range(len(TRAITS))),
+    *(f"element {symbol}" for symbol in ELEMENT_NAMES),
+    *(f"class {name}" for name in _CLASSES),
+    *(f"prototype {name}" for name in sorted(_prototype_names())),
+    *(f"use {name}" for name in dict.fromkeys(rule.name for rule in RULES)),
+)
+
+
+def failing(record: Mapping[str, Any]) -> frozenset[str]:
+    """
+    The `CONDITIONS` that do not hold for a record. Those of which it does not tell are not among them: a crystal whose
+    band gap nobody has computed may have a wide one.
+    """
+    known = read_record(record)
+    elements = known.composition.elements
+    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
+    possible = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known) or trait.holds(known)}
+    possible |= {f"element {symbol}" for symbol in elements}
+    possible |= {f"class {noun.removesuffix('s')}" for noun in _nouns(known)}
+    possible |= {f"prototype {name}" for name in prototype_of(known)}
+    possible |= {f"use {rule.name}" for rule in matching_rules(known.numbers, elements, columns)}
+    possible |= {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)}
+    return frozenset(CONDITIONS) - possible
+
+
+def in_system(system: str) -> str:
+    """The condition that a crystal is of this crystal system."""
+    return f"trait {next(place for place, trait in enumerate(TRAITS) if trait.before == (system,))}"
+
+
+def _undecided(rule: Rule, elements: frozenset[str], columns: frozenset[str]) -> bool:
+    """Whether the rule may hold once the missing columns are known."""
+    return not rule.needs <= columns and (rule.test_elements is None or rule.test_elements(elements))
+
+
+def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Query:
+    """
+    Write one short query that a crystal answers: one to three of its traits, its class or structure type, an element
+    it contains, or a use that its properties justify. The text depends only on the record and `seed`.
+
+    Raises ValueError if the record holds nothing to ask for, or if a numeric column holds no number.
+    """
+    known = read_record(record)
+    identity = record.get("material_id") or known.composition.formula
+    draw = Draw(f"query {seed_text(seed)}|{identity}")
+    elements = known.composition.elements
+    class_nouns, prototypes = _nouns(known), prototype_of(known)
+    traits = [place for place, trait in enumerate(TRAITS) if trait.holds(known)]
+    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
+    uses = matching_rules(known.numbers, elements, columns)
+    if not (traits or class_nouns):
+        raise ValueError("the record holds nothing to ask for")
+    if uses and draw.random() < 0.25:
+        noun = draw.pick(tuple(class_nouns) or _GENERIC_NOUNS)
+        rule = uses[int(draw.random() * len(uses))]
+        text = draw.pick(_USE_FRAMES).format(use=draw.pick(rule.areas), noun=noun)
+        conditions = {f"use {rule.name}"} | (_of_noun(noun, known) if noun in text else set())
+        return Query(text, frozenset(conditions))
+    conditions = set()
+    noun = draw.pick(_GENERIC_NOUNS)
+    if prototypes and draw.random() < 0.3:
+        name, family = draw.pick(prototypes), draw.pick(tuple(class_nouns) or ("compound",))
+        noun = draw.pick((name, f"{name} structure", f"{name} {family}"))
+        conditions |= {f"prototype {name}"} | (_of_noun(family, known) if family in noun else set())
+    elif class_nouns and draw.random() < 0.7:
+        noun = draw.pick(tuple(class_nouns))
+        conditions |= _of_noun(noun, known)
+    chosen = _chosen_traits(traits, draw, named=noun not in _GENERIC_NOUNS)
+    conditions |= {f"trait {place}" for place in chosen}
+    before, after = _words(chosen, draw)
+    if elements and draw.random() < 0.35:
+        symbol = draw.pick(tuple(sorted(elements)))
+        conditions.add(f"element {symbol}")
+        name = ELEMENT_NAMES[symbol]
+        if draw.random() < 0.4 and name not in noun:
+            before.append(draw.pick((name, f"{name}-containing", f"{name}-based")))
+        else:
+            after.append(draw.pick((f"containing {name}", f"with {symbol}", f"containing {symbol}")))
+    query = " ".join((*before, noun, *after))
+    if not noun.endswith("s"):
+        query = (draw.pick(_OPENINGS) or query).replace("{a}", with_article(query))
+    return Query(query, frozenset(conditions))
+
+
+def _of_noun(noun: str, known: Known) -> set[str]:
+    """What a class word asks for; "sulfur- and iodine-containing compound" names elements."""
+    condition = f"class {noun.removesuffix('s')}"
+    if condition in CONDITIONS:
+        return {condition}
+    return {f"element {symbol}" for symbol in known.composition.symbols if ELEMENT_NAMES[symbol] in noun}
+
+
+def _chosen_traits(traits: list[int], draw: Draw, named: bool) -> list[int]:
+    """Places in `TRAITS` of up to three that go together; with a noun that says something they may be none."""
+    wanted = int(draw.random() * 3) + (0 if named else 1)
+    shuffled = list(traits)
+    draw.shuffle(shuffled)
+    # The telling traits first.
+    shuffled.sort(key=lambda place: TRAITS[place].group in _SIDE_GROUPS)
+    first_of_group: dict[str, int] = {}
+    for place in shuffled:
+        first_of_group.setdefault(TRAITS[place].group, place)
+    return list(first_of_group.values())[:wanted]
+
+
+def _words(chosen: list[int], draw: Draw) -> tuple[list[str], list[str]]:
+    """Wordings in front of and behind the noun."""
+    before: list[str] = []
+    after: list[str] = []
+    for place in chosen:
+        trait = TRAITS[place]
+        if trait.before and (not trait.after or draw.random() < 0.7):
+            before.append(draw.pick(trait.before))
+        else:
+            after.append(draw.pick(trait.after))
+    return before, after

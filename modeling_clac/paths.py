@@ -1,8 +1,0 @@
-"""Where the bundled checkpoint and data are."""
-
-from pathlib import Path
-
-ASSETS = Path(__file__).parent / "assets"
-DEFAULT_MODEL = ASSETS / "clac-mini"
-
-__all__ = ["ASSETS", "DEFAULT_MODEL"]

@@ -1,0 +1,79 @@
+"""What the text tower is told about the numbers and formulas in its tokens, see `tokenization_clac`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .quantities_clac import DENSITY, NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
+
+
+def number_waves(values: Tensor, periods: Sequence[float]) -> Tensor:
+    """[`quantities_clac.number_waves`] in torch: `(...)` float32 -> `(..., 2 len(periods))`."""
+    scaled = torch.asinh(values.float().unsqueeze(-1) / SMALLEST) * (2.0 * math.pi / math.log(10.0))
+    phase = scaled / torch.tensor(periods, dtype=torch.float32, device=values.device)
+    return torch.cat([phase.sin(), phase.cos()], dim=-1)
+
+
+class QuantityEmbedding(nn.Module):
+    """
+    What the tokens of numbers and formulas add to their word embeddings: a learnt vector of the kind, for an element
+    symbol x a_Z + √x b_Z with its atomic fraction x, for a number W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u
+    (see [`quantities_clac.number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
+    by the number). And what the mean over the tokens of numbers, after the tower has told each of which property it
+    is, adds to the pooled text, in which they are few among words. Starts at zero, so that a pretrained tower starts as
+    it is.
+    """
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.kind = nn.Embedding(NUM_KINDS, hidden_size)
+        self.fraction = nn.Embedding(NUM_KINDS, hidden_size)
+        self.root = nn.Embedding(NUM_KINDS, hidden_size)
+        self.number = nn.Linear(2 * len(PERIODS), hidden_size, bias=False)
+        self.pooled = nn.Linear(hidden_size, hidden_size, bias=False)
+        for layer in (self.kind, self.fraction, self.root, self.number, self.pooled):
+            layer.starts_at_zero = True  # type: ignore[assignment]
+
+    def forward(self, token_kinds: Tensor, token_values: Tensor) -> Tensor:
+        """`(B, L)` int64, `(B, L)` float -> `(B, L, hidden_size)`."""
+        values = token_values.float()
+        is_number = (token_kinds >= NUMBER).unsqueeze(-1)
+        is_something = (token_kinds != NOTHING).unsqueeze(-1)
+        dtype = self.number.weight.dtype
+        number = self.number(number_waves(values, PERIODS).to(dtype))
+        share = values.unsqueeze(-1).clamp(min=0.0, max=1.0).to(dtype)
+        element = share * self.fraction(token_kinds) + share.sqrt() * self.root(token_kinds)
+        return is_something * (self.kind(token_kinds) + torch.where(is_number, number, element))
+
+    def pool(self, hidden: Tensor, token_kinds: Tensor) -> Tensor:
+        """`(B, L, hidden_size)`, `(B, L)` -> `(B, hidden_size)`, zeros for texts without a number."""
+        weights = (token_kinds >= NUMBER).unsqueeze(-1).to(hidden.dtype)
+        return self.pooled((hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1))
+
+
+def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
+    """
+    Mean composition of the formulas of each text, `(B, L)`, `(B, L)` -> atomic fractions `(B, 119)`; zeros for a text
+    without a formula. Arguments as in [`quantities_clac.token_values`].
+    """
+    is_element = (token_kinds != NOTHING) & (token_kinds < NUMBER)
+    fraction = torch.zeros(len(token_kinds), NUMBER, dtype=torch.float32, device=token_kinds.device)
+    fraction.scatter_add_(1, token_kinds * is_element, token_values.float() * is_element)
+    # Each whole formula adds up to 1, so their mean does; a truncated one is filled up.
+    return fraction / fraction.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def text_density(token_kinds: Tensor, token_values: Tensor) -> Tensor:
+    """
+    Mean of the densities that each text states, `(B, L)`, `(B, L)` -> `(B,)` in g/cm³; 0 for a text that states none.
+    Arguments as in [`quantities_clac.token_values`].
+    """
+    is_density = token_kinds == DENSITY
+    return (token_values.float() * is_density).sum(dim=1) / is_density.sum(dim=1).clamp(min=1)
+
+
+__all__ = ["QuantityEmbedding", "number_waves", "text_composition", "text_density"]

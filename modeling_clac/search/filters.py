@@ -1,0 +1,89 @@
+"""Conditions on crystals: elements, symmetry, composition and property ranges, checked when they are stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import gemmi
+import numpy as np
+
+from ..errors_clac import ClacInputError
+
+CRYSTAL_SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
+
+
+@dataclass
+class Filters:
+    """
+    Which crystals may be found; all conditions hold together.
+
+    Attributes:
+        elements: symbols that must all be present.
+        exclude_elements: symbols of which none may be present.
+        crystal_system: one of `CRYSTAL_SYSTEMS`.
+        space_group: number (1-230) or Hermann-Mauguin symbol in any setting, `Fm-3m`, `P6_3/mmc`, `P21/n`.
+        formula: composition, `TiO2` and `Ti2O4` alike.
+        ranges: column -> (smallest, largest), both included, `None` for an open end, in the column's unit. A crystal
+            whose value is unknown never passes.
+
+    Raises:
+        ClacInputError: a condition that no crystal could ever meet: unknown symbol, empty range, ...
+    """
+
+    elements: Sequence[str] = ()
+    exclude_elements: Sequence[str] = ()
+    crystal_system: str | None = None
+    space_group: str | int | None = None
+    formula: str | None = None
+    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.elements = [_element(symbol) for symbol in self.elements]
+        self.exclude_elements = [_element(symbol) for symbol in self.exclude_elements]
+        both = sorted(set(self.elements) & set(self.exclude_elements))
+        if both:
+            raise ClacInputError(f"{', '.join(both)}: both required and excluded; keep one of the two")
+        if self.crystal_system is not None:
+            self.crystal_system = self.crystal_system.strip().lower()
+            if self.crystal_system not in CRYSTAL_SYSTEMS:
+                known = ", ".join(CRYSTAL_SYSTEMS)
+                raise ClacInputError(f"unknown crystal system {self.crystal_system!r}; choose one of {known}")
+        if self.space_group is not None:
+            self.space_group = _space_group_number(self.space_group)
+        if self.formula is not None:
+            self.formula = _reduced_formula(self.formula)
+        for column, (low, high) in self.ranges.items():
+            if any(bound is not None and np.isnan(bound) for bound in (low, high)):
+                raise ClacInputError(f"{column}: a bound of its range is not a number")
+            if low is not None and high is not None and low > high:
+                raise ClacInputError(f"{column}: the minimum {low:g} is above the maximum {high:g}; swap them")
+
+
+def _element(symbol: str) -> str:
+    name = symbol.strip().capitalize()
+    # gemmi also reads the first letters of longer words.
+    number = gemmi.Element(name).atomic_number
+    if not number or gemmi.Element(number).name != name:
+        raise ClacInputError(f"unknown element symbol {symbol!r}; use symbols of the periodic table, such as Li")
+    return name
+
+
+def _space_group_number(space_group: str | int) -> int:
+    text = str(space_group).strip().replace("_", "")
+    group = gemmi.find_spacegroup_by_name(text) if text else None
+    if group is None:
+        raise ClacInputError(f"unknown space group {space_group!r}; give a number (1-230) or a symbol such as Fm-3m")
+    return group.number
+
+
+def _reduced_formula(formula: str) -> str:
+    from pymatgen.core import Composition
+
+    try:
+        return Composition(formula, strict=True).reduced_formula
+    except (ValueError, KeyError, TypeError):
+        raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4") from None
+
+
+__all__ = ["CRYSTAL_SYSTEMS", "Filters"]

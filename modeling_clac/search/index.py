@@ -1,0 +1,370 @@
+"""Search over embedded crystals: exact nearest neighbours with filters, saved as three plain files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
+
+from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals
+from ..data.crystal_table import read_table
+from ..errors_clac import ClacInputError
+from ..utils.atomic_files import replaced_directory
+from ..utils.paths import ASSETS
+from .filters import Filters
+
+if TYPE_CHECKING:
+    from ..inference.embedder import ClacEmbedder
+
+BUNDLED_INDEX = ASSETS / "mp-index"
+
+_FORMAT = 1
+_JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
+
+
+def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
+    """
+    The `model.safetensors` of a checkpoint directory, or of a Hub id that is in the local cache or reachable.
+
+    Raises:
+        ClacInputError: there is no such file.
+    """
+    weights = Path(checkpoint) / "model.safetensors"
+    if Path(checkpoint).is_dir():
+        if not weights.is_file():
+            raise ClacInputError(f"{checkpoint}: no weights in it (model.safetensors missing); save it again")
+        return weights
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(str(checkpoint), "model.safetensors"))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ClacInputError(f"{checkpoint}: no such directory, nor to be had from the Hub ({reason})") from None
+
+
+def model_fingerprint(checkpoint: str | os.PathLike[str]) -> str:
+    """First 16 hexadecimal digits of the sha256 of [`checkpoint_weights`]: tells which weights made a vector."""
+    with checkpoint_weights(checkpoint).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def bundled_index() -> CrystalIndex:
+    """
+    The bundled data set, embedded with the bundled checkpoint.
+
+    Raises:
+        ClacInputError: this installation has none, or it is damaged.
+    """
+    return CrystalIndex.load(BUNDLED_INDEX)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found crystal: `rank` from 1, `score` = cosine in [-1, 1], `row` in the index, `record` without its CIF."""
+
+    rank: int
+    score: float
+    row: int
+    record: dict[str, Any]
+
+
+class CrystalIndex:
+    r"""
+    A searchable table of embedded crystals.
+
+    >>> index = CrystalIndex.load("my-index")
+    >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
+
+    Args:
+        embeds: `(n, D)` float32, unit length.
+        table: n rows, one per crystal, in the same order.
+        model_fingerprint: of the checkpoint that made the embeddings, see [`model_fingerprint`].
+        model_name: what messages call that checkpoint.
+
+    Attributes:
+        skipped: after `build`, what was left out: (row of the given table, reason).
+
+    Raises:
+        ClacInputError: the shapes do not belong together.
+    """
+
+    def __init__(self, embeds: np.ndarray, table: pa.Table, model_fingerprint: str, model_name: str = ""):
+        embeds = np.asarray(embeds, dtype=np.float32)
+        if embeds.ndim != 2 or len(embeds) != table.num_rows:
+            raise ClacInputError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
+        self.embeds = embeds
+        self.table = table
+        self.model_fingerprint = model_fingerprint
+        self.model_name = model_name
+        self.skipped: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self.embeds)
+
+    @classmethod
+    def build(
+        cls,
+        embedder: ClacEmbedder,
+        table: pa.Table,
+        *,
+        on_error: str = "raise",
+        show_progress: bool | None = None,
+        model_name: str | None = None,
+    ) -> CrystalIndex:
+        """
+        Embeds the `cif` column of a table; its other columns become the records.
+
+        Args:
+            embedder: one that was loaded from a checkpoint, since an index names the weights that made it.
+            table: a `cif` column, and any properties (names and units as in the bundled data set can be filtered).
+            on_error: `"raise"`, `"skip"` or `"warn"`; a crystal that is skipped has no row in the index.
+            show_progress: a progress bar; default on long work at a terminal.
+            model_name: what messages call the checkpoint; default the name of its directory or its Hub id.
+
+        Raises:
+            ClacInputError: no `cif` column, no crystal left, or an embedder without a checkpoint.
+            InvalidStructureError: a structure is unusable and `on_error="raise"`.
+        """
+        if "cif" not in table.column_names:
+            raise ClacInputError(f"no column `cif` in the table, only {', '.join(table.column_names) or 'nothing'}")
+        source = str(embedder.model.name_or_path)
+        if not source:
+            raise ClacInputError("this model was never saved; save it and load it with ClacEmbedder.from_pretrained")
+        fingerprint = model_fingerprint(source)
+        names = [f"row {row + 1}" for row in range(table.num_rows)]
+        for column in ("material_id", "path"):
+            if column in table.column_names:
+                values = table[column].to_pylist()
+                names = [name if value is None else str(value) for name, value in zip(names, values, strict=True)]
+        embeds, skipped = embedder.encode_crystals(
+            table["cif"].to_pylist(), names=names, on_error=on_error, return_skipped=True, show_progress=show_progress
+        )
+        if not len(embeds):
+            raise ClacInputError(f"no crystal to index: {skipped[0][1] if skipped else 'the table is empty'}")
+        kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
+        name = model_name or (Path(source).name if Path(source).is_dir() else source)
+        index = cls(embeds, table.take(kept), fingerprint, name)
+        index.skipped = skipped
+        return index
+
+    def require_model(self, fingerprint: str) -> None:
+        """
+        Raises:
+            ClacInputError: the index was made with other weights than those of this fingerprint.
+        """
+        if fingerprint != self.model_fingerprint:
+            raise ClacInputError(
+                f"the index was made with another checkpoint ({self.model_name} {self.model_fingerprint}, not "
+                f"{fingerprint}); give that one, or rebuild the index with `clac index`"
+            )
+
+    def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> list[Any]:
+        """
+        The k crystals nearest to a query, best first, by exact comparison with every crystal that passes the filters.
+
+        Args:
+            query: `(D,)`, or `(Q, D)` for many at once; its length does not matter.
+            k: how many; fewer come back when fewer pass the filters.
+
+        Returns:
+            A list of [`Hit`]; for `(Q, D)` a list of such lists.
+
+        Raises:
+            ClacInputError: wrong dimensions, `k` below 1, a query without a direction, a filter on a missing column.
+        """
+        if k < 1:
+            raise ClacInputError(f"k = {k}: ask for at least 1 crystal")
+        queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
+        if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
+            raise ClacInputError(f"query of shape {np.shape(query)} for an index of {self.embeds.shape[1]} dimensions")
+        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and lengths.all()):
+            raise ClacInputError("the query has no direction: it is zero, NaN or infinite")
+        rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
+        keys = self.embeds if filters is None else self.embeds[rows]
+        found = [self._hits(scores, rows, k) for scores in (queries / lengths) @ keys.T]
+        return found[0] if np.ndim(query) == 1 else found
+
+    def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> list[Hit]:
+        best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
+        best = best[np.argsort(-scores[best], kind="stable")]
+        records = self._records.take(rows[best]).to_pylist()
+        return [
+            Hit(rank, float(np.clip(scores[place], -1, 1)), int(rows[place]), record)
+            for rank, (place, record) in enumerate(zip(best, records, strict=True), start=1)
+        ]
+
+    def mask(self, filters: Filters) -> np.ndarray:
+        """
+        `(n,)` bool, which crystals pass.
+
+        Raises:
+            ClacInputError: a filter on a column that the index does not have.
+        """
+        mask = np.ones(len(self), dtype=bool)
+        if filters.elements or filters.exclude_elements:
+            present = self._element_masks
+            for symbol in filters.elements:
+                mask &= present.get(symbol, False)
+            for symbol in filters.exclude_elements:
+                mask &= ~present.get(symbol, np.zeros(len(self), dtype=bool))
+        equal = {
+            "crystal_system": filters.crystal_system,
+            "space_group_number": filters.space_group,
+            "formula": filters.formula,
+        }
+        for column, value in equal.items():
+            if value is not None:
+                mask &= self._column(column) == value
+        for column, (low, high) in filters.ranges.items():
+            values = self._column(column)
+            if not np.issubdtype(values.dtype, np.number):
+                raise ClacInputError(f"column {column} of the index holds no numbers")
+            # Unknown is NaN here, and NaN fails every comparison.
+            mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
+        return mask
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self.table.column_names:
+            raise ClacInputError(f"the index has no column {name}, so it cannot be filtered by it")
+        return self.table[name].to_numpy()
+
+    @cached_property
+    def _records(self) -> pa.Table:
+        return self.table.drop_columns(["cif"]) if "cif" in self.table.column_names else self.table
+
+    @cached_property
+    def _element_masks(self) -> dict[str, np.ndarray]:
+        """Symbol -> `(n,)` bool, which crystals contain it."""
+        self._column("elements")
+        column = self.table["elements"].combine_chunks()
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+            raise ClacInputError("column elements of the index is no list of symbols")
+        symbols = column.flatten().dictionary_encode()
+        rows = np.repeat(np.arange(len(self)), column.value_lengths().fill_null(0).to_numpy())
+        present = np.zeros((len(symbols.dictionary), len(self)), dtype=bool)
+        present[symbols.indices.to_numpy(), rows] = True
+        return dict(zip(symbols.dictionary.to_pylist(), present, strict=True))
+
+    def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
+        """
+        Writes `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16), whole or not at all; an index
+        that is already there is replaced.
+
+        Args:
+            table_source: `"mp-crystals"` leaves the table out and refers to the bundled data set instead, of which this
+                index must then be the whole, in order.
+
+        Raises:
+            ClacInputError: see [`check_target`]; the disk is full; or the table is not the one of `table_source`.
+        """
+        check_target(directory)
+        target = Path(directory).resolve()
+        if table_source is not None and _digest(_source_table(table_source)) != _digest(self.table):
+            raise ClacInputError(f"the table of this index is not {table_source}; save it with its table")
+        described = {
+            "format": _FORMAT,
+            "model_name": self.model_name,
+            "model_fingerprint": self.model_fingerprint,
+            "num_crystals": len(self),
+            "dim": self.embeds.shape[1],
+            "table": table_source or _TABLE,
+            "table_digest": _digest(self.table) if table_source else None,
+        }
+        with replaced_directory(target) as new:
+            (new / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+            # Not by save_file, which makes files that nobody else may read.
+            (new / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
+            if table_source is None:
+                pq.write_table(self.table, new / _TABLE, compression="zstd")
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
+        """
+        Reads a saved index, without the CIFs of its table.
+
+        Raises:
+            ClacInputError: there is no index, or it is damaged.
+        """
+        path = Path(directory)
+        if not (path / _JSON).is_file():
+            raise ClacInputError(f"{directory}: no index there ({_JSON} missing); make one with `clac index`")
+        try:
+            described = json.loads((path / _JSON).read_text(encoding="utf-8"))
+            if described["format"] > _FORMAT:
+                raise ClacInputError(
+                    f"{directory}: index of a later version; update clac, or rebuild with `clac index`"
+                )
+            if described["table"] == _TABLE:
+                table = read_table(path / _TABLE, with_cif=False)
+            else:
+                table = _source_table(described["table"])
+                if _digest(table) != described["table_digest"]:
+                    raise ValueError(f"{described['table']} has changed since")
+            embeds = load_file(path / _EMBEDDINGS)["embeddings"].astype(np.float32)
+            if embeds.shape != (described["num_crystals"], described["dim"]) or len(embeds) != table.num_rows:
+                raise ValueError(f"embeddings of shape {embeds.shape} for {table.num_rows} crystals")
+            lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
+            if not (np.isfinite(lengths).all() and lengths.all()):
+                raise ValueError("embeddings without a direction")
+            return cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
+        except ClacInputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ClacInputError(f"{directory}: damaged index ({reason}); rebuild it with `clac index`") from None
+
+
+def check_target(directory: str | os.PathLike[str]) -> None:
+    """
+    Whether an index may be written here: a new or empty directory, or an index, which is replaced.
+
+    Raises:
+        ClacInputError: something else stands there, or the parent directory is missing.
+    """
+    target = Path(directory).resolve()
+    if not target.parent.is_dir():
+        raise ClacInputError(f"{directory}: its parent directory does not exist; create it first")
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ClacInputError(f"{directory}: exists and is not an index directory; choose another name")
+    others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS})
+    if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
+        found = others[0] if others else "other files"
+        raise ClacInputError(f"{directory}: not an index, it holds {found}; choose another directory")
+
+
+def _source_table(name: str) -> pa.Table:
+    if name != BUNDLED_CRYSTALS:
+        raise ClacInputError(f"unknown table source {name!r}; the only one is {BUNDLED_CRYSTALS}")
+    return bundled_crystals(with_cif=False)
+
+
+def _digest(table: pa.Table) -> str:
+    """Tells whether rows still stand where they stood, by their ids."""
+    ids = table["material_id"].to_pylist() if "material_id" in table.column_names else []
+    return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:16]
+
+
+__all__ = [
+    "BUNDLED_INDEX",
+    "CrystalIndex",
+    "Hit",
+    "bundled_index",
+    "check_target",
+    "checkpoint_weights",
+    "model_fingerprint",
+]

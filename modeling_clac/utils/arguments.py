@@ -1,0 +1,100 @@
+"""One dataclass of arguments per script, from a YAML recipe, flags, or a recipe with flags that override it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+from transformers import HfArgumentParser
+from transformers.utils import logging as transformers_logging
+
+from ..errors_clac import ClacInputError
+
+T = TypeVar("T")
+
+
+def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
+    """
+    Parses `[RECIPE.yaml] [--flag value ...]` into the dataclass `kind`.
+
+    Raises:
+        ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know or values of another
+            type.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = HfArgumentParser(kind)  # type: ignore[arg-type]
+    if words and words[0].endswith((".yaml", ".yml")):
+        values = _read_recipe(Path(words.pop(0)), kind)
+        parser.set_defaults(**values)
+        for action in parser._actions:
+            if action.dest in values:
+                action.required = False
+    (arguments,) = parser.parse_args_into_dataclasses(words)
+    return arguments
+
+
+def run_script(kind: type[T], run: Callable[[T], object]) -> None:
+    """Entry point of a script: an input that its user can mend is one line on stderr and exit code 2."""
+    transformers_logging.disable_progress_bar()
+    try:
+        run(parse_arguments(kind))
+    except ClacInputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def arguments_table(kind: type) -> str:
+    """The arguments of a script as a markdown table: name, default and help of every field of `kind`."""
+    lines = ["| argument | default | |", "|---|---|---|"]
+    for entry in dataclasses.fields(kind):
+        value = entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+        default = (
+            "required"
+            if value is dataclasses.MISSING
+            else f"`{yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}`"
+        )
+        lines.append(f"| `{entry.name}` | {default} | {entry.metadata['help']} |")
+    return "\n".join(lines)
+
+
+def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClacInputError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise ClacInputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise ClacInputError(f"{path}: a recipe is a list of 'key: value' lines")
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ClacInputError(
+            f"{path}: unknown key {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+        )
+    hints = get_type_hints(kind)
+    return {name: _converted(value, hints[name], f"{path}: {name}") for name, value in values.items()}
+
+
+def _converted(value: Any, hint: Any, where: str) -> Any:
+    """A YAML value as the type that the field declares; YAML reads `1e-3` as text and `5` as an integer."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if value is None and type(None) in kinds:
+        return None
+    if isinstance(value, list) and any(get_origin(kind) is list for kind in kinds):
+        return value
+    for kind in (bool, int, float, str):
+        if kind in kinds and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+            return value
+    if float in kinds and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds if kind is not type(None))
+    raise ClacInputError(f"{where} is {value!r}, but must be {expected}")

@@ -1,0 +1,205 @@
+"""Sends a checkpoint or a data set, with its card, to the Hugging Face Hub: in one commit, so that it arrives whole."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors_clac import ClacInputError
+
+Kind = Literal["model", "dataset"]
+
+# What belongs to each kind; journals, reports and caches stay at home.
+_FILES: dict[str, tuple[str, ...]] = {
+    "model": ("README.md", "*.json", "*.safetensors", "*.py", "*.txt"),
+    "dataset": ("README.md", "*.parquet"),
+}
+_HIDDEN = ("report-*.json", ".*")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """
+    What would be sent.
+
+    Attributes:
+        repo_id: `owner/name`. kind: `model` or `dataset`. directory: where the files are. files: name -> bytes.
+        private: whether only the owner sees it.
+    """
+
+    repo_id: str
+    kind: Kind
+    directory: Path
+    files: dict[str, int]
+    private: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes, all files together."""
+        return sum(self.files.values())
+
+
+def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, private: bool = True) -> Upload:
+    """
+    Checks that a directory is fit to be published, without a network.
+
+    Raises:
+        ClacInputError: no such directory, an impossible name, no card or one whose metadata is wrong, or files that are
+            missing or damaged.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    path = Path(directory)
+    if not path.is_dir():
+        raise ClacInputError(f"{path}: no such directory")
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise ClacInputError(f"{repo_id}: not a name of the Hub, which are written owner/name ({error})") from None
+    if repo_id.count("/") != 1:
+        raise ClacInputError(f"{repo_id}: not a name of the Hub, which are written owner/name")
+    found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and _belongs(entry.name, kind)]
+    card = _card_metadata(path / "README.md")
+    _check_model(path) if kind == "model" else _check_dataset(path, card)
+    return Upload(repo_id, kind, path, {entry.name: entry.stat().st_size for entry in found}, private)
+
+
+def _belongs(name: str, kind: Kind) -> bool:
+    hidden = any(fnmatch.fnmatch(name, pattern) for pattern in _HIDDEN)
+    return not hidden and any(fnmatch.fnmatch(name, pattern) for pattern in _FILES[kind])
+
+
+def _card_metadata(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError:
+        raise ClacInputError(
+            f"{file}: the card is missing; it says what is published, and under which licence"
+        ) from None
+    parts = text.split("---\n", 2)
+    try:
+        metadata = yaml.safe_load(parts[1]) if text.startswith("---\n") and len(parts) == 3 else None
+    except yaml.YAMLError as error:
+        raise ClacInputError(f"{file}: its metadata is not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(metadata, dict) or "license" not in metadata:
+        raise ClacInputError(f"{file}: no metadata with a license between two lines of --- at its top")
+    return metadata
+
+
+def _check_model(path: Path) -> None:
+    import json
+
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        raise ClacInputError(f"{path}: no CLaC checkpoint in it (config.json missing or damaged)") from None
+    if kind != "clac":
+        raise ClacInputError(f"{path}: not a CLaC checkpoint but one of model type {kind}")
+    weights = sorted(path.glob("*.safetensors"))
+    if not weights:
+        raise ClacInputError(f"{path}: no *.safetensors in it; save the checkpoint again")
+    for file in weights:
+        try:
+            with safe_open(file, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise ClacInputError(f"{file}: damaged ({error}); save the checkpoint again") from None
+
+
+def _check_dataset(path: Path, card: dict[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    configs = card.get("configs")
+    if not isinstance(configs, list) or not configs:
+        raise ClacInputError(
+            f"{path / 'README.md'}: its metadata names no configs, so load_dataset would have to guess"
+        )
+    patterns = [files["path"] for config in configs for files in config.get("data_files", [])]
+    for pattern in patterns:
+        if not list(path.glob(pattern)):
+            raise ClacInputError(f"{path}: no file {pattern}, which the card names; build the data set again")
+    for file in sorted(path.glob("*.parquet")):
+        if not any(fnmatch.fnmatch(file.name, pattern) for pattern in patterns):
+            raise ClacInputError(f"{file}: not named by the card; move it away or build the data set again")
+        try:
+            pq.ParquetFile(file)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ClacInputError(f"{file}: damaged ({str(error).splitlines()[0]}); build the data set again") from None
+
+
+def publish(upload: Upload, token: str | None = None, update: bool = False) -> str:
+    """
+    Creates the repository and sends the files. Large files go first, and those that have arrived are not sent again by
+    the next attempt; one commit makes all of them visible together.
+
+    Args:
+        token: of the Hub; default the one that `hf auth login` or `HF_TOKEN` gives.
+        update: replace what the repository holds, if it exists and is not empty.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        ClacInputError: no token, no right to write there, the name is taken, or no connection.
+    """
+    import httpx2  # the client that huggingface_hub 2 uses
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    if constants.HF_HUB_OFFLINE:
+        raise ClacInputError("HF_HUB_OFFLINE is set, so nothing can be sent; unset it and try again")
+    api = HfApi(token=token)
+    place: dict[str, Any] = {"repo_id": upload.repo_id, "repo_type": upload.kind}
+    try:
+        if api.repo_exists(**place):
+            held = [name for name in api.list_repo_files(**place) if name != ".gitattributes"]
+            if held and not update:
+                raise ClacInputError(
+                    f"{upload.repo_id}: exists and holds {len(held)} files; choose another name, or give --update to "
+                    "replace them"
+                )
+        else:
+            api.create_repo(**place, private=upload.private)
+        commit = api.upload_folder(
+            **place,
+            folder_path=upload.directory,
+            allow_patterns=list(upload.files),
+            # Shards of an earlier build would be read along with the new ones.
+            delete_patterns=list(_FILES[upload.kind]),
+            commit_message=f"{upload.kind} of {len(upload.files)} files",
+        )
+    except LocalTokenNotFoundError:
+        raise ClacInputError("no token of the Hub; log in with `hf auth login` or set HF_TOKEN") from None
+    except HfHubHTTPError as error:
+        raise ClacInputError(f"{upload.repo_id}: {_refusal(error)}") from None
+    except (OfflineModeIsEnabled, httpx2.HTTPError, OSError, RuntimeError) as error:
+        # A RuntimeError is what the package makes of a broken upload.
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ClacInputError(
+            f"{constants.ENDPOINT}: cannot be reached ({reason}); nothing is published, try again"
+        ) from None
+    return str(commit.repo_url)
+
+
+def _refusal(error: Any) -> str:
+    status = error.response.status_code if error.response is not None else None
+    message = (error.server_message or str(error)).strip().partition("\n")[0]
+    if status == 401:
+        return f"the Hub does not accept the token ({message}); log in with `hf auth login` or set HF_TOKEN"
+    if status == 403:
+        return f"no right to write there ({message}); check the owner, and that the token may write"
+    if status == 409:
+        return f"the name is taken ({message}); choose another one"
+    return f"the Hub answers {status} ({message}); nothing is published, try again"
+
+
+__all__ = ["Kind", "Upload", "plan_upload", "publish"]

@@ -1,0 +1,114 @@
+"""Precision of search phrases: conditions, the score itself, the committed files, and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.free_text import Phrase, evaluate_phrases, precision_at_k, read_phrases
+from modeling_clac.errors_clac import ClacInputError
+from tests.conftest import ROOT
+
+FILES = [ROOT / "evaluation" / "queries" / f"{name}.yaml" for name in ("development", "frozen")]
+
+
+class Oracle:
+    """Embeds each phrase next to its right answers, one axis a phrase; `sign` -1 makes it always wrong."""
+
+    def __init__(self, phrases: list[Phrase], records: list[dict[str, Any]], sign: float = 1.0):
+        self.rows = [[float(p.is_decided(r) and p.is_right(r)) * sign for p in phrases] for r in records]
+
+    def encode_crystals(self, cifs: list[str], names: list[str]) -> np.ndarray:
+        return np.array(self.rows)
+
+    def encode_text(self, texts: list[str]) -> np.ndarray:
+        return np.eye(len(texts))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_committed_phrases_have_answers(file: Path, records) -> None:
+    phrases = read_phrases(file)
+    assert len({phrase.text for phrase in phrases}) == len(phrases)
+    assert len(phrases) >= {"development": 60, "frozen": 30}[file.stem]
+    perfect = evaluate_phrases(Oracle(phrases, records), records, phrases)
+    assert perfect["share_of_possible"] == 1.0
+    assert sum(entry["right"] == 0 for entry in perfect["phrases"]) <= len(phrases) // 10
+    assert evaluate_phrases(Oracle(phrases, records, -1.0), records, phrases)["share_of_possible"] < 0.2
+
+
+def test_the_two_sets_share_no_phrase() -> None:
+    development, frozen = ({phrase.text for phrase in read_phrases(file)} for file in FILES)
+    assert not development & frozen
+
+
+def test_conditions() -> None:
+    record = {
+        "elements": ["O", "Sr", "Ti"],
+        "formula": "SrTiO3",
+        "crystal_system": "cubic",
+        "space_group_number": 221,
+        "band_gap": 3.2,
+        "density": None,
+    }
+    right = Phrase(
+        "x",
+        elements=["O"],
+        any=["Sr", "Ba"],
+        nonmetals=["O"],
+        num_elements=[3, 3],
+        crystal_system="cubic",
+        prototype="perovskite",
+        ranges={"band_gap": [3, None]},
+    )
+    assert right.is_decided(record) and right.is_right(record)
+    for wrong in (
+        {"elements": ["N"]},
+        {"any": ["N"]},
+        {"nonmetals": []},
+        {"num_elements": [2, 2]},
+        {"crystal_system": "hexagonal"},
+        {"polar": True},
+        {"prototype": "spinel"},
+        {"ranges": {"band_gap": [None, 3]}},
+    ):
+        assert not Phrase("x", **wrong).is_right(record), wrong
+    assert not Phrase("x", ranges={"density": [None, 3]}).is_decided(record)
+
+
+def test_precision_by_hand() -> None:
+    scores = np.array([0.9, 0.1, 0.8, 0.7])
+    right = np.array([True, True, False, False])
+    assert precision_at_k(scores, right, 2) == (0.5, 1.0, 0.5)
+    assert precision_at_k(scores, right, 10) == (0.5, 0.5, 0.5)
+
+
+def test_unknown_properties_are_not_searched(records) -> None:
+    phrase = Phrase("wide gap", ranges={"band_gap": [3.0, None]})
+    result = evaluate_phrases(Oracle([phrase], records), records, [phrase])
+    assert result["phrases"][0]["searched"] == sum(record["band_gap"] is not None for record in records)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[", "not YAML"),
+        ("text: a", "a list of phrases"),
+        ("- {elements: [O]}", "entry 1: no `text`"),
+        ("- {text: a}\n- {text: b, element: [O]}", "entry 2: unknown key element"),
+        (None, "cannot be read"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+    file = tmp_path / "queries.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ClacInputError, match=reason):
+        read_phrases(file)
+
+
+def test_phrases_without_answers(records) -> None:
+    with pytest.raises(ClacInputError, match="no phrase"):
+        evaluate_phrases(Oracle([Phrase("x", elements=["Og"])], records), records, [Phrase("x", elements=["Og"])])

@@ -1,0 +1,466 @@
+"""The command as its users meet it: output, exit codes, and one line for whatever is wrong with their input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from transformers.utils import logging
+
+import clac_cli
+from modeling_clac import ClacEmbedder
+from modeling_clac.cli import main as cli_main
+from modeling_clac.cli import support as clac_cli_support
+from modeling_clac.data import crystal_table as tables
+from modeling_clac.search import index
+from modeling_clac.search.index import CrystalIndex, model_fingerprint
+from modeling_clac.utils import paths
+from tests.conftest import ROOT
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs the command in this process, at 100 characters a line."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # the command sets it for its process; here it must end with the test
+    verbosity = logging.get_verbosity()
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            clac_cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Result(int(stop.value.code or 0), captured.out, captured.err)
+
+    yield run
+    logging.set_verbosity(verbosity)
+    logging.enable_progress_bar()
+
+
+def assert_one_line(result: Result, *parts: str) -> None:
+    assert result.code == 2, result
+    assert result.out == ""
+    assert len(result.err.splitlines()) == 1, result.err
+    assert result.err.startswith("clac: error: ")
+    assert "Traceback" not in result.err
+    for part in parts:
+        assert part in result.err
+
+
+def cif(rows: list[str] | None = None, a: str = "5.64", gamma: str = "90", formula: str = "Na4 Cl4") -> str:
+    """Rock salt in full, as text to spoil."""
+    if rows is None:
+        sodium = [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)]
+        rows = [f"Na Na{i} {x} {y} {z} 1.0" for i, (x, y, z) in enumerate(sodium)]
+        rows += [f"Cl Cl{i} {(x + 0.5) % 1} {y} {z} 1.0" for i, (x, y, z) in enumerate(sodium)]
+    tags = ["type_symbol", "label", "fract_x", "fract_y", "fract_z", "occupancy"]
+    return "\n".join(
+        [
+            "data_NaCl",
+            f"_cell_length_a {a}",
+            "_cell_length_b 5.64",
+            "_cell_length_c 5.64",
+            "_cell_angle_alpha 90",
+            "_cell_angle_beta 90",
+            f"_cell_angle_gamma {gamma}",
+            "_symmetry_space_group_name_H-M 'P 1'",
+            f"_chemical_formula_sum '{formula}'",
+            "loop_",
+            *(f"_atom_site_{tag}" for tag in tags),
+            *rows,
+            "",
+        ]
+    )
+
+
+@pytest.fixture
+def salt(tmp_path: Path) -> Path:
+    file = tmp_path / "salt.cif"
+    file.write_text(cif())
+    return file
+
+
+@pytest.fixture(scope="module")
+def crystals(tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]]) -> Path:
+    """A parquet file of 30 crystals with all their properties."""
+    file = tmp_path_factory.mktemp("crystals") / "crystals.parquet"
+    table = tables.bundled_crystals()
+    ids = pa.array([record["material_id"] for record in records if record["nsites"] <= 20][:30])
+    pq.write_table(table.filter(pa.compute.is_in(table["material_id"], ids)), file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def index_directory(crystals: Path, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("indexes") / "index"
+    CrystalIndex.build(ClacEmbedder.from_pretrained(small_checkpoint), pq.read_table(crystals)).save(directory)
+    return directory
+
+
+# --------------------------------------------------------------------------------------------------- the command
+def in_process_of_its_own(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, atexit, clac_cli; atexit.register(lambda: print({'torch', 'transformers'} & set(sys.modules)));"
+    done = in_process_of_its_own("-c", code + "clac_cli.main(['--help'])")
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in ("search", "index", "embed", "classify", "info"))
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_module_runs_and_its_stderr_is_one_line(tmp_path: Path, small_checkpoint: Path):
+    bad = tmp_path / "bad.cif"
+    bad.touch()
+    done = in_process_of_its_own(
+        "-m", "clac_cli", "embed", str(bad), "-o", str(tmp_path / "o.parquet"), "--model", str(small_checkpoint)
+    )
+    assert_one_line(Result(done.returncode, done.stdout, done.stderr), f"{bad}: empty")
+
+
+def test_a_phrase_is_searched_without_torch():
+    """Importing torch and transformers would take most of the time of a search."""
+    code = "import sys, clac_cli\ntry:\n    clac_cli.main(['search', 'a hard ceramic', '--json'])\n"
+    code += "finally:\n    print(sorted({'torch', 'transformers', 'pymatgen'} & set(sys.modules)), file=sys.stderr)"
+    done = in_process_of_its_own("-c", code)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert len(json.loads(done.stdout)["hits"]) == 10
+
+
+def test_without_arguments_it_helps(clac: Run):
+    result = clac()
+    assert (result.code, result.err) == (0, "")
+    assert "Usage: clac" in result.out
+    assert clac("--version").out.startswith("clac ")
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["embed"], ["search", "x", "-k", "many"], ["search", "--nope"]])
+def test_wrong_usage_is_one_line(clac: Run, arguments: list[str]):
+    assert_one_line(clac(*arguments), "--help`")
+
+
+def test_interrupted(clac: Run, salt: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(model: str | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_main, "prepare_imports", interrupt)
+    result = clac("classify", salt, "--labels", "a,b")
+    assert result.code == 130
+    assert "Traceback" not in result.err
+
+
+def test_a_bug_keeps_its_traceback(salt: Path, monkeypatch: pytest.MonkeyPatch):
+    def bug(model: str | None) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(cli_main, "prepare_imports", bug)
+    with pytest.raises(AssertionError, match="a bug"):
+        clac_cli.main(["classify", str(salt), "--labels", "a,b"])
+
+
+# ---------------------------------------------------------------------------------------------------- bad inputs
+NAN = ["Na Na0 nan 0 0 1.0", "Cl Cl0 0.5 0 0 1.0"]
+UNKNOWN = ["Xx Xx0 0 0 0 1.0", "Cl Cl0 0.5 0 0 1.0"]
+TWICE = ["Na Na0 0 0 0 1.0", "Cl Cl0 0.0001 0 0 1.0"]
+DISORDERED = ["Na Na0 0 0 0 0.5", "K K0 0 0 0 0.5", "Cl Cl0 0.5 0 0 1.0"]
+LARGE = [f"Na Na{i} {i / 1e5:.5f} 0 0 1.0" for i in range(100_000)]
+NO_CELL = "\n".join(line for line in cif().splitlines() if not line.startswith("_cell"))
+
+BAD = {
+    "empty": (b"", "empty"),
+    "blank": (b" \n\n", "empty"),
+    "binary": (b"\x89PNG\r\n\0\0\0\rIHDR", "binary"),
+    "prose": (b"This is not a crystal.\n", "not a readable CIF"),
+    "cut-in-a-row": (cif()[:-40].encode(), "truncated"),
+    "cut-between-rows": ("\n".join(cif().splitlines()[:-3]).encode() + b"\n", "truncated"),
+    "no-cell": (NO_CELL.encode(), "no cell"),
+    "zero-length": (cif(a="0").encode(), "no volume"),
+    "zero-angle": (cif(gamma="0").encode(), "no volume"),
+    "nan": (cif(NAN, formula="Na Cl").encode(), "not a number"),
+    "unknown-element": (cif(UNKNOWN, formula="Xx Cl").encode(), "unknown element"),
+    "one-place": (cif(TWICE, formula="Na Cl").encode(), "at one place"),
+    "disordered": (cif(DISORDERED, formula="Na0.5 K0.5 Cl").encode(), "order it first"),
+    "large": (cif(LARGE, formula="Na100000").encode(), "limit of 10,000"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_embed_refuses_in_one_line_and_writes_nothing(clac: Run, tmp_path: Path, small_checkpoint: Path, kind: str):
+    content, reason = BAD[kind]
+    file = tmp_path / f"{kind}.cif"
+    file.write_bytes(content)
+    result = clac("embed", file, "-o", tmp_path / "o.parquet", "--model", small_checkpoint)
+    assert_one_line(result, str(file), reason)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("kind", ["empty", "one-place", "disordered"])
+def test_the_other_commands_refuse_in_one_line(
+    clac: Run, tmp_path: Path, small_checkpoint: Path, index_directory: Path, kind: str
+):
+    content, reason = BAD[kind]
+    file = tmp_path / f"{kind}.cif"
+    file.write_bytes(content)
+    assert_one_line(clac("classify", file, "--labels", "a,b", "--model", small_checkpoint), str(file), reason)
+    like = clac("search", "--like", file, "--index", index_directory, "--model", small_checkpoint)
+    assert_one_line(like, str(file), reason)
+    made = clac("index", file, "-o", tmp_path / "index", "--model", small_checkpoint)
+    assert_one_line(made, str(file), reason)
+    assert not (tmp_path / "index").exists()
+
+
+def test_missing_things_are_named(clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path):
+    missing = tmp_path / "missing.cif"
+    output = tmp_path / "o.parquet"
+    model = ("--model", small_checkpoint)
+    assert_one_line(clac("embed", missing, "-o", output, *model), str(missing), "cannot be read")
+    assert_one_line(clac("index", missing, "-o", tmp_path / "index", *model), str(missing), "cannot be read")
+    assert_one_line(clac("classify", missing, "--labels", "a,b", *model), str(missing))
+    assert_one_line(clac("embed", salt, "-o", tmp_path / "no" / "o.parquet", *model), "create it first")
+    assert_one_line(clac("index", salt, "-o", tmp_path / "no" / "index", *model), "create it first")
+    assert_one_line(clac("embed", salt, "-o", salt, *model), "ends in .parquet")
+    assert_one_line(clac("index", salt, "-o", salt, *model), "not an index directory")
+    assert_one_line(clac("search", "x", "--index", tmp_path, *model), str(tmp_path), "clac index")
+    assert [path.name for path in tmp_path.iterdir()] == ["salt.cif"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no such checkpoint directory"),
+        ({}, "config.json missing"),
+        ({"config.json": "{"}, "config.json is damaged"),
+        ({"config.json": '{"model_type": "bert"}'}, "not a CLaC checkpoint"),
+        ({"config.json": '{"model_type": "clac"}'}, "model.safetensors missing"),
+        ({"config.json": None, "model.safetensors": "not weights"}, "no weights of a CLaC checkpoint can be read"),
+    ],
+)
+def test_checkpoints_that_are_none(
+    clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path, content: dict[str, str | None] | None, reason: str
+):
+    directory = tmp_path / "checkpoint"
+    if content is not None:
+        directory.mkdir()
+        for name, text in content.items():
+            (directory / name).write_text((small_checkpoint / name).read_text() if text is None else text)
+    output = tmp_path / "o.parquet"
+    assert_one_line(clac("embed", salt, "-o", output, "--model", directory), str(directory), reason)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["search"], "nothing to search for"),
+        (["search", ""], "empty"),
+        (["search", " \n"], "empty"),
+        (["search", "x", "-k", "0"], "at least 1"),
+        (["search", "x", "--element", "Xx"], "unknown element symbol 'Xx'"),
+        (["search", "x", "--crystal-system", "round"], "unknown crystal system"),
+        (["search", "x", "--space-group", "Z9"], "unknown space group"),
+        (["search", "x", "--band-gap-min", "3", "--band-gap-max", "1"], "above the maximum"),
+        (["embed", "x.cif", "-o", "o.parquet", "--on-error", "warn"], "choose raise or skip"),
+        (["embed", "x.cif", "-o", "o.parquet", "--max-atoms", "0"], "at least 1"),
+        (["classify", "x.cif", "--labels", "a"], "at least two"),
+        (["classify", "x.cif", "--labels", "a,,b"], "a label is empty"),
+        (["classify", "x.cif", "--labels", "a, A"], "given twice"),
+        (["classify", "x.cif", "--labels", "a,b", "--template", "the crystal"], "no {} in it"),
+        (["info", "no/such/model"], "no such checkpoint directory"),
+        (["info", "no-such-model"], "no such checkpoint directory"),
+        (["info", "nobody/no-such-model"], "nobody/no-such-model"),
+    ],
+)
+def test_wrong_arguments_are_one_line(clac: Run, arguments: list[str], reason: str):
+    assert_one_line(clac(*arguments), reason)
+
+
+# --------------------------------------------------------------------------------------------------------- embed
+def test_embed_writes_unit_vectors(clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path):
+    output = tmp_path / "o.parquet"
+    result = clac("embed", salt, "-o", output, "--model", small_checkpoint)
+    assert (result.code, result.err) == (0, "")
+    table = pq.read_table(output)
+    assert table["path"].to_pylist() == [str(salt)]
+    assert table["formula"].to_pylist() == ["NaCl"]
+    assert table["embedding"].type == pa.list_(pa.float32())
+    expected = ClacEmbedder.from_pretrained(small_checkpoint).encode_crystals([salt])
+    np.testing.assert_allclose(np.array(table["embedding"].to_pylist()), expected, atol=1e-6)
+    assert table.schema.metadata[b"clac_model_fingerprint"].decode() == model_fingerprint(small_checkpoint)
+
+
+def test_embed_skips_when_told(clac: Run, tmp_path: Path, small_checkpoint: Path):
+    for name in ("empty", "one-place", "disordered"):
+        (tmp_path / f"{name}.cif").write_bytes(BAD[name][0])
+    (tmp_path / "salt.cif").write_text(cif())
+    output = tmp_path / "o.parquet"
+    options = ("-o", output, "--model", small_checkpoint, "--on-error", "skip")
+    result = clac("embed", tmp_path, *options, "--json")
+    assert result.code == 0
+    assert "skipped 3:" in result.err
+    assert [line.partition(":")[0].strip() for line in result.err.splitlines()[1:]] == [
+        str(tmp_path / f"{name}.cif") for name in ("disordered", "empty", "one-place")
+    ]
+    document = json.loads(result.out)
+    assert (document["num_crystals"], len(document["skipped"])) == (1, 3)
+    assert pq.read_table(output)["formula"].to_pylist() == ["NaCl"]
+    output.unlink()
+    assert_one_line(clac("embed", tmp_path / "empty.cif", tmp_path / "one-place.cif", *options), "2 skipped")
+    assert not output.exists()
+
+
+def test_the_atom_limit_is_an_option(clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path):
+    arguments = ("embed", salt, "-o", tmp_path / "o.parquet", "--model", small_checkpoint, "--max-atoms")
+    assert_one_line(clac(*arguments, 1), str(salt), "8 atoms", "--max-atoms")
+    assert clac(*arguments, 8).code == 0
+
+
+# ----------------------------------------------------------------------------------------------- index and search
+def test_index_then_search(clac: Run, tmp_path: Path, salt: Path, crystals: Path, small_checkpoint: Path):
+    directory = tmp_path / "index"
+    made = clac("index", salt, crystals, "-o", directory, "--model", small_checkpoint, "--json")
+    assert made.code == 0, made.err
+    assert json.loads(made.out)["num_crystals"] == 31
+    found = clac("search", "--like", salt, "--index", directory, "--model", small_checkpoint, "-k", "3", "--json")
+    assert (found.code, found.err) == (0, "")
+    document = json.loads(found.out)
+    best = document["hits"][0]
+    assert (best["rank"], best["material_id"], best["formula"]) == (1, "salt.cif", "NaCl")
+    assert best["score"] == pytest.approx(1, abs=1e-3)
+    assert best["band_gap"] is None
+    assert "cif" not in best
+    assert document["units"]["density"] == "g/cm³"
+    assert len(document["hits"]) == 3
+
+
+def test_text_and_crystal_are_mixed(clac: Run, salt: Path, index_directory: Path, small_checkpoint: Path):
+    result = clac("search", "a salt", "--like", salt, "--index", index_directory, "--model", small_checkpoint, "--json")
+    model = ClacEmbedder.from_pretrained(small_checkpoint)
+    query = model.encode_text(["a salt"])[0] + model.encode_crystals([salt])[0]
+    expected = CrystalIndex.load(index_directory).search(query)
+    assert [hit["material_id"] for hit in json.loads(result.out)["hits"]] == [
+        hit.record["material_id"] for hit in expected
+    ]
+
+
+def test_filters_reach_the_search(clac: Run, index_directory: Path, small_checkpoint: Path):
+    options = ("--index", index_directory, "--model", small_checkpoint, "-k", "40", "--json")
+    everything = json.loads(clac("search", "a crystal", *options).out)["hits"]
+    oxides = json.loads(clac("search", "a crystal", *options, "--element", "O", "--density-max", "5").out)["hits"]
+    expected = [hit["material_id"] for hit in everything if "O" in hit["elements"] and hit["density"] <= 5]
+    assert [hit["material_id"] for hit in oxides] == expected
+    assert 0 < len(oxides) < len(everything) == 30
+    none = clac("search", "a crystal", *options[:4], "--density-min", "1000")
+    assert (none.code, none.out, none.err) == (0, "", "clac: no crystal passes the filters\n")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_and_cuts_no_number(
+    clac: Run, index_directory: Path, small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, width: int
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    arguments = ("search", "an oxide", "--index", index_directory, "--model", small_checkpoint, "-k", "10")
+    result = clac(*arguments, "--formation-energy-max", "10")
+    *header, rule, _ = result.out.splitlines()[:4]
+    lines = result.out.splitlines()[3:]
+    assert "\x1b" not in result.out
+    assert all(len(line) <= width for line in result.out.splitlines())
+    assert {"formation", "formula", "material", "eV/atom", "g/cm³"} <= set(" ".join(header).split())
+    assert set(rule) <= {"─", " "}
+    hits = json.loads(clac(*arguments, "--formation-energy-max", "10", "--json").out)["hits"]
+    assert len(lines) == len(hits) == 10
+    for line, hit in zip(lines, hits, strict=True):
+        assert line.split()[:3] == [str(hit["rank"]), f"{hit['score']:.3f}", hit["formula"]]
+        assert f"{hit['formation_energy_per_atom']:.3f}" in line
+        assert line.rstrip().endswith(hit["material_id"])
+
+
+def test_an_index_of_another_checkpoint_is_refused(
+    clac: Run, index_directory: Path, small_checkpoint: Path, tmp_path: Path
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in small_checkpoint.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    # Bytes after the header differ in value, not in layout.
+    weights = bytearray((other / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (other / "model.safetensors").write_bytes(weights)
+    result = clac("search", "x", "--index", index_directory, "--model", other)
+    assert_one_line(result, "another checkpoint", "clac index")
+
+
+def test_another_checkpoint_embeds_the_bundle_itself(
+    clac: Run, small_checkpoint: Path, crystals: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tables, "bundled_crystals", lambda: pq.read_table(crystals))
+    result = clac("search", "an oxide", "--model", small_checkpoint, "--json")
+    assert result.code == 0
+    assert "clac index mp-crystals" in result.err
+    assert json.loads(result.out)["num_crystals"] == 30
+
+
+def test_the_bundled_index_is_the_default(
+    clac: Run, small_checkpoint: Path, index_directory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(paths, "DEFAULT_MODEL", small_checkpoint)
+    monkeypatch.setattr(index, "BUNDLED_INDEX", index_directory)
+    result = clac("search", "an oxide", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out)["model"] == small_checkpoint.name
+
+
+# -------------------------------------------------------------------------------------------- classify and info
+def test_classify_gives_probabilities(clac: Run, salt: Path, small_checkpoint: Path):
+    arguments = ("classify", salt, "--labels", "metal, salt,oxide", "--template", "This is a {}.")
+    document = json.loads(clac(*arguments, "--model", small_checkpoint, "--json").out)
+    labels = document["labels"]
+    assert {row["label"] for row in labels} == {"metal", "salt", "oxide"}
+    assert sum(row["probability"] for row in labels) == pytest.approx(1)
+    model = ClacEmbedder.from_pretrained(small_checkpoint)
+    texts = model.encode_text([f"This is a {row['label']}." for row in labels])
+    logits = model.logits(model.encode_crystals([salt]), texts)[0].astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose([row["probability"] for row in labels], expected, atol=1e-4)
+    assert (np.diff(expected) <= 1e-6).all()
+    table = clac(*arguments, "--model", small_checkpoint)
+    assert (table.code, table.err) == (0, "")
+    assert "probability" in table.out
+
+
+def test_info(clac: Run, small_checkpoint: Path):
+    document = json.loads(clac("info", small_checkpoint, "--json").out)
+    assert document["graph_tower"]["cutoff"] == 5.0
+    assert document["graph_tower"]["encoder"] == "painn"
+    assert document["text_tower"]["max_tokens"] == 128
+    assert document["projection_dim"] == 24
+    assert document["weights_size"] == (small_checkpoint / "model.safetensors").stat().st_size
+    assert document["data_set"]["num_crystals"] == 6317
+    assert document["units"]["graph_tower.cutoff"] == "Å"
+    model = ClacEmbedder.from_pretrained(small_checkpoint).model
+    assert document["num_parameters"] == model.num_parameters()
+    text = clac("info", small_checkpoint)
+    assert (text.code, text.err) == (0, "")
+    assert "5 Å" in text.out
+    assert "6,317" in text.out
+
+
+def test_json_has_no_nan():
+    assert clac_cli_support._plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}

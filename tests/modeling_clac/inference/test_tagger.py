@@ -1,0 +1,374 @@
+"""Entities in free text and predictions for crystals, from the library and from the command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modeling_clac import (
+    ClacConfig,
+    ClacFeatureExtractor,
+    ClacForGraphClassification,
+    ClacForGraphRegression,
+    ClacForSequenceClassification,
+    ClacForTokenClassification,
+    ClacInputError,
+    InvalidStructureError,
+)
+from modeling_clac.inference.predictor import load_finetuned, predict_crystals
+from modeling_clac.inference.tagger import split_sentences, split_words, tag_words
+from modeling_clac.inference.word_windows import Window, word_windows
+from tests.conftest import small_graph_config
+from tests.modeling_clac.cli.test_cli import Run, assert_one_line, cif, clac, in_process_of_its_own  # noqa: F401  clac is a fixture
+
+TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT", 3: "B-PRO", 4: "I-PRO"}
+# First letter of a word -> its tag, which a tagger can be made to follow.
+RULE = {"m": "B-MAT", "i": "I-MAT", "p": "B-PRO", "q": "I-PRO"}
+
+
+# ------------------------------------------------------------------------------------------------ words and windows
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("LiFePO4, a cathode.", "LiFePO4 | , | a | cathode | ."),
+        ("(Ti,Al)N on Si(100), <111>", "(Ti,Al)N | on | Si(100) | , | <111>"),
+        ("5 wt.% Ni/YSZ (Ni-doped)", "5 | wt. | % | Ni | / | YSZ | ( | Ni-doped | )"),
+        ("0.5 W cm−2 at 650 °C [5].", "0.5 | W | cm−2 | at | 650 | ° | C | [ | 5 | ] | ."),
+        ("“x-ray” (Fig. 3); Ce3+", "“ | x-ray | ” | ( | Fig. | 3 | ) | ; | Ce3+"),
+        ("((a)) ... (b", "( | ( | a | ) | ) | . | . | . | ( | b"),
+        ("  \n ", ""),
+    ],
+)
+def test_words(text: str, words: str) -> None:
+    assert " | ".join(text[start:end] for start, end in split_words(text)) == words
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=" \n\tab1.,;()[]/%°-+“”'²", max_size=40))
+def test_words_cover_all_that_is_written(text: str) -> None:
+    places = split_words(text)
+    assert all(start < end for start, end in places)
+    assert places == sorted(places) and all(a[1] <= b[0] for a, b in pairwise(places))
+    assert "".join(text[start:end] for start, end in places) == "".join(text.split())
+
+
+def test_sentences() -> None:
+    text = 'The e.g. case. It is (mostly) so! 3 ways of it, approx. five, no more. "Yes." Done'
+    words = [text[start:end] for start, end in split_words(text)]
+    sentences = [" ".join(words[start:stop]) for start, stop in split_sentences(words)]
+    assert sentences == [
+        "The e.g. case .",
+        "It is ( mostly ) so !",
+        "3 ways of it , approx . five , no more .",
+        '" Yes .',
+        '" Done',
+    ]
+    assert split_sentences([]) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
+def test_every_word_is_decided_once_where_it_has_most_context(lengths: list[int], limit: int) -> None:
+    first, total = [sum(lengths[:word]) for word in range(len(lengths))], sum(lengths)
+    windows = word_windows(first, total, limit)
+    assert sorted(word for window in windows for word, _ in window.words) == list(range(len(lengths)))
+
+    def context(window: Window, place: int) -> float:
+        before = float("inf") if window.start == 0 else place - window.start
+        after = float("inf") if window.stop == total else window.stop - 1 - place
+        return min(before, after)
+
+    for window in windows:
+        assert 0 < window.stop - window.start <= limit
+        for word, place in window.words:
+            assert window.start + place == first[word]
+            holding = [other for other in windows if other.start <= first[word] < other.stop]
+            assert context(window, first[word]) == max(context(other, first[word]) for other in holding)
+            # Half a window overlaps, so a quarter of it is the least that is seen on both sides.
+            assert context(window, first[word]) >= (limit // 2 - 1) // 2
+    if total <= limit:
+        assert [(window.start, window.stop) for window in windows] == [(0, total)]
+
+
+def test_no_room_for_a_piece_is_refused() -> None:
+    with pytest.raises(ClacInputError, match="no room for a word piece"):
+        word_windows([0], 1, 0)
+
+
+# ------------------------------------------------------------------------------------------------------- the tagger
+def follow_rule(model: ClacForTokenClassification, tokenizer: Any) -> ClacForTokenClassification:
+    """Weights with which a piece is tagged by its own letter; pieces inside words are tagged wrongly, as B-PRO."""
+    names = list(TAGS.values())
+    with torch.no_grad():
+        for name, weights in model.text_model.named_parameters():
+            if "LayerNorm" not in name:
+                weights.zero_()
+        words = model.text_model.embeddings.word_embeddings.weight
+        for piece, index in tokenizer.get_vocab().items():
+            tag = "B-PRO" if piece.startswith("##") else RULE.get(piece, "O")
+            words[index, names.index(tag)] = 1.0
+        model.classifier.weight.copy_(torch.eye(len(names), words.shape[1]))
+        model.classifier.bias.zero_()
+    return model
+
+
+@pytest.fixture(scope="module")
+def tagger(bert_directory, bert_tokenizer, tmp_path_factory) -> Path:
+    """A directory of a model that follows `RULE`."""
+    directory = tmp_path_factory.mktemp("tagger")
+    model = ClacForTokenClassification.from_text_pretrained(str(bert_directory), id2label=TAGS)
+    follow_rule(model, bert_tokenizer).save_pretrained(directory)
+    bert_tokenizer.save_pretrained(directory)
+    return directory
+
+
+def by_rule(text: str) -> list[tuple[str, str]]:
+    """The entities of a text of words between single spaces, by the definition of the scheme."""
+    found: list[tuple[str, list[str]]] = []
+    before = "O"
+    for word in text.split():
+        tag = RULE.get(word[0], "O")
+        if tag.startswith("I-") and before[2:] == tag[2:]:
+            found[-1][1].append(word)
+        elif tag != "O":
+            found.append((tag[2:], [word]))
+        before = tag
+    return [(kind, " ".join(words)) for kind, words in found]
+
+
+def test_entities_have_type_place_and_score(tagger) -> None:
+    text = "The magnesium  iron, or pure (mica)."
+    (entities,) = tag_words(tagger, [text])
+    assert [(entity["type"], entity["text"]) for entity in entities] == [
+        ("MAT", "magnesium  iron"),
+        ("PRO", "pure"),
+        ("MAT", "mica"),
+    ]
+    for entity in entities:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+        assert 0.9 < entity["score"] < 1.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(st.lists(st.sampled_from("mats is pt qx ox ax".split()), min_size=1, max_size=12), min_size=1))
+def test_entities_are_those_of_the_tags(tagger, bert_tokenizer, texts) -> None:
+    model = load_finetuned(tagger, ClacForTokenClassification)
+    joined = [" ".join(words) for words in texts]
+    found = tag_words(model, joined, bert_tokenizer, batch_size=3)
+    assert [[(entity["type"], entity["text"]) for entity in of_text] for of_text in found] == list(map(by_rule, joined))
+
+
+@pytest.mark.parametrize("use_crf", [False, True])
+def test_long_texts_are_read_whole(tagger, bert_tokenizer, use_crf) -> None:
+    """1,500 pieces without a full stop where 128 fit; one word alone is longer than that."""
+    words = [f"{letter}{'x' * (place % 7)}" for place, letter in enumerate("mioapqoimo" * 30)]
+    words[77] = "m" + "-y" * 90
+    text = " ".join(words)
+    model = load_finetuned(tagger, ClacForTokenClassification)
+    if use_crf:
+        torch.manual_seed(0)
+        model = follow_rule(
+            ClacForTokenClassification(ClacConfig(**model.config.to_dict() | {"use_crf": True})), bert_tokenizer
+        )
+    (entities,) = tag_words(model, [text], bert_tokenizer)
+    assert [(entity["type"], entity["text"]) for entity in entities] == by_rule(text)
+
+
+def test_crf_joins_words_by_their_neighbours(tagger, bert_tokenizer) -> None:
+    config = load_finetuned(tagger, ClacForTokenClassification).config
+    model = follow_rule(ClacForTokenClassification(ClacConfig(**config.to_dict() | {"use_crf": True})), bert_tokenizer)
+    text = "mxx ixx o ixx"
+    assert [entity["text"] for entity in tag_words(model, [text], bert_tokenizer)[0]] == ["mxx ixx", "ixx"]
+    with torch.no_grad():
+        # Pieces inside words, all B-PRO, would stand between the words if they belonged to the sequence.
+        model.crf.transition[3, :] = model.crf.transition[:, 3] = -100.0
+    assert [entity["text"] for entity in tag_words(model, [text], bert_tokenizer)[0]] == ["mxx ixx", "ixx"]
+    with torch.no_grad():
+        model.crf.start[1:] = model.crf.transition[0, 1:] = -100.0  # nothing but O ever
+    assert tag_words(model, [text], bert_tokenizer) == [[]]
+
+
+def test_words_without_pieces_are_unknown_words(tagger) -> None:
+    (entities,) = tag_words(tagger, ["m \u200b i"])
+    assert [entity["text"] for entity in entities] == ["m", "i"]
+
+
+def test_tags_without_a_scheme_join_neighbours(bert_directory, bert_tokenizer) -> None:
+    model = ClacForTokenClassification.from_text_pretrained(str(bert_directory), id2label=TAGS)
+    follow_rule(model, bert_tokenizer)
+    model.config.id2label = {0: "O", 1: "MAT", 2: "MAT", 3: "PRO", 4: "PRO"}
+    (entities,) = tag_words(model, ["m i p o q"], bert_tokenizer)
+    assert [(entity["type"], entity["text"]) for entity in entities] == [("MAT", "m i"), ("PRO", "p"), ("PRO", "q")]
+
+
+def test_training_goes_on_after_tagging(tagger, bert_tokenizer) -> None:
+    model = load_finetuned(tagger, ClacForTokenClassification).train()
+    tag_words(model, ["m i"], bert_tokenizer)
+    assert model.training
+
+
+def test_refused_texts_and_models(tagger, small_checkpoint, tmp_path) -> None:
+    for texts, message in ((["m", " "], "text 2 of 2 is empty"), ([""], "text 1 of 1 is empty")):
+        with pytest.raises(ClacInputError, match=message):
+            tag_words(tagger, texts)
+    assert tag_words(tagger, []) == []
+    with pytest.raises(ClacInputError, match="made for contrastive pre-training, not for tags of words"):
+        tag_words(small_checkpoint, ["m"])
+    with pytest.raises(ValueError, match="needs its tokenizer"):
+        tag_words(load_finetuned(tagger, ClacForTokenClassification), ["m"])
+    without = shutil.copytree(tagger, tmp_path / "without", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(ClacInputError, match="its tokenizer cannot be loaded"):
+        tag_words(without, ["m"])
+    broken = shutil.copytree(tagger, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ClacInputError, match="no weights of a CLaC checkpoint can be read") as error:
+        tag_words(broken, ["m"])
+    assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------- predictions of crystals
+@pytest.fixture(scope="module")
+def predictor(small_checkpoint, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("predictor")
+    torch.manual_seed(2)
+    ClacForGraphRegression.from_pretrained(
+        small_checkpoint, target_mean=100.0, target_std=50.0, target_name="bulk_modulus_vrh", target_unit="GPa"
+    ).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def classifier(small_checkpoint, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("classifier")
+    torch.manual_seed(2)
+    ClacForGraphClassification.from_pretrained(small_checkpoint, id2label={0: "metal", 1: "insulator"}).save_pretrained(
+        directory
+    )
+    return directory
+
+
+def test_predictions_do_not_depend_on_the_batch(predictor, classifier, cifs) -> None:
+    extractor = ClacFeatureExtractor.from_graph_config(small_graph_config())
+    names = [f"c{place}" for place in range(9)]
+    model = ClacForGraphRegression.from_pretrained(predictor).eval()
+    with torch.no_grad():
+        alone = [model(**extractor([text])).logits.item() for text in cifs[:9]]
+    for batch_size in (1, 4, 32):
+        found, skipped = predict_crystals(predictor, cifs[:9], names, batch_size=batch_size)
+        assert [found[place]["value"] for place in range(9)] == pytest.approx(alone, rel=1e-4)
+        assert skipped == []
+    assert len({round(value, 3) for value in alone}) > 5
+    classes, _ = predict_crystals(classifier, cifs[:9], names)
+    assert {entry["label"] for entry in classes.values()} <= {"metal", "insulator"}
+    assert all(0.5 <= entry["probability"] <= 1 for entry in classes.values())
+
+
+def test_unusable_crystals_are_skipped_by_place(predictor, cifs) -> None:
+    # The second cannot be read; two atoms of the fourth share a place.
+    twice = cif([f"Na Na{i} 0 0 0 1.0" for i in range(2)], formula="Na2")
+    structures, names = [cifs[0], "no crystal", cifs[1], twice], ["a", "b", "c", "d"]
+    with pytest.raises(InvalidStructureError, match="b: "):
+        predict_crystals(predictor, structures, names)
+    found, skipped = predict_crystals(predictor, structures, names, on_error="skip")
+    assert sorted(found) == [0, 2]
+    assert [place for place, _ in skipped] == [1, 3]
+
+
+def test_loading_as_something_else_is_refused(predictor, classifier) -> None:
+    with pytest.raises(
+        ClacInputError, match="made for a property of crystals, not for tags of words or classes of texts"
+    ):
+        load_finetuned(predictor, ClacForTokenClassification, ClacForSequenceClassification)
+    assert isinstance(
+        load_finetuned(classifier, ClacForGraphRegression, ClacForGraphClassification), ClacForGraphClassification
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- the command
+@pytest.fixture
+def salt(tmp_path: Path) -> Path:
+    file = tmp_path / "salt.cif"
+    file.write_text(cif())
+    return file
+
+
+def test_ner_prints_a_table_or_json(clac: Run, tagger) -> None:  # noqa: F811
+    text = "The magnesium iron,\nor pure (mica)."
+    result = clac("ner", text, "--model", tagger)
+    assert (result.code, result.err) == (0, "")
+    rows = [line.split() for line in result.out.splitlines() if line.strip()]
+    assert rows[0] == ["entity", "type", "score", "characters"]
+    assert [row[:-2] for row in rows[2:]] == [["magnesium", "iron", "MAT"], ["pure", "PRO"], ["mica", "MAT"]]
+    result = clac("ner", text, "--model", tagger, "--json")
+    document = json.loads(result.out)
+    assert document["entities"] == tag_words(tagger, [text])[0]
+    assert (document["model"], document["text"]) == (tagger.name, text)
+    assert document["units"]["start"] == "characters"
+    result = clac("ner", "nothing here", "--model", tagger)
+    assert (result.code, result.out, result.err) == (0, "", "clac: no entity found\n")
+    assert json.loads(clac("ner", "nothing here", "--model", tagger, "--json").out)["entities"] == []
+
+
+def test_predict_prints_a_table_or_json(clac: Run, predictor, classifier, salt) -> None:  # noqa: F811
+    expected = predict_crystals(predictor, [salt], ["salt"])[0][0]["value"]
+    result = clac("predict", salt.parent, "--model", predictor)
+    assert (result.code, result.err) == (0, "")
+    assert "bulk_modulus_vrh" in result.out and "GPa" in result.out
+    assert result.out.split()[-1] == f"{expected:.4g}"
+    document = json.loads(clac("predict", salt, "--model", predictor, "--json").out)
+    assert document["predictions"] == [{"file": str(salt), "value": pytest.approx(expected)}]
+    assert (document["target"], document["units"], document["skipped"]) == ("bulk_modulus_vrh", {"value": "GPa"}, [])
+    result = clac("predict", salt, "--model", classifier)
+    assert result.out.split()[-2] in ("metal", "insulator") and "probability" in result.out
+    (entry,) = json.loads(clac("predict", salt, "--model", classifier, "--json").out)["predictions"]
+    assert entry.keys() == {"file", "label", "probability"}
+
+
+def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:  # noqa: F811
+    bad = salt.with_name("bad.cif")
+    bad.write_text("no crystal")
+    assert_one_line(clac("predict", bad, salt, "--model", predictor), "bad.cif")
+    result = clac("predict", bad, salt, "--model", predictor, "--on-error", "skip", "--json")
+    document = json.loads(result.out)
+    assert [entry["file"] for entry in document["predictions"]] == [str(salt)]
+    assert len(document["skipped"]) == 1 and "bad.cif" in result.err
+    assert_one_line(clac("predict", bad, "--model", predictor, "--on-error", "skip"), "no usable structure, 1 skipped")
+
+
+def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:  # noqa: F811
+    assert_one_line(clac("ner", " ", "--model", tagger), "the text is empty")
+    assert_one_line(clac("ner", "m"), "--model")
+    assert_one_line(clac("ner", "m", "--model", salt.parent / "nothing"), "no such checkpoint directory")
+    assert_one_line(clac("ner", "m", "--model", bert_directory), "not a CLaC checkpoint but one of model type bert")
+    assert_one_line(clac("ner", "m", "--model", predictor), "made for a property of crystals, not for tags of words")
+    assert_one_line(clac("ner", "m", "--model", small_checkpoint), "made for contrastive pre-training")
+    assert_one_line(clac("predict", salt, "--model", tagger), "made for tags of words, not for a property of crystals")
+    assert_one_line(clac("predict", salt, "--model", predictor, "--on-error", "warn"), "choose raise or skip")
+    assert_one_line(clac("predict", salt, "--model", predictor, "--max-atoms", "0"), "must be at least 1")
+    assert_one_line(clac("predict", salt, "--model", predictor, "--max-atoms", "4"), "salt.cif")
+    assert_one_line(clac("predict", salt.with_name("no.cif"), "--model", predictor), "no.cif")
+
+
+@pytest.mark.parametrize("command", ["classify", "search", "info"])
+def test_commands_for_both_towers_refuse_fine_tuned_models(clac: Run, predictor, salt, command) -> None:  # noqa: F811
+    arguments = {
+        "classify": ("classify", salt, "--labels", "metal, oxide", "--model", predictor),
+        "search": ("search", "a metal", "--model", predictor),
+        "info": ("info", predictor),
+    }[command]
+    assert_one_line(clac(*arguments), "fine-tuned, so it has one tower only")
+
+
+def test_ner_in_a_process_of_its_own(tagger) -> None:
+    """Nothing of this process helps: lazy imports, registration and messages are the command's own."""
+    done = in_process_of_its_own("-m", "clac_cli", "ner", "pure mica", "--model", str(tagger), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [entity["text"] for entity in json.loads(done.stdout)["entities"]] == ["pure", "mica"]

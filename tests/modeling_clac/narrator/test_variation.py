@@ -1,0 +1,163 @@
+"""The narrator words each fact in several ways, keeps its form, and thins out what it tells when asked to."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from modeling_clac.narrator.narratives import applications, narrate, narrate_sentences
+from tests.helpers.narrator_checks import (
+    COMPOSITION,
+    FACTS,
+    FULL,
+    NUMBER,
+    TELLTALES,
+    UNITS,
+    Record,
+    only,
+    untrue_numbers,
+)
+
+
+# -------------------- variation
+def shapes(texts: set[str]) -> set[str]:
+    """Blank the numbers, so that other decimals of one phrasing do not count as another."""
+    return {re.sub(r"\d+(\.\d+)?", "#", text) for text in texts}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_five_phrasings_for_each_fact(fact: str) -> None:
+    texts = {narrate(only(*FACTS[fact]), seed, max_applications=0) for seed in range(300)}
+    assert len(shapes(texts)) >= 5
+
+
+@pytest.mark.parametrize("column", [c for columns in FACTS.values() for c in columns if c != "chemsys"])
+def test_five_phrasings_for_each_column_alone(column: str) -> None:
+    texts = {narrate(only(column), seed, max_applications=0) for seed in range(300)}
+    assert len(shapes(texts)) >= 5
+
+
+@pytest.mark.parametrize("energy", [0.0, 0.02, 0.1, 0.5])
+def test_five_phrasings_for_each_stability(energy: float) -> None:
+    assert len(shapes({narrate({"energy_above_hull": energy}, seed) for seed in range(200)})) >= 5
+
+
+def test_each_application_rule(bundle: list[Record]) -> None:
+    """Each rule holds on just the facts it names and has five phrasings, with a reason out of those facts."""
+    examples: dict[str, Record] = {}
+    for record in bundle:
+        for application in applications(record):
+            examples.setdefault(application.name, record)
+    assert len(examples) >= 25
+    for name, record in examples.items():
+        application = next(a for a in applications(record) if a.name == name)
+        columns = [*application.facts, *(COMPOSITION if "elements" in application.facts else ())]
+        reduced = only(*columns, of=record)
+        again = next(a for a in applications(reduced) if a.name == name)
+        assert again == application
+        assert application.area in application.wordings
+        assert application.reason
+        assert not untrue_numbers(f"Given {application.reason}.", record), application
+        said: set[str] = set()
+        for seed in range(150):
+            said |= {
+                sentence
+                for sentence in narrate_sentences(reduced, seed, max_applications=99)
+                if any(wording in sentence for wording in application.wordings)
+            }
+        assert len(shapes(said)) >= 5, name
+        used = {w for w in application.wordings if any(w in sentence for sentence in said)}
+        assert used == {*application.wordings}
+        assert len(used) >= 4, name
+        assert all(len(sentence.split()) <= 32 for sentence in said), said
+
+
+def test_application_thresholds() -> None:
+    def names(**values: Any) -> set[str]:
+        return {a.name for a in applications(values)}
+
+    assert "ultraviolet" in names(band_gap=5.1)
+    assert "ultraviolet" not in names(band_gap=1.4)
+    assert "solar_absorber" in names(band_gap=1.4)
+    assert "hard_coating" in names(bulk_modulus_vrh=400.0, shear_modulus_vrh=300.0)
+    assert "ductile" not in names(bulk_modulus_vrh=400.0, shear_modulus_vrh=300.0)
+    assert "ductile" not in names(shear_modulus_vrh=30.0)
+    assert "lithium_cathode" in names(formula="LiFePO4")
+    assert "lithium_cathode" not in names(formula="NaFePO4")
+    assert "polar_dielectric" in names(space_group_number=99, band_gap=2.0)
+    assert "polar_dielectric" not in names(space_group_number=221, band_gap=2.0)
+    assert "nonlinear_optics" not in names(space_group_number=225, band_gap=5.0)
+    assert names(density=5.0) == set()
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_max_applications(most: int) -> None:
+    wordings = [w for a in applications(FULL) for w in a.wordings]
+    assert len(applications(FULL)) > 3
+    for seed in range(50):
+        sentences = narrate_sentences(FULL, seed, max_applications=most)
+        assert sum(any(w in s for w in wordings) for s in sentences) == most
+
+
+def test_fact_order_varies() -> None:
+    first = {narrate_sentences(only("density", "band_gap", "nsites"), s, max_applications=0)[0] for s in range(60)}
+    openers = {c for c in ("density", "band_gap", "nsites") for s in first if re.search(TELLTALES[c], s, re.I)}
+    assert openers == {"density", "band_gap", "nsites"}
+
+
+@pytest.mark.parametrize("column", UNITS)
+def test_units_are_given(column: str) -> None:
+    for seed in range(100):
+        sentence = narrate(only(column), seed, max_applications=0)
+        if NUMBER.search(sentence):
+            assert re.search(rf"\d {re.escape(UNITS[column])}(?!\w)", sentence), sentence
+        else:
+            assert column == "energy_above_hull"
+
+
+def test_sentences_are_short_and_well_formed(bundle: list[Record]) -> None:
+    lengths = []
+    for i, record in enumerate(bundle[:2000]):
+        sentences = narrate_sentences(record, i)
+        lengths += [len(sentence.split()) for sentence in sentences]
+        for sentence in sentences:
+            assert sentence.endswith(".") and not re.search(r"[{}]|\s\s|\.\.", sentence), sentence
+            assert not sentence[0].islower(), sentence
+    assert sum(lengths) / len(lengths) < 10
+
+
+# -------------------- keep
+def test_keep_thins_the_facts() -> None:
+    lengths = {
+        keep: sum(len(narrate_sentences(FULL, s, keep=keep, max_applications=0)) for s in range(300)) / 300
+        for keep in (0.0, 0.5, 1.0)
+    }
+    assert lengths[0.0] == 1
+    assert lengths[1.0] == len(FACTS)
+    assert lengths[0.5] == pytest.approx(1 + (len(FACTS) - 1) / 2, abs=0.6)
+
+
+def test_composition_is_kept_unless_masked() -> None:
+    for seed in range(100):
+        assert re.search("LiZn2O4|lithium", narrate(FULL, seed, keep=0.0), re.IGNORECASE)
+    kept = {narrate(FULL, seed, keep=0.0, mask_formula=True, max_applications=0) for seed in range(200)}
+    assert len(kept) > 20
+    assert all(text for text in kept)
+
+
+def test_a_dropped_fact_does_not_come_back_in_an_application() -> None:
+    for seed in range(300):
+        sentences = narrate_sentences(FULL, seed, keep=0.3, mask_formula=True, max_applications=99)
+        facts = narrate_sentences(FULL, seed, keep=0.3, mask_formula=True, max_applications=0)
+        assert sentences[: len(facts)] == facts
+        for column in (
+            "density",
+            "band_gap",
+            "shear_modulus_vrh",
+            "piezoelectric_modulus",
+            "refractive_index",
+        ):
+            if re.search(TELLTALES[column], " ".join(sentences), re.IGNORECASE):
+                assert re.search(TELLTALES[column], " ".join(facts), re.IGNORECASE), (column, sentences)

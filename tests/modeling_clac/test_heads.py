@@ -1,0 +1,423 @@
+"""Fine-tuning heads: losses and units, saving and loading on every way, missing towers."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BertModel,
+    pipeline,
+)
+
+from modeling_clac import (
+    ClacConfig,
+    ClacForGraphClassification,
+    ClacForGraphRegression,
+    ClacForSequenceClassification,
+    ClacForTokenClassification,
+    ClacInputError,
+    ClacModel,
+    require_tower,
+)
+from modeling_clac.inference.embedder import ClacEmbedder
+from tests.conftest import small_graph_config
+from tests.modeling_clac.test_crf import all_paths
+
+TEXT_HEADS = (ClacForTokenClassification, ClacForSequenceClassification)
+GRAPH_HEADS = (ClacForGraphRegression, ClacForGraphClassification)
+TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT", 3: "B-PRO", 4: "I-PRO"}
+
+
+# ------------------------------------------------------------------------------------------------ losses and outputs
+@pytest.fixture(scope="module")
+def tokens(bert_tokenizer) -> dict[str, torch.Tensor]:
+    return dict(bert_tokenizer(["LiFePO4, a cathode", "NaCl"], padding=True, return_tensors="pt"))
+
+
+@pytest.fixture(scope="module")
+def graphs(small_processor, cifs) -> dict[str, torch.Tensor]:
+    return dict(small_processor(structures=cifs[:3]))
+
+
+def token_labels(tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+    labels = torch.full(tokens["input_ids"].shape, -100)
+    labels[0, 1], labels[0, 9], labels[1, 1] = 1, 0, 3
+    return labels
+
+
+def tagger(small_checkpoint: Path, **kwargs: Any) -> ClacForTokenClassification:
+    torch.manual_seed(0)
+    model = ClacForTokenClassification.from_pretrained(small_checkpoint, id2label=TAGS, **kwargs)
+    if model.crf is not None:
+        for table in model.crf.parameters():
+            torch.nn.init.normal_(table, std=2.0)
+    return model
+
+
+def test_loss_of_tags_is_cross_entropy_of_labelled_pieces(small_checkpoint, tokens) -> None:
+    model, labels = tagger(small_checkpoint).eval(), token_labels(tokens)
+    output = model(**tokens, labels=labels)
+    assert output.logits.shape == (*labels.shape, 5)
+    places = labels != -100
+    expected = torch.nn.functional.cross_entropy(output.logits[places], labels[places])
+    torch.testing.assert_close(output.loss, expected)
+    nothing = model(**tokens, labels=torch.full_like(labels, -100))
+    assert nothing.loss == 0
+    with pytest.raises(ValueError, match="label 5 is out of range, the model has 5 labels"):
+        model(**tokens, labels=labels.masked_fill(places, 5))
+    as_tuple = model(**tokens, labels=labels, return_dict=False)
+    torch.testing.assert_close(as_tuple[0], output.loss)
+
+
+def test_loss_with_a_crf_is_per_labelled_word(small_checkpoint, tokens) -> None:
+    model, labels = tagger(small_checkpoint, use_crf=True, classifier_dropout=0.0).train(), token_labels(tokens)
+    output = model(**tokens, labels=labels)
+    expected = 0.0
+    for row in range(2):
+        places = labels[row] != -100
+        scores = all_paths(model.crf, output.logits[row, places].detach())
+        total = math.log(math.fsum(math.exp(score) for score in scores.values()))
+        expected += (total - scores[tuple(labels[row, places].tolist())]) / 3
+    assert output.loss.item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_decoded_logits_are_the_viterbi_path_and_probabilities(small_checkpoint, tokens) -> None:
+    model = tagger(small_checkpoint, use_crf=True).eval()
+    plain = tagger(small_checkpoint).eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    labels = token_labels(tokens)
+    inner = tokens["attention_mask"].bool()
+    inner[:, 0] = False
+    inner[torch.arange(2), tokens["attention_mask"].sum(dim=1) - 1] = False
+    with torch.no_grad():
+        emissions = plain(**tokens).logits
+        ways = {
+            "labels": (model(**tokens, labels=labels).logits, labels != -100),
+            "word_mask": (model(**tokens, word_mask=labels == 1).logits, labels == 1),
+            "all but the special tokens": (model(**tokens).logits, inner),
+        }
+        for name, (logits, mask) in ways.items():
+            path = model.crf.viterbi(emissions, mask)
+            assert torch.equal(logits.argmax(dim=-1)[mask], path[mask]), name
+            marginals = model.crf.log_marginals(emissions, mask)
+            agrees = mask & (marginals.argmax(dim=-1) == path)
+            torch.testing.assert_close(logits[agrees].softmax(dim=-1), marginals[agrees].exp(), atol=1e-3, rtol=1e-2)
+            assert torch.equal(logits[~mask], emissions[~mask]), name
+    assert inner.sum() > 10
+
+
+def test_a_path_against_the_marginals_wins_narrowly(small_checkpoint, tokens) -> None:
+    """Two tags: the likeliest path is 0 0 0, though each other word is likelier 1 by itself."""
+    model = ClacForTokenClassification.from_pretrained(small_checkpoint, num_labels=2, use_crf=True).eval()
+    with torch.no_grad():
+        for weights in (*model.crf.parameters(), *model.classifier.parameters()):
+            weights.zero_()
+        model.crf.start[:] = torch.tensor([1.0, 1.2])
+        model.crf.transition[:] = torch.tensor([[1.0, -9.0], [0.4, 0.4]])
+        mask = torch.zeros_like(tokens["input_ids"], dtype=torch.bool)
+        mask[:, 1:3] = True
+        logits = model(**tokens, word_mask=mask).logits
+        path = model.crf.viterbi(torch.zeros_like(logits), mask)
+        marginals = model.crf.log_marginals(torch.zeros_like(logits), mask)
+    assert path[0, 1] == 0 and marginals[0, 1].argmax() == 1  # else there is nothing to test
+    assert torch.equal(logits.argmax(dim=-1)[mask], path[mask])
+    assert 0.5 < logits[0, 1].softmax(dim=-1)[0] < 0.501
+
+
+def test_pooling_of_sequences(small_checkpoint, tokens) -> None:
+    labels = torch.tensor([1, 0])
+    for pooling in ("cls", "mean"):
+        torch.manual_seed(0)
+        model = ClacForSequenceClassification.from_pretrained(small_checkpoint, text_pooling=pooling).eval()
+        with torch.no_grad():
+            output = model(**tokens, labels=labels, output_hidden_states=True)
+            hidden, lengths = output.hidden_states[-1], tokens["attention_mask"].sum(dim=1).tolist()
+            pooled = [h[0] if pooling == "cls" else h[:n].mean(dim=0) for h, n in zip(hidden, lengths, strict=True)]
+            torch.testing.assert_close(output.logits, model.classifier(torch.stack(pooled)))
+            torch.testing.assert_close(output.loss, torch.nn.functional.cross_entropy(output.logits, labels))
+    with pytest.raises(ValueError, match="label -1 is out of range"):
+        model(**tokens, labels=torch.tensor([-1, 0]))
+
+
+def test_regression_learns_in_spreads_and_answers_in_units(small_checkpoint, graphs) -> None:
+    labels = torch.tensor([120.0, 80.0, 310.0])
+    torch.manual_seed(0)
+    model = ClacForGraphRegression.from_pretrained(
+        small_checkpoint, target_mean=150.0, target_std=60.0, target_name="bulk_modulus_vrh", target_unit="GPa"
+    ).eval()
+    with torch.no_grad():
+        output = model(**graphs, labels=labels)
+        assert output.logits.shape == (3,)
+        torch.testing.assert_close(output.loss, (((output.logits - labels) / 60.0) ** 2).mean())
+        for layer in model.regressor.parameters():
+            layer.zero_()
+        torch.testing.assert_close(model(**graphs).logits, torch.full((3,), 150.0))
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="not a finite number"):
+            model(**graphs, labels=torch.tensor([1.0, bad, 2.0]))
+
+
+def test_classes_of_crystals(small_checkpoint, graphs) -> None:
+    model = ClacForGraphClassification.from_pretrained(small_checkpoint, num_labels=3).eval()
+    labels = torch.tensor([0, 2, 1])
+    with torch.no_grad():
+        output = model(**graphs, labels=labels)
+    torch.testing.assert_close(output.loss, torch.nn.functional.cross_entropy(output.logits, labels))
+    with pytest.raises(ValueError, match="label 3 is out of range"):
+        model(**graphs, labels=labels + 1)
+
+
+@pytest.mark.parametrize("head", [*TEXT_HEADS, *GRAPH_HEADS])
+def test_every_parameter_gets_a_gradient(small_checkpoint, tokens, graphs, head) -> None:
+    torch.manual_seed(0)
+    config = {"use_crf": True, "num_labels": 5} if head is ClacForTokenClassification else {"num_labels": 3}
+    model = head.from_pretrained(small_checkpoint, **config)
+    labels: Any = {
+        ClacForTokenClassification: token_labels(tokens),
+        ClacForSequenceClassification: torch.tensor([0, 1]),
+        ClacForGraphRegression: torch.tensor([1.0, 2.0, -1.0]),
+        ClacForGraphClassification: torch.tensor([0, 1, 2]),
+    }[head]
+    model(**(tokens if head in TEXT_HEADS else graphs), labels=labels).loss.backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # The key bias of attention shifts all logits of a query alike, so its gradient is zero but for rounding.
+    assert [name for name in without if "key.bias" not in name] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"target_std": 0.0}, "target_std=0.0"),
+        ({"target_std": math.nan}, "target_std=nan"),
+        ({"target_mean": math.inf}, "target_mean=inf"),
+        ({"classifier_dropout": 1.0}, "classifier_dropout=1.0"),
+    ],
+)
+def test_configuration_refuses(field, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        ClacConfig(**field)
+
+
+# ------------------------------------------------------------------------------------------------ saving and loading
+@pytest.fixture(scope="module")
+def saved(small_checkpoint, bert_tokenizer, small_processor, tmp_path_factory) -> dict[type, Path]:
+    """A directory of each head on the tower of the whole checkpoint."""
+    directories = {}
+    for head in (*TEXT_HEADS, *GRAPH_HEADS):
+        torch.manual_seed(1)
+        kwargs: dict[str, Any] = {"num_labels": 3}
+        if head is ClacForTokenClassification:
+            kwargs = {"id2label": TAGS, "use_crf": True}
+        if head is ClacForGraphRegression:
+            kwargs = {"target_mean": 2.0, "target_std": 3.0, "target_name": "band_gap", "target_unit": "eV"}
+        model = head.from_pretrained(small_checkpoint, **kwargs)
+        if head is ClacForTokenClassification:
+            for table in model.crf.parameters():
+                torch.nn.init.normal_(table)
+        directory = tmp_path_factory.mktemp(head.__name__)
+        model.save_pretrained(directory)
+        (bert_tokenizer if head in TEXT_HEADS else small_processor).save_pretrained(directory)
+        directories[head] = directory
+    return directories
+
+
+def test_towers_of_the_whole_checkpoint_are_kept(small_checkpoint, saved) -> None:
+    whole = ClacModel.from_pretrained(small_checkpoint).state_dict()
+    for head, directory in saved.items():
+        weights = head.from_pretrained(directory).state_dict()
+        tower = "text_model." if head in TEXT_HEADS else "graph_model."
+        expected = {name: value for name, value in whole.items() if name.startswith(tower)}
+        assert expected and {name for name in weights if "_model." in name} == set(expected)
+        assert all(torch.equal(weights[name], value) for name, value in expected.items())
+
+
+def test_fresh_heads_are_reported_and_other_towers_are_not(small_checkpoint) -> None:
+    _, loading = ClacForTokenClassification.from_pretrained(small_checkpoint, use_crf=True, output_loading_info=True)
+    assert loading["missing_keys"] == {
+        *("classifier.weight", "classifier.bias", "crf.start", "crf.transition", "crf.end")
+    }
+    assert not loading["unexpected_keys"]
+    model, loading = ClacForGraphRegression.from_pretrained(small_checkpoint, output_loading_info=True)
+    assert {name.partition(".")[0] for name in loading["missing_keys"]} == {"regressor"}
+    assert not loading["unexpected_keys"]
+    # Of the size that keeps the spread of what comes in, which N(0, 0.02) would shrink to nothing.
+    assert 0.1 < model.regressor[0].weight.std() < 0.5
+
+
+@pytest.mark.parametrize("head", [*TEXT_HEADS, *GRAPH_HEADS])
+def test_auto_classes_give_back_the_same_model(saved, tokens, graphs, head) -> None:
+    inputs = tokens if head in TEXT_HEADS else graphs
+    again = head.from_pretrained(saved[head]).eval()
+    autos = {
+        ClacForTokenClassification: [AutoModelForTokenClassification, AutoModel],
+        ClacForSequenceClassification: [AutoModelForSequenceClassification, AutoModel],
+    }.get(head, [AutoModel])
+    with torch.no_grad():
+        expected = again(**inputs).logits
+        for auto in autos:
+            model = auto.from_pretrained(saved[head])
+            assert type(model) is head
+            assert torch.equal(model.eval()(**inputs).logits, expected)
+    assert again.config.to_dict()["architectures"] == [head.__name__]
+
+
+def test_auto_model_of_a_whole_checkpoint_is_the_whole_model(small_checkpoint) -> None:
+    assert type(AutoModel.from_pretrained(small_checkpoint)) is ClacModel
+
+
+def test_saved_heads_carry_their_code_and_whole_checkpoints_do_not_need_it(saved, small_checkpoint) -> None:
+    package = Path(sys.modules["modeling_clac"].__file__).parent
+    for head, directory in saved.items():
+        code = {path.name: path.read_text() for path in directory.glob("*.py")}
+        assert {"heads_clac.py", "crf_clac.py", "modeling_clac.py"} <= set(code)
+        assert all(text == (package / name).read_text() for name, text in code.items())
+        auto_map = json.loads((directory / "config.json").read_text())["auto_map"]
+        assert f"heads_clac.{head.__name__}" in auto_map.values()
+        assert "modeling_clac.ClacModel" not in auto_map.values()
+    assert not {"heads_clac.py", "crf_clac.py"} & {path.name for path in small_checkpoint.glob("*.py")}
+
+
+_FRESH = """
+import sys, torch
+sys.modules["modeling_clac"] = None  # importing the package fails from here on
+import transformers
+inputs = torch.load(sys.argv[1])
+for auto, directory, kind in zip(sys.argv[2::3], sys.argv[3::3], sys.argv[4::3]):
+    model = getattr(transformers, auto).from_pretrained(directory, trust_remote_code=True).eval()
+    with torch.no_grad():
+        print(type(model).__name__, model(**inputs[kind]).logits.numpy().tobytes().hex())
+"""
+
+
+def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, graphs, tmp_path) -> None:
+    autos = dict(
+        zip(
+            (*TEXT_HEADS, *GRAPH_HEADS),
+            ("AutoModelForTokenClassification", "AutoModelForSequenceClassification", "AutoModel", "AutoModel"),
+            strict=True,
+        )
+    )
+    torch.save({"text": tokens, "graph": graphs}, tmp_path / "inputs.pt")
+    words = [
+        word
+        for head, auto in autos.items()
+        for word in (auto, str(saved[head]), "text" if head in TEXT_HEADS else "graph")
+    ]
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": "", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH, str(tmp_path / "inputs.pt"), *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    for line, head in zip(done.stdout.strip().splitlines()[-4:], autos, strict=True):
+        with torch.no_grad():
+            here = head.from_pretrained(saved[head]).eval()(**(tokens if head in TEXT_HEADS else graphs)).logits
+        name, numbers = line.split()
+        assert name == head.__name__
+        # Another process may sum in another order.
+        there = torch.frombuffer(bytearray.fromhex(numbers), dtype=torch.float32)
+        torch.testing.assert_close(there, here.flatten(), rtol=1e-4, atol=1e-5)
+
+
+def test_pipelines(saved) -> None:
+    tags = pipeline("token-classification", model=str(saved[ClacForTokenClassification]))
+    found = tags("LiFePO4, a cathode")
+    assert {entry["entity"] for entry in found} <= set(TAGS.values())
+    assert all(0 < entry["score"] <= 1 for entry in found)
+    classes = pipeline("text-classification", model=str(saved[ClacForSequenceClassification]), top_k=None)
+    scores = classes(["LiFePO4, a cathode"])[0]
+    assert {entry["label"] for entry in scores} == {"LABEL_0", "LABEL_1", "LABEL_2"}
+    assert sum(entry["score"] for entry in scores) == pytest.approx(1.0)
+
+
+# ------------------------------------------------------------------------------------------------ plain encoders
+@pytest.mark.parametrize("head", TEXT_HEADS)
+def test_heads_on_a_plain_encoder(bert_directory, tokens, tmp_path, head) -> None:
+    model = head.from_text_pretrained(str(bert_directory), text_layers=[1], id2label=TAGS, classifier_dropout=0.3)
+    tower = BertModel.from_pretrained(bert_directory)
+    kept = model.text_model.encoder.layer[0].attention.self.query.weight
+    assert torch.equal(kept, tower.encoder.layer[1].attention.self.query.weight)
+    config = model.config
+    assert (config.text_config.num_hidden_layers, config.text_pooling, config.id2label) == (1, "mean", TAGS)
+    assert model.dropout.p == 0.3
+    model.eval().save_pretrained(tmp_path)
+    again = head.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        assert torch.equal(again(**tokens).logits, model(**tokens).logits)
+
+
+def test_plain_encoders_that_cannot_be_taken(bert_directory, small_checkpoint, tmp_path) -> None:
+    for arguments, message in (
+        ((str(bert_directory), [7]), "layers 0 to 1"),
+        ((str(small_checkpoint),), "is a CLaC checkpoint, which from_pretrained loads"),
+        ((str(tmp_path / "nothing"),), "nothing"),
+    ):
+        with pytest.raises(ClacInputError, match=message) as error:
+            ClacForTokenClassification.from_text_pretrained(*arguments)
+        assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------------ missing towers
+def test_a_missing_tower_is_an_error_not_random_weights(saved) -> None:
+    for made in (*TEXT_HEADS, *GRAPH_HEADS):
+        for head in GRAPH_HEADS if made in TEXT_HEADS else TEXT_HEADS:
+            tower = "graph" if made in TEXT_HEADS else "text"
+            with pytest.raises(ClacInputError, match=f"has no {tower} tower") as error:
+                head.from_pretrained(saved[made])
+            assert "\n" not in str(error.value) and str(saved[made]) in str(error.value)
+    with pytest.raises(ClacInputError, match="has no text tower"):
+        AutoModelForTokenClassification.from_pretrained(saved[ClacForGraphRegression])
+
+
+def test_require_tower(saved, small_checkpoint, bert_directory, tmp_path) -> None:
+    require_tower(small_checkpoint, "text")
+    require_tower(str(small_checkpoint), "graph")
+    require_tower(saved[ClacForTokenClassification], "text")
+    require_tower(saved[ClacForGraphRegression], "graph")
+    for directory, tower in (
+        (saved[ClacForTokenClassification], "graph"),
+        (saved[ClacForGraphClassification], "text"),
+        (bert_directory, "graph"),
+    ):
+        with pytest.raises(ClacInputError, match=f"{directory}: the checkpoint has no {tower} tower"):
+            require_tower(directory, tower)
+    for head, missing in ((ClacForTokenClassification, "graph"), (ClacForGraphRegression, "text")):
+        with pytest.raises(ClacInputError, match=f"has no {missing} tower"):
+            ClacEmbedder.from_pretrained(saved[head])
+    with pytest.raises(ClacInputError, match="no such checkpoint directory"):
+        require_tower(tmp_path / "nothing", "text")
+    with pytest.raises(ClacInputError, match="no weights of a CLaC checkpoint"):
+        require_tower(tmp_path, "text")
+    broken = shutil.copytree(saved[ClacForTokenClassification], tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ClacInputError, match="no weights of a CLaC checkpoint"):
+        require_tower(broken, "text")
+
+
+def test_require_tower_of_a_checkpoint_in_shards(small_checkpoint, tmp_path) -> None:
+    ClacModel.from_pretrained(small_checkpoint).save_pretrained(tmp_path, max_shard_size="30KB")
+    assert (tmp_path / "model.safetensors.index.json").is_file()
+    require_tower(tmp_path, "graph")
+    ClacForTokenClassification.from_pretrained(tmp_path)
+
+
+def test_cgcnn_tower(bert_config, graphs, tmp_path) -> None:
+    config = ClacConfig(text_config=bert_config, graph_config=small_graph_config("cgcnn"), projection_dim=24)
+    ClacModel(config).save_pretrained(tmp_path)
+    model = ClacForGraphRegression.from_pretrained(tmp_path).eval()
+    assert model(**graphs).logits.shape == (3,)

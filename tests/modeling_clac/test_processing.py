@@ -1,0 +1,95 @@
+"""The processor and its formula-reading tokenizer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Composition
+from transformers import AutoProcessor, AutoTokenizer
+
+from modeling_clac import ClacInputError
+from modeling_clac.tokenization_clac import read_formulas
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("LiFePO4", "li fe p o4"),
+        ("Ba(Ti2O3)4", "ba(ti2o3)4".replace("ti2o3", "ti2 o3")),
+        ("NaCl and SiC, TiO2-based.", "na cl and si c, tio2-based."),
+        ("K0.5Na0.5NbO3", "k0.5 na0.5 nb o3"),
+        ("space group Fm-3m, I4/mmm, P2_1/c, Pnma", "space group fm-3m, i4/mmm, p2_1/c, pnma"),
+        ("83.0 GPa, 2.1 eV, UV detectors, DFT", "83.0 gpa, 2.1 ev, uv detectors, dft"),
+        ("In cubic Co", "in cubic co"),
+    ],
+)
+def test_formulas_are_split_and_words_are_not(bert_tokenizer, text, words) -> None:
+    normalizer = read_formulas(bert_tokenizer).backend_tokenizer.normalizer
+    assert normalizer.normalize_str(text) == words
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("Li Fe P O Sc Co N Yb H".split()), min_size=2, max_size=5, unique=True))
+def test_every_formula_splits_into_its_elements(bert_tokenizer, elements) -> None:
+    formula = Composition({symbol: 1 + i % 3 for i, symbol in enumerate(elements)}).formula.replace(" ", "")
+    normalized = read_formulas(bert_tokenizer).backend_tokenizer.normalizer.normalize_str(formula)
+    assert [word.rstrip("0123456789") for word in normalized.split()] == [
+        part.rstrip("0123456789").lower() for part in Composition(formula).formula.split()
+    ]
+
+
+def test_rule_survives_saving_and_is_added_once(bert_tokenizer, tmp_path) -> None:
+    tokenizer = read_formulas(read_formulas(bert_tokenizer))
+    assert tokenizer.backend_tokenizer.to_str() == read_formulas(bert_tokenizer).backend_tokenizer.to_str()
+    tokenizer.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    text = ["LiFePO4 is olivine", "BaTiO3"]
+    assert again(text)["input_ids"] == tokenizer(text)["input_ids"] != bert_tokenizer(text)["input_ids"]
+    assert again.special_tokens_map == tokenizer.special_tokens_map
+
+
+def test_text_first_and_graph_after(small_processor, cifs) -> None:
+    batch = small_processor(text="rock salt", structures=cifs[0], return_tensors="pt")
+    assert next(iter(batch)) == "input_ids"
+    assert {"attention_mask", "atomic_numbers", "edge_index", "edge_vector", "batch", "num_atoms"} <= set(batch)
+    assert set(batch) <= set(small_processor.model_input_names)
+    assert all(isinstance(value, torch.Tensor) for value in batch.values())
+
+
+def test_text_or_structures_alone(small_processor, cifs) -> None:
+    assert "edge_index" not in small_processor(text=["a", "b c"])
+    assert "input_ids" not in small_processor(structures=cifs[:2])
+    assert small_processor(text=["NaCl " * 500])["input_ids"].shape[1] == 128
+
+
+def test_round_trip(small_processor, cifs, tmp_path) -> None:
+    small_processor.save_pretrained(tmp_path)
+    again = AutoProcessor.from_pretrained(tmp_path)
+    first, second = (p(text=["NaCl"], structures=cifs[:2]) for p in (small_processor, again))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give text, structures, or both"),
+        ({"text": "  "}, "text 1 of 1 is empty"),
+        ({"text": ["a", ""]}, "text 2 of 2 is empty"),
+        ({"text": []}, "text 1 of 0 is empty"),
+    ],
+)
+def test_nothing_to_process(small_processor, arguments, message) -> None:
+    with pytest.raises(ClacInputError, match=message):
+        small_processor(**arguments)
+
+
+def test_skipping_would_part_pairs(small_processor, cifs) -> None:
+    with pytest.raises(ClacInputError, match="part texts from their crystals"):
+        small_processor(text=["a"], structures=cifs[:1], on_error="skip")
+
+
+def test_to_pyg(small_processor, cifs) -> None:
+    batch = small_processor.to_pyg(small_processor(structures=cifs[:3]))
+    assert batch.num_graphs == 3

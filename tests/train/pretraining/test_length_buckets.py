@@ -1,0 +1,67 @@
+"""Texts through the text tower in passes of like length: the same numbers and gradients as in one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import BertConfig
+
+from modeling_clac import ClacConfig, ClacModel
+from tests.conftest import small_graph_config
+from train.pretraining.length_buckets import pool_texts
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["words", "values"])
+def model(request, bert_config: BertConfig) -> ClacModel:
+    torch.manual_seed(0)
+    config = ClacConfig(
+        text_config=bert_config,
+        graph_config=small_graph_config(),
+        projection_dim=24,
+        text_pooling="mean",
+        token_values=request.param,
+    )
+    return ClacModel(config).eval()
+
+
+def tokens_of(lengths: list[int], vocabulary: int) -> dict[str, torch.Tensor]:
+    """Random tokens of texts of these lengths, some of which are numbers."""
+    generator = torch.Generator().manual_seed(sum(lengths))
+    shape = (len(lengths), max(lengths))
+    mask = (torch.arange(shape[1]) < torch.tensor(lengths)[:, None]).long()
+    ids = torch.randint(5, vocabulary, shape, generator=generator) * mask
+    kinds = torch.randint(0, 2, shape, generator=generator) * mask
+    values = torch.rand(shape, generator=generator) * (kinds > 0)
+    return {"input_ids": ids, "attention_mask": mask, "token_kinds": kinds, "token_values": values}
+
+
+@given(lengths=st.lists(st.integers(3, 20), min_size=1, max_size=9), size=st.integers(1, 10))
+@settings(max_examples=20, deadline=None)
+def test_passes_change_nothing(model: ClacModel, lengths: list[int], size: int) -> None:
+    tokens = tokens_of(lengths, model.config.text_config.vocab_size)
+
+    def outputs_and_gradients(pool, **options) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        model.zero_grad()
+        output = pool(**options)
+        hidden = output.last_hidden_state * tokens["attention_mask"].unsqueeze(-1)
+        (output.pooler_output.pow(2).sum() + hidden.pow(3).sum()).backward()
+        gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        return output.pooler_output.detach(), hidden.detach(), gradients
+
+    once = outputs_and_gradients(model.pool_text, **tokens)
+    passes = outputs_and_gradients(pool_texts, model=model, tokens=tokens, texts_per_pass=size)
+    assert passes[2].keys() == once[2].keys()
+    torch.testing.assert_close(passes, once, rtol=1e-4, atol=1e-4)
+
+
+def test_passes_are_as_long_as_their_texts(model: ClacModel) -> None:
+    tokens = tokens_of([20, 4, 19, 5, 3, 18], model.config.text_config.vocab_size)
+    seen = []
+    hook = model.text_model.register_forward_hook(
+        lambda module, args, kwargs, output: seen.append(tuple(output.last_hidden_state.shape[:2])), with_kwargs=True
+    )
+    pool_texts(model, tokens, texts_per_pass=3)
+    hook.remove()
+    assert seen == [(3, 5), (3, 20)]

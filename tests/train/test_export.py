@@ -1,0 +1,55 @@
+"""A trained checkpoint made ready to publish."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modeling_clac import ClacEmbedder
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import parse_arguments
+from tests.conftest import ROOT
+from train.export import ExportArguments, export
+from train.pretrain import train
+from train.pretraining.arguments import PretrainArguments
+
+SMALL = (
+    "--text_layers 0 --limit 24 --batch_size 8 --num_epochs 1 --max_text_tokens 32 --graph_hidden_size 8 "
+    "--graph_num_interactions 1 --graph_num_radial 6 --graph_max_neighbors 8 --projection_dim 16 --token_values true"
+).split()
+
+
+def trained(bert_directory: Path, output: Path, *flags: str) -> Path:
+    recipe = str(ROOT / "train" / "recipes" / "clac-mini.yaml")
+    places = ["--text_model_path", str(bert_directory), "--output_dir", str(output)]
+    train(parse_arguments(PretrainArguments, [recipe, *SMALL, *flags, *places]))
+    return output / "best"
+
+
+def test_export_keeps_the_model_and_says_where_it_comes_from(bert_directory, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    checkpoint = trained(bert_directory, tmp_path / "run", "--shared_stoichiometry", "true")
+    export(ExportArguments(str(checkpoint), str(tmp_path / "plain")))
+    export(ExportArguments(str(checkpoint), str(tmp_path / "set"), stoichiometry_gain=0.55))
+    before, plain, other = (ClacEmbedder.from_pretrained(d) for d in (checkpoint, tmp_path / "plain", tmp_path / "set"))
+    texts = ["TiO2, cubic", "an oxide"]
+    np.testing.assert_allclose(plain.encode_text(texts), before.encode_text(texts), atol=2e-3)  # half precision
+    np.testing.assert_allclose(other.encode_text(texts[1:]), plain.encode_text(texts[1:]), atol=1e-6)
+    assert np.abs(other.encode_text(texts[:1]) - plain.encode_text(texts[:1])).max() > 1e-3
+    assert other.model.shared_stoichiometry.log_gain.item() == pytest.approx(math.log(0.55), abs=1e-6)
+    cards = [(tmp_path / name / "README.md").read_text(encoding="utf-8") for name in ("plain", "set")]
+    assert "set to 0.55" in cards[1] and "was then set to" not in cards[0]
+    assert all("Amounts of elements of crystals and in texts are embedded by one map each." in card for card in cards)
+
+
+def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    checkpoint = trained(bert_directory, tmp_path / "run")
+    with pytest.raises(ClacInputError, match="no shared stoichiometry"):
+        export(ExportArguments(str(checkpoint), str(tmp_path / "out"), stoichiometry_gain=0.5))
+    with pytest.raises(ClacInputError, match="no training"):
+        export(ExportArguments(str(tmp_path), str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,110 @@
+"""Labelled data sets: three splits with the columns that a task needs, and labels that mean the same in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, DatasetDict, Features, load_dataset, load_dataset_builder
+from datasets.exceptions import DatasetGenerationError
+
+from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
+
+
+def load_splits(path: str, columns: Sequence[str]) -> DatasetDict:
+    """
+    The splits train, validation and test of a data set.
+
+    Args:
+        path: a directory or Hub id that `datasets.load_dataset` understands. columns: that all splits must have.
+
+    Raises:
+        ClacInputError: the data set, a split or a column is missing, a file is damaged, or a split has no rows.
+    """
+    try:
+        splits = load_dataset(path)
+    except (OSError, ValueError, DatasetGenerationError) as error:
+        raise ClacInputError(f"{path}: cannot load the data set ({_reason(error)})") from None
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
+        raise ClacInputError(f"{path}: split {', '.join(missing)} missing; found {', '.join(splits)}")
+    for split in SPLITS:
+        found = splits[split].column_names
+        lacking = [name for name in columns if name not in found]
+        if lacking:
+            raise ClacInputError(
+                f"{path}: {split} has no column {', '.join(map(repr, lacking))}; found {', '.join(found)}"
+            )
+        if not len(splits[split]):
+            raise ClacInputError(f"{path}: split {split} has no rows")
+    return splits
+
+
+def _reason(error: BaseException) -> str:
+    """What a failure to load comes from, in one line."""
+    while isinstance(error, DatasetGenerationError) and error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 240 else f"{text[:237]}..."
+
+
+def label_names(path: str, splits: DatasetDict, column: str) -> list[str] | None:
+    """
+    The names of the labels of a column, or of the lists of labels in it; `None` if it holds text.
+
+    `load_dataset` gives the names of the first file to all splits, so that a number of another file would silently
+    change its meaning; therefore the files are asked, too.
+
+    Raises:
+        ClacInputError: the splits differ in their names, or the column holds neither labels with names nor text.
+    """
+    feature = _inner(splits["train"].features[column])
+    if getattr(feature, "dtype", None) in ("string", "large_string"):
+        return None
+    if not isinstance(feature, ClassLabel):
+        raise ClacInputError(
+            f"{path}: column {column!r} holds {getattr(feature, 'dtype', feature)}; write the names of the labels as "
+            "text, or as ClassLabel features"
+        )
+    names = list(feature.names)
+    for split, file, features in _file_features(path):
+        own = _inner(features[column]) if column in features else None
+        if isinstance(own, ClassLabel) and list(own.names) != names:
+            require_same(f"{path}: {column} in {file} ({split})", names, own.names)
+            raise ClacInputError(f"{path}: {column} in {file} ({split}) has the names of train in another order")
+    return names
+
+
+def require_same(where: str, train: Collection[str], other: Collection[str]) -> None:
+    """
+    Raises:
+        ClacInputError: two sets of names differ, with the names.
+    """
+    parts = (("only there", set(other) - set(train)), ("only in train", set(train) - set(other)))
+    differences = [f"{place}: {', '.join(sorted(names))}" for place, names in parts if names]
+    if differences:
+        raise ClacInputError(f"{where} has other names than train ({'; '.join(differences)}); use one set of names")
+
+
+def _inner(feature: Any) -> Any:
+    return getattr(feature, "feature", feature)
+
+
+def _file_features(path: str) -> list[tuple[str, str, Features]]:
+    """(split, file, features that the file itself names) of the parquet files of a data set."""
+    import fsspec
+    import pyarrow.parquet as pq
+
+    found = []
+    for split, files in (load_dataset_builder(path).config.data_files or {}).items():
+        for file in files:
+            if str(file).endswith(".parquet"):
+                with fsspec.open(str(file)) as stream:
+                    schema = pq.read_schema(stream)
+                found.append((str(split), Path(file).name, Features.from_arrow_schema(schema)))
+    return found
+
+
+__all__ = ["label_names", "load_splits", "require_same"]

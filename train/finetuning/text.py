@@ -1,0 +1,111 @@
+"""What fine-tuning on words and on abstracts shares: the text tower to start from, its tokenizer, padded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from modeling_clac import ClacConfig, ClacForSequenceClassification, ClacForTokenClassification
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.tokenization_clac import read_formulas
+from train.finetuning.arguments import TextArguments
+
+H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
+
+IGNORED = -100  # the label of pieces that carry none
+
+
+def is_checkpoint(arguments: TextArguments) -> bool:
+    """
+    Whether the model to start from is a CLaC checkpoint, not a plain encoder.
+
+    Raises:
+        ClacInputError: there is no such model.
+    """
+    try:
+        return AutoConfig.from_pretrained(arguments.source).model_type == ClacConfig.model_type
+    except (OSError, ValueError) as error:
+        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+
+
+def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[str], **config: Any) -> H:
+    """
+    A fresh head on the text tower of a CLaC checkpoint, or on a plain encoder of BERT's type.
+
+    Args:
+        labels: names by number. config: further fields of [`ClacConfig`].
+
+    Raises:
+        ClacInputError: there is no such model, it has no text tower, or it lacks a layer.
+    """
+    config["id2label"] = dict(enumerate(labels))
+    config["label2id"] = {label: number for number, label in enumerate(labels)}
+    config["classifier_dropout"] = arguments.dropout
+    if not is_checkpoint(arguments):
+        model = head.from_text_pretrained(
+            arguments.source,
+            text_layers=arguments.text_layers,
+            text_pooling=arguments.text_pooling or "mean",
+            text_dropout=arguments.dropout,
+            **config,
+        )
+        # The checkpoint names the model, not the place it was read from.
+        model.config.text_config._name_or_path = arguments.model_name
+        return model
+    if arguments.text_layers is not None:
+        raise ClacInputError(f"text_layers={arguments.text_layers}: the tower of a CLaC checkpoint is taken whole")
+    if arguments.text_pooling is not None:
+        config["text_pooling"] = arguments.text_pooling
+    settings = ClacConfig.from_pretrained(arguments.source, **config)
+    text_config: Any = settings.text_config
+    text_config.hidden_dropout_prob, text_config.attention_probs_dropout_prob = arguments.dropout, 0.0
+    # A checkpoint that was fine-tuned on other labels has a head of another size.
+    return head.from_pretrained(arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True)
+
+
+def load_tokenizer(arguments: TextArguments) -> Any:
+    """
+    The tokenizer of the model to start from, with `model_max_length` set to the tokens that are read at once.
+
+    Raises:
+        ClacInputError: there is none, it cannot say which word a piece is of, or `max_length` is more than the tower
+            reads.
+    """
+    plain = not is_checkpoint(arguments)
+    if arguments.split_formulas and not plain:
+        raise ClacInputError("split_formulas is for plain encoders; the tokenizer of a CLaC checkpoint stays as it is")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(arguments.source)
+        settings: Any = AutoConfig.from_pretrained(arguments.source)
+    except (OSError, ValueError) as error:
+        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+    if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise ClacInputError(f"model {arguments.source}: its tokenizer is not of BERT's type; choose another encoder")
+    if arguments.split_formulas:
+        tokenizer = read_formulas(tokenizer)
+    most = (settings if plain else settings.text_config).max_position_embeddings
+    if arguments.max_length is not None and arguments.max_length > most:
+        raise ClacInputError(f"max_length={arguments.max_length}, but the tower reads {most}; choose at most {most}")
+    tokenizer.model_max_length = arguments.max_length or min(tokenizer.model_max_length, most)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def pad_rows(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """
+    Rows -> tensors `(B, L)`, L the longest of them; `labels` `(B, L)`, padded by -100, or `(B,)` of whole rows.
+    """
+    inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
+    batch = dict(tokenizer.pad(inputs, return_tensors="pt"))
+    labels = [row["labels"] for row in rows]
+    if isinstance(labels[0], list):
+        length = batch["input_ids"].shape[1]
+        labels = [[*own, *[IGNORED] * (length - len(own))] for own in labels]
+    batch["labels"] = torch.tensor(labels, dtype=torch.int64)
+    return batch
+
+
+__all__ = ["IGNORED", "load_text_model", "load_tokenizer", "pad_rows"]

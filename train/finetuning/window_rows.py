@@ -1,0 +1,49 @@
+"""Tagged sentences -> rows of the text tower, long ones as windows, see [`modeling_clac.inference.word_windows`]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modeling_clac.inference.word_windows import with_special_tokens, word_pieces, word_windows
+from train.finetuning.text import IGNORED
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    Windows of sentences, sorted by length so that batches hold rows of like length.
+
+    Attributes:
+        inputs: of the model. places: of each row (sentence, its words that are labelled here).
+    """
+
+    inputs: list[dict[str, list[int]]]
+    places: list[tuple[int, list[int]]]
+
+
+def window_rows(words: Sequence[list[str]], tags: Sequence[list[int]], tokenizer: Any) -> Rows:
+    """
+    Sentences -> rows of at most `tokenizer.model_max_length` pieces. The first piece of each word carries its tag, in
+    the one row that shows most around it; all other pieces are labelled -100.
+
+    Args:
+        words, tags: of every sentence, none of them empty.
+    """
+    encoded = tokenizer(list(words), is_split_into_words=True, add_special_tokens=False, verbose=False)
+    rows = []
+    for number, own in enumerate(tags):
+        ids, word_ids = encoded["input_ids"][number], encoded.word_ids(number)
+        pieces, first_pieces = word_pieces(ids, word_ids, len(own), tokenizer.unk_token_id)
+        for window in word_windows(first_pieces, len(pieces), tokenizer.model_max_length - 2):
+            row = with_special_tokens(tokenizer, pieces[window.start : window.stop])
+            labels = [IGNORED] * len(row["input_ids"])
+            for word, place in window.words:
+                labels[place + 1] = own[word]
+            rows.append(({**row, "labels": labels}, (number, [word for word, _ in window.words])))
+    rows.sort(key=lambda row: len(row[0]["input_ids"]))
+    return Rows([inputs for inputs, _ in rows], [place for _, place in rows])
+
+
+__all__ = ["Rows", "window_rows"]

@@ -1,0 +1,193 @@
+"""What a pair for pre-training is: a record with its crystal, the styles of its text, and how copies are made."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from modeling_clac import ClacProcessor
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.narrator.narratives import narrate, narrate_sentences
+from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
+from modeling_clac.structures_clac import Crystal
+from train.pretraining.augmentation import SentenceDropShuffle
+
+# Columns of a data set without which there are no pairs.
+COLUMNS = ("cif", "material_id", "formula", "crystal_system")
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """
+    What the text of a training pair looks like; drawn anew for every pair and epoch.
+
+    Attributes:
+        keep_min, keep_max: the share of known facts that a narrative tells is drawn from this range.
+        masked: probability of a narrative without formula and element names.
+        short: probability of the formula, alone or with the crystal system, or what it is good for.
+        query: probability of a search phrase, see `narrate_query`.
+        column: take narratives from this column, some sentences left out and the rest shuffled, instead of writing
+            them; those without formula and element names are still written.
+    """
+
+    keep_min: float
+    keep_max: float
+    masked: float
+    short: float
+    query: float = 0.0
+    column: str | None = None
+
+    def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
+        """The text of one record, with the conditions it asks for if it is a phrase; deterministic under the seed."""
+        generator = random.Random(f"{seed[0]}-{seed[1]}-{record['material_id']}")
+        kind = generator.random()
+        if kind < self.short:
+            formula, system = record["formula"], record["crystal_system"]
+            # The sentence on the application comes last; without one, the composition is all there is.
+            use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
+            text = generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
+            if text == use:
+                return Query(use)
+            return Query(text, frozenset() if text == formula else frozenset([in_system(system)]), formula)
+        if kind < self.short + self.query:
+            return narrate_query(record, generator.getrandbits(48))
+        keep = generator.uniform(self.keep_min, self.keep_max)
+        masked = kind < self.short + self.query + self.masked
+        if self.column is not None and not masked:
+            random_generator = np.random.default_rng(generator.getrandbits(48))
+            return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
+        # Without the formula the other facts have to identify the crystal, so all of them are told.
+        return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
+
+
+def given_text(record: dict[str, Any], column: str) -> str:
+    """
+    The text of a record.
+
+    Raises:
+        ClacInputError: it is empty or no text.
+    """
+    text = record[column]
+    if not isinstance(text, str) or not text.strip():
+        raise ClacInputError(f"{record['material_id']}: its column {column} holds no text")
+    return text
+
+
+@dataclass(frozen=True)
+class Copies:
+    """
+    How the augmented copies of a batch are made.
+
+    Attributes:
+        crystals, texts: which have copies at all.
+        site_displacement, strain, atom_masking, edge_dropping: see the classes of these names in
+            `train.pretraining.augmentation`.
+        sentence_dropping, formula_hiding, token_masking: likewise.
+    """
+
+    crystals: bool = False
+    texts: bool = False
+    site_displacement: float = 0.05
+    strain: float = 0.05
+    atom_masking: float = 0.15
+    edge_dropping: float = 0.1
+    sentence_dropping: float = 0.3
+    formula_hiding: float = 0.3
+    token_masking: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if not isinstance(value, bool) and not 0.0 <= value < 1.0:
+                raise ClacInputError(f"{name}={value} must lie in [0, 1)")
+
+
+def open_split(path: str, split: str, streaming: bool = False, text_column: str | None = None) -> Any:
+    """
+    One split of a data set with at least `COLUMNS`, and the column of the texts if there is one: a `Dataset`, or with
+    `streaming` an `IterableDataset`, of which no row has been read.
+
+    Args:
+        path: a directory or Hub id that `datasets.load_dataset` understands.
+
+    Raises:
+        ClacInputError: the data set, the split or a column is missing.
+    """
+    from datasets import load_dataset
+
+    found: Any
+    try:
+        table = load_dataset(path, split=split, streaming=streaming)
+        found = table.column_names or table.features or next(iter(table.take(1)), {})
+    except (FileNotFoundError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ClacInputError(f"{path}: cannot load split {split!r} ({reason})") from None
+    missing = [name for name in (*COLUMNS, *([text_column] if text_column else [])) if name not in found]
+    if missing:
+        raise ClacInputError(f"{path}: columns {', '.join(missing)} missing; found {', '.join(found)}")
+    return table
+
+
+def first_records(
+    path: str, split: str, count: int, streaming: bool = False, text_column: str | None = None
+) -> list[dict[str, Any]]:
+    """The first `count` rows of a split (0: all), see [`open_split`]."""
+    table = open_split(path, split, streaming, text_column)
+    if streaming:
+        return list(table.take(count) if count else table)
+    return table.select(range(min(count, len(table)))).to_list() if count else table.to_list()
+
+
+def parse_crystals(
+    records: Sequence[dict[str, Any]], processor: ClacProcessor, on_error: str, show_progress: bool = True
+) -> tuple[list[Crystal], list[dict[str, Any]], list[str]]:
+    """Parses every CIF once. Returns crystals, the records they belong to, and the reasons of those left out."""
+    crystals, kept, skipped = [], [], []
+    bar = tqdm(records, desc="parsing crystals", disable=None if show_progress else True, leave=False)
+    for record in bar:
+        try:
+            crystal = processor.feature_extractor.parse(record["cif"], str(record["material_id"]))
+        except InvalidStructureError as error:
+            if on_error == "raise":
+                raise
+            skipped.append(str(error))
+            continue
+        crystals.append(crystal)
+        kept.append(record)
+    return crystals, kept, skipped
+
+
+def crystal_label(record: dict[str, Any]) -> int:
+    """
+    A 64-bit integer that records share, on every process, if formula and space group agree. Without a space group each
+    record has its own, and so has each `variant` of a record, see `Expansion`.
+    """
+    group = record.get("space_group_number")
+    own = record.get("variant") or (record["material_id"] if group is None else int(group))
+    return text_label(f"{record['formula']} {own}")
+
+
+_PLACES = {name: place for place, name in enumerate(CONDITIONS)}
+
+
+def condition_vector(names: frozenset[str]) -> np.ndarray:
+    """Names in `CONDITIONS` -> `(len(CONDITIONS),)` uint8."""
+    vector = np.zeros(len(_PLACES), dtype=np.uint8)
+    vector[[_PLACES[name] for name in names]] = 1
+    return vector
+
+
+def failing_vector(record: dict[str, Any]) -> np.ndarray:
+    """The conditions that do not hold for a record, as [`condition_vector`]."""
+    return condition_vector(failing(record))
+
+
+def text_label(text: str) -> int:
+    """A 64-bit integer that equal texts share on every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
