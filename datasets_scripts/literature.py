@@ -181,7 +181,7 @@ def _distinct(matches: Iterable[dict[str, Any]], similarity: float, report: Repo
     try:
         from datasketch import MinHash, MinHashLSH
     except ImportError:
-        raise ClacInputError("near-duplicates are found with datasketch: pip install 'clac[data]'") from None
+        raise ClacInputError("near-duplicates are found with datasketch: pip install 'clac-crystals[data]'") from None
     index = MinHashLSH(threshold=similarity, num_perm=64)
     repeated: dict[int, bool] = {}
     for row in matches:

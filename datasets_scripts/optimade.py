@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from urllib3.util import Retry
 
 from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.http import USER_AGENT
 from datasets_scripts.common.records import Report, split_of
 from datasets_scripts.common.shards import ShardWriter, write_report
 from datasets_scripts.crystals import SCHEMA
@@ -37,7 +38,6 @@ from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_file
 from modeling_clac.utils.provenance import git_commit
 
-_AGENT = "clac (https://pypi.org/project/clac)"
 _LONGEST_WAIT = 60.0  # s, between two attempts
 
 
@@ -88,9 +88,7 @@ def require_optimade() -> None:
     try:
         import optimade.client  # noqa: F401
     except ImportError:
-        raise ClacInputError(
-            "datasets_scripts.optimade needs its package: pip install 'optimade[http-client]'"
-        ) from None
+        raise ClacInputError("datasets_scripts.optimade needs its package: pip install 'clac-crystals[data]'") from None
 
 
 def find_server(provider: str) -> str:
@@ -131,7 +129,7 @@ def polite_session(arguments: OptimadeArguments) -> type[requests.Session]:
     class PoliteSession(requests.Session):
         def __init__(self) -> None:
             super().__init__()
-            self.headers["User-Agent"] = _AGENT
+            self.headers["User-Agent"] = USER_AGENT
             for scheme in ("http://", "https://"):
                 self.mount(scheme, HTTPAdapter(max_retries=retry))
 

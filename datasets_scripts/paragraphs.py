@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
+from datasets_scripts.common.http import USER_AGENT
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_file
@@ -177,7 +178,11 @@ def download(arguments: ParagraphArguments) -> Path:
     cursor: str | None = pages[-1]["next"] if pages else source.first
     interval = source.interval if arguments.interval is None else arguments.interval
     with (
-        httpx.Client(base_url=arguments.base_url or source.base_url, timeout=arguments.timeout) as client,
+        httpx.Client(
+            base_url=arguments.base_url or source.base_url,
+            timeout=arguments.timeout,
+            headers={"User-Agent": USER_AGENT},
+        ) as client,
         tqdm(total=arguments.limit, initial=min(len(rows), arguments.limit), desc="papers", disable=None) as bar,
     ):
         while cursor is not None and len(rows) < arguments.limit:

@@ -118,7 +118,7 @@ def _reports_of_ray(build: Any, arguments: Any, shards: Sequence[int]) -> Any:
         import ray
         import ray.data
     except ImportError:
-        raise ClacInputError("--executor ray needs its package: pip install 'ray[data]'") from None
+        raise ClacInputError("--executor ray needs its package: pip install 'clac-crystals[ray]'") from None
 
     def build_row(row: dict[str, Any]) -> dict[str, Any]:
         # Rows of Ray Data are arrow: the report and what is wrong travel as text.

@@ -64,7 +64,7 @@ def add_summaries(
         from mp_api.client import MPRester
         from mp_api.client.core import MPRestError
     except ImportError:
-        raise ClacInputError("--mp_properties needs the client of the project: pip install mp-api") from None
+        raise ClacInputError("--mp_properties needs the package mp-api: pip install 'clac-crystals[mp]'") from None
     stored: dict[str, dict[str, float]] = {}
     files = sorted(directory.glob("summary-*.json"))
     for file in files:

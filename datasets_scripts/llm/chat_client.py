@@ -102,7 +102,7 @@ class ChatClient:
         try:
             import openai
         except ImportError:
-            raise ClacInputError("the openai back end needs its package: pip install 'clac[data]'") from None
+            raise ClacInputError("the openai back end needs its package: pip install 'clac-crystals[data]'") from None
         self.settings, self.budget = settings, budget
         self._errors: Any = openai
         self._slots = asyncio.Semaphore(settings.concurrency)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .. import __version__
 from .support import (
     CommandError,
     check_policy,
@@ -68,9 +69,7 @@ def _root(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
 ) -> None:
     if version:
-        from importlib.metadata import version as installed_version
-
-        print(f"clac {installed_version('clac')}")
+        print(f"clac {__version__}")
     elif context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 import pyarrow.parquet as pq
 import pytest
 
+from datasets_scripts.common.http import USER_AGENT
 from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Corpus
 from datasets_scripts.paragraphs import SOURCES, ParagraphArguments, download
@@ -26,6 +27,7 @@ class Service:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
+        self.agents: set[str] = set()
         self.trouble: list[tuple[int, dict[str, str]]] = []
         self.garbled = False
 
@@ -74,6 +76,7 @@ def service() -> Iterator[tuple[Service, str]]:
             parts = urlsplit(self.path)
             asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
             own.asked.append(asked)
+            own.agents.add(self.headers["User-Agent"])
             status, headers = own.trouble.pop(0) if own.trouble else (200, {})
             body = own.answer(parts.path, asked) if status == 200 else b'{"error": "bad\\nquery"}'
             self.send_response(status)
@@ -105,6 +108,7 @@ def test_openalex(service, tmp_path) -> None:
     assert rows[0]["text"] == "NaCl0 is salt." and rows[0]["doi"] == "10.1/0" and rows[0]["licence"] == "cc-by"
     assert [page["cursor"] for page in own.asked] == ["*", "200", "400"]
     assert all("cc-by" in page["filter"] and page["mailto"] == "me@lab.org" for page in own.asked)
+    assert own.agents == {USER_AGENT}
     (first, *_) = Corpus([tmp_path / "out" / "paragraphs.parquet"]).documents(Report())
     assert first[0].document == "W0" and first[0].source == "OpenAlex"
 

@@ -1,0 +1,7 @@
+"""How our clients introduce themselves to the servers they read from."""
+
+import modeling_clac
+
+USER_AGENT = f"clac-crystals/{modeling_clac.__version__} (https://pypi.org/project/clac-crystals)"
+
+__all__ = ["USER_AGENT"]
