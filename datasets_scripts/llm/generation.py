@@ -10,19 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from datasets_scripts.common.records import Records, Report, shard_bounds, usable_rows
+from datasets_scripts.llm.arguments import NarrativeArguments, api_key
 from datasets_scripts.llm.chat_client import Budget, ChatClient, ChatSettings, answer_of
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import replaced_file
-
-if TYPE_CHECKING:
-    from datasets_scripts.narratives import NarrativeArguments
 
 PROMPTS = Path(__file__).parent / "prompts"
 STEPS = ("describe", "applications")
@@ -140,8 +138,6 @@ class Dialogue:
     """The questions of one shard, asked of a server; every answer is in the journal before it counts."""
 
     def __init__(self, arguments: NarrativeArguments, shard: int):
-        from datasets_scripts.narratives import api_key
-
         self.arguments = arguments
         self.settings = ChatSettings(
             model=arguments.model,

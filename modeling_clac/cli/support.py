@@ -121,7 +121,8 @@ def load_embedder(model: str | None) -> ClacEmbedder:
     from safetensors import SafetensorError
     from transformers.utils import logging
 
-    from .. import ClacEmbedder, ClacInputError
+    from ..errors_clac import ClacInputError
+    from ..inference.embedder import ClacEmbedder
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
