@@ -38,6 +38,8 @@ from rich.console import Console
 from rich.progress import track
 from transformers import HfArgumentParser
 
+from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+
 CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
 REQUIREMENT = "matminer==0.3.9"
 SDIST_SHA256 = "3faf9e83464f3d48f68a759bf476ad24da4c8c3e950c8f340cb917d3bb906400"
@@ -97,10 +99,6 @@ SCHEMA = pa.schema(
 CsvRow = dict[str, str]
 
 
-class CrystalsError(Exception):
-    """Something the user can mend: the message is one line."""
-
-
 @dataclass
 class RebuildArguments:
     """Arguments of the command line."""
@@ -136,7 +134,7 @@ def download_sdist(directory: Path) -> Path:
     Downloads the source distribution with the pip, and from the index, that the user has configured.
 
     Raises:
-        CrystalsError: with pip's own reason.
+        ClacInputError: with pip's own reason.
     """
     # pip runs the package's setup.py for its metadata; with the digest given it checks the file before that.
     requirements = directory / "requirements.txt"
@@ -150,7 +148,7 @@ def download_sdist(directory: Path) -> Path:
         lines = result.stderr.splitlines() or ["no file"]
         errors = [line[len("error: ") :] for line in lines if line.lower().startswith("error: ")]
         reason = (errors or lines[-1:])[0]
-        raise CrystalsError(f"pip cannot download {REQUIREMENT} ({reason}): get it and pass it with --sdist")
+        raise ClacInputError(f"pip cannot download {REQUIREMENT} ({reason}): get it and pass it with --sdist")
     return found[0]
 
 
@@ -166,15 +164,15 @@ def read_csvs(sdist: Path, expected_sha256: str = SDIST_SHA256) -> dict[str, lis
         CSV name -> rows, in the order of `SOURCES`.
 
     Raises:
-        CrystalsError: if the file is missing, has another digest, or lacks one of the CSVs.
+        ClacInputError: if the file is missing, has another digest, or lacks one of the CSVs.
     """
     try:
         content = sdist.read_bytes()
     except OSError as error:
-        raise CrystalsError(f"{sdist}: cannot be read ({error.strerror})") from error
+        raise ClacInputError(f"{sdist}: cannot be read ({first_line(error)})") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != expected_sha256:
-        raise CrystalsError(f"{sdist}: not the file of {REQUIREMENT}: sha256 {digest}, not {expected_sha256}")
+        raise ClacInputError(f"{sdist}: not the file of {REQUIREMENT}: sha256 {digest}, not {expected_sha256}")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {name: list(_read_csv(archive, f"{CSV_FOLDER}/{name}.csv")) for name in SOURCES}
 
@@ -185,7 +183,7 @@ def _read_csv(archive: tarfile.TarFile, member: str) -> Iterator[CsvRow]:
     except KeyError:
         stream = None
     if stream is None:
-        raise CrystalsError(f"{member}: not in the source distribution")
+        raise ClacInputError(f"{member}: not in the source distribution")
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     next(text)  # one line with the reference to the paper stands above the header
     reader = csv.reader(text)
@@ -203,7 +201,7 @@ def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
         the materials in the order of the numbers in their ids.
 
     Raises:
-        CrystalsError: if two CSVs give different formulas for one id.
+        ClacInputError: if two CSVs give different formulas for one id.
     """
     rows: dict[str, dict[str, CsvRow]] = {}
     for source in SOURCES:
@@ -213,7 +211,7 @@ def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
     for material_id in sorted(rows, key=lambda name: int(name.removeprefix("mp-"))):
         formulas = {source: _reduced_formula(row["formula"]) for source, row in rows[material_id].items()}
         if len(set(formulas.values())) > 1:
-            raise CrystalsError(f"{material_id}: the CSVs disagree on its formula ({formulas})")
+            raise ClacInputError(f"{material_id}: the CSVs disagree on its formula ({formulas})")
         materials.append(Material(material_id, rows[material_id], next(iter(formulas.values()))))
     return materials
 
@@ -292,7 +290,7 @@ def to_record(material: Material) -> dict[str, Any]:
     Computes every column of a material but its split.
 
     Raises:
-        CrystalsError: if its structure or a number cannot be read, or the structure has another formula.
+        ClacInputError: if its structure or a number cannot be read, or the structure has another formula.
     """
     source, row = next(iter(material.rows.items()))
     record: dict[str, Any] = {"material_id": material.material_id, "source": list(material.rows)}
@@ -301,9 +299,9 @@ def to_record(material: Material) -> dict[str, Any]:
         for name, values in material.rows.items():
             record |= {key: round(float(values[column]), DECIMALS) for key, column in SOURCES[name].items()}
     except (KeyError, ValueError, SyntaxError) as error:
-        raise CrystalsError(f"{material.material_id} in {source}.csv: cannot be read ({error})") from error
+        raise ClacInputError(f"{material.material_id} in {source}.csv: cannot be read ({one_line(error)})") from error
     if record["formula"] != material.formula:
-        raise CrystalsError(f"{material.material_id}: {material.formula}, but cell of {record['formula']}")
+        raise ClacInputError(f"{material.material_id}: {material.formula}, but cell of {record['formula']}")
     return record
 
 
@@ -328,7 +326,7 @@ def rebuild(
         a table of `SCHEMA`; the data card gives the unit of each column.
 
     Raises:
-        CrystalsError: as [`read_csvs`], [`merge`] and [`to_record`].
+        ClacInputError: as [`read_csvs`], [`merge`] and [`to_record`].
     """
     tables = read_csvs(sdist, expected_sha256)
     with warnings.catch_warnings():
@@ -347,7 +345,7 @@ def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
     Writes one Parquet file for each split, and the card; a file is either complete or not there.
 
     Raises:
-        CrystalsError: if the folder cannot be written to.
+        ClacInputError: if the folder cannot be written to.
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -359,7 +357,7 @@ def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
             for path in sorted(Path(staging).iterdir()):
                 path.replace(output_dir / path.name)
     except OSError as error:
-        raise CrystalsError(f"{output_dir}: cannot be written to ({error.strerror})") from error
+        raise ClacInputError(f"{output_dir}: cannot be written to ({first_line(error)})") from error
 
 
 def make_card(limit: int | None) -> str:
@@ -376,13 +374,13 @@ def check_output_dir(output_dir: Path) -> None:
     Finds out before the long work, and without a trace, whether the results can be written.
 
     Raises:
-        CrystalsError: if not.
+        ClacInputError: if not.
     """
     existing = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise CrystalsError(f"{output_dir}: cannot be written to ({existing} is not a folder)")
+        raise ClacInputError(f"{output_dir}: cannot be written to ({existing} is not a folder)")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise CrystalsError(f"{output_dir}: cannot be written to (no permission for {existing})")
+        raise ClacInputError(f"{output_dir}: cannot be written to (no permission for {existing})")
 
 
 def run(arguments: RebuildArguments) -> None:
@@ -390,11 +388,11 @@ def run(arguments: RebuildArguments) -> None:
     Runs the command.
 
     Raises:
-        CrystalsError: if an argument, the source distribution or the folder is not usable.
+        ClacInputError: if an argument, the source distribution or the folder is not usable.
     """
     output_dir = Path(arguments.output_dir)
     if arguments.limit is not None and arguments.limit < 1:
-        raise CrystalsError(f"--limit {arguments.limit}: must be at least 1")
+        raise ClacInputError(f"--limit {arguments.limit}: must be at least 1")
     check_output_dir(output_dir)
     card = make_card(arguments.limit)
     with tempfile.TemporaryDirectory() as downloads:
@@ -411,7 +409,7 @@ def main() -> int:
     (arguments,) = parser.parse_args_into_dataclasses()
     try:
         run(arguments)
-    except CrystalsError as error:
+    except ClacInputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

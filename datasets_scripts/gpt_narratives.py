@@ -26,7 +26,7 @@ from datasets_scripts.common.records import Records, Report, require_shards, sha
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.crystals import SCHEMA, describe
 from datasets_scripts.llm.check_text import text_problems
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.provenance import git_commit
 
@@ -103,8 +103,9 @@ def find_files(source: str) -> Path:
     try:
         folder = Path(snapshot_download(source, repo_type="dataset", allow_patterns="*.parquet"))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ClacInputError(f"--input {source}: neither a file nor on the Hub ({reason})") from None
+        raise ClacInputError(
+            f"--input {source}: no such file, and it could not be downloaded from the Hub ({first_line(error)})"
+        ) from None
     files = sorted(folder.rglob("*.parquet"))
     if not files:
         raise ClacInputError(f"--input {source}: the data set holds no parquet files")
@@ -157,7 +158,7 @@ def read_structure(atoms: Mapping[str, Any], max_atoms: int) -> Structure:
         if not structure.is_valid(0.3):  # Å
             raise _Unusable("atoms: two of them in one place")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _Unusable(f"atoms: no structure ({' '.join(str(error).split())[:80]})") from None
+        raise _Unusable(f"atoms: no structure ({one_line(error, limit=80)})") from None
     return structure
 
 

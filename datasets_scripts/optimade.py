@@ -33,7 +33,7 @@ from datasets_scripts.common.shards import ShardWriter, write_report
 from datasets_scripts.crystals import SCHEMA
 from datasets_scripts.databases.mp_summary import add_summaries
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, response_fields, to_record
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_file
 from modeling_clac.utils.provenance import git_commit
@@ -150,7 +150,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
     try:
         LarkParser().parse(arguments.filter)
     except BadRequest as error:
-        raise ClacInputError(f"--filter {arguments.filter!r}: {_one_line(error)}") from None
+        raise ClacInputError(f"--filter {arguments.filter!r}: {_reason(error)}") from None
     directory = Path(arguments.output_dir) / "pages"
     pages = _stored_pages(directory)
     client = OptimadeClient(
@@ -179,7 +179,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
                     override_url=following,
                 )[server]
             if results.errors:
-                raise ClacInputError(f"{server}: {_one_line(results.errors[0])}; run again to go on")
+                raise ClacInputError(f"{server}: {_reason(results.errors[0])}; run again to go on")
             pause = max(arguments.interval, results.meta.get("request_delay") or 0.0)
             link = results.links.get("next")
             page: dict[str, Any] = {
@@ -198,9 +198,9 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
     return pages
 
 
-def _one_line(error: Any) -> str:
-    text = str(error.get("detail") or error.get("title") or error) if isinstance(error, dict) else str(error)
-    return " ".join(text.split())[:200]
+def _reason(error: Any) -> str:
+    """What a server or the client says of an error, in one line."""
+    return one_line((error.get("detail") or error.get("title") or error) if isinstance(error, dict) else error)
 
 
 def _stored_pages(directory: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from datasets_scripts.common.http import USER_AGENT
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_file
 
@@ -221,13 +221,13 @@ def _fetch(client: httpx.Client, path: str, parameters: dict[str, Any], retries:
             reply = client.get(path, params=parameters)
             if reply.status_code == 200:
                 return reply.content
-            reason = f"status {reply.status_code}, {' '.join(reply.text.split())[:160]}"
+            reason = f"status {reply.status_code}, {one_line(reply.text, limit=160)}"
             if reply.status_code not in (408, 429) and reply.status_code < 500:
                 raise ClacInputError(f"{client.base_url}: refused ({reason})")
             asked = reply.headers.get("retry-after", "")
             wait = float(asked) if asked.replace(".", "", 1).isdigit() else wait
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
+            reason = one_line(error)
         if attempt < retries:
             time.sleep(wait)
     raise ClacInputError(f"{client.base_url}: no answer after {retries + 1} attempts ({reason}); run again to go on")

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from evaluation.reports.figures import figure_bytes
 from evaluation.reports.finetuning import FIGURES, TYPE_PREFIX, entity_types, with_deviation
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
@@ -65,7 +65,7 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ClacInputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ClacInputError(f"{path}: cannot be read ({first_line(error)})") from None
     except ValueError as error:
         raise ClacInputError(f"{path}: not JSON ({error})") from None
     problem = _problem(result)

@@ -23,7 +23,7 @@ from rich.table import Table
 from evaluation.metrics.intervals import mean_interval
 from evaluation.retrieval import describe_model, read_split
 from modeling_clac.concepts.applications import NONMETALS, POLAR
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.record import read_record
 from modeling_clac.narrator.search_phrases import prototype_of
@@ -104,9 +104,9 @@ def read_phrases(path: Path) -> list[Phrase]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ClacInputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ClacInputError(f"{path}: cannot be read ({first_line(error)})") from None
     except yaml.YAMLError as error:
-        raise ClacInputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
     if not isinstance(entries, list) or not entries:
         raise ClacInputError(f"{path}: a list of phrases is expected, each with `text` and conditions")
     known = {entry.name for entry in fields(Phrase)}
@@ -210,7 +210,7 @@ def run(arguments: FreeTextArguments) -> dict[str, Any]:
     try:
         embedder = ClacEmbedder.from_pretrained(name)
     except OSError as error:
-        raise ClacInputError(f"{name}: cannot load the model ({str(error).splitlines()[0]})") from None
+        raise ClacInputError(f"{name}: cannot load the model ({first_line(error)})") from None
     origin = provenance(asdict(arguments))
     result = {
         **describe_model(name),

@@ -24,7 +24,7 @@ from transformers.utils import cached_file
 
 from evaluation.metrics.intervals import bootstrap_intervals
 from evaluation.reports.retrieval import print_retrieval, write_retrieval
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.search.index import model_fingerprint
@@ -239,7 +239,7 @@ def _read_parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ClacInputError(f"{path}: not readable as parquet ({str(error).splitlines()[0]})") from None
+        raise ClacInputError(f"{path}: not readable as parquet ({first_line(error)})") from None
 
 
 def sample_pool(records: list[dict[str, Any]], size: int, seed: int) -> list[dict[str, Any]]:
@@ -302,7 +302,7 @@ def run(arguments: RetrievalArguments) -> dict[str, Any]:
         embedder = ClacEmbedder.from_pretrained(name)
         model = describe_model(name)
     except OSError as error:
-        raise ClacInputError(f"{name}: cannot load the model ({str(error).splitlines()[0]})") from None
+        raise ClacInputError(f"{name}: cannot load the model ({first_line(error)})") from None
     scores = evaluate_retrieval(
         embedder,
         pool,

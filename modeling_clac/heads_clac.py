@@ -21,7 +21,7 @@ from transformers.utils import cached_file, can_return_tuple
 
 from .configuration_clac import ClacConfig
 from .crf_clac import LinearChainCrf
-from .errors_clac import ClacInputError
+from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
 from .modeling_clac import ClacGraphModel, ClacModel, ClacPreTrainedModel, pool_tokens, without_pooler
 
@@ -64,8 +64,7 @@ def _weight_names(name: str, hub: dict[str, Any]) -> set[str]:
         with safe_open(weights, framework="pt") as file:
             return set(file.keys())
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ClacInputError(f"{name}: no weights of a CLaC checkpoint can be read ({reason})") from None
+        raise ClacInputError(f"{name}: no weights of a CLaC checkpoint can be read ({first_line(error)})") from None
 
 
 class _ClacHead(ClacPreTrainedModel):
@@ -139,7 +138,7 @@ class _ClacTextHead(_ClacHead):
         except ClacInputError:
             raise
         except (OSError, ValueError) as error:
-            raise ClacInputError(f"{directory}: {str(error).partition(chr(10))[0]}") from None
+            raise ClacInputError(f"{directory}: {first_line(error)}") from None
         model = cls(whole.config)  # type: ignore[arg-type]
         model.text_model.load_state_dict(whole.text_model.state_dict())
         return model

@@ -14,7 +14,7 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from .errors_clac import InvalidStructureError
+from .errors_clac import InvalidStructureError, first_line, one_line
 
 MAX_ATOMS = 10_000
 # Real bonds are longer than 0.7 Å (H-H); anything below this is a duplicated or misplaced atom.
@@ -141,7 +141,7 @@ def _read_text(path: Path, label: str) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidStructureError(f"{label}: cannot be read ({error.strerror or error})") from None
+        raise InvalidStructureError(f"{label}: cannot be read ({first_line(error)})") from None
     if b"\0" in content:
         raise InvalidStructureError(f"{label}: binary file, not a CIF; export the structure as CIF text")
     try:
@@ -168,8 +168,7 @@ def _cif_block(text: str, label: str) -> gemmi.cif.Block:
     try:
         document = gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
-        raise InvalidStructureError(f"{label}: not a readable CIF, truncated or damaged ({reason})") from None
+        raise InvalidStructureError(f"{label}: not a readable CIF, truncated or damaged ({one_line(error)})") from None
     blocks = [block for block in document if _atom_column(block)]
     if not blocks:
         raise InvalidStructureError(f"{label}: no atoms (_atom_site_ loop) in it; truncated, or not a structure")
@@ -278,8 +277,7 @@ def _from_pymatgen_cif(text: str, label: str) -> Crystal:
             # Occupancies that exceed 1 by rounding only are no disorder.
             structures = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)
         except Exception as error:  # the parser raises many kinds, all mean the same to the user
-            reason = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
-            raise InvalidStructureError(f"{label}: no valid structure in the CIF ({reason})") from None
+            raise InvalidStructureError(f"{label}: no valid structure in the CIF ({one_line(error)})") from None
     if not structures:
         raise InvalidStructureError(f"{label}: no valid structure in the CIF")
     return _from_pymatgen(structures[0], label)

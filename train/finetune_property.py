@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor, require_tower
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, SPLITS
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError, first_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.paths import ASSETS
 from train.finetuning.arguments import FinetuneArguments
@@ -159,7 +159,7 @@ def make_task(arguments: PropertyArguments) -> Task:
     try:
         processor = ClacProcessor.from_pretrained(arguments.source)
     except (OSError, ValueError) as error:
-        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+        raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
     extractor = processor.feature_extractor
     data = read_crystals(arguments, extractor)
 

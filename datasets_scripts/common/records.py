@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling_clac.data.bundled import SPLITS
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.narrator.record import NUMERIC_COLUMNS
 
 REQUIRED = ("material_id", "formula")
@@ -98,7 +98,7 @@ class Records:
             except FileNotFoundError:
                 raise ClacInputError(f"{file}: no such file") from None
             except (OSError, pa.ArrowInvalid) as error:
-                raise ClacInputError(f"{file}: no parquet file ({str(error).splitlines()[0]})") from None
+                raise ClacInputError(f"{file}: no parquet file ({first_line(error)})") from None
             _check_columns(file, metadata.schema_arrow.names, required)
             _check_types(file, metadata.schema_arrow)
             self._sizes.append(metadata.metadata.num_rows)
@@ -218,8 +218,7 @@ def _column(file: Path, name: str) -> Iterator[Any]:
 
 
 def _damaged(file: Path, number: int, error: Exception) -> ClacInputError:
-    reason = str(error).splitlines()[0]
-    return ClacInputError(f"{file}: damaged after row {number:,} ({reason}); replace the file")
+    return ClacInputError(f"{file}: damaged after row {number:,} ({first_line(error)}); replace the file")
 
 
 def _record(batch: pa.RecordBatch, row: int) -> dict[str, Any]:

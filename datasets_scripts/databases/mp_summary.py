@@ -12,7 +12,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from datasets_scripts.common.records import Report
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.atomic_files import replaced_file
 
 # Our column -> property of the summary, and the key below it. Units are ours: eV, eV/atom, GPa, C/m².
@@ -93,8 +93,7 @@ def add_summaries(
                     files.append(directory / f"summary-{len(files):05d}.json")
                     stored |= page
         except (MPRestError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ClacInputError(f"the Materials Project refuses ({reason}); run again to go on") from None
+            raise ClacInputError(f"the Materials Project refuses ({one_line(error)}); run again to go on") from None
     for record in records:
         properties = stored.get(record["material_id"])
         if properties:

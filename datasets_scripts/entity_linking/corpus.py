@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_scripts.common.records import Report
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 
 REQUIRED = ("doi", "title", "text")
 OPTIONAL = ("doc_id", "licence", "source", "date")
@@ -119,7 +119,7 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     except FileNotFoundError:
         raise ClacInputError(f"{file}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
-        raise ClacInputError(f"{file}: no readable parquet file ({str(error).splitlines()[0]})") from None
+        raise ClacInputError(f"{file}: no readable parquet file ({first_line(error)})") from None
 
 
 def _readable(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     except FileNotFoundError:
         raise ClacInputError(f"{file}: no such file") from None
     except OSError as error:
-        raise ClacInputError(f"{file}: cannot be read ({error.strerror})") from None
+        raise ClacInputError(f"{file}: cannot be read ({first_line(error)})") from None
 
 
 def _json_row(line: bytes) -> dict[str, Any] | str:

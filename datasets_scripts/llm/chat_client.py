@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets_scripts.llm.journal import Answer
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 
 # A token is rarely less than this many characters; an estimate of what a prompt will cost has to be on the safe side.
 _CHARACTERS_PER_TOKEN = 2.5
@@ -136,10 +136,10 @@ class ChatClient:
             except RetryError as error:
                 cause = error.last_attempt.exception()
                 raise ClacInputError(
-                    f"{self._place()}: no answer after {self.settings.retries + 1} attempts ({_brief(cause)})"
+                    f"{self._place()}: no answer after {self.settings.retries + 1} attempts ({one_line(cause)})"
                 ) from None
             except self._errors.OpenAIError as error:
-                raise ClacInputError(f"{self._place()}: {_brief(error)}") from None
+                raise ClacInputError(f"{self._place()}: {one_line(error)}") from None
             finally:
                 self.budget.settle(reserved, *usage)
 
@@ -202,10 +202,6 @@ def answer_of(reply: dict[str, Any]) -> Answer:
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"not a chat completion ({error!r})") from None
-
-
-def _brief(error: BaseException | None) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 __all__ = ["Budget", "BudgetExceeded", "ChatClient", "ChatSettings", "answer_of"]

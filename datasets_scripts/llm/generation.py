@@ -19,7 +19,7 @@ from datasets_scripts.llm.arguments import NarrativeArguments, api_key
 from datasets_scripts.llm.chat_client import Budget, ChatClient, ChatSettings, answer_of
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.atomic_files import replaced_file
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -296,7 +296,7 @@ def _read_batch(path: Path) -> dict[str, Answer]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ClacInputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raise ClacInputError(f"{path}: cannot be read ({first_line(error)})") from None
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)

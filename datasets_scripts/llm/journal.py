@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Journal:
                 f"{path}: another run is writing it; wait for it, or choose another output_dir"
             ) from None
         except OSError as error:
-            raise ClacInputError(f"{path}: cannot be written ({error.strerror})") from None
+            raise ClacInputError(f"{path}: cannot be written ({first_line(error)})") from None
         self._read()
 
     def _read(self) -> None:
@@ -108,7 +108,9 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise ClacInputError(f"{self.path}: cannot be written ({error.strerror}); what was there is kept") from None
+            raise ClacInputError(
+                f"{self.path}: cannot be written ({first_line(error)}); what was there is kept"
+            ) from None
         self._answers[request] = answer
         return answer
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
+from ..errors_clac import ClacInputError
 from .support import (
-    CommandError,
     check_policy,
     checkpoint_name,
     error_message,
@@ -108,11 +108,11 @@ def search(
 ) -> None:
     """Find crystals by a description, a similar crystal, or both."""
     if text is None and like is None:
-        raise CommandError("nothing to search for; write a description, or name a crystal with --like FILE.cif")
+        raise ClacInputError("nothing to search for; write a description, or name a crystal with --like FILE.cif")
     if text is not None and not text.strip():
-        raise CommandError("the description is empty; write a phrase or a sentence")
+        raise ClacInputError("the description is empty; write a phrase or a sentence")
     if k < 1:
-        raise CommandError(f"-k {k}: ask for at least 1 crystal")
+        raise ClacInputError(f"-k {k}: ask for at least 1 crystal")
     prepare_imports(model)
     from ..search.filters import Filters
     from .printing import UNITS, print_hits
@@ -167,7 +167,7 @@ def make_index(
     embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
     table, skipped = crystal_table(sources, limit, on_error)
     if not table.num_rows:
-        raise CommandError(nothing_left(skipped))
+        raise ClacInputError(nothing_left(skipped))
     index = CrystalIndex.build(embedder, table, on_error=on_error, model_name=model_name(model))
     index.save(output)
     skipped += [reason for _, reason in index.skipped]
@@ -187,11 +187,11 @@ def embed(
     check_policy(on_error, max_atoms)
     # Guards a CIF that shell completion put behind -o.
     if output.suffix.lower() != ".parquet":
-        raise CommandError(f"{output}: the output is a parquet file; give it a name that ends in .parquet")
+        raise ClacInputError(f"{output}: the output is a parquet file; give it a name that ends in .parquet")
     if not output.resolve().parent.is_dir():
-        raise CommandError(f"{output}: its parent directory does not exist; create it first")
+        raise ClacInputError(f"{output}: its parent directory does not exist; create it first")
     if output.is_dir():
-        raise CommandError(f"{output}: is a directory; give the name of a file")
+        raise ClacInputError(f"{output}: is a directory; give the name of a file")
     prepare_imports(model)
     from ..data.crystal_table import crystal_files, read_crystals, write_embeddings
     from ..search.index import model_fingerprint
@@ -212,7 +212,7 @@ def embed(
         skipped.append((places[row], reason))
     reasons = [reason for _, reason in sorted(skipped)]
     if not crystals:
-        raise CommandError(nothing_left(reasons))
+        raise ClacInputError(nothing_left(reasons))
     metadata = {"clac_model": model_name(model), "clac_model_fingerprint": fingerprint}
     write_embeddings(output, [names[place] for place in crystals], list(crystals.values()), embeds, metadata)
     report_output(as_json, output, len(crystals), embeds.shape[1], model, fingerprint, reasons)
@@ -229,13 +229,13 @@ def classify(
     """Tell which description fits a crystal best, with no training."""
     names = [label.strip() for label in labels.split(",")]
     if not all(names):
-        raise CommandError(f"--labels {labels!r}: a label is empty; separate labels by single commas")
+        raise ClacInputError(f"--labels {labels!r}: a label is empty; separate labels by single commas")
     if len(names) < 2:
-        raise CommandError(f"--labels {labels!r}: give at least two, separated by commas")
+        raise ClacInputError(f"--labels {labels!r}: give at least two, separated by commas")
     if len({name.lower() for name in names}) < len(names):
-        raise CommandError(f"--labels {labels!r}: a label is given twice; name each once")
+        raise ClacInputError(f"--labels {labels!r}: a label is given twice; name each once")
     if "{}" not in template:
-        raise CommandError(f"--template {template!r}: no {{}} in it to put the label in")
+        raise ClacInputError(f"--template {template!r}: no {{}} in it to put the label in")
     prepare_imports(model)
     from .printing import print_rows
 
@@ -263,7 +263,7 @@ def ner(
 ) -> None:
     """Find named entities in a text with a model fine-tuned for them."""
     if not text.strip():
-        raise CommandError("the text is empty; write a phrase or a sentence")
+        raise ClacInputError("the text is empty; write a phrase or a sentence")
     prepare_imports(model)
     checkpoint = checkpoint_name(model, finetuned=True)
     from .finetuned import find_entities, print_entities
@@ -293,7 +293,7 @@ def predict(
 
     document, skipped = predict_files(files, checkpoint, on_error, max_atoms)
     if not document["predictions"]:
-        raise CommandError(nothing_left(skipped))
+        raise ClacInputError(nothing_left(skipped))
     note_skipped(skipped)
     if as_json:
         print_json(model=model_name(model), **document)

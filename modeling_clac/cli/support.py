@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors_clac import ClacInputError, first_line
+
 if TYPE_CHECKING:
     from ..inference.embedder import ClacEmbedder
     from ..inference.numpy_text_tower import NumpyTextTower
     from ..search.index import CrystalIndex
-
-
-class CommandError(Exception):
-    """A wrong option or argument; found before anything heavy is imported."""
 
 
 def open_index(
@@ -72,9 +70,7 @@ def error_message(error: Exception) -> str | None:
         return f"{error.format_message().rstrip('.')}; see `{context.command_path if context else 'clac'} --help`"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-    package = sys.modules.get("modeling_clac")
-    ours = (CommandError,) if package is None else (CommandError, package.ClacInputError)
-    return str(error) if isinstance(error, ours) else None
+    return str(error) if isinstance(error, ClacInputError) else None
 
 
 def prepare_imports(model: str | None, online: bool = False) -> None:
@@ -96,22 +92,24 @@ def checkpoint_name(model: str | None, finetuned: bool = False) -> str:
 
     directory = Path(model or DEFAULT_MODEL)
     if not directory.exists() and model is None:
-        raise CommandError("this installation has no bundled checkpoint; name one with --model")
+        raise ClacInputError("this installation has no bundled checkpoint; name one with --model")
     if not directory.exists():
         if str(model).count("/") != 1 or str(model).startswith((".", "/", "~")) or str(model).endswith("/"):
-            raise CommandError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
+            raise ClacInputError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
         return str(model)
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         kind, made = config.get("model_type"), config.get("architectures") or []
     except OSError:
-        raise CommandError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
+        raise ClacInputError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
     except (ValueError, AttributeError):
-        raise CommandError(f"{directory}: its config.json is damaged; save or download the checkpoint again") from None
+        raise ClacInputError(
+            f"{directory}: its config.json is damaged; save or download the checkpoint again"
+        ) from None
     if kind != "clac":
-        raise CommandError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
+        raise ClacInputError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
     if not finetuned and any(name.startswith("ClacFor") for name in made):
-        raise CommandError(
+        raise ClacInputError(
             f"{directory}: fine-tuned, so it has one tower only; use it with `clac ner` or `clac predict`"
         )
     return str(directory)
@@ -121,7 +119,6 @@ def load_embedder(model: str | None) -> ClacEmbedder:
     from safetensors import SafetensorError
     from transformers.utils import logging
 
-    from ..errors_clac import ClacInputError
     from ..inference.embedder import ClacEmbedder
 
     logging.disable_progress_bar()
@@ -133,9 +130,8 @@ def load_embedder(model: str | None) -> ClacEmbedder:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         # Libraries explain at length; the first sentence says it.
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise CommandError(
-            f"{checkpoint}: the checkpoint cannot be loaded ({reason}); save or fetch it again"
+        raise ClacInputError(
+            f"{checkpoint}: the checkpoint cannot be loaded ({first_line(error)}); save or fetch it again"
         ) from None
 
 
@@ -148,9 +144,9 @@ def model_name(model: str | None) -> str:
 
 def check_policy(on_error: str, max_atoms: int | None) -> None:
     if on_error not in ("raise", "skip"):
-        raise CommandError(f"--on-error {on_error}: choose raise or skip")
+        raise ClacInputError(f"--on-error {on_error}: choose raise or skip")
     if max_atoms is not None and max_atoms < 1:
-        raise CommandError(f"--max-atoms {max_atoms}: must be at least 1")
+        raise ClacInputError(f"--max-atoms {max_atoms}: must be at least 1")
 
 
 def nothing_left(skipped: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from ..errors_clac import ClacInputError, InvalidStructureError
+from ..errors_clac import ClacInputError, InvalidStructureError, one_line
 from ..structures_clac import MAX_ATOMS, Crystal, parse_structure
 from ..utils.atomic_files import replaced_file
 from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
@@ -167,7 +167,7 @@ def crystal_table(
     try:
         return pa.concat_tables(tables, promote_options="permissive"), skipped
     except pa.ArrowException as error:
-        raise ClacInputError(f"columns of the inputs do not go together: {' '.join(str(error).split())}") from None
+        raise ClacInputError(f"columns of the inputs do not go together: {one_line(error)}") from None
 
 
 def _table_of_files(files: list[Path], max_atoms: int | None, on_error: str) -> tuple[pa.Table, list[str]]:
@@ -193,8 +193,7 @@ def _read_parquet(path: Path) -> pa.Table:
     try:
         table = read_table(path)
     except (OSError, pa.ArrowException) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
-        raise ClacInputError(f"{path}: cannot be read as parquet ({reason})") from None
+        raise ClacInputError(f"{path}: cannot be read as parquet ({one_line(error)})") from None
     if "cif" not in table.column_names:
         raise ClacInputError(f"{path}: no column `cif`, only {', '.join(table.column_names) or 'an empty table'}")
     if not (pa.types.is_string(table["cif"].type) or pa.types.is_large_string(table["cif"].type)):

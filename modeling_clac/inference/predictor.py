@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from .. import registration  # noqa: F401  tokenizers are found by the registered configuration
 from ..configuration_clac import ClacConfig
 from ..data.crystal_table import read_crystals
-from ..errors_clac import ClacInputError, InvalidStructureError
+from ..errors_clac import ClacInputError, InvalidStructureError, first_line
 from ..feature_extraction_clac import ClacFeatureExtractor
 from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
 from ..structures_clac import MAX_ATOMS
@@ -50,8 +50,9 @@ def load_finetuned(name: str | os.PathLike[str], *kinds: type) -> Any:
     except ClacInputError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise ClacInputError(f"{name}: the checkpoint cannot be loaded ({reason}); save or fetch it again") from None
+        raise ClacInputError(
+            f"{name}: the checkpoint cannot be loaded ({first_line(error)}); save or fetch it again"
+        ) from None
     wanted = " or ".join(_TASKS[kind] for kind in by_name)
     raise ClacInputError(f"{name}: made for {_TASKS.get(found, found or 'an unknown task')}, not for {wanted}")
 

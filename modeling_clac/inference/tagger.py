@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, first_line
 from ..heads_clac import ClacForTokenClassification
 from .predictor import load_finetuned
 from .word_windows import with_special_tokens, word_pieces, word_windows
@@ -124,8 +124,9 @@ def _tokenizer(name: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ClacInputError(f"{name}: its tokenizer cannot be loaded ({reason}); save it with the model") from None
+        raise ClacInputError(
+            f"{name}: its tokenizer cannot be loaded ({first_line(error)}); save it with the model"
+        ) from None
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_bytes
 
 from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals
 from ..data.crystal_table import read_table
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, first_line, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import Filters
@@ -50,8 +50,9 @@ def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
     try:
         return Path(hf_hub_download(str(checkpoint), "model.safetensors"))
     except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ClacInputError(f"{checkpoint}: no such directory, nor to be had from the Hub ({reason})") from None
+        raise ClacInputError(
+            f"{checkpoint}: no such directory, and it could not be downloaded from the Hub ({first_line(error)})"
+        ) from None
 
 
 def model_fingerprint(checkpoint: str | os.PathLike[str]) -> str:
@@ -323,8 +324,9 @@ class CrystalIndex:
         except ClacInputError:
             raise
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ClacInputError(f"{directory}: damaged index ({reason}); rebuild it with `clac index`") from None
+            raise ClacInputError(
+                f"{directory}: damaged index ({one_line(error)}); rebuild it with `clac index`"
+            ) from None
 
 
 def check_target(directory: str | os.PathLike[str]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from transformers import HfArgumentParser
 from transformers.utils import logging as transformers_logging
 
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, first_line, one_line
 
 T = TypeVar("T")
 
@@ -66,9 +66,9 @@ def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ClacInputError(f"{path}: cannot read the recipe ({error.strerror})") from None
+        raise ClacInputError(f"{path}: cannot read the recipe ({first_line(error)})") from None
     except yaml.YAMLError as error:
-        raise ClacInputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
     if not isinstance(values, dict):
         raise ClacInputError(f"{path}: a recipe is a list of 'key: value' lines")
     known = {field.name for field in dataclasses.fields(kind)}

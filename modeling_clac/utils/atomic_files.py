@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, first_line
 
 # Less than this left on the disk after a failed write, and the disk is what failed; so it is where one of the tensor
 # writers, which raise exceptions of their own kinds, says so.
@@ -35,7 +35,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
         yield new
         new.replace(path)
     except OSError as error:
-        raise ClacInputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise ClacInputError(f"{path}: cannot be written ({first_line(error)})") from None
     finally:
         with suppress(OSError):
             new.unlink()
@@ -76,7 +76,7 @@ def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], ob
         shutil.rmtree(new, ignore_errors=True)
         if not full and not isinstance(error, OSError):
             raise
-        reason = "the disk is full" if full else getattr(error, "strerror", None) or error
+        reason = "the disk is full" if full else first_line(error)
         kept = "; what was there before is kept" if directory.exists() else ""
         raise ClacInputError(f"{directory}: cannot be written, {reason}{kept}") from None
     if main:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, first_line, one_line
 
 Kind = Literal["model", "dataset"]
 
@@ -86,7 +86,7 @@ def _card_metadata(file: Path) -> dict[str, Any]:
     try:
         metadata = yaml.safe_load(parts[1]) if text.startswith("---\n") and len(parts) == 3 else None
     except yaml.YAMLError as error:
-        raise ClacInputError(f"{file}: its metadata is not YAML ({' '.join(str(error).split())})") from None
+        raise ClacInputError(f"{file}: its metadata is not YAML ({one_line(error)})") from None
     if not isinstance(metadata, dict) or "license" not in metadata:
         raise ClacInputError(f"{file}: no metadata with a license between two lines of --- at its top")
     return metadata
@@ -111,7 +111,7 @@ def _check_model(path: Path) -> None:
             with safe_open(file, framework="numpy"):
                 pass
         except (OSError, SafetensorError) as error:
-            raise ClacInputError(f"{file}: damaged ({error}); save the checkpoint again") from None
+            raise ClacInputError(f"{file}: damaged ({first_line(error)}); save the checkpoint again") from None
 
 
 def _check_dataset(path: Path, card: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ def _check_dataset(path: Path, card: dict[str, Any]) -> None:
         try:
             pq.ParquetFile(file)
         except (OSError, pa.ArrowInvalid) as error:
-            raise ClacInputError(f"{file}: damaged ({str(error).splitlines()[0]}); build the data set again") from None
+            raise ClacInputError(f"{file}: damaged ({first_line(error)}); build the data set again") from None
 
 
 def publish(upload: Upload, token: str | None = None, update: bool = False) -> str:
@@ -183,16 +183,15 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
         raise ClacInputError(f"{upload.repo_id}: {_refusal(error)}") from None
     except (OfflineModeIsEnabled, httpx2.HTTPError, OSError, RuntimeError) as error:
         # A RuntimeError is what the package makes of a broken upload.
-        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ClacInputError(
-            f"{constants.ENDPOINT}: cannot be reached ({reason}); nothing is published, try again"
+            f"{constants.ENDPOINT}: cannot be reached ({first_line(error)}); nothing is published, try again"
         ) from None
     return str(commit.repo_url)
 
 
 def _refusal(error: Any) -> str:
     status = error.response.status_code if error.response is not None else None
-    message = (error.server_message or str(error)).strip().partition("\n")[0]
+    message = first_line(error.server_message or error)
     if status == 401:
         return f"the Hub does not accept the token ({message}); log in with `hf auth login` or set HF_TOKEN"
     if status == 403:

@@ -19,7 +19,7 @@ from datasets import load_dataset
 from pymatgen.core import Structure
 
 from datasets_scripts import crystals
-from datasets_scripts.crystals import CrystalsError
+from modeling_clac.errors_clac import ClacInputError
 from tests.conftest import ROOT
 
 ASSETS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
@@ -157,14 +157,14 @@ def test_failed_write_is_clean(tmp_path: Path, rebuilt: pa.Table, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(crystals.pq, "write_table", full_disk)
-    with pytest.raises(CrystalsError, match="No space left on device"):
+    with pytest.raises(ClacInputError, match="No space left on device"):
         crystals.write_dataset(rebuilt, tmp_path, "card")
     assert [path.name for path in tmp_path.iterdir()] == ["train.parquet"]
     assert (tmp_path / "train.parquet").read_text() == "old"
 
 
 def test_other_digest_is_refused(sdist: Sdist) -> None:
-    with pytest.raises(CrystalsError, match="sha256") as caught:
+    with pytest.raises(ClacInputError, match="sha256") as caught:
         crystals.rebuild(sdist.path, "0" * 64)
     assert sdist.sha256 in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -172,7 +172,7 @@ def test_other_digest_is_refused(sdist: Sdist) -> None:
 
 def test_archive_without_a_csv_is_refused(tmp_path: Path) -> None:
     part = pack(tmp_path / "part.tar.gz", ["flla_2015"])
-    with pytest.raises(CrystalsError, match=r"dielectric_constant\.csv: not in"):
+    with pytest.raises(ClacInputError, match=r"dielectric_constant\.csv: not in"):
         crystals.rebuild(part.path, part.sha256)
 
 
@@ -180,7 +180,7 @@ def test_csvs_that_disagree_on_a_formula_are_refused(sdist: Sdist) -> None:
     tables = crystals.read_csvs(sdist.path, sdist.sha256)
     tables["elastic_tensor"][0] |= {"material_id": "mp-1", "formula": "NaCl"}
     tables["flla_2015"][0] |= {"material_id": "mp-1", "formula": "{'K': 2.0, 'Cl': 2.0}"}
-    with pytest.raises(CrystalsError, match="mp-1: the CSVs disagree on its formula"):
+    with pytest.raises(ClacInputError, match="mp-1: the CSVs disagree on its formula"):
         crystals.merge(tables)
 
 
@@ -191,7 +191,7 @@ def test_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return subprocess.CompletedProcess(command, 1, "", errors)
 
     monkeypatch.setattr(crystals.subprocess, "run", offline)
-    with pytest.raises(CrystalsError) as caught:
+    with pytest.raises(ClacInputError) as caught:
         crystals.download_sdist(tmp_path)
     assert "(No matching distribution)" in str(caught.value)
     assert "--sdist" in str(caught.value)

@@ -10,7 +10,7 @@ from datasets import ClassLabel, DatasetDict, Features, load_dataset, load_datas
 from datasets.exceptions import DatasetGenerationError
 
 from modeling_clac.data.bundled import SPLITS
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 
 
 def load_splits(path: str, columns: Sequence[str]) -> DatasetDict:
@@ -46,8 +46,7 @@ def _reason(error: BaseException) -> str:
     """What a failure to load comes from, in one line."""
     while isinstance(error, DatasetGenerationError) and error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 240 else f"{text[:237]}..."
+    return one_line(error, limit=240)
 
 
 def label_names(path: str, splits: DatasetDict, column: str) -> list[str] | None:

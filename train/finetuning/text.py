@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from modeling_clac import ClacConfig, ClacForSequenceClassification, ClacForTokenClassification
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.tokenization_clac import read_formulas
 from train.finetuning.arguments import TextArguments
 
@@ -28,7 +28,7 @@ def is_checkpoint(arguments: TextArguments) -> bool:
     try:
         return AutoConfig.from_pretrained(arguments.source).model_type == ClacConfig.model_type
     except (OSError, ValueError) as error:
-        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+        raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
 
 
 def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[str], **config: Any) -> H:
@@ -81,7 +81,7 @@ def load_tokenizer(arguments: TextArguments) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(arguments.source)
         settings: Any = AutoConfig.from_pretrained(arguments.source)
     except (OSError, ValueError) as error:
-        raise ClacInputError(f"model {arguments.source}: {str(error).partition(chr(10))[0]}") from None
+        raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
     if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
         raise ClacInputError(f"model {arguments.source}: its tokenizer is not of BERT's type; choose another encoder")
     if arguments.split_formulas:

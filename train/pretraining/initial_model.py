@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
 from modeling_clac.configuration_clac import SHARED_FACTS
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.tokenization_clac import read_formulas
 from train.pretraining.arguments import PretrainArguments
@@ -41,7 +41,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
         )
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
-        raise ClacInputError(f"text_model {text_model}: {str(error).splitlines()[0]}") from None
+        raise ClacInputError(f"text_model {text_model}: {first_line(error)}") from None
     # The checkpoint names the model, not the place it was read from.
     model.config.text_config._name_or_path = arguments.text_model
     if arguments.split_formulas:

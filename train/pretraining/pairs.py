@@ -12,7 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from modeling_clac import ClacProcessor
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError, first_line
 from modeling_clac.narrator.narratives import narrate, narrate_sentences
 from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
 from modeling_clac.structures_clac import Crystal
@@ -126,8 +126,7 @@ def open_split(path: str, split: str, streaming: bool = False, text_column: str 
         table = load_dataset(path, split=split, streaming=streaming)
         found = table.column_names or table.features or next(iter(table.take(1)), {})
     except (FileNotFoundError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ClacInputError(f"{path}: cannot load split {split!r} ({reason})") from None
+        raise ClacInputError(f"{path}: cannot load split {split!r} ({first_line(error)})") from None
     missing = [name for name in (*COLUMNS, *([text_column] if text_column else [])) if name not in found]
     if missing:
         raise ClacInputError(f"{path}: columns {', '.join(missing)} missing; found {', '.join(found)}")
