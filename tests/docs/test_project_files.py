@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 
+import yaml
+
 import modeling_clac
 from tests.conftest import ROOT
 from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
@@ -33,3 +35,34 @@ def test_packages_to_install_exist_under_the_name_of_the_project() -> None:
         for extras in re.findall(r"""["'](?:clac-crystals|\.)\[([a-z,]+)\]["']""", text):
             seen |= set(extras.split(","))
     assert {"data", "train", "finetune"} <= seen <= set(PROJECT["optional-dependencies"])
+
+
+def test_paths_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = {path for path in re.findall(r"`([\w./-]+)`", text) if "/" in path or (ROOT / path).suffix == ".md"}
+    assert len(paths) > 15
+    assert [path for path in paths - {".venv/bin/python"} if not (ROOT / path).exists()] == []
+
+
+def test_citation_names_the_paper_and_the_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0" and citation["version"] == modeling_clac.__version__
+    assert citation["license"] == PROJECT["license"]
+    paper = citation["preferred-citation"]
+    assert paper["doi"] == "10.48550/arXiv.2502.16451" and paper["year"] == 2025
+    assert [author["family-names"] for author in paper["authors"]] == ["Park", "Kumaran", "Hsu", "Olivetti", "Li"]
+
+
+def test_changelog_is_in_the_form_of_keep_a_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert versions[0] == "Unreleased" and versions[1].startswith(f"{modeling_clac.__version__} - ")
+    assert set(re.findall(r"^### (.+)$", text, flags=re.MULTILINE)) <= {"Added", "Changed", "Fixed", "Removed"}
+
+
+def test_the_workflow_and_the_hooks_run_the_commands_of_the_project() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert job["steps"][-1] == {"run": "bash .ci/run"}
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]] == ["make lint"]
