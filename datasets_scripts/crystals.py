@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from rich.console import Console
 from rich.progress import track
 from transformers import HfArgumentParser
 
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 
 CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
@@ -46,24 +47,9 @@ SDIST_SHA256 = "3faf9e83464f3d48f68a759bf476ad24da4c8c3e950c8f340cb917d3bb906400
 CSV_FOLDER = "matminer-0.3.9/matminer/datasets"
 
 # CSV -> our column -> its column. In the order of priority: the first CSV with an id gives its structure.
-SOURCES = {
-    "flla_2015": {
-        "formation_energy_per_atom": "formation_energy_per_atom",
-        "energy_above_hull": "e_above_hull",
-    },
-    "dielectric_constant": {
-        "band_gap": "band_gap",
-        "dielectric_electronic": "poly_electronic",
-        "dielectric_total": "poly_total",
-        "refractive_index": "n",
-    },
-    "piezoelectric_tensor": {"piezoelectric_modulus": "eij_max"},
-    "elastic_tensor": {
-        "bulk_modulus_vrh": "K_VRH",
-        "shear_modulus_vrh": "G_VRH",
-        "poisson_ratio": "poisson_ratio",
-        "elastic_anisotropy": "elastic_anisotropy",
-    },
+SOURCES: dict[str, dict[str, str]] = {
+    name: {column: row.matminer[1] for column, row in PROPERTIES.items() if row.matminer and row.matminer[0] == name}
+    for name in ("flla_2015", "dielectric_constant", "piezoelectric_tensor", "elastic_tensor")
 }
 DECIMALS = 6  # of every real number and of the CIFs
 SYMPREC = 0.1  # Å
@@ -73,28 +59,32 @@ VALIDATION_ROWS = 512
 TEST_ROWS = 1024
 
 _STRINGS = pa.list_(pa.string())
-_REALS = (
-    *("density", "volume", "formation_energy_per_atom", "energy_above_hull", "band_gap"),
-    *("bulk_modulus_vrh", "shear_modulus_vrh", "poisson_ratio", "elastic_anisotropy"),
-    *("dielectric_electronic", "dielectric_total", "refractive_index", "piezoelectric_modulus"),
-)
-SCHEMA = pa.schema(
-    {
-        "material_id": pa.string(),
-        "source": _STRINGS,
-        "cif": pa.large_string(),
-        "formula": pa.string(),
-        "chemsys": pa.string(),
-        "nsites": pa.int32(),
-        "elements": _STRINGS,
-        "space_group_number": pa.int32(),
-        "space_group_symbol": pa.string(),
-        "crystal_system": pa.string(),
-        **dict.fromkeys(_REALS, pa.float64()),
-        "is_oxide": pa.bool_(),
-        "split": pa.string(),
-    }
-)
+
+
+def _schema(properties: Iterable[str]) -> pa.Schema:
+    return pa.schema(
+        {
+            "material_id": pa.string(),
+            "source": _STRINGS,
+            "cif": pa.large_string(),
+            "formula": pa.string(),
+            "chemsys": pa.string(),
+            "nsites": pa.int32(),
+            "elements": _STRINGS,
+            "space_group_number": pa.int32(),
+            "space_group_symbol": pa.string(),
+            "crystal_system": pa.string(),
+            **dict.fromkeys(properties, pa.float64()),
+            "is_oxide": pa.bool_(),
+            "split": pa.string(),
+        }
+    )
+
+
+# Columns of every data set of crystals with properties.
+SCHEMA = _schema(PROPERTIES)
+# Columns of the bundled data set: without properties that none of its sources gives.
+BUNDLED_SCHEMA = _schema(column for column, row in PROPERTIES.items() if row.from_structure or row.matminer)
 
 CsvRow = dict[str, str]
 
@@ -323,7 +313,7 @@ def rebuild(
         validation_rows: size of validation.
 
     Returns:
-        a table of `SCHEMA`; the data card gives the unit of each column.
+        a table of `BUNDLED_SCHEMA`; the data card gives the unit of each column.
 
     Raises:
         ClacInputError: as [`read_csvs`], [`merge`] and [`to_record`].
@@ -337,7 +327,7 @@ def rebuild(
         bar = track(materials[:limit], "crystals", console=Console(stderr=True))
         records = [to_record(material) for material in bar]
     rows = [record | {"split": split} for record, split in zip(records, splits, strict=False)]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pa.Table.from_pylist(rows, schema=BUNDLED_SCHEMA)
 
 
 def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:

@@ -26,6 +26,7 @@ from datasets_scripts.common.records import Records, Report, require_shards, sha
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.crystals import SCHEMA, describe
 from datasets_scripts.llm.check_text import text_problems
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.provenance import git_commit
@@ -39,17 +40,8 @@ _MEANINGS = {
     "description": "column `gpt_text` of the source",
     "applications": "column `gpt_explanation` of the source",
 }
-# A property as the source names it, in small letters and without its unit -> our column and the units it may have.
-_PROPERTIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "band gap": ("band_gap", ("ev",)),
-    "formation energy": ("formation_energy_per_atom", ("ev/atom",)),
-    "formation energy per atom": ("formation_energy_per_atom", ("ev/atom", "ev")),
-    "energy above hull": ("energy_above_hull", ("ev/atom",)),
-    "bulk modulus": ("bulk_modulus_vrh", ("gpa",)),
-    "shear modulus": ("shear_modulus_vrh", ("gpa",)),
-    "poisson ratio": ("poisson_ratio", ("",)),
-    "refractive index": ("refractive_index", ("",)),
-}
+# A property as the source names it, in small letters and with its unit -> our column.
+_COLUMNS = {name.lower(): column for column, row in PROPERTIES.items() for name in row.gpt_narratives}
 _IDS = ("material_id", "mp_id", "mpid", "jid", "id")
 _COLUMN = re.compile(r"([^()]*?)\s*(?:\(([^()]*)\))?\s*")
 # Given and computed density, or a text that rounds its numbers, differ by less than this.
@@ -126,8 +118,8 @@ def read_properties(row: Mapping[str, Any]) -> tuple[dict[str, float], dict[str,
         stem, unit = match[1].replace("_", " "), (match[2] or "").replace(" ", "")
         if stem in ("formula", "spacegroup", "space group", "density"):
             given[stem.replace(" ", "")] = value
-        column, units = _PROPERTIES.get(stem, (None, ()))
-        if column is not None and unit in units and isinstance(value, (int, float)) and value == value:
+        column = _COLUMNS.get(f"{stem} ({unit})" if unit else stem)
+        if column is not None and isinstance(value, (int, float)) and value == value:
             found.setdefault(column, float(value))
     return found, given
 

@@ -11,6 +11,7 @@ import yaml
 
 from datasets_scripts.common.records import Report
 from modeling_clac.data.bundled import SPLITS
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import replaced_file
 
@@ -28,19 +29,7 @@ COLUMNS = {
     "space_group_number": "number of the space group",
     "space_group_symbol": "Hermann-Mauguin symbol of the space group",
     "crystal_system": "crystal system",
-    "density": "g/cm³",
-    "volume": "Å³, of the cell in `cif`",
-    "formation_energy_per_atom": "eV/atom",
-    "energy_above_hull": "eV/atom",
-    "band_gap": "eV",
-    "bulk_modulus_vrh": "GPa, Voigt-Reuss-Hill average",
-    "shear_modulus_vrh": "GPa, Voigt-Reuss-Hill average",
-    "poisson_ratio": "dimensionless",
-    "elastic_anisotropy": "universal elastic anisotropy index, dimensionless",
-    "dielectric_electronic": "electronic part of the relative permittivity, dimensionless",
-    "dielectric_total": "relative permittivity, electronic and ionic, dimensionless",
-    "refractive_index": "dimensionless",
-    "piezoelectric_modulus": "C/m², largest over all directions",
+    **{column: row.meaning for column, row in PROPERTIES.items()},
     "is_oxide": "contains oxygen and another element",
     "split": "train, validation or test; no formula is in two",
 }

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling_clac.data.bundled import SPLITS
+from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.errors_clac import ClacInputError, first_line
-from modeling_clac.narrator.record import NUMERIC_COLUMNS
 
 REQUIRED = ("material_id", "formula")
 _ROWS_AT_ONCE = 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,36 +11,20 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from datasets_scripts.common.records import Report
+from datasets_scripts.databases.attributes import number_at
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.atomic_files import replaced_file
 
-# Our column -> property of the summary, and the key below it. Units are ours: eV, eV/atom, GPa, C/m².
-SUMMARY = {
-    "formation_energy_per_atom": ("formation_energy_per_atom",),
-    "energy_above_hull": ("energy_above_hull",),
-    "band_gap": ("band_gap",),
-    "bulk_modulus_vrh": ("bulk_modulus", "vrh"),
-    "shear_modulus_vrh": ("shear_modulus", "vrh"),
-    "poisson_ratio": ("homogeneous_poisson",),
-    "elastic_anisotropy": ("universal_anisotropy",),
-    "dielectric_electronic": ("e_electronic",),
-    "dielectric_total": ("e_total",),
-    "refractive_index": ("n",),
-    "piezoelectric_modulus": ("e_ij_max",),
-}
+# Our column -> path in a summary.
+SUMMARY = {column: row.mp_summary for column, row in PROPERTIES.items() if row.mp_summary}
 _AT_ONCE = 200  # materials a request: their ids have to fit into an address
 
 
 def read_summary(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Columns of ours that a summary gives."""
-    found = {}
-    for column, path in SUMMARY.items():
-        value: Any = summary
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            found[column] = float(value)
-    return found
+    """The property columns that a summary gives."""
+    found = {column: number_at(summary, path) for column, path in SUMMARY.items()}
+    return {column: value for column, value in found.items() if value is not None}
 
 
 def add_summaries(
@@ -72,6 +55,7 @@ def add_summaries(
     asked = [record["material_id"] for record in records if record["material_id"].startswith("mp-")]
     missing = [material for material in asked if material not in stored]
     if missing:
+        fields = sorted({path.split(".")[0] for path in SUMMARY.values()})
         try:
             client = MPRester(
                 key,
@@ -82,9 +66,7 @@ def add_summaries(
             with client:
                 for start in tqdm(range(0, len(missing), _AT_ONCE), desc="summaries", disable=None):
                     chunk = missing[start : start + _AT_ONCE]
-                    answers = client.materials.summary.search(
-                        material_ids=chunk, fields=["material_id", *sorted({path[0] for path in SUMMARY.values()})]
-                    )
+                    answers = client.materials.summary.search(material_ids=chunk, fields=["material_id", *fields])
                     # Those without an answer, too: a withdrawn material is not asked for again.
                     page: dict[str, dict[str, float]] = {material: {} for material in chunk}
                     page |= {str(answer["material_id"]): read_summary(answer) for answer in answers}

@@ -10,6 +10,8 @@ from typing import Any
 from pymatgen.core import Element, Lattice, Structure
 
 from datasets_scripts.crystals import describe
+from datasets_scripts.databases.attributes import number_at
+from modeling_clac.data.properties import PROPERTIES
 
 # Of the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
 FIELDS = (
@@ -25,34 +27,6 @@ FIELDS = (
 # Two atoms closer than this are one, drawn twice.
 _CLOSEST = 0.3  # Å
 
-# Prefix of the provider -> our column -> its property, and the keys below it; the first that is there counts. Only
-# properties whose meaning and unit are those of our column; energies and gaps are eV, or eV/atom.
-PROPERTIES: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {
-    # Thermodynamics by functional: the mixed scheme is the one that the site of the project shows.
-    "mp": {
-        column: tuple(("_mp_stability", scheme, key) for scheme in ("gga_gga+u_r2scan", "gga_gga+u", "r2scan"))
-        for column, key in (
-            ("formation_energy_per_atom", "formation_energy_per_atom"),
-            ("energy_above_hull", "energy_above_hull"),
-        )
-    },
-    "oqmd": {
-        "formation_energy_per_atom": (("_oqmd_delta_e",),),
-        "energy_above_hull": (("_oqmd_stability",),),
-        "band_gap": (("_oqmd_band_gap",),),
-    },
-    "alexandria": {
-        "formation_energy_per_atom": (("_alexandria_formation_energy_per_atom",),),
-        "energy_above_hull": (("_alexandria_hull_distance",),),
-        "band_gap": (("_alexandria_band_gap",),),
-    },
-    "jarvis": {
-        "formation_energy_per_atom": (("_jarvis_formation_energy_peratom",),),
-        "energy_above_hull": (("_jarvis_ehull",),),
-        "band_gap": (("_jarvis_optb88vdw_bandgap",),),
-    },
-}
-
 
 class LeftOut(Exception):
     """Why an entry is no ordered three-dimensional crystal that can be used, in a few words."""
@@ -60,7 +34,7 @@ class LeftOut(Exception):
 
 def response_fields(prefix: str) -> list[str]:
     """The properties to ask a provider for."""
-    own = {path[0] for paths in PROPERTIES.get(prefix, {}).values() for path in paths}
+    own = {path.split(".")[0] for row in PROPERTIES.values() for path in row.optimade.get(prefix, ())}
     return [*FIELDS, *sorted(own)]
 
 
@@ -114,16 +88,13 @@ def _symbol(kind: Mapping[str, Any]) -> str:
 
 
 def read_properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """Columns of ours that the provider's own properties give."""
+    """The property columns that the provider's own properties give."""
     found = {}
-    for column, paths in PROPERTIES.get(prefix, {}).items():
-        for path in paths:
-            value: Any = attributes
-            for key in path:
-                value = value.get(key) if isinstance(value, Mapping) else None
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-                found[column] = float(value)
-                break
+    for column, row in PROPERTIES.items():
+        values = (number_at(attributes, path) for path in row.optimade.get(prefix, ()))
+        value = next((value for value in values if value is not None), None)
+        if value is not None:
+            found[column] = value
     # Some providers give the distance of a phase on the hull to the hull without it, which is negative.
     if "energy_above_hull" in found:
         found["energy_above_hull"] = max(0.0, found["energy_above_hull"])
@@ -177,7 +148,6 @@ class Duplicates:
 
 __all__ = [
     "FIELDS",
-    "PROPERTIES",
     "Duplicates",
     "LeftOut",
     "read_properties",

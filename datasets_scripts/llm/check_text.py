@@ -8,36 +8,25 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from modeling_clac.narrator.record import NUMERIC_COLUMNS
+from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS
 from modeling_clac.quantities_clac import ELEMENTS, NUMBER, find_quantities
 
 CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
+# Quantities that follow from the columns and that a text may state -> unit.
+_DERIVED = {"volume_per_atom": "Å³/atom"}
+
+
+def _spelled_units() -> dict[str, tuple[float, tuple[str, ...]]]:
+    found: dict[str, tuple[float, tuple[str, ...]]] = {}
+    for column, unit in ({column: row.unit for column, row in PROPERTIES.items() if row.unit} | _DERIVED).items():
+        for spelling, factor in UNIT_SPELLINGS.get(unit, {unit: 1.0}).items():
+            _, columns = found.get(spelling, (factor, ()))
+            found[spelling] = (factor, (*columns, column))
+    return found
+
+
 # Unit as written -> (factor to the unit of the columns, columns that have it).
-_ENERGIES = ("formation_energy_per_atom", "energy_above_hull")
-_MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
-UNITS: dict[str, tuple[float, tuple[str, ...]]] = {
-    "eV/atom": (1.0, _ENERGIES),
-    "eV per atom": (1.0, _ENERGIES),
-    "meV/atom": (1e-3, _ENERGIES),
-    "meV per atom": (1e-3, _ENERGIES),
-    "eV": (1.0, ("band_gap", *_ENERGIES)),
-    "meV": (1e-3, ("band_gap", *_ENERGIES)),
-    "GPa": (1.0, _MODULI),
-    "MPa": (1e-3, _MODULI),
-    "g/cm³": (1.0, ("density",)),
-    "g/cm3": (1.0, ("density",)),
-    "g/cm^3": (1.0, ("density",)),
-    "g cm-3": (1.0, ("density",)),
-    "kg/m³": (1e-3, ("density",)),
-    "kg/m3": (1e-3, ("density",)),
-    "Å³/atom": (1.0, ("volume_per_atom",)),
-    "Å³": (1.0, ("volume", "volume_per_atom")),
-    "Å3": (1.0, ("volume", "volume_per_atom")),
-    "Å^3": (1.0, ("volume", "volume_per_atom")),
-    "C/m²": (1.0, ("piezoelectric_modulus",)),
-    "C/m2": (1.0, ("piezoelectric_modulus",)),
-    "C/m^2": (1.0, ("piezoelectric_modulus",)),
-}
+UNITS = _spelled_units()
 # The longest unit wins: "eV/atom" is not "eV".
 _UNIT = re.compile(
     r"\s?(" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w³²^])"
@@ -68,10 +57,13 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
         return ["the text is empty"]
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
     values = _values(record)
+    end_of_unit = 0
     for start, end, kind, value in find_quantities(text):
-        if kind < NUMBER or _is_inside_formula(text, start):
+        # The 3 of g/cm^3 is not a number of the text.
+        if kind < NUMBER or start < end_of_unit or _is_inside_formula(text, start):
             continue
         unit = _UNIT.match(text, end)
+        end_of_unit = unit.end() if unit else end
         factor, columns = UNITS[unit.group(1)] if unit else (1.0, tuple(values))
         shown = text[start:end]
         if not any(_equals(shown, value, actual / factor) for column in columns for actual in values.get(column, ())):

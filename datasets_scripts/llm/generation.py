@@ -19,11 +19,13 @@ from datasets_scripts.llm.arguments import NarrativeArguments, api_key
 from datasets_scripts.llm.chat_client import Budget, ChatClient, ChatSettings, answer_of
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.atomic_files import replaced_file
 
 PROMPTS = Path(__file__).parent / "prompts"
 STEPS = ("describe", "applications")
+_LABELS_AND_UNITS = {column: (row.label, row.unit) for column, row in PROPERTIES.items()}
 # Facts of a record, as the prompt lists them: column -> (name, unit).
 _FACTS = {
     "formula": ("formula", ""),
@@ -32,19 +34,8 @@ _FACTS = {
     "space_group_symbol": ("space group", ""),
     "space_group_number": ("space group number", ""),
     "nsites": ("atoms in the cell", ""),
-    "volume": ("volume of the cell", "Å³"),
-    "density": ("density", "g/cm³"),
-    "formation_energy_per_atom": ("formation energy", "eV/atom"),
-    "energy_above_hull": ("energy above the convex hull", "eV/atom"),
-    "band_gap": ("band gap", "eV"),
-    "bulk_modulus_vrh": ("bulk modulus", "GPa"),
-    "shear_modulus_vrh": ("shear modulus", "GPa"),
-    "poisson_ratio": ("Poisson ratio", ""),
-    "elastic_anisotropy": ("universal elastic anisotropy index", ""),
-    "dielectric_electronic": ("electronic dielectric constant", ""),
-    "dielectric_total": ("total dielectric constant", ""),
-    "refractive_index": ("refractive index", ""),
-    "piezoelectric_modulus": ("piezoelectric modulus", "C/m²"),
+    "volume": _LABELS_AND_UNITS["volume"],
+    **_LABELS_AND_UNITS,
 }
 _CUT_OFF = {
     "length": "it is cut off at the longest answer allowed",

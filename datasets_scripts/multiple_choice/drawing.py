@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from datasets_scripts.multiple_choice.facts import CRYSTAL_SYSTEMS, Facts
+from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.narrator.narratives import METASTABLE, Draw
 from modeling_clac.narrator.phrases import CLASS_WORDS
 
+_ENERGY_UNIT = PROPERTIES["energy_above_hull"].unit
 EASY, HARD = "easy", "hard"
 T = TypeVar("T", bound=Hashable)
 
@@ -50,10 +52,10 @@ class Question:
     answer: int
 
 
-def _bounds(column: str, unit: str) -> str:
+def _bounds(column: str) -> str:
     """`low (up to 3 g/cm³), moderate (up to 8 g/cm³) or high`, from the classes of a column above zero."""
     classes = [(bound, word) for bound, word in CLASS_WORDS[column] if bound > 0]
-    words = [f"{word} (up to {bound:g} {unit})" for bound, word in classes[:-1]]
+    words = [f"{word} (up to {bound:g} {PROPERTIES[column].unit})" for bound, word in classes[:-1]]
     return f"{', '.join(words)} or {classes[-1][1]}"
 
 
@@ -90,22 +92,25 @@ KINDS = {
         size=2,
     ),
     "band_gap": Kind(
-        text=f"What is the crystal by its band gap: {_bounds('band_gap', 'eV')}?",
+        text=f"What is the crystal by its band gap: {_bounds('band_gap')}?",
         statement="The crystal is {}.",
         size=4,
     ),
     "stability": Kind(
-        text=f"Is the crystal stable (on the hull), metastable (up to {METASTABLE:g} eV/atom above it) or unstable?",
+        text=(
+            "Is the crystal stable (on the hull), "
+            f"metastable (up to {METASTABLE:g} {_ENERGY_UNIT} above it) or unstable?"
+        ),
         statement="The crystal is thermodynamically {}.",
         size=3,
     ),
     "density": Kind(
-        text=f"How high is the density of the crystal: {_bounds('density', 'g/cm³')}?",
+        text=f"How high is the density of the crystal: {_bounds('density')}?",
         statement="The crystal has a {} density.",
         size=3,
     ),
     "stiffness": Kind(
-        text=f"How stiff is the crystal by its bulk modulus: {_bounds('bulk_modulus_vrh', 'GPa')}?",
+        text=f"How stiff is the crystal by its bulk modulus: {_bounds('bulk_modulus_vrh')}?",
         statement="The crystal is {}.",
         size=3,
     ),

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from .. import __version__
+from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
+from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     check_policy,
     checkpoint_name,
@@ -37,20 +39,6 @@ app = typer.Typer(
     help="Inorganic crystals and English sentences in one vector space.",
 )
 
-_RANGES = "Property ranges (crystals whose value is unknown are left out)"
-# Option name -> column.
-_RANGE_COLUMNS = {
-    "band_gap": "band_gap",
-    "density": "density",
-    "energy_above_hull": "energy_above_hull",
-    "formation_energy": "formation_energy_per_atom",
-    "bulk_modulus": "bulk_modulus_vrh",
-    "shear_modulus": "shear_modulus_vrh",
-    "refractive_index": "refractive_index",
-    "dielectric_total": "dielectric_total",
-    "piezoelectric_modulus": "piezoelectric_modulus",
-}
-
 Model = Annotated[
     str | None, typer.Option(help="Checkpoint directory or Hub id (owner/name); default the bundled clac-mini.")
 ]
@@ -58,10 +46,6 @@ FineTuned = Annotated[str, typer.Option("--model", help="Fine-tuned checkpoint: 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of a table.")]
 OnError = Annotated[str, typer.Option(help="What to do with an unusable structure: raise or skip.")]
 MaxAtoms = Annotated[int | None, typer.Option(help="Refuse larger cells; default 10,000 atoms.")]
-
-
-def _bound(description: str) -> Any:
-    return typer.Option(None, help=description, rich_help_panel=_RANGES)
 
 
 @app.callback(invoke_without_command=True)
@@ -75,8 +59,8 @@ def _root(
 
 
 @app.command()
+@with_property_ranges
 def search(
-    context: typer.Context,
     text: Annotated[str | None, typer.Argument(help="What to look for, in English.")] = None,
     like: Annotated[Path | None, typer.Option(help="CIF file of a crystal to resemble; with TEXT, both count.")] = None,
     element: Annotated[list[str] | None, typer.Option(help="Must contain it; repeat for several.")] = None,
@@ -88,23 +72,7 @@ def search(
     index: Annotated[Path | None, typer.Option(help="Made by `clac index`; default the bundled data set.")] = None,
     model: Model = None,
     as_json: Json = False,
-    band_gap_min: float | None = _bound("eV"),
-    band_gap_max: float | None = _bound("eV"),
-    density_min: float | None = _bound("g/cm³"),
-    density_max: float | None = _bound("g/cm³"),
-    energy_above_hull_max: float | None = _bound("eV/atom"),
-    formation_energy_min: float | None = _bound("eV/atom"),
-    formation_energy_max: float | None = _bound("eV/atom"),
-    bulk_modulus_min: float | None = _bound("GPa"),
-    bulk_modulus_max: float | None = _bound("GPa"),
-    shear_modulus_min: float | None = _bound("GPa"),
-    shear_modulus_max: float | None = _bound("GPa"),
-    refractive_index_min: float | None = _bound("dimensionless"),
-    refractive_index_max: float | None = _bound("dimensionless"),
-    dielectric_total_min: float | None = _bound("dimensionless"),
-    dielectric_total_max: float | None = _bound("dimensionless"),
-    piezoelectric_modulus_min: float | None = _bound("C/m²"),
-    piezoelectric_modulus_max: float | None = _bound("C/m²"),
+    **bounds: float | None,
 ) -> None:
     """Find crystals by a description, a similar crystal, or both."""
     if text is None and like is None:
@@ -115,13 +83,9 @@ def search(
         raise ClacInputError(f"-k {k}: ask for at least 1 crystal")
     prepare_imports(model)
     from ..search.filters import Filters
-    from .printing import UNITS, print_hits
+    from .printing import print_hits
 
-    options = context.params
-    bounds = {
-        column: (options.get(f"{name}_min"), options.get(f"{name}_max")) for name, column in _RANGE_COLUMNS.items()
-    }
-    ranges = {column: pair for column, pair in bounds.items() if pair != (None, None)}
+    ranges = given_ranges(bounds)
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
     table, embedder = open_index(index, model, text_only=like is None)
     hits = table.search(query_vector(embedder, text, like), k, filters)

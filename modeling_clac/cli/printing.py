@@ -7,33 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Of all columns that the bundled data set has, and of those computed for other crystals.
-UNITS = {
-    "density": "g/cm³",
-    "volume": "Å³",
-    "formation_energy_per_atom": "eV/atom",
-    "energy_above_hull": "eV/atom",
-    "band_gap": "eV",
-    "bulk_modulus_vrh": "GPa",
-    "shear_modulus_vrh": "GPa",
-    "piezoelectric_modulus": "C/m²",
-}
+from ..data.properties import PROPERTIES
 
-# Column -> header and decimals, in the order in which a narrow terminal keeps them.
-_SHOWN = {
-    "density": ("density", 2),
-    "band_gap": ("gap", 2),
-    "energy_above_hull": ("above hull", 3),
-    "formation_energy_per_atom": ("formation", 3),
-    "bulk_modulus_vrh": ("bulk", 1),
-    "shear_modulus_vrh": ("shear", 1),
-    "refractive_index": ("refr. n", 2),
-    "dielectric_total": ("ε total", 2),
-    "piezoelectric_modulus": ("piezo", 3),
-    "dielectric_electronic": ("ε electr.", 2),
-    "poisson_ratio": ("Poisson", 2),
-    "elastic_anisotropy": ("anisotropy", 2),
-}
+# In the order in which a narrow terminal keeps them.
+_SHOWN = sorted((row for row in PROPERTIES.values() if row.header), key=lambda row: row.priority)
 _PIPE_WIDTH = 120
 
 
@@ -59,15 +36,14 @@ def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
     room = console.width - sum(_width(*column) for column in (*first, last))
     shown: list[tuple[str, list[str]]] = []
     hidden = []
-    for key in sorted(_SHOWN, key=lambda key: key not in asked):
-        header, decimals = _SHOWN[key]
-        values = [record.get(key) for record in records]
-        cells = ["" if value is None or value != value else f"{value:.{decimals}f}" for value in values]
-        column = (f"{header}\n{UNITS.get(key, '')}", cells)
+    for row in sorted(_SHOWN, key=lambda row: row.column not in asked):
+        values = [record.get(row.column) for record in records]
+        cells = ["" if value is None or value != value else f"{value:.{row.decimals}f}" for value in values]
+        column = (f"{row.header}\n{row.unit}", cells)
         if not any(cells):
             continue
         if _width(*column) > room:
-            hidden.append(header)
+            hidden.append(row.header)
             continue
         room -= _width(*column)
         shown.append(column)
@@ -143,4 +119,4 @@ def _width(header: str, cells: Sequence[str]) -> int:
     return max(map(len, (*header.split("\n"), *cells))) + _GAP
 
 
-__all__ = ["UNITS", "print_description", "print_hits", "print_rows"]
+__all__ = ["print_description", "print_hits", "print_rows"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..concepts.applications import RULES, Elements, Rule, Values
+from ..data.properties import PROPERTIES
 from .phrases import DECIMALS, ELEMENT_NAMES, join_words, number
 
 
@@ -26,17 +27,18 @@ class Application:
     wordings: tuple[str, ...]
 
 
+# x the number, u its unit
 REASONS: dict[str, tuple[str, ...]] = {
-    "density": ("a density of {x} g/cm³", "its density of {x} g/cm³"),
-    "formation_energy_per_atom": ("a formation energy of {x} eV/atom", "its formation energy of {x} eV/atom"),
-    "band_gap": ("a band gap of {x} eV", "its {x} eV gap", "a gap of {x} eV"),
-    "bulk_modulus_vrh": ("a bulk modulus of {x} GPa", "its bulk modulus of {x} GPa"),
-    "shear_modulus_vrh": ("a shear modulus of {x} GPa", "its shear modulus of {x} GPa"),
+    "density": ("a density of {x} {u}", "its density of {x} {u}"),
+    "formation_energy_per_atom": ("a formation energy of {x} {u}", "its formation energy of {x} {u}"),
+    "band_gap": ("a band gap of {x} {u}", "its {x} {u} gap", "a gap of {x} {u}"),
+    "bulk_modulus_vrh": ("a bulk modulus of {x} {u}", "its bulk modulus of {x} {u}"),
+    "shear_modulus_vrh": ("a shear modulus of {x} {u}", "its shear modulus of {x} {u}"),
     "poisson_ratio": ("a Poisson ratio of {x}", "its Poisson ratio of {x}"),
     "elastic_anisotropy": ("an elastic anisotropy of {x}", "its elastic anisotropy index of {x}"),
     "dielectric_total": ("a dielectric constant of {x}", "its total dielectric constant of {x}"),
     "refractive_index": ("a refractive index of {x}", "its refractive index of {x}"),
-    "piezoelectric_modulus": ("a piezoelectric modulus of {x} C/m²", "its piezoelectric modulus of {x} C/m²"),
+    "piezoelectric_modulus": ("a piezoelectric modulus of {x} {u}", "its piezoelectric modulus of {x} {u}"),
 }
 COMPOSITION_NOTES = ("its {names} content", "{names} in the composition", "the presence of {names}")
 
@@ -96,7 +98,7 @@ def application_reason(rule: Rule, values: Values, order: Sequence[str], draw: C
         parts.append(notes[int(draw() * len(notes))].format(names=names, **shown))
     for column in rule.cite:
         wordings = REASONS[column]
-        parts.append(wordings[int(draw() * len(wordings))].format(x=shown[column]))
+        parts.append(wordings[int(draw() * len(wordings))].format(x=shown[column], u=PROPERTIES[column].unit))
     return join_words(parts)
 
 

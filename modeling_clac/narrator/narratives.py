@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ..data.properties import PROPERTIES
 from . import phrases as words
 from .applications import Application, application_reason, application_sentence, matching_rules
 from .phrases import capitalize, class_word, number, with_article
@@ -20,21 +21,26 @@ from .record import Known, read_record
 
 __all__ = ["Application", "applications", "narrate", "narrate_sentences"]
 
+# Columns that one sentence tells together, and a column that has a teller of its own; every other column is a fact.
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "cell": ("volume", "nsites"),
+    "stability": ("energy_above_hull",),
+    "moduli": ("bulk_modulus_vrh", "shear_modulus_vrh"),
+    "dielectric": ("dielectric_electronic", "dielectric_total"),
+}
+
+
+def _fact_columns() -> dict[str, tuple[str, ...]]:
+    group_of = {column: fact for fact, columns in _GROUPS.items() for column in columns}
+    facts = [group_of.get(column, column) for column in PROPERTIES]
+    return {fact: _GROUPS.get(fact, (fact,)) for fact in facts if fact in _GROUPS or fact in words.SINGLE}
+
+
 # Every fact and the record columns it tells; one keep decision is drawn per fact.
 FACT_COLUMNS: dict[str, tuple[str, ...]] = {
     "composition": ("elements",),
     "symmetry": ("crystal_system", "space_group_symbol", "space_group_number"),
-    "density": ("density",),
-    "cell": ("volume", "nsites"),
-    "formation_energy": ("formation_energy_per_atom",),
-    "stability": ("energy_above_hull",),
-    "band_gap": ("band_gap",),
-    "moduli": ("bulk_modulus_vrh", "shear_modulus_vrh"),
-    "poisson_ratio": ("poisson_ratio",),
-    "elastic_anisotropy": ("elastic_anisotropy",),
-    "dielectric": ("dielectric_electronic", "dielectric_total"),
-    "refractive_index": ("refractive_index",),
-    "piezoelectric": ("piezoelectric_modulus",),
+    **_fact_columns(),
 }
 
 # Energies above the hull (eV/atom) that part the stability words.
@@ -111,7 +117,7 @@ def _tell_cell(known: Known, draw: Draw) -> str | None:
         plural = "" if nsites == 1 else "s"
         phrases = {"n": count, "sites": f"{count} site{plural}", "atoms": f"{count} atom{plural}"}
     if volume is not None:
-        phrases["v"] = draw.number("volume", volume)
+        phrases |= {"v": draw.number("volume", volume), "u": PROPERTIES["volume"].unit}
     if volume is None:
         return draw.pick(words.CELL_SITES).format_map(phrases) if phrases else None
     if not nsites:
@@ -132,7 +138,8 @@ def _tell_stability(known: Known, draw: Draw) -> str | None:
         key = "near"
     else:
         key = "metastable" if energy <= METASTABLE else "unstable"
-    return draw.pick(words.STABILITY[key]).format(x=draw.number("energy_above_hull", energy))
+    template = draw.pick(words.STABILITY[key])
+    return template.format(x=draw.number("energy_above_hull", energy), u=PROPERTIES["energy_above_hull"].unit)
 
 
 @lru_cache(maxsize=256)
@@ -142,14 +149,14 @@ def _word_phrases(word: str) -> dict[str, str]:
 
 
 def _tell_single(column: str) -> Callable[[Known, Draw], str | None]:
-    templates = words.SINGLE[column]
+    templates, unit = words.SINGLE[column], PROPERTIES[column].unit
 
     def tell(known: Known, draw: Draw) -> str | None:
         value = known.numbers.get(column)
         if value is None:
             return None
-        phrases = _word_phrases(class_word(column, value))
-        return draw.pick(templates).format(x=draw.number(column, value), **phrases)
+        phrases = _word_phrases(class_word(column, value)) if column in words.CLASS_WORDS else {}
+        return draw.pick(templates).format(x=draw.number(column, value), u=unit, **phrases)
 
     return tell
 
@@ -161,7 +168,8 @@ def _tell_pair(
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
 ) -> Callable[[Known, Draw], str | None]:
-    """Build the teller of two columns in one sentence; `first` and `second` are (column, placeholder)."""
+    """Build the teller of two columns with one unit; `first` and `second` are (column, placeholder)."""
+    unit = {"u": PROPERTIES[first[0]].unit}
 
     def tell(known: Known, draw: Draw) -> str | None:
         phrases: dict[str, str] = {}
@@ -174,22 +182,17 @@ def _tell_pair(
         if not phrases:
             return None
         if second[1] not in phrases:
-            return draw.pick(only_first).format_map(phrases)
-        return draw.pick(both if first[1] in phrases else only_second).format_map(phrases)
+            return draw.pick(only_first).format_map(phrases | unit)
+        return draw.pick(both if first[1] in phrases else only_second).format_map(phrases | unit)
 
     return tell
 
 
-_TELLERS: dict[str, Callable[[Known, Draw], str | None]] = {
+_OWN_TELLERS: dict[str, Callable[[Known, Draw], str | None]] = {
     "symmetry": _tell_symmetry,
-    "density": _tell_single("density"),
     "cell": _tell_cell,
-    "formation_energy": _tell_single("formation_energy_per_atom"),
     "stability": _tell_stability,
-    "band_gap": _tell_single("band_gap"),
     "moduli": _tell_pair(("bulk_modulus_vrh", "b"), ("shear_modulus_vrh", "g"), words.MODULI, words.BULK, words.SHEAR),
-    "poisson_ratio": _tell_single("poisson_ratio"),
-    "elastic_anisotropy": _tell_single("elastic_anisotropy"),
     "dielectric": _tell_pair(
         ("dielectric_total", "t"),
         ("dielectric_electronic", "e"),
@@ -197,9 +200,8 @@ _TELLERS: dict[str, Callable[[Known, Draw], str | None]] = {
         words.DIELECTRIC_TOTAL,
         words.DIELECTRIC_ELECTRONIC,
     ),
-    "refractive_index": _tell_single("refractive_index"),
-    "piezoelectric": _tell_single("piezoelectric_modulus"),
 }
+_TELLERS = {fact: _OWN_TELLERS.get(fact) or _tell_single(fact) for fact in FACT_COLUMNS if fact != "composition"}
 
 
 # -------------------- public API
@@ -286,8 +288,8 @@ def narrate(
 ) -> str:
     """Write a narrative of a property record, sentences joined by one space.
 
-    `record` maps column names to values; units are g/cm³ (density), Å³ (volume), eV/atom (energies), eV (band
-    gap), GPa (moduli) and C/m² (piezoelectric modulus). Missing, None and NaN values are not mentioned.
+    `record` maps column names to values in the units of `modeling_clac.data.properties`. Missing, None and NaN values
+    are not mentioned.
     The text depends only on the record, the options and `seed`; facts come in shuffled order, application
     areas last.
 

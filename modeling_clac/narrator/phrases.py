@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+from ..data.properties import PROPERTIES
+
 _NAMES = """
 H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen F fluorine Ne neon Na
 sodium Mg magnesium Al aluminum Si silicon P phosphorus S sulfur Cl chlorine Ar argon K potassium Ca calcium
@@ -32,20 +34,8 @@ COUNT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 
 # Decimals a number may be shown with; the narrator draws one of them per sentence.
 DECIMALS: dict[str, tuple[int, ...]] = {
-    "density": (2, 3),
-    "volume": (1, 2),
-    "volume_per_atom": (1, 2),
-    "formation_energy_per_atom": (2, 3),
-    "energy_above_hull": (3,),
-    "band_gap": (1, 2, 2),
-    "bulk_modulus_vrh": (0, 1),
-    "shear_modulus_vrh": (0, 1),
-    "poisson_ratio": (2, 3),
-    "elastic_anisotropy": (2,),
-    "dielectric_electronic": (1, 2),
-    "dielectric_total": (1, 2),
-    "refractive_index": (2,),
-    "piezoelectric_modulus": (2, 3),
+    **{column: row.text_decimals or (row.decimals,) for column, row in PROPERTIES.items()},
+    "volume_per_atom": PROPERTIES["volume"].text_decimals,
     "nsites": (0,),
     "space_group_number": (0,),
 }
@@ -227,24 +217,24 @@ SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
 }
 
 # -------------------- cell
-# v volume, pa volume per atom, sites '20 sites', atoms '20 atoms', n sites as a number
+# v volume, pa volume per atom, u their unit, sites '20 sites', atoms '20 atoms', n sites as a number
 CELL = (
-    "The cell of {v} Å³ holds {sites}.",
-    "Cell volume {v} Å³ with {atoms}.",
-    "Cell: {sites}, {v} Å³.",
-    "With {atoms}, the cell takes {v} Å³.",
-    "The unit cell contains {atoms} and spans {v} Å³.",
-    "Cell volume: {v} Å³ ({sites}).",
-    "The cell has {sites} and {pa} Å³ per atom.",
-    "Volume per atom: {pa} Å³, with {sites} per cell.",
-    "A cell of {atoms}, {v} Å³ and {pa} Å³ per atom.",
+    "The cell of {v} {u} holds {sites}.",
+    "Cell volume {v} {u} with {atoms}.",
+    "Cell: {sites}, {v} {u}.",
+    "With {atoms}, the cell takes {v} {u}.",
+    "The unit cell contains {atoms} and spans {v} {u}.",
+    "Cell volume: {v} {u} ({sites}).",
+    "The cell has {sites} and {pa} {u} per atom.",
+    "Volume per atom: {pa} {u}, with {sites} per cell.",
+    "A cell of {atoms}, {v} {u} and {pa} {u} per atom.",
 )
 CELL_VOLUME = (
-    "Cell volume: {v} Å³.",
-    "The cell volume is {v} Å³.",
-    "The unit cell spans {v} Å³.",
-    "Its cell fills {v} Å³.",
-    "Volume of the cell {v} Å³.",
+    "Cell volume: {v} {u}.",
+    "The cell volume is {v} {u}.",
+    "The unit cell spans {v} {u}.",
+    "Its cell fills {v} {u}.",
+    "Volume of the cell {v} {u}.",
 )
 CELL_SITES = (
     "The cell holds {sites}.",
@@ -255,38 +245,38 @@ CELL_SITES = (
 )
 
 # -------------------- one-number facts
-# x the number, w a class word such as 'low', 'moderate', 'high'
+# x the number, u its unit, w a class word such as 'low', 'moderate', 'high'
 SINGLE: dict[str, tuple[str, ...]] = {
     "density": (
-        "Density: {x} g/cm³.",
-        "The density is {x} g/cm³.",
-        "It has {a_w} density of {x} g/cm³.",
-        "{W} density, {x} g/cm³.",
-        "Mass density {x} g/cm³.",
-        "Its density is {w} at {x} g/cm³.",
-        "Calculated density of {x} g/cm³.",
-        "{W}-density solid ({x} g/cm³).",
+        "Density: {x} {u}.",
+        "The density is {x} {u}.",
+        "It has {a_w} density of {x} {u}.",
+        "{W} density, {x} {u}.",
+        "Mass density {x} {u}.",
+        "Its density is {w} at {x} {u}.",
+        "Calculated density of {x} {u}.",
+        "{W}-density solid ({x} {u}).",
     ),
     "formation_energy_per_atom": (
-        "Formation energy: {x} eV/atom.",
-        "The formation energy is {x} eV/atom.",
-        "It forms from the elements with {x} eV/atom.",
-        "{W} formation energy, {x} eV/atom.",
-        "Its formation energy is {w}: {x} eV/atom.",
-        "Energy of formation {x} eV/atom.",
-        "Computed formation energy of {x} eV/atom.",
-        "The {w} formation energy is {x} eV/atom.",
+        "Formation energy: {x} {u}.",
+        "The formation energy is {x} {u}.",
+        "It forms from the elements with {x} {u}.",
+        "{W} formation energy, {x} {u}.",
+        "Its formation energy is {w}: {x} {u}.",
+        "Energy of formation {x} {u}.",
+        "Computed formation energy of {x} {u}.",
+        "The {w} formation energy is {x} {u}.",
     ),
     "band_gap": (
-        "Band gap: {x} eV.",
-        "The band gap is {x} eV.",
-        "{A_w} with a band gap of {x} eV.",
-        "{W} (gap {x} eV).",
-        "Its gap of {x} eV makes it {a_w}.",
-        "Electronically {a_w}, gap {x} eV.",
-        "It is {a_w}: {x} eV gap.",
-        "Calculated band gap {x} eV, {a_w}.",
-        "{W}, {x} eV band gap.",
+        "Band gap: {x} {u}.",
+        "The band gap is {x} {u}.",
+        "{A_w} with a band gap of {x} {u}.",
+        "{W} (gap {x} {u}).",
+        "Its gap of {x} {u} makes it {a_w}.",
+        "Electronically {a_w}, gap {x} {u}.",
+        "It is {a_w}: {x} {u} gap.",
+        "Calculated band gap {x} {u}, {a_w}.",
+        "{W}, {x} {u} band gap.",
     ),
     "poisson_ratio": (
         "Poisson ratio: {x}.",
@@ -316,78 +306,79 @@ SINGLE: dict[str, tuple[str, ...]] = {
         "It refracts with {a_w} index of {x}.",
     ),
     "piezoelectric_modulus": (
-        "Piezoelectric modulus: {x} C/m².",
-        "The largest piezoelectric modulus is {x} C/m².",
-        "{W} piezoelectric response, {x} C/m².",
-        "Its piezoelectric modulus reaches {x} C/m².",
-        "It has {a_w} piezoelectric modulus of {x} C/m².",
-        "Maximum piezoelectric modulus {x} C/m².",
-        "{W} piezoelectricity ({x} C/m²).",
+        "Piezoelectric modulus: {x} {u}.",
+        "The largest piezoelectric modulus is {x} {u}.",
+        "{W} piezoelectric response, {x} {u}.",
+        "Its piezoelectric modulus reaches {x} {u}.",
+        "It has {a_w} piezoelectric modulus of {x} {u}.",
+        "Maximum piezoelectric modulus {x} {u}.",
+        "{W} piezoelectricity ({x} {u}).",
     ),
 }
 
+# x the energy above the hull, u its unit
 STABILITY: dict[str, tuple[str, ...]] = {
     "stable": (
-        "Thermodynamically stable, {x} eV/atom above the hull.",
-        "It lies on the convex hull ({x} eV/atom).",
-        "Stable phase: energy above hull {x} eV/atom.",
+        "Thermodynamically stable, {x} {u} above the hull.",
+        "It lies on the convex hull ({x} {u}).",
+        "Stable phase: energy above hull {x} {u}.",
         "The phase is thermodynamically stable, on the hull.",
         "On the convex hull, hence stable against decomposition.",
-        "Energy above hull: {x} eV/atom, a ground-state phase.",
-        "Stable against decomposition ({x} eV/atom above hull).",
+        "Energy above hull: {x} {u}, a ground-state phase.",
+        "Stable against decomposition ({x} {u} above hull).",
         "A thermodynamically stable phase on the hull.",
     ),
     "near": (
-        "Nearly stable, {x} eV/atom above the hull.",
-        "It sits {x} eV/atom above the hull, close to stability.",
-        "Slightly metastable: energy above hull {x} eV/atom.",
-        "Energy above hull: {x} eV/atom, near-stable.",
-        "A near-hull phase ({x} eV/atom above).",
-        "Only {x} eV/atom above the convex hull: mildly metastable.",
-        "Metastable by just {x} eV/atom above the hull.",
+        "Nearly stable, {x} {u} above the hull.",
+        "It sits {x} {u} above the hull, close to stability.",
+        "Slightly metastable: energy above hull {x} {u}.",
+        "Energy above hull: {x} {u}, near-stable.",
+        "A near-hull phase ({x} {u} above).",
+        "Only {x} {u} above the convex hull: mildly metastable.",
+        "Metastable by just {x} {u} above the hull.",
     ),
     "metastable": (
-        "Metastable, {x} eV/atom above the hull.",
-        "It sits {x} eV/atom above the convex hull.",
-        "A metastable phase: energy above hull {x} eV/atom.",
-        "Energy above hull: {x} eV/atom, metastable.",
-        "Thermodynamically metastable by {x} eV/atom above the hull.",
-        "The phase is metastable ({x} eV/atom above hull).",
+        "Metastable, {x} {u} above the hull.",
+        "It sits {x} {u} above the convex hull.",
+        "A metastable phase: energy above hull {x} {u}.",
+        "Energy above hull: {x} {u}, metastable.",
+        "Thermodynamically metastable by {x} {u} above the hull.",
+        "The phase is metastable ({x} {u} above hull).",
     ),
     "unstable": (
-        "Thermodynamically unstable, {x} eV/atom above the hull.",
-        "It lies far above the hull, by {x} eV/atom.",
-        "An unstable phase: energy above hull {x} eV/atom.",
-        "Energy above hull: {x} eV/atom, prone to decompose.",
-        "Unstable against decomposition ({x} eV/atom above hull).",
-        "The phase is unstable, {x} eV/atom above the convex hull.",
+        "Thermodynamically unstable, {x} {u} above the hull.",
+        "It lies far above the hull, by {x} {u}.",
+        "An unstable phase: energy above hull {x} {u}.",
+        "Energy above hull: {x} {u}, prone to decompose.",
+        "Unstable against decomposition ({x} {u} above hull).",
+        "The phase is unstable, {x} {u} above the convex hull.",
     ),
 }
 
-# b bulk modulus, g shear modulus, w class word of the bulk (or only) modulus
+# b bulk modulus, g shear modulus, u their unit, w class word of the bulk (or only) modulus
 MODULI = (
-    "Bulk modulus {b} GPa, shear modulus {g} GPa.",
-    "Bulk and shear moduli: {b} and {g} GPa.",
-    "{W} solid with bulk modulus {b} GPa and shear modulus {g} GPa.",
-    "The bulk modulus is {b} GPa and the shear modulus {g} GPa.",
-    "Elastic moduli: bulk {b} GPa, shear {g} GPa.",
-    "Mechanically {w}: bulk modulus {b} GPa, shear modulus {g} GPa.",
-    "Its shear modulus is {g} GPa and its bulk modulus {b} GPa.",
-    "Bulk modulus of {b} GPa against a shear modulus of {g} GPa.",
+    "Bulk modulus {b} {u}, shear modulus {g} {u}.",
+    "Bulk and shear moduli: {b} and {g} {u}.",
+    "{W} solid with bulk modulus {b} {u} and shear modulus {g} {u}.",
+    "The bulk modulus is {b} {u} and the shear modulus {g} {u}.",
+    "Elastic moduli: bulk {b} {u}, shear {g} {u}.",
+    "Mechanically {w}: bulk modulus {b} {u}, shear modulus {g} {u}.",
+    "Its shear modulus is {g} {u} and its bulk modulus {b} {u}.",
+    "Bulk modulus of {b} {u} against a shear modulus of {g} {u}.",
 )
 BULK = (
-    "Bulk modulus: {b} GPa.",
-    "The bulk modulus is {b} GPa.",
-    "{W} solid with bulk modulus {b} GPa.",
-    "It resists compression with a bulk modulus of {b} GPa.",
-    "Mechanically {w}, bulk modulus {b} GPa.",
+    "Bulk modulus: {b} {u}.",
+    "The bulk modulus is {b} {u}.",
+    "{W} solid with bulk modulus {b} {u}.",
+    "It resists compression with a bulk modulus of {b} {u}.",
+    "Mechanically {w}, bulk modulus {b} {u}.",
 )
 SHEAR = (
-    "Shear modulus: {g} GPa.",
-    "The shear modulus is {g} GPa.",
-    "It resists shear with a modulus of {g} GPa.",
-    "Shear modulus of {g} GPa.",
-    "Its shear modulus amounts to {g} GPa.",
+    "Shear modulus: {g} {u}.",
+    "The shear modulus is {g} {u}.",
+    "It resists shear with a modulus of {g} {u}.",
+    "Shear modulus of {g} {u}.",
+    "Its shear modulus amounts to {g} {u}.",
 )
 
 # e electronic, t total, w class word of the total (or only) constant

@@ -10,26 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from ..concepts.applications import NONMETALS
+from ..data.properties import NUMERIC_COLUMNS
 from . import phrases as words
 from .phrases import ELEMENT_NAMES, capitalize, join_words, with_article
-
-NUMERIC_COLUMNS = (
-    "nsites",
-    "space_group_number",
-    "density",
-    "volume",
-    "formation_energy_per_atom",
-    "energy_above_hull",
-    "band_gap",
-    "bulk_modulus_vrh",
-    "shear_modulus_vrh",
-    "poisson_ratio",
-    "elastic_anisotropy",
-    "dielectric_electronic",
-    "dielectric_total",
-    "refractive_index",
-    "piezoelectric_modulus",
-)
 
 _FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
 # An anion former named here gives its family word if the rest of the elements leaves no doubt.

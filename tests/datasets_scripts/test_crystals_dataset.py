@@ -25,9 +25,9 @@ from tests.conftest import ROOT
 ASSETS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
 FIXTURES = ROOT / "tests" / "fixtures" / "matminer"
 ROWS = {"train": 4781, "validation": 512, "test": 1024}
-REAL_COLUMNS = [column.name for column in crystals.SCHEMA if column.type == pa.float64()]
+REAL_COLUMNS = [column.name for column in crystals.BUNDLED_SCHEMA if column.type == pa.float64()]
 # CIF text differs between versions of pymatgen, so structures are compared; a small set has another split.
-EXACT_COLUMNS = set(crystals.SCHEMA.names) - set(REAL_COLUMNS) - {"cif", "split"}
+EXACT_COLUMNS = set(crystals.BUNDLED_SCHEMA.names) - set(REAL_COLUMNS) - {"cif", "split"}
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def test_bundle_loads_with_its_splits(tmp_path: Path) -> None:
     dataset = load_dataset(str(ASSETS), cache_dir=str(tmp_path))
     assert {split: len(rows) for split, rows in dataset.items()} == ROWS
     for split, rows in dataset.items():
-        assert rows.column_names == crystals.SCHEMA.names
+        assert rows.column_names == crystals.BUNDLED_SCHEMA.names
         assert set(rows["split"]) == {split}
 
 
 def test_bundle_has_the_schema_and_order_of_the_script() -> None:
     for split in crystals.SPLITS:
         table = pq.read_table(ASSETS / f"{split}.parquet")
-        assert table.schema.equals(crystals.SCHEMA)
+        assert table.schema.equals(crystals.BUNDLED_SCHEMA)
         ids = table["material_id"].to_pylist()
         assert ids == sorted(ids, key=number)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modeling_clac.narrator.record import NUMERIC_COLUMNS
+from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.structures_clac import Crystal, neighbor_pairs
 
 # Atomic number of a masked atom; the embedding tables have a row for it.
