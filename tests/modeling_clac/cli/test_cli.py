@@ -19,7 +19,7 @@ import clac_cli
 from modeling_clac import ClacEmbedder
 from modeling_clac.cli import main as cli_main
 from modeling_clac.cli import support as clac_cli_support
-from modeling_clac.data import crystal_table as tables
+from modeling_clac.data import bundled
 from modeling_clac.search import index
 from modeling_clac.search.index import CrystalIndex, model_fingerprint
 from modeling_clac.utils import paths
@@ -101,7 +101,7 @@ def salt(tmp_path: Path) -> Path:
 def crystals(tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]]) -> Path:
     """A parquet file of 30 crystals with all their properties."""
     file = tmp_path_factory.mktemp("crystals") / "crystals.parquet"
-    table = tables.bundled_crystals()
+    table = bundled.bundled_crystals()
     ids = pa.array([record["material_id"] for record in records if record["nsites"] <= 20][:30])
     pq.write_table(table.filter(pa.compute.is_in(table["material_id"], ids)), file)
     return file
@@ -410,7 +410,7 @@ def test_an_index_of_another_checkpoint_is_refused(
 def test_another_checkpoint_embeds_the_bundle_itself(
     clac: Run, small_checkpoint: Path, crystals: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(tables, "bundled_crystals", lambda: pq.read_table(crystals))
+    monkeypatch.setattr(bundled, "bundled_crystals", lambda: pq.read_table(crystals))
     result = clac("search", "an oxide", "--model", small_checkpoint, "--json")
     assert result.code == 0
     assert "clac index mp-crystals" in result.err
