@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         require_tower,
     )
     from .inference.embedder import ClacEmbedder
-    from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput
+    from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput, ClacTextModel
     from .narrator.narratives import narrate
     from .processing_clac import ClacProcessor
     from .search.index import CrystalIndex
+    from .tokenization_clac import ClacTokenizer
     from .utils.paths import DEFAULT_MODEL
 
 __version__ = "0.1.0"
@@ -46,6 +47,8 @@ _MODULES = {
     "ClacModel": "modeling_clac",
     "ClacOutput": "modeling_clac",
     "ClacProcessor": "processing_clac",
+    "ClacTextModel": "modeling_clac",
+    "ClacTokenizer": "tokenization_clac",
     "CrystalIndex": "search.index",
     "InvalidStructureError": "errors_clac",
     "narrate": "narrator.narratives",
@@ -77,6 +80,8 @@ __all__ = [
     "ClacModel",
     "ClacOutput",
     "ClacProcessor",
+    "ClacTextModel",
+    "ClacTokenizer",
     "CrystalIndex",
     "InvalidStructureError",
     "narrate",

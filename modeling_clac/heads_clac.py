@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig
 from transformers import initialization as init
-from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput, TokenClassifierOutput
 from transformers.utils import cached_file, can_return_tuple
 
-from .configuration_clac import ClacConfig
+from .configuration_clac import SHARED_FACTS, ClacConfig
 from .crf_clac import LinearChainCrf
 from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
-from .modeling_clac import ClacGraphModel, ClacModel, ClacPreTrainedModel, pool_tokens, without_pooler
+from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
 
 TOWERS = ("text", "graph")
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
 # By how much the Viterbi tag exceeds the others where another one has the larger marginal.
 _MARGIN = 1e-3
 # The label of what carries none.
@@ -93,7 +95,7 @@ class _ClacHead(ClacPreTrainedModel):
         Raises:
             ClacInputError: the checkpoint has no weights of the tower, which would stay random.
         """
-        hub = {k: v for k, v in kwargs.items() if k in ("revision", "token", "cache_dir", "subfolder")}
+        hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
         if pretrained_model_name_or_path is not None:
             require_tower(pretrained_model_name_or_path, cls.tower, **hub)
         return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
@@ -105,61 +107,85 @@ class _ClacHead(ClacPreTrainedModel):
         return super().save_pretrained(save_directory, *args, **kwargs)
 
 
-class _ClacTextHead(_ClacHead):
+class _ClacTextHead(_ClacHead, ClacTextModel):
     tower = "text"
 
-    def __init__(self, config: ClacConfig):
-        super().__init__(config)
-        text_config: Any = config.text_config
-        self.text_model = AutoModel.from_config(text_config, **without_pooler(text_config))
-        self.dropout = nn.Dropout(float(config.classifier_dropout))
-        self.classifier = nn.Linear(text_config.hidden_size, _num_labels(config))
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Load from a whole CLaC checkpoint, or from one that was fine-tuned on its text tower.
+
+        Heads that were saved before the quantity embeddings became part of them are loaded as they were trained:
+        without `token_values`.
+
+        Raises:
+            ClacInputError: The checkpoint has no weights of the text tower, which would stay random.
+        """
+        if pretrained_model_name_or_path is not None and not args:
+            hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
+            names = _weight_names(str(pretrained_model_name_or_path), hub)
+            if not any(name.startswith("text_values.") for name in names):
+                without = dict.fromkeys(("token_values", *SHARED_FACTS), False)
+                if kwargs.get("config") is None:
+                    kwargs |= without
+                else:
+                    kwargs["config"] = deepcopy(kwargs["config"])
+                    kwargs["config"].update(without)
+        return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
     @classmethod
     def from_text_pretrained(
-        cls, directory: str, text_layers: Sequence[int] | None = None, text_pooling: str = "mean", **config: Any
+        cls,
+        directory: str,
+        text_layers: Sequence[int] | None = None,
+        text_pooling: str = "mean",
+        text_dropout: float | None = None,
+        **config: Any,
     ) -> Any:
         """
-        A fresh head on a BERT-type encoder that has not seen CLaC's training.
+        Put a fresh head on a BERT-type encoder that has not seen CLaC's training.
 
         Args:
-            directory: of the encoder, or its Hub id. text_layers: keep these layers only, in this order.
-            text_pooling: `"mean"` or `"cls"`. config: fields of [`ClacConfig`], such as `id2label` and `use_crf`.
+            directory: Of the encoder, or its Hub id.
+            text_layers: Keep these layers only, in this order.
+            text_pooling: `"mean"` or `"cls"`.
+            text_dropout: See [`load_text_encoder`].
+            config: Fields of [`ClacConfig`], such as `id2label` and `use_crf`.
 
         Raises:
-            ClacInputError: there is no such encoder, it lacks a layer, or it is a CLaC checkpoint.
+            ClacInputError: There is no such encoder, it lacks a layer, or it is a CLaC checkpoint.
         """
         try:
             if AutoConfig.from_pretrained(directory).model_type == ClacConfig.model_type:
-                raise ClacInputError(f"{directory}: is a CLaC checkpoint, which from_pretrained loads")
-            whole = ClacModel.from_text_graph_pretrained(
-                str(directory), text_layers=text_layers, text_pooling=text_pooling, **config
-            )
+                raise ClacInputError(f"{directory}: is a CLaC checkpoint; load it with from_pretrained")
+            encoder = load_text_encoder(str(directory), text_layers, text_dropout)
+            model = cls(ClacConfig(text_config=encoder.config, text_pooling=text_pooling, **config))
+            model.load_text_encoder_weights(encoder)
         except ClacInputError:
             raise
         except (OSError, ValueError) as error:
             raise ClacInputError(f"{directory}: {first_line(error)}") from None
-        model = cls(whole.config)  # type: ignore[arg-type]
-        model.text_model.load_state_dict(whole.text_model.state_dict())
         return model
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.text_model.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.text_model.set_input_embeddings(value)
-
     def _read(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, options: dict[str, Any]
-    ) -> Any:
-        """Output of the text tower."""
-        inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
-        for name in ("output_hidden_states", "output_attentions", "position_ids"):
-            if name in options:
-                inputs[name] = options[name]
-        return self.text_model(**inputs, return_dict=True)
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        token_kinds: Tensor | None,
+        token_values: Tensor | None,
+        options: dict[str, Any],
+    ) -> BaseModelOutputWithPooling:
+        """Output of the text tower; other entries of a batch than options of the encoder are left alone."""
+        known = ("output_hidden_states", "output_attentions", "position_ids")
+        return self.pool_text(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            token_kinds,
+            token_values,
+            **{name: options[name] for name in known if name in options},
+        )
 
 
 class ClacForTokenClassification(_ClacTextHead):
@@ -167,6 +193,8 @@ class ClacForTokenClassification(_ClacTextHead):
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
+        self.dropout = nn.Dropout(float(config.classifier_dropout))
+        self.classifier = nn.Linear(self.text_model.config.hidden_size, _num_labels(config))
         self.crf = LinearChainCrf(_num_labels(config)) if config.use_crf else None
         self.post_init()
 
@@ -176,13 +204,19 @@ class ClacForTokenClassification(_ClacTextHead):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
         labels: Tensor | None = None,
         word_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> TokenClassifierOutput:
         r"""
         Args:
-            input_ids: `(B, L)` int64. attention_mask: `(B, L)`. token_type_ids: `(B, L)`.
+            input_ids: `(B, L)` int64.
+            attention_mask: `(B, L)`.
+            token_type_ids: `(B, L)`.
+            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
+            token_values: `(B, L)` float.
             labels: `(B, L)` int64, -100 for pieces that carry none, which are all but the first of each word.
             word_mask: `(B, L)` bool, the pieces that the CRF decodes; default those with labels, and without labels all
                 attended ones but the first and last, which are [CLS] and [SEP]. Not used without a CRF.
@@ -197,7 +231,7 @@ class ClacForTokenClassification(_ClacTextHead):
         Raises:
             ValueError: a label is out of range.
         """
-        output = self._read(input_ids, attention_mask, token_type_ids, kwargs)
+        output = self._read(input_ids, attention_mask, token_type_ids, token_kinds, token_values, kwargs)
         logits = self.classifier(self.dropout(output.last_hidden_state))
         loss = None
         if labels is not None:
@@ -241,6 +275,8 @@ class ClacForSequenceClassification(_ClacTextHead):
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
+        self.dropout = nn.Dropout(float(config.classifier_dropout))
+        self.classifier = nn.Linear(self.text_output_size, _num_labels(config))
         self.post_init()
 
     @can_return_tuple
@@ -249,12 +285,19 @@ class ClacForSequenceClassification(_ClacTextHead):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
         Args:
-            input_ids: `(B, L)` int64. attention_mask: `(B, L)`. token_type_ids: `(B, L)`. labels: `(B,)` int64.
+            input_ids: `(B, L)` int64.
+            attention_mask: `(B, L)`.
+            token_type_ids: `(B, L)`.
+            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
+            token_values: `(B, L)` float.
+            labels: `(B,)` int64.
 
         Returns:
             `logits` `(B, num_labels)`, `hidden_states`, `attentions`; with labels `loss`, the mean cross entropy.
@@ -262,9 +305,8 @@ class ClacForSequenceClassification(_ClacTextHead):
         Raises:
             ValueError: a label is out of range.
         """
-        output = self._read(input_ids, attention_mask, token_type_ids, kwargs)
-        pooled = pool_tokens(output.last_hidden_state, attention_mask, self.config.text_pooling)
-        logits = self.classifier(self.dropout(pooled))
+        output = self._read(input_ids, attention_mask, token_type_ids, token_kinds, token_values, kwargs)
+        logits = self.classifier(self.dropout(output.pooler_output))
         return SequenceClassifierOutput(
             loss=_class_loss(logits, labels),
             logits=logits,

@@ -54,6 +54,14 @@ class ClacOutput(ModelOutput):
         return tuple(getattr(self, k).to_tuple() if k in towers else self[k] for k in self.keys())
 
 
+# Weights of a whole checkpoint or of a fine-tuned head that do not belong to the text tower.
+NOT_OF_THE_TEXT_TOWER = [
+    r"^(graph_model|crystal_projection|text_projection|shared_composition|shared_stoichiometry|shared_density)\.",
+    r"^(classifier|crf)\.",
+    r"^logit_scale$",
+]
+
+
 class ClacPreTrainedModel(PreTrainedModel):
     config_class = ClacConfig
     base_model_prefix = "clac"
@@ -155,24 +163,139 @@ def without_pooler(config: Any) -> dict[str, bool]:
     return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
 
 
-class ClacModel(ClacPreTrainedModel):
-    """Crystal graphs and texts in one space (arXiv 2502.16451)."""
+def load_text_encoder(
+    name_or_path: str, text_layers: Sequence[int] | None = None, text_dropout: float | None = None
+) -> PreTrainedModel:
+    """
+    Load a BERT-type encoder in float32, cut to some of its layers.
 
-    _keep_in_fp32_modules_strict = ["logit_scale", "log_gain"]
+    Args:
+        name_or_path: A directory or a Hub id (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
+        text_layers: Keep these transformer layers only, in this order. Default: all.
+        text_dropout: Dropout of the hidden states. Default: the encoder's own. Attention weights are then not dropped,
+            which would rule out fused attention and take a third more time on a CPU.
+
+    Raises:
+        ValueError: The encoder has no such layer.
+    """
+    encoder = AutoModel.from_pretrained(name_or_path, dtype=torch.float32)
+    if text_layers is not None:
+        layers = encoder.encoder.layer
+        wrong = [index for index in text_layers if not 0 <= index < len(layers)]
+        if wrong or not text_layers:
+            raise ValueError(f"text_layers={list(text_layers)}: the encoder has layers 0 to {len(layers) - 1}")
+        encoder.encoder.layer = nn.ModuleList(layers[index] for index in text_layers)
+        encoder.config.num_hidden_layers = len(text_layers)
+    if text_dropout is not None:
+        encoder.config.hidden_dropout_prob, encoder.config.attention_probs_dropout_prob = text_dropout, 0.0
+    return encoder
+
+
+class ClacTextModel(ClacPreTrainedModel):
+    """
+    The text tower: a BERT-type encoder that gets the quantities of the text by value.
+
+    [`ClacModel`] and the text heads in `heads_clac` are this class with more on top, so each has the whole tower.
+    """
+
+    _keys_to_ignore_on_load_unexpected = NOT_OF_THE_TEXT_TOWER
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
         text_config: Any = config.text_config
-        graph_config: Any = config.graph_config
         self.text_model = AutoModel.from_config(text_config, **without_pooler(text_config))
+        self.text_values = QuantityEmbedding(text_config.hidden_size) if config.token_values else None
+        self.text_composition = None
+        self.text_output_size: int = text_config.hidden_size
+        if config.token_values:
+            self.text_composition = CompositionReadout(len(ELEMENTS), config.projection_dim // 2)
+            self.text_output_size += self.text_composition.output_size
+        self.post_init()
+
+    def load_text_encoder_weights(self, encoder: PreTrainedModel) -> None:
+        """Take over the weights of an encoder of [`load_text_encoder`], except for its pooler."""
+        weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
+        self.text_model.load_state_dict(weights)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.text_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.text_model.set_input_embeddings(value)
+
+    def pool_text(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        Encode and pool texts.
+
+        Args:
+            input_ids: `(B, L)` int64.
+            attention_mask: `(B, L)`.
+            token_type_ids: `(B, L)`.
+            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
+            token_values: `(B, L)` float. A model with `token_values` in its configuration needs both, others do not use
+                them.
+            inputs_embeds: `(B, L, H)`, the word embeddings of `input_ids` if they have been looked up already.
+            kwargs: For the encoder, such as `output_hidden_states` and `output_attentions`.
+
+        Returns:
+            `last_hidden_state` `(B, L, H)`; `pooler_output` `(B, text_output_size)`: pooled tokens, and with
+            `token_values` the embedded composition of the formulas behind them; `hidden_states`, `attentions`.
+
+        Raises:
+            ValueError: `token_kinds` or `token_values` is missing.
+        """
+        words: Tensor = self.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
+        inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask, "inputs_embeds": words}
+        if self.text_values is not None:
+            if token_kinds is None or token_values is None:
+                raise ValueError(
+                    "token_kinds and token_values are missing; ClacTokenizer and ClacProcessor return them"
+                )
+            inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        output = self.text_model(**inputs, return_dict=True, **kwargs)
+        hidden = output.last_hidden_state
+        pooled = pool_tokens(hidden, attention_mask, self.config.text_pooling)
+        if self.text_values is not None and self.text_composition is not None:
+            assert token_kinds is not None and token_values is not None
+            pooled = pooled + self.text_values.pool(hidden, token_kinds).to(pooled.dtype)
+            composition = self.text_composition(text_composition(token_kinds, token_values))
+            pooled = torch.cat([pooled, composition.to(pooled.dtype)], dim=-1)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden,
+            pooler_output=pooled,
+            hidden_states=output.get("hidden_states"),
+            attentions=output.get("attentions"),
+        )
+
+    @can_return_tuple
+    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
+        """Encode and pool texts, see `pool_text`."""
+        return self.pool_text(*args, **kwargs)
+
+
+class ClacModel(ClacTextModel):
+    """Crystal graphs and texts in one space (arXiv 2502.16451)."""
+
+    _keys_to_ignore_on_load_unexpected = []
+    _keep_in_fp32_modules_strict = ["logit_scale", "log_gain"]
+
+    def __init__(self, config: ClacConfig):
+        super().__init__(config)
+        graph_config: Any = config.graph_config
         self.graph_model = ClacGraphModel(graph_config)
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         self.crystal_projection = ClacProjection(self.graph_model.output_size, dim, dropout)
-        self.text_values = QuantityEmbedding(text_config.hidden_size) if config.token_values else None
-        self.text_composition = CompositionReadout(len(ELEMENTS), dim // 2) if config.token_values else None
-        self.text_output_size: int = text_config.hidden_size
-        if self.text_composition is not None:
-            self.text_output_size += self.text_composition.output_size
         self.text_projection = ClacProjection(self.text_output_size, dim, dropout)
         self.shared_composition = SharedComposition(len(ELEMENTS), dim) if config.shared_composition else None
         self.shared_stoichiometry = SharedStoichiometry(len(ELEMENTS), dim) if config.shared_stoichiometry else None
@@ -191,45 +314,27 @@ class ClacModel(ClacPreTrainedModel):
         **kwargs: Any,
     ) -> ClacModel:
         r"""
-        A model with pretrained towers and fresh projections.
+        Build a model from pretrained towers and fresh projections.
 
         Args:
-            text_model_name_or_path: any BERT-type encoder, a directory or a Hub id
-                (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
-            graph_config: of a fresh graph tower; default `ClacGraphConfig()`.
-            text_layers: keep these transformer layers of the text encoder only, in this order.
-            text_dropout: dropout of the text encoder's hidden states; default its own. Attention weights are then not
-                dropped: that would rule out the fused attention, for a third more time on a CPU.
-            graph_model_name_or_path: a saved `ClacGraphModel` to start from, instead of `graph_config`.
-            kwargs: fields of [`ClacConfig`].
+            text_model_name_or_path: Any BERT-type encoder, see [`load_text_encoder`].
+            graph_config: Of a fresh graph tower. Default: `ClacGraphConfig()`.
+            text_layers: See [`load_text_encoder`].
+            text_dropout: See [`load_text_encoder`].
+            graph_model_name_or_path: A saved `ClacGraphModel` to start from instead of `graph_config`.
+            kwargs: Fields of [`ClacConfig`].
         """
-        text_model = AutoModel.from_pretrained(text_model_name_or_path, dtype=torch.float32)
-        text_config = text_model.config
-        if text_layers is not None:
-            layers = text_model.encoder.layer
-            wrong = [index for index in text_layers if not 0 <= index < len(layers)]
-            if wrong or not text_layers:
-                raise ValueError(f"text_layers={list(text_layers)}: the encoder has layers 0 to {len(layers) - 1}")
-            text_model.encoder.layer = nn.ModuleList(layers[index] for index in text_layers)
-            text_config.num_hidden_layers = len(text_layers)
-        if text_dropout is not None:
-            text_config.hidden_dropout_prob, text_config.attention_probs_dropout_prob = text_dropout, 0.0
+        encoder = load_text_encoder(text_model_name_or_path, text_layers, text_dropout)
         graph_model = None
         if graph_model_name_or_path is not None:
             graph_model = ClacGraphModel.from_pretrained(graph_model_name_or_path, dtype=torch.float32)
             graph_config = graph_model.config
-        model = cls(ClacConfig(text_config=text_config, graph_config=graph_config or ClacGraphConfig(), **kwargs))
-        weights = {k: v for k, v in text_model.state_dict().items() if not k.startswith("pooler.")}
-        model.text_model.load_state_dict(weights)
+        config = ClacConfig(text_config=encoder.config, graph_config=graph_config or ClacGraphConfig(), **kwargs)
+        model = cls(config)
+        model.load_text_encoder_weights(encoder)
         if graph_model is not None:
             model.graph_model.load_state_dict(graph_model.state_dict())
         return model
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.text_model.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.text_model.set_input_embeddings(value)
 
     @can_return_tuple
     def get_text_features(
@@ -288,43 +393,6 @@ class ClacModel(ClacPreTrainedModel):
             embeds = self.shared_density(embeds, density)
         return embeds
 
-    def pool_text(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        token_kinds: Tensor | None = None,
-        token_values: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        **kwargs: Any,
-    ) -> BaseModelOutputWithPooling:
-        """
-        As `get_text_features`, before the projection: `pooler_output` `(B, text_output_size)`. `inputs_embeds`
-        `(B, L, H)` are the word embeddings of `input_ids`, where they have been looked up already.
-        """
-        words: Tensor = self.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
-        inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask, "inputs_embeds": words}
-        if self.text_values is not None:
-            if token_kinds is None or token_values is None:
-                raise ValueError("this model reads token_kinds and token_values, which ClacProcessor makes of the text")
-            inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
-        output = self.text_model(**inputs, return_dict=True, **kwargs)
-        hidden = output.last_hidden_state
-        pooled = pool_tokens(hidden, attention_mask, self.config.text_pooling)
-        if self.text_values is not None and self.text_composition is not None:
-            assert token_kinds is not None and token_values is not None
-            pooled = pooled + self.text_values.pool(hidden, token_kinds).to(pooled.dtype)
-            composition = self.text_composition(text_composition(token_kinds, token_values))
-            pooled = torch.cat([pooled, composition.to(pooled.dtype)], dim=-1)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=hidden,
-            pooler_output=pooled,
-            hidden_states=output.get("hidden_states"),
-            attentions=output.get("attentions"),
-        )
-
     @can_return_tuple
     def get_crystal_features(
         self,
@@ -350,7 +418,7 @@ class ClacModel(ClacPreTrainedModel):
         return output
 
     @can_return_tuple
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: Tensor,
         atomic_numbers: Tensor,
@@ -403,4 +471,13 @@ class ClacModel(ClacPreTrainedModel):
         )
 
 
-__all__ = ["ClacGraphModel", "ClacModel", "ClacOutput", "ClacPreTrainedModel", "pool_tokens", "without_pooler"]
+__all__ = [
+    "ClacGraphModel",
+    "ClacModel",
+    "ClacOutput",
+    "ClacPreTrainedModel",
+    "ClacTextModel",
+    "load_text_encoder",
+    "pool_tokens",
+    "without_pooler",
+]

@@ -5,60 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .errors_clac import ClacInputError
-from .quantities_clac import read_quantities
-
-# What the tokens stand for, as `(B, L)` tensors beside the tokenizer's own.
-TOKEN_VALUES = ("token_kinds", "token_values")
+from .tokenization_clac import ClacTokenizer
 
 
 class ClacProcessor(ProcessorMixin):
-    """A [`ClacFeatureExtractor`] for crystals and a tokenizer for text, behind one call."""
+    """A [`ClacFeatureExtractor`] for crystals and a [`ClacTokenizer`] for text, in one call."""
 
     def __init__(self, feature_extractor: Any, tokenizer: Any, **kwargs: Any):
-        super().__init__(feature_extractor, tokenizer)
+        super().__init__(feature_extractor, ClacTokenizer.from_tokenizer(tokenizer))
 
     @property
     def model_input_names(self) -> list[str]:
-        return [*self.tokenizer.model_input_names, *TOKEN_VALUES, *self.feature_extractor.model_input_names]
-
-    def tokenize(self, texts: list[str], **kwargs: Any) -> dict[str, list[Any]]:
-        """
-        Unpadded token lists of each text: the tokenizer's, `token_kinds` and `token_values` (see
-        [`quantities_clac.token_values`]).
-
-        Args:
-            kwargs: for the tokenizer.
-        """
-        encoded = dict(self.tokenizer(texts, return_offsets_mapping=True, **kwargs))
-        offsets = encoded.pop("offset_mapping")
-        read = [read_quantities(text, places) for text, places in zip(texts, offsets, strict=True)]
-        for row, name in enumerate(TOKEN_VALUES):
-            encoded[name] = [values[row].tolist() for values in read]
-        return encoded
-
-    def pad(self, tokens: dict[str, list[Any]], **kwargs: Any) -> dict[str, torch.Tensor]:
-        """
-        `(B, L)` tensors of the lists of `tokenize`.
-
-        Args:
-            kwargs: for the tokenizer's `pad`.
-        """
-        values = {name: tokens[name] for name in TOKEN_VALUES}
-        own = {name: rows for name, rows in tokens.items() if name not in values}
-        padded = dict(self.tokenizer.pad(own, return_tensors="pt", **kwargs))
-        shape = padded["input_ids"].shape
-        left = self.tokenizer.padding_side == "left"
-        for name, rows in values.items():
-            table = np.zeros(shape, dtype=np.int64 if name == "token_kinds" else np.float32)
-            for place, row in enumerate(rows):
-                table[place, slice(shape[1] - len(row), None) if left else slice(len(row))] = row
-            padded[name] = torch.from_numpy(table)
-        return padded
+        return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names]
 
     def __call__(
         self,
@@ -93,9 +54,8 @@ class ClacProcessor(ProcessorMixin):
             empty = next((i for i, value in enumerate(texts) if not value.strip()), None)
             if empty is not None or not texts:
                 raise ClacInputError(f"text {(empty or 0) + 1} of {len(texts)} is empty; write a phrase or a sentence")
-            padding = {name: kwargs.pop(name) for name in ("padding", "pad_to_multiple_of") if name in kwargs}
-            tokens = self.tokenize(texts, **{"truncation": True, **kwargs})
-            inputs.update(self.pad(tokens, max_length=kwargs.get("max_length"), **padding))
+            defaults = {"truncation": True, "padding": True, "return_tensors": "pt"}
+            inputs.update(self.tokenizer(texts, **{**defaults, **kwargs}))
         if structures is not None:
             features = self.feature_extractor(structures, on_error=on_error, return_tensors=return_tensors)
             inputs.update(features)

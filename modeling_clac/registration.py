@@ -7,6 +7,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoProcessor,
+    AutoTokenizer,
 )
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
@@ -17,8 +18,9 @@ from .heads_clac import (
     ClacForSequenceClassification,
     ClacForTokenClassification,
 )
-from .modeling_clac import ClacGraphModel, ClacModel
+from .modeling_clac import ClacGraphModel, ClacModel, ClacTextModel
 from .processing_clac import ClacProcessor
+from .tokenization_clac import ClacTokenizer
 
 AutoConfig.register("clac", ClacConfig)
 AutoConfig.register("clac_graph", ClacGraphConfig)
@@ -27,6 +29,7 @@ AutoModel.register(
     ClacConfig,
     (
         ClacModel,
+        ClacTextModel,
         ClacForGraphRegression,
         ClacForGraphClassification,
         ClacForTokenClassification,
@@ -36,6 +39,7 @@ AutoModel.register(
 AutoModel.register(ClacGraphConfig, ClacGraphModel)
 AutoModelForTokenClassification.register(ClacConfig, ClacForTokenClassification)
 AutoModelForSequenceClassification.register(ClacConfig, ClacForSequenceClassification)
+AutoTokenizer.register(ClacConfig, ClacTokenizer)
 AutoFeatureExtractor.register(ClacConfig, ClacFeatureExtractor)
 AutoProcessor.register(ClacConfig, ClacProcessor)
 
@@ -44,9 +48,11 @@ ClacConfig.register_for_auto_class()
 ClacGraphConfig.register_for_auto_class()
 ClacModel.register_for_auto_class("AutoModel")
 ClacGraphModel.register_for_auto_class("AutoModel")
+ClacTextModel.register_for_auto_class("AutoModel")
 ClacForGraphRegression.register_for_auto_class("AutoModel")
 ClacForGraphClassification.register_for_auto_class("AutoModel")
 ClacForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
 ClacForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+ClacTokenizer.register_for_auto_class("AutoTokenizer")
 ClacFeatureExtractor.register_for_auto_class()
 ClacProcessor.register_for_auto_class()

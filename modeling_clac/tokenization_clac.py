@@ -1,13 +1,141 @@
-"""The tokenizer: chemical formulas split into elements."""
+"""The tokenizer: word pieces, formulas split into elements, and the numbers and formulas of the text by value."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, normalizers
-from transformers import PreTrainedTokenizerFast
+from transformers import BatchEncoding, PreTrainedTokenizerFast
 
-from .quantities_clac import ELEMENTS
+from .quantities_clac import ELEMENTS, read_quantities
+
+# What the tokens stand for, one entry for each token, next to the tokenizer's own inputs; see `read_quantities`.
+QUANTITY_INPUTS = ("token_kinds", "token_values")
+
+
+class ClacTokenizer(PreTrainedTokenizerFast):
+    """
+    A fast tokenizer that also returns what the tokens of numbers and formulas stand for.
+
+    In addition to the inputs of any BERT tokenizer, every call returns `token_kinds` `(B, L)` int64 and `token_values`
+    `(B, L)` float32, see [`quantities_clac.read_quantities`]. Text towers without `token_values` in their configuration
+    ignore them.
+    """
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer: Any) -> ClacTokenizer:
+        """
+        Wrap a fast tokenizer.
+
+        Vocabulary, rules and special tokens stay as they are. Padding and truncation are arguments of the call, so
+        settings of them that a tokenizer file carries are dropped.
+
+        Args:
+            tokenizer: A fast tokenizer of BERT's type; a [`ClacTokenizer`] is returned unchanged.
+        """
+        if isinstance(tokenizer, cls):
+            return tokenizer
+        return cls._from_backend(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer)
+
+    @classmethod
+    def _from_backend(cls, backend: Tokenizer, tokenizer: Any) -> ClacTokenizer:
+        backend.no_padding()
+        backend.no_truncation()
+        names = [name for name in tokenizer.model_input_names if name not in QUANTITY_INPUTS]
+        return cls(
+            tokenizer_object=backend,
+            model_max_length=tokenizer.model_max_length,
+            model_input_names=[*names, *QUANTITY_INPUTS],
+            padding_side=tokenizer.padding_side,
+            **tokenizer.special_tokens_map,
+        )
+
+    def _encode_plus(  # type: ignore[override]
+        self,
+        text: Any,
+        text_pair: Any = None,
+        is_split_into_words: bool = False,
+        return_tensors: Any = None,
+        return_offsets_mapping: bool = False,
+        **kwargs: Any,
+    ) -> BatchEncoding:
+        encoding = super()._encode_plus(
+            text,
+            text_pair,
+            is_split_into_words=is_split_into_words,
+            return_tensors=None,
+            return_offsets_mapping=True,
+            **kwargs,
+        )
+        ids = encoding["input_ids"]
+        rows = encoding.encodings or []
+        batched = not rows or (len(ids) > 0 and isinstance(ids[0], list))
+        texts = _sequences(text, text_pair, is_split_into_words)
+        samples = encoding.get("overflow_to_sample_mapping", range(len(rows)))
+        read = [_quantities(row, texts[sample]) for row, sample in zip(rows, samples, strict=True)]
+        for column, name in enumerate(QUANTITY_INPUTS):
+            values = [row[column].tolist() for row in read]
+            encoding[name] = values if batched else values[0]
+        if not return_offsets_mapping:
+            del encoding["offset_mapping"]
+        if return_tensors is None:
+            return encoding
+        return BatchEncoding(encoding.data, rows, tensor_type=return_tensors, prepend_batch_axis=not batched)
+
+    def _pad(self, encoded_inputs: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        padded = super()._pad(encoded_inputs, **kwargs)
+        length = len(padded[self.model_input_names[0]])
+        for name in QUANTITY_INPUTS:
+            if name in padded:
+                # Kind 0 is `NOTHING`, and its value is 0.
+                filling = [0] * (length - len(padded[name]))
+                left = (kwargs.get("padding_side") or self.padding_side) == "left"
+                padded[name] = [*filling, *padded[name]] if left else [*padded[name], *filling]
+        return padded
+
+
+def _sequences(text: Any, text_pair: Any, split: bool) -> list[tuple[Any, ...]]:
+    """The one or two sequences of each sample: strings, or with `split` lists of words."""
+    single = isinstance(text, str) if not split else not text or isinstance(text[0], str)
+    texts = [text] if single else list(text)
+    if text_pair is not None:
+        return list(zip(texts, [text_pair] if single else text_pair, strict=True))
+    # A batch may also hold pairs: tuples of two texts, or of two lists of words.
+    word = list if split else str
+    return [tuple(sample) if not isinstance(sample, str) and _is_pair(sample, word) else (sample,) for sample in texts]
+
+
+def _is_pair(sample: Any, kind: type) -> bool:
+    return isinstance(sample, tuple) and len(sample) == 2 and all(isinstance(part, kind) for part in sample)
+
+
+def _quantities(encoding: Any, sequences: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """[`read_quantities`] of one row of tokens: `(L,)` int64 and `(L,)` float32."""
+    kinds = np.zeros(len(encoding.ids), dtype=np.int64)
+    values = np.zeros(len(encoding.ids), dtype=np.float32)
+    for number, sequence in enumerate(sequences):
+        offsets = [
+            span if own == number else (0, 0) for span, own in zip(encoding.offsets, encoding.sequence_ids, strict=True)
+        ]
+        text = sequence
+        if not isinstance(sequence, str):
+            text, starts = join_words(sequence)
+            offsets = [
+                (start + starts[word], end + starts[word]) if word is not None and end > start else (0, 0)
+                for (start, end), word in zip(offsets, encoding.word_ids, strict=True)
+            ]
+        own_kinds, own_values = read_quantities(text, offsets)
+        kinds += own_kinds
+        values += own_values
+    return kinds, values
+
+
+def join_words(words: Sequence[str]) -> tuple[str, list[int]]:
+    """The text of a list of words with blanks between them, and the place of the first character of each word."""
+    starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
+    return " ".join(words), starts
 
 
 def _formula_boundary() -> str:
@@ -21,12 +149,15 @@ def _formula_boundary() -> str:
     return rf"(?:{before}){ultraviolet}(?={symbol}(?![a-z])(?:{symbol}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
 
 
-def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
+def read_formulas(tokenizer: Any) -> ClacTokenizer:
     """
-    A fast tokenizer that splits formulas into elements: `LiFePO4` reads as `Li Fe P O4`. Word pieces alone cut it as
-    `life ##po ##4`, in which no element can be found. The rule is saved inside `tokenizer.json`, so it holds wherever
-    the tokenizer is loaded; for that the result is of the generic class, since the model-specific ones
-    (`BertTokenizer`) rebuild their normaliser on loading. Vocabulary and special tokens stay as they are.
+    Make a tokenizer split formulas into elements: `LiFePO4` reads as `Li Fe P O4`.
+
+    Word pieces alone cut it as `life ##po ##4`, in which no element can be found. The rule is saved in
+    `tokenizer.json`, so it holds wherever the tokenizer is loaded. Vocabulary and special tokens stay as they are.
+
+    Args:
+        tokenizer: A fast tokenizer of BERT's type.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     rule = normalizers.Replace(Regex(_formula_boundary()), " ")
@@ -34,15 +165,7 @@ def read_formulas(tokenizer: Any) -> PreTrainedTokenizerFast:
         backend.normalizer = rule
     elif " " not in backend.normalizer.normalize_str("LiFePO4"):
         backend.normalizer = normalizers.Sequence([rule, backend.normalizer])
-    # Padding and truncation belong to the call; a tokenizer file may carry old settings of them.
-    backend.no_padding()
-    backend.no_truncation()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        model_max_length=tokenizer.model_max_length,
-        model_input_names=tokenizer.model_input_names,
-        **tokenizer.special_tokens_map,
-    )
+    return ClacTokenizer._from_backend(backend, tokenizer)
 
 
-__all__ = ["read_formulas"]
+__all__ = ["QUANTITY_INPUTS", "ClacTokenizer", "join_words", "read_formulas"]

@@ -21,6 +21,7 @@ from modeling_clac import ClacForSequenceClassification
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.word_windows import with_special_tokens
+from modeling_clac.tokenization_clac import QUANTITY_INPUTS
 from modeling_clac.utils.arguments import run_script
 from train.finetuning.arguments import TextArguments
 from train.finetuning.labelled_data import label_names, load_splits
@@ -136,10 +137,17 @@ def make_task(arguments: PacArguments) -> Task:
     truncated = 0
     splits: dict[str, list[dict[str, Any]]] = {}
     for split, texts in data.splits.items():
-        pieces = tokenizer([text for text, _ in texts], add_special_tokens=False, verbose=False)["input_ids"]
-        truncated += sum(len(own) > limit for own in pieces)
-        rows = sorted(zip(pieces, texts, strict=True), key=lambda row: len(row[0]))
-        splits[split] = [{**with_special_tokens(tokenizer, own[:limit]), "labels": label} for own, (_, label) in rows]
+        encoded = tokenizer([text for text, _ in texts], add_special_tokens=False, verbose=False)
+        truncated += sum(len(ids) > limit for ids in encoded["input_ids"])
+        columns = [name for name in ("input_ids", *QUANTITY_INPUTS) if name in encoded]
+        rows = [
+            {
+                **with_special_tokens(tokenizer, {name: encoded[name][row][:limit] for name in columns}),
+                "labels": label,
+            }
+            for row, (_, label) in enumerate(texts)
+        ]
+        splits[split] = sorted(rows, key=lambda row: len(row["input_ids"]))
     return Task(
         kind="pac",
         build=lambda: load_text_model(ClacForSequenceClassification, arguments, data.classes),

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from ..errors_clac import ClacInputError, first_line
 from ..heads_clac import ClacForTokenClassification
 from .predictor import load_finetuned
-from .word_windows import with_special_tokens, word_pieces, word_windows
+from .word_windows import sentence_windows
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPENING = {right: left for left, right in _CLOSING.items()}
@@ -135,13 +135,8 @@ def _tag(
 ) -> list[list[tuple[str, float]]]:
     """(tag, probability) of each word of each sentence."""
     config: Any = model.config
-    limit = min(tokenizer.model_max_length, config.text_config.max_position_embeddings) - 2
-    rows: list[tuple[int, dict[str, list[int]], tuple[tuple[int, int], ...]]] = []
-    for number, words in enumerate(sentences):
-        encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False)
-        pieces, first_pieces = word_pieces(encoded["input_ids"], encoded.word_ids(), len(words), tokenizer.unk_token_id)
-        for window in word_windows(first_pieces, len(pieces), limit):
-            rows.append((number, with_special_tokens(tokenizer, pieces[window.start : window.stop]), window.words))
+    length = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
+    rows = list(sentence_windows(tokenizer, sentences, length)) if sentences else []
     # Windows of like length share a batch, so that little is padding.
     rows.sort(key=lambda row: len(row[1]["input_ids"]))
     tagged = [[("O", 1.0)] * len(words) for words in sentences]
@@ -150,12 +145,12 @@ def _tag(
         inputs = tokenizer.pad([row for _, row, _ in batch], padding_side="right", return_tensors="pt")
         word_mask = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
         for row, (_, _, own) in enumerate(batch):
-            word_mask[row, [1 + piece for _, piece in own]] = True
+            word_mask[row, [place for _, place in own]] = True
         logits = model(**inputs.to(model.device), word_mask=word_mask.to(model.device)).logits
         scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
         for (number, _, own), of_pieces, numbers in zip(batch, scores.tolist(), labels.tolist(), strict=True):
-            for word, piece in own:
-                tagged[number][word] = (config.id2label[numbers[1 + piece]], of_pieces[1 + piece])
+            for word, place in own:
+                tagged[number][word] = (config.id2label[numbers[place]], of_pieces[place])
     return tagged
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors_clac import ClacInputError
+from ..tokenization_clac import QUANTITY_INPUTS
 
 
 @dataclass(frozen=True)
@@ -59,34 +60,58 @@ def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> li
     ]
 
 
-def word_pieces(
-    ids: Sequence[int], word_ids: Sequence[int | None], num_words: int, unknown: int
-) -> tuple[list[int], list[int]]:
+def sentence_windows(
+    tokenizer: Any, sentences: Sequence[list[str]], max_length: int | None = None
+) -> Iterator[tuple[int, dict[str, list[Any]], list[tuple[int, int]]]]:
     """
-    The pieces of a sentence, and the place of the first piece of each word; a word that the tokenizer makes nothing of
-    is one unknown piece.
+    Cut sentences into rows of at most `max_length` tokens for a text tower.
 
     Args:
-        ids, word_ids: of the pieces, without special tokens. unknown: id of the unknown piece.
+        tokenizer: A fast tokenizer of BERT's type; a [`ClacTokenizer`] also reads the numbers and formulas.
+        sentences: The words of each sentence, none of them empty.
+        max_length: Tokens of a row, special ones included. Default: `tokenizer.model_max_length`.
+
+    Yields:
+        The number of the sentence, the inputs of one row (lists without padding), and (word, place of its first
+        token in the row) of the words that are labelled and scored in this row.
+    """
+    encoded = tokenizer(list(sentences), is_split_into_words=True, add_special_tokens=False, verbose=False)
+    limit = (max_length or tokenizer.model_max_length) - 2
+    for number, words in enumerate(sentences):
+        own = {name: encoded[name][number] for name in ("input_ids", *QUANTITY_INPUTS) if name in encoded}
+        pieces, first_pieces = _word_pieces(own, encoded.word_ids(number), len(words), tokenizer.unk_token_id)
+        for window in word_windows(first_pieces, len(pieces["input_ids"]), limit):
+            part = {name: values[window.start : window.stop] for name, values in pieces.items()}
+            yield number, with_special_tokens(tokenizer, part), [(word, 1 + piece) for word, piece in window.words]
+
+
+def _word_pieces(
+    columns: dict[str, list[Any]], word_ids: Sequence[int | None], num_words: int, unknown: int
+) -> tuple[dict[str, list[Any]], list[int]]:
+    """
+    The pieces of a sentence, and the place of the first piece of each word; a word that the tokenizer drops becomes
+    one unknown piece.
     """
     of_word: list[list[int]] = [[] for _ in range(num_words)]
-    for piece, word in zip(ids, word_ids, strict=True):
+    for piece, word in enumerate(word_ids):
         if word is not None:
             of_word[word].append(piece)
-    pieces: list[int] = []
+    pieces: dict[str, list[Any]] = {name: [] for name in columns}
     first_pieces = []
     for own in of_word:
-        first_pieces.append(len(pieces))
-        pieces += own or [unknown]
+        first_pieces.append(len(pieces["input_ids"]))
+        for name, values in columns.items():
+            pieces[name] += [values[piece] for piece in own] or [unknown if name == "input_ids" else 0]
     return pieces, first_pieces
 
 
-def with_special_tokens(tokenizer: Any, pieces: Sequence[int]) -> dict[str, list[int]]:
-    """Ids of word pieces -> the inputs of one row, between [CLS] and [SEP]."""
-    ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
-    row = {"input_ids": ids, "attention_mask": [1] * len(ids)}
+def with_special_tokens(tokenizer: Any, pieces: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns of the pieces of a text (`input_ids`, `token_kinds`, ...) as one row between [CLS] and [SEP]."""
+    row = {name: [0, *values, 0] for name, values in pieces.items()}
+    row["input_ids"] = [tokenizer.cls_token_id, *pieces["input_ids"], tokenizer.sep_token_id]
+    row["attention_mask"] = [1] * len(row["input_ids"])
     if "token_type_ids" in tokenizer.model_input_names:
-        row["token_type_ids"] = [0] * len(ids)
+        row["token_type_ids"] = [0] * len(row["input_ids"])
     return row
 
 
@@ -97,4 +122,4 @@ def _context(place: int, start: int, limit: int, num_pieces: int) -> int:
     return min(before, after)
 
 
-__all__ = ["Window", "with_special_tokens", "word_pieces", "word_windows"]
+__all__ = ["Window", "sentence_windows", "with_special_tokens", "word_windows"]

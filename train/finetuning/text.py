@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from modeling_clac import ClacConfig, ClacForSequenceClassification, ClacForTokenClassification
 from modeling_clac.errors_clac import ClacInputError, first_line
-from modeling_clac.tokenization_clac import read_formulas
+from modeling_clac.tokenization_clac import ClacTokenizer, read_formulas
 from train.finetuning.arguments import TextArguments
 
 H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
@@ -84,7 +84,9 @@ def load_tokenizer(arguments: TextArguments) -> Any:
         raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
     if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
         raise ClacInputError(f"model {arguments.source}: its tokenizer is not of BERT's type; choose another encoder")
-    if arguments.split_formulas:
+    if not plain:
+        tokenizer = ClacTokenizer.from_tokenizer(tokenizer)
+    elif arguments.split_formulas:
         tokenizer = read_formulas(tokenizer)
     most = (settings if plain else settings.text_config).max_position_embeddings
     if arguments.max_length is not None and arguments.max_length > most:

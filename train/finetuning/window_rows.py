@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modeling_clac.inference.word_windows import with_special_tokens, word_pieces, word_windows
+from modeling_clac.inference.word_windows import sentence_windows
 from train.finetuning.text import IGNORED
 
 
@@ -31,17 +31,12 @@ def window_rows(words: Sequence[list[str]], tags: Sequence[list[int]], tokenizer
     Args:
         words, tags: of every sentence, none of them empty.
     """
-    encoded = tokenizer(list(words), is_split_into_words=True, add_special_tokens=False, verbose=False)
     rows = []
-    for number, own in enumerate(tags):
-        ids, word_ids = encoded["input_ids"][number], encoded.word_ids(number)
-        pieces, first_pieces = word_pieces(ids, word_ids, len(own), tokenizer.unk_token_id)
-        for window in word_windows(first_pieces, len(pieces), tokenizer.model_max_length - 2):
-            row = with_special_tokens(tokenizer, pieces[window.start : window.stop])
-            labels = [IGNORED] * len(row["input_ids"])
-            for word, place in window.words:
-                labels[place + 1] = own[word]
-            rows.append(({**row, "labels": labels}, (number, [word for word, _ in window.words])))
+    for number, row, places in sentence_windows(tokenizer, words):
+        labels = [IGNORED] * len(row["input_ids"])
+        for word, place in places:
+            labels[place] = tags[number][word]
+        rows.append(({**row, "labels": labels}, (number, [word for word, _ in places])))
     rows.sort(key=lambda row: len(row[0]["input_ids"]))
     return Rows([inputs for inputs, _ in rows], [place for _, place in rows])
 

@@ -53,7 +53,10 @@ class Collator:
         self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
 
     def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
-        return self.processor.tokenize(texts, truncation=True, max_length=self.max_text_tokens)
+        return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
+
+    def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
+        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
 
     def __call__(
         self,
@@ -81,7 +84,7 @@ class Collator:
             chunk = self._chunk(crystals[part], records[part], texts[part], own, generator)
             if phrases is not None:
                 flat = [phrase.text for own_phrases in phrases[part] for phrase in own_phrases]
-                chunk["phrases"] = self.processor.pad(self.tokenize(flat))
+                chunk["phrases"] = self._pad(self.tokenize(flat))
             chunks.append(chunk)
         num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
         labels = {
@@ -117,7 +120,7 @@ class Collator:
         chunk: dict[str, Any] = {
             "size": len(texts),
             "graphs": dict(extractor.collate(graphs)),
-            "tokens": self.processor.pad(tokens),
+            "tokens": self._pad(tokens),
         }
         if self.copies.texts:
             length = chunk["tokens"]["input_ids"].shape[1]
