@@ -28,8 +28,10 @@ from modeling_clac import (
     ClacForTokenClassification,
     ClacInputError,
     ClacModel,
+    ClacTextModel,
     require_tower,
 )
+from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.inference.embedder import ClacEmbedder
 from tests.conftest import small_graph_config
 from tests.modeling_clac.test_crf import all_paths
@@ -345,6 +347,117 @@ def test_pipelines(saved) -> None:
     assert sum(entry["score"] for entry in scores) == pytest.approx(1.0)
 
 
+# ------------------------------------------------------------------------------------------------ quantities by value
+@pytest.fixture(scope="module")
+def reading_checkpoint(bert_config, small_processor, tmp_path_factory) -> Path:
+    """A whole checkpoint whose text tower gets numbers and formulas by value, with weights that make them count."""
+    torch.manual_seed(2)
+    options = {"projection_dim": 24, "token_values": True, **dict.fromkeys(SHARED_FACTS, True)}
+    model = ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), **options))
+    for parameter in model.text_values.parameters():
+        torch.nn.init.normal_(parameter)
+    directory = tmp_path_factory.mktemp("reading")
+    model.save_pretrained(directory)
+    small_processor.save_pretrained(directory)
+    return directory
+
+
+def labelled(head: type, directory: Path) -> Any:
+    torch.manual_seed(3)
+    return head.from_pretrained(directory, id2label=TAGS).eval()
+
+
+@pytest.mark.parametrize("head", TEXT_HEADS)
+def test_heads_have_the_whole_text_tower(reading_checkpoint, small_processor, tmp_path, head) -> None:
+    """The head's input is what ClacTextModel computes, from the weights of the checkpoint, and numbers change it."""
+    model, tower = labelled(head, reading_checkpoint), ClacTextModel.from_pretrained(reading_checkpoint).eval()
+    whole = ClacModel.from_pretrained(reading_checkpoint).state_dict()
+    parts = ("text_model.", "text_values.", "text_composition.")
+    for loaded in (model.state_dict(), tower.state_dict()):
+        assert {name for name in loaded if name.startswith(parts)} == {n for n in whole if n.startswith(parts)}
+        assert all(torch.equal(loaded[name], whole[name]) for name in loaded if name.startswith(parts))
+    inputs = small_processor(text=["Li2O has a gap of 5.1 eV", "a cathode"])
+    with torch.no_grad():
+        output, logits = tower(**inputs), model(**inputs).logits
+        features = output.last_hidden_state if head is ClacForTokenClassification else output.pooler_output
+        assert torch.equal(logits, model.classifier(features))
+        other = model(**{**inputs, "token_values": 2 * inputs["token_values"]}).logits
+    assert (other[0] - logits[0]).abs().max() > 1e-3
+    torch.testing.assert_close(other[1], logits[1])
+    del inputs["token_kinds"]
+    with pytest.raises(ValueError, match="token_kinds and token_values are missing"):
+        model(**inputs)
+    model.save_pretrained(tmp_path)
+    again = head.from_pretrained(tmp_path).eval()
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("head", TEXT_HEADS)
+def test_heads_saved_without_quantities_load_as_they_were_trained(
+    reading_checkpoint, small_processor, tmp_path, head
+) -> None:
+    """The configuration of such a checkpoint says `token_values`, but the head was trained on the encoder alone."""
+    without = {"token_values": False, **dict.fromkeys(SHARED_FACTS, False)}
+    config = ClacConfig.from_pretrained(reading_checkpoint, **without)
+    torch.manual_seed(3)
+    plain = head.from_pretrained(reading_checkpoint, config=config).eval()
+    plain.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["token_values"] is False
+    (tmp_path / "config.json").write_text(json.dumps({**saved, **dict.fromkeys(without, True)}))
+    inputs = small_processor(text=["Li2O has a gap of 5.1 eV", "a cathode"])
+    for options in ({}, {"config": ClacConfig.from_pretrained(tmp_path)}):
+        model, loading = head.from_pretrained(tmp_path, output_loading_info=True, **options)
+        assert not loading["missing_keys"] and not loading["unexpected_keys"]
+        assert model.text_values is None and not model.config.token_values
+        with torch.no_grad():
+            assert torch.equal(model.eval()(**inputs).logits, plain(**inputs).logits)
+
+
+_FRESH_PIPELINES = """
+import json, sys
+sys.modules["modeling_clac"] = None  # importing the package fails from here on
+from transformers import pipeline
+for task, directory in zip(sys.argv[1::2], sys.argv[2::2]):
+    found = pipeline(task, model=directory, trust_remote_code=True)("Li2O has a gap of 5.1 eV")
+    print(json.dumps(found, default=float))
+"""
+
+
+def test_pipelines_read_quantities_with_and_without_the_package(reading_checkpoint, small_processor, tmp_path) -> None:
+    tasks = {"token-classification": ClacForTokenClassification, "text-classification": ClacForSequenceClassification}
+    text, words, here = "Li2O has a gap of 5.1 eV", [], []
+    for task, head in tasks.items():
+        model, directory = labelled(head, reading_checkpoint), tmp_path / task
+        model.save_pretrained(directory)
+        small_processor.tokenizer.save_pretrained(directory)
+        here.append(pipeline(task, model=str(directory))(text))
+        with torch.no_grad():
+            probabilities = model(**small_processor(text=text)).logits[0].softmax(dim=-1)
+        if task == "text-classification":
+            assert here[-1][0]["score"] == pytest.approx(probabilities.max().item(), abs=1e-5)
+        else:
+            # The pipeline leaves out the special tokens and what it takes for outside of entities.
+            best = {1 + place: score for place, score in enumerate(probabilities.max(dim=-1).values.tolist()[1:-1])}
+            assert all(entry["score"] == pytest.approx(best[entry["index"]], abs=1e-5) for entry in here[-1])
+        words += [task, str(directory)]
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": "", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH_PIPELINES, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    for line, expected in zip(done.stdout.strip().splitlines()[-2:], here, strict=True):
+        found = json.loads(line)
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert one["score"] == pytest.approx(float(other["score"]), abs=1e-4)
+
+
 # ------------------------------------------------------------------------------------------------ plain encoders
 @pytest.mark.parametrize("head", TEXT_HEADS)
 def test_heads_on_a_plain_encoder(bert_directory, tokens, tmp_path, head) -> None:
@@ -364,7 +477,7 @@ def test_heads_on_a_plain_encoder(bert_directory, tokens, tmp_path, head) -> Non
 def test_plain_encoders_that_cannot_be_taken(bert_directory, small_checkpoint, tmp_path) -> None:
     for arguments, message in (
         ((str(bert_directory), [7]), "layers 0 to 1"),
-        ((str(small_checkpoint),), "is a CLaC checkpoint, which from_pretrained loads"),
+        ((str(small_checkpoint),), "is a CLaC checkpoint; load it with from_pretrained"),
         ((str(tmp_path / "nothing"),), "nothing"),
     ):
         with pytest.raises(ClacInputError, match=message) as error:

@@ -27,7 +27,8 @@ from train.finetuning import trainer as finetune
 
 _KILLED = """
 import json, os, signal, sys
-from train import finetune, finetune_pac
+from train import finetune_pac
+from train.finetuning import trainer
 steps = 0
 
 def deadly(*args, **kwargs):
@@ -37,7 +38,7 @@ def deadly(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*args, **kwargs)
 
-real, finetune.FinetuneTrainer.training_step = finetune.FinetuneTrainer.training_step, deadly
+real, trainer.FinetuneTrainer.training_step = trainer.FinetuneTrainer.training_step, deadly
 finetune_pac.run(finetune_pac.PacArguments(**json.loads(sys.argv[1])))
 """
 _STEPS = 4  # an epoch
