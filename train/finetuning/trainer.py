@@ -36,7 +36,12 @@ from train.pretrain import choose_precision
 
 # The names of one layer of each kind of tower: BERT's, DistilBERT's, PaiNN's, CGCNN's and the norms of the last.
 _LAYER = re.compile(r"\.(?:layer|interactions|convolutions|norms)\.(\d+)\.")
-_TOWERS = ("text_model.", "graph_model.")
+# All weights of a tower; what the text tower adds for quantities belongs to it.
+_TOWERS = ("text_model.", "text_values.", "text_composition.", "graph_model.")
+# Of these, what enters with the word embeddings; the rest enters after the last layer.
+_QUANTITIES_IN = re.compile(r"^text_values\.(?:kind|fraction|root|number)\.")
+# Matrices whose rows are looked up: no weight decay.
+_TABLES = re.compile(r"embedding|^crf\.|^text_values\.(?:kind|fraction|root)\.|^text_composition\.")
 _STATE = "trainer_state.json"
 RECIPE = "recipe.json"
 # A pool of so many batches is sorted by length: like lengths in a batch, yet other batches in every epoch.
@@ -83,7 +88,8 @@ def _depth(name: str, num_layers: int) -> int:
     layer = _LAYER.search(name)
     if layer is not None:
         return int(layer[1]) + 1
-    return 0 if re.search(r"\.embeddings?\.", name) else num_layers
+    enters_first = _QUANTITIES_IN.search(name) or re.search(r"\.embeddings?\.", name)
+    return 0 if enters_first else num_layers
 
 
 def _num_layers(model: nn.Module) -> int:
@@ -119,7 +125,7 @@ def parameter_groups(model: nn.Module, arguments: FinetuneArguments) -> list[dic
         rate = arguments.head_learning_rate
         if name.startswith(_TOWERS):
             rate = arguments.learning_rate * arguments.layer_decay ** (num_layers - _depth(name, num_layers))
-        decay = parameter.ndim == 2 and "embedding" not in name and not name.startswith("crf.")
+        decay = parameter.ndim == 2 and not _TABLES.search(name)
         groups.setdefault((rate, decay), []).append(parameter)
     return [
         {"params": parameters, "lr": rate, "weight_decay": arguments.weight_decay if decay else 0.0}

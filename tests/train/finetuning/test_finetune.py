@@ -275,6 +275,20 @@ def test_frozen_layers_stay_as_they_are(bert_directory, tmp_path, count) -> None
             assert torch.equal(weights, before[own]) == frozen, name
 
 
+def test_frozen_layers_of_a_text_tower_with_quantities(bert_config) -> None:
+    config = ClacConfig(text_config=bert_config, num_labels=3, token_values=True)
+
+    def frozen(count: int) -> set[str]:
+        model = ClacForTokenClassification(config)
+        freeze_layers(model, count)
+        return {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+
+    quantities = {f"text_values.{part}.weight" for part in ("kind", "fraction", "root", "number")}
+    assert quantities < frozen(1) and "text_values.pooled.weight" not in frozen(2)
+    everything = {name for name, _ in ClacForTokenClassification(config).named_parameters()}
+    assert everything - frozen(-1) == {"classifier.weight", "classifier.bias"}
+
+
 @pytest.mark.parametrize("encoder", ["painn", "cgcnn"])
 def test_frozen_layers_of_graph_towers(encoder, bert_config) -> None:
     config = ClacConfig(text_config=bert_config, graph_config=small_graph_config(encoder, geometry_readout=True))
@@ -297,7 +311,9 @@ def test_frozen_layers_of_graph_towers(encoder, bert_config) -> None:
 
 
 def test_rates_by_layer_and_decay(bert_config) -> None:
-    model = ClacForTokenClassification(ClacConfig(text_config=bert_config, num_labels=3, use_crf=True))
+    model = ClacForTokenClassification(
+        ClacConfig(text_config=bert_config, num_labels=3, use_crf=True, token_values=True)
+    )
     arguments = NerArguments("", "", learning_rate=1e-4, head_learning_rate=1e-2, layer_decay=0.5, weight_decay=0.1)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     found = {
@@ -310,6 +326,10 @@ def test_rates_by_layer_and_decay(bert_config) -> None:
     expected = {
         "text_model.embeddings.word_embeddings.weight": (0.25e-4, 0.0),
         "text_model.embeddings.LayerNorm.bias": (0.25e-4, 0.0),
+        "text_values.kind.weight": (0.25e-4, 0.0),
+        "text_values.number.weight": (0.25e-4, 0.1),
+        "text_values.pooled.weight": (1e-4, 0.1),
+        "text_composition.root.weight": (1e-4, 0.0),
         layer(0, "weight"): (0.5e-4, 0.1),
         layer(0, "bias"): (0.5e-4, 0.0),
         layer(1, "weight"): (1e-4, 0.1),
