@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint install minilm clean
+.PHONY: demo test lint docs docs-build install minilm clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
@@ -16,6 +16,15 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# MkDocs Material announces its successor at each start.
+docs docs-build: export NO_MKDOCS_2_WARNING = 1
+
+docs: $(VENV)/.installed-test
+	$(BIN)/mkdocs serve
+
+docs-build: $(VENV)/.installed-test
+	$(BIN)/mkdocs build --strict --quiet
 
 install: $(VENV)/.installed
 

@@ -123,10 +123,13 @@ class ClacGraphModel(ClacPreTrainedModel):
     ) -> BaseModelOutputWithPooling:
         r"""
         Args:
-            atomic_numbers: `(N,)` int64. edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
-            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å. batch: `(N,)` int64, graph of each atom.
-            num_atoms: `(B,)` int64. volume_per_atom: `(B,)` in Å³. density: `(B,)` in g/cm³; the geometry readout
-            needs both, without it they are not used.
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+            volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
+            density: `(B,)` in g/cm³, used by the geometry readout only.
 
         Returns:
             `last_hidden_state` `(N, hidden_size)`, `pooler_output` `(B, output_size)`.

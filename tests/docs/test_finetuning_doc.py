@@ -26,7 +26,7 @@ from modeling_clac import (
     ClacForSequenceClassification,
     ClacForTokenClassification,
 )
-from modeling_clac.utils.arguments import arguments_table, parse_arguments
+from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
 from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
 from train import finetune_ner
@@ -35,7 +35,6 @@ from train.finetune_pac import PacArguments
 from train.finetune_property import PropertyArguments
 
 TEXT = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECIPES = ROOT / "train" / "recipes"
 
 
@@ -53,8 +52,8 @@ CLASSES: dict[str, type] = {
     "train.finetune_property": PropertyArguments,
     "evaluation.finetune_report": ReportArguments,
 }
-COMMANDS = [line for line in [*LINES, *lines_of(README)] if line.startswith("python -m") and line.split()[2] in CLASSES]
-MARKED = dict(re.findall(r"<!-- ((?:arguments|results):\S+) -->\n(.*?)<!-- /\1 -->", TEXT, re.DOTALL))
+COMMANDS = [line for line in LINES if line.startswith("python -m") and line.split()[2] in CLASSES]
+MARKED = dict(re.findall(r"<!-- (results:\S+) -->\n(.*?)<!-- /\1 -->", TEXT, re.DOTALL))
 TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT"}
 
 
@@ -69,11 +68,6 @@ def test_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments: Any = parse_arguments(CLASSES[script], words)
     if script.startswith("datasets_scripts"):
         assert arguments.name in {**NER_SOURCES, **PAC_SOURCES}
-
-
-@pytest.mark.parametrize("script", [name for name in CLASSES if name.startswith("train.")])
-def test_tables_of_arguments_are_those_of_the_code(script: str) -> None:
-    assert MARKED[f"arguments:{script}"].strip() == arguments_table(CLASSES[script])
 
 
 def test_flags_in_the_text_exist() -> None:
@@ -91,18 +85,6 @@ def test_recipes_named_exist_and_all_are_named() -> None:
 def test_recipes_leave_out_what_published_scores_leave_out() -> None:
     arguments = parse_arguments(NerArguments, [str(RECIPES / "ner-sofc-slot.yaml")])
     assert arguments.ignore_types == ["experiment_evoking_word"]
-
-
-def test_links_lead_somewhere() -> None:
-    anchors = {re.sub(r"[^a-z -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)", TEXT, re.M)}
-    data = {line.lower() for line in re.findall(r"^#+ (.*)", (ROOT / "docs" / "data.md").read_text("utf-8"), re.M)}
-    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif not target.startswith("http"):
-            path, _, anchor = target.partition("#")
-            assert (ROOT / "docs" / path).exists() and (not anchor or anchor in data), target
-    assert "(docs/finetuning.md)" in README and "## Fine-tune\n" in README
 
 
 def test_the_bundled_tower_is_the_one_that_is_compared_with() -> None:

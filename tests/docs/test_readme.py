@@ -1,4 +1,4 @@
-"""What the README and the cards say is what the code does and what was measured."""
+"""The README, the evaluation page and the cards state what was measured and what the code does."""
 
 from __future__ import annotations
 
@@ -10,27 +10,40 @@ import pytest
 
 from evaluation.free_text import phrases_row
 from evaluation.reports.retrieval import retrieval_markdown
-from modeling_clac.inference.checkpoints import resolve_checkpoint
-from modeling_clac.search.index import bundled_index
+from modeling_clac.search.index import bundled_index, model_fingerprint
 from modeling_clac.utils.paths import DEFAULT_MODEL
 from tests.conftest import CRYSTALS, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVALUATION = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "evaluation" / "results" / "clac-mini"
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
-def test_python_of_the_readme_runs(block, monkeypatch) -> None:
-    monkeypatch.chdir(ROOT)
-    exec(compile(block, "README.md", "exec"), {})
+def anchors(path: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub and MkDocs name them."""
+    headings = re.findall(r"^#+ (.*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("https://")]
+    assert len(targets) > 15
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists(), target
+        assert not anchor or anchor in anchors(ROOT / path), target
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", DEFAULT_MODEL / "README.md"], ids=["README", "model card"])
+def test_numbers_of_the_readme_are_those_of_the_evaluation_page() -> None:
+    summary = README.split("## How well it works")[1].split("## Limits")[0]
+    numbers = re.findall(r"\b0\.\d{3}\b", summary)
+    assert len(numbers) == 4
+    assert [number for number in numbers if number not in EVALUATION] == []
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "docs" / "evaluation.md", DEFAULT_MODEL / "README.md"], ids=["evaluation", "model card"]
+)
 def test_numbers_are_those_of_the_committed_result(path) -> None:
     result = json.loads((RESULTS / "result.json").read_text(encoding="utf-8"))
     rows = [line for line in retrieval_markdown(result).splitlines() if line.startswith("|")]
@@ -42,13 +55,44 @@ def test_numbers_are_those_of_the_committed_result(path) -> None:
 @pytest.mark.parametrize(("name", "split"), [("development", "validation"), ("frozen", "test")])
 def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: str) -> None:
     result = json.loads((RESULTS / f"phrases-{name}.json").read_text(encoding="utf-8"))
-    assert (result["split"], result["fingerprint"]) == (split, resolve_checkpoint().fingerprint)
-    assert phrases_row(name, result) in README
+    assert (result["split"], result["fingerprint"]) == (split, model_fingerprint(DEFAULT_MODEL))
+    assert phrases_row(name, result) in EVALUATION
+
+
+def cell(mean: float, std: float | None, decimals: int) -> str:
+    return f"{mean:.{decimals}f}" + ("" if std is None else f" ± {std:.{decimals}f}")
+
+
+# Result, row, metric and decimals; columns are encoders, then a baseline.
+SUMMARY = [
+    ("ner-matscholar", "entities, Matscholar | micro F1", "micro_f1", 3),
+    ("ner-sofc", "entities, SOFC-Exp | micro F1", "micro_f1", 3),
+    ("pac-glass", "abstracts on glass | accuracy", "accuracy", 3),
+    ("pac-battery-masked", "abstracts on batteries, ion masked | accuracy", "accuracy", 3),
+    ("pac-battery", "abstracts on batteries | accuracy", "accuracy", 3),
+    ("property-bulk-modulus", "bulk modulus, GPa", "mae", 1),
+    ("property-refractive-index", "refractive index", "mae", 3),
+    ("property-formation-energy", "formation energy, eV/atom", "mae", 3),
+]
+
+
+@pytest.mark.parametrize(("name", "row", "metric", "decimals"), SUMMARY)
+def test_summary_of_fine_tuning_is_that_of_the_committed_results(
+    name: str, row: str, metric: str, decimals: int
+) -> None:
+    result = json.loads((ROOT / "evaluation" / "results" / name / "result.json").read_text(encoding="utf-8"))
+    encoders = {entry["encoder"]: entry for entry in result["encoders"]}
+    shown = ("clac-mini", "scratch") if name.startswith("property") else ("clac-mini", "MiniLM-3", "MiniLM")
+    cells = [cell(encoders[e]["mean"]["test"][metric], encoders[e]["std"]["test"][metric], decimals) for e in shown]
+    baseline = "random forest" if name.startswith("property") else "TF-IDF + logistic regression"
+    scores = result["baselines"].get(baseline)
+    cells.append(cell(scores["test"][metric], None, decimals) if scores else "")
+    assert f"| {row} | {' | '.join(cells)} |" in EVALUATION
 
 
 def test_results_belong_to_the_bundled_weights() -> None:
     result = json.loads((RESULTS / "result.json").read_text(encoding="utf-8"))
-    assert result["fingerprint"] == resolve_checkpoint().fingerprint == bundled_index().model_fingerprint
+    assert result["fingerprint"] == model_fingerprint(DEFAULT_MODEL) == bundled_index().model_fingerprint
     assert (result["split"], result["pool"]) == ("test", 1024)
 
 
@@ -72,6 +116,5 @@ def test_code_beside_the_checkpoint_is_the_package() -> None:
     package = Path(DEFAULT_MODEL).parent.parent
     names = {path.name for path in DEFAULT_MODEL.glob("*.py")}
     # Fine-tuned checkpoints carry their own code beside it.
-    of_heads = {"heads_clac.py", "crf_clac.py", "checkpoint_files_clac.py"}
-    assert names == {path.name for path in package.glob("*_clac.py")} - of_heads
+    assert names == {path.name for path in package.glob("*_clac.py")} - {"heads_clac.py", "crf_clac.py"}
     assert all((DEFAULT_MODEL / name).read_bytes() == (package / name).read_bytes() for name in names)

@@ -14,7 +14,7 @@ import pytest
 
 from evaluation.ablation import AblationArguments
 from evaluation.benchmarks.full_size_cost import CostArguments
-from modeling_clac.utils.arguments import arguments_table, parse_arguments
+from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
 from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
@@ -103,10 +103,6 @@ def test_other_scripts_know_their_flags() -> None:
     assert parse_arguments(AblationArguments, shlex.split(line)[3:]).output_dir == "evaluation/results/ablation"
     assert "python -m evaluation.benchmarks.full_size_cost" in TEXT
     assert (ROOT / CostArguments().recipe).is_file()
-
-
-def test_table_of_arguments_is_that_of_the_code() -> None:
-    assert arguments_table(PretrainArguments) in TEXT
 
 
 def test_recipes_named_exist() -> None:
