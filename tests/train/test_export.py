@@ -45,11 +45,13 @@ def test_export_keeps_the_model_and_says_where_it_comes_from(bert_directory, tmp
     assert all("Amounts of elements of crystals and in texts are embedded by one map each." in card for card in cards)
 
 
-def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, tmp_path, monkeypatch) -> None:
+def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     checkpoint = trained(bert_directory, tmp_path / "run")
     with pytest.raises(ClacInputError, match="no shared stoichiometry"):
         export(ExportArguments(str(checkpoint), str(tmp_path / "out"), stoichiometry_gain=0.5))
-    with pytest.raises(ClacInputError, match="no training"):
+    with pytest.raises(ClacInputError, match=r"no training\.json in it"):
+        export(ExportArguments(str(small_checkpoint), str(tmp_path / "out")))
+    with pytest.raises(ClacInputError, match=r"config\.json missing"):
         export(ExportArguments(str(tmp_path), str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()

@@ -242,7 +242,7 @@ def one_tower(small_checkpoint, tmp_path) -> Callable[[str], Path]:
 
 def test_a_checkpoint_without_the_tower(refuse, one_tower, bert_directory, tmp_path) -> None:
     assert "the checkpoint has no graph tower" in refuse("property", model=one_tower("text"))
-    assert "the checkpoint has no graph tower" in refuse("property", model=bert_directory)
+    assert "not a CLaC checkpoint but one of model type bert" in refuse("property", model=bert_directory)
     message = refuse("ner", model=one_tower("graph"), dataset=tagged_set(tmp_path))
     assert "the checkpoint has no text tower" in message
 
