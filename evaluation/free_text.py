@@ -24,12 +24,13 @@ from evaluation.metrics.intervals import mean_interval
 from evaluation.retrieval import describe_model, read_split
 from modeling_clac.concepts.applications import NONMETALS, POLAR
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.record import read_record
 from modeling_clac.narrator.search_phrases import prototype_of
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import write_json
-from modeling_clac.utils.paths import ASSETS, DEFAULT_MODEL
+from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
 
 K = 10
@@ -204,16 +205,13 @@ def run(arguments: FreeTextArguments) -> dict[str, Any]:
     """
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
         raise ClacInputError(f"--output {arguments.output}: give the name of a .json file")
-    name = arguments.model or str(DEFAULT_MODEL)
+    checkpoint = resolve_checkpoint(arguments.model)
     phrases = read_phrases(Path(arguments.queries))
     records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
-    try:
-        embedder = ClacEmbedder.from_pretrained(name)
-    except OSError as error:
-        raise ClacInputError(f"{name}: cannot load the model ({first_line(error)})") from None
+    embedder = ClacEmbedder.from_pretrained(checkpoint)
     origin = provenance(asdict(arguments))
     result = {
-        **describe_model(name),
+        **describe_model(checkpoint),
         "split": arguments.split,
         **evaluate_phrases(embedder, records, phrases, arguments.seed),
         "command": shlex.join(["python", "-m", "evaluation.free_text", *sys.argv[1:]]),

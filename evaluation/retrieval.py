@@ -8,7 +8,6 @@ Text <-> crystal retrieval of a checkpoint on a held-out pool.
 from __future__ import annotations
 
 import datetime
-import json
 import shlex
 import sys
 from collections import Counter
@@ -20,16 +19,15 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers.utils import cached_file
 
 from evaluation.metrics.intervals import bootstrap_intervals
 from evaluation.reports.retrieval import print_retrieval, write_retrieval
 from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.narratives import narrate
-from modeling_clac.search.index import model_fingerprint
 from modeling_clac.utils.arguments import run_script
-from modeling_clac.utils.paths import ASSETS, DEFAULT_MODEL
+from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
@@ -250,29 +248,15 @@ def sample_pool(records: list[dict[str, Any]], size: int, seed: int) -> list[dic
     return [records[row] for row in np.sort(rows)]
 
 
-def describe_model(model: str) -> dict[str, Any]:
+def describe_model(checkpoint: Checkpoint) -> dict[str, Any]:
     """
-    `model` (its name), `fingerprint` (see `model_fingerprint`), and `training`: the checkpoint's own `training.json`
-    with recipe, seed and commit, or `None`.
+    `model` (its name), `fingerprint` (see [`Checkpoint`]), and `training`: the checkpoint's own `training.json` with
+    recipe, seed and commit, or `None`.
 
     Raises:
-        ClacInputError: the checkpoint has no `model.safetensors`, or its `training.json` is damaged.
+        ClacInputError: the checkpoint has no weights, or its `training.json` is damaged.
     """
-    training = cached_file(
-        model,
-        "training.json",
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    try:
-        recipe = json.loads(Path(training).read_text(encoding="utf-8")) if training else None
-    except ValueError as error:
-        raise ClacInputError(f"{training}: not readable as JSON ({error})") from None
-    return {
-        "model": Path(model).resolve().name if Path(model).is_dir() else model,
-        "fingerprint": model_fingerprint(model),
-        "training": recipe,
-    }
+    return {"model": checkpoint.name, "fingerprint": checkpoint.fingerprint, "training": checkpoint.training}
 
 
 def _check(arguments: RetrievalArguments) -> None:
@@ -293,16 +277,13 @@ def run(arguments: RetrievalArguments) -> dict[str, Any]:
         ClacInputError: an argument, the data or the model is unusable; nothing has been written then.
     """
     _check(arguments)
-    name = arguments.model or str(DEFAULT_MODEL)
+    checkpoint = resolve_checkpoint(arguments.model)
     records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
     pool = sample_pool(records, arguments.pool, arguments.seed)
     if len(pool) < arguments.pool:
         print(f"split {arguments.split!r} has {len(pool):,} crystals, fewer than --pool {arguments.pool:,}: using all")
-    try:
-        embedder = ClacEmbedder.from_pretrained(name)
-        model = describe_model(name)
-    except OSError as error:
-        raise ClacInputError(f"{name}: cannot load the model ({first_line(error)})") from None
+    embedder = ClacEmbedder.from_pretrained(checkpoint)
+    model = describe_model(checkpoint)
     scores = evaluate_retrieval(
         embedder,
         pool,

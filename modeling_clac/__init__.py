@@ -11,7 +11,10 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from .utils.version import __version__
+
 if TYPE_CHECKING:
+    from .checkpoint_files_clac import require_tower
     from .configuration_clac import ClacConfig, ClacGraphConfig
     from .errors_clac import ClacInputError, InvalidStructureError
     from .feature_extraction_clac import ClacFeatureExtractor
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
         ClacForGraphRegression,
         ClacForSequenceClassification,
         ClacForTokenClassification,
-        require_tower,
     )
     from .inference.embedder import ClacEmbedder
     from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput, ClacTextModel
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from .search.index import CrystalIndex
     from .tokenization_clac import ClacTokenizer
     from .utils.paths import DEFAULT_MODEL
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "DEFAULT_MODEL": "utils.paths",
@@ -52,7 +52,7 @@ _MODULES = {
     "CrystalIndex": "search.index",
     "InvalidStructureError": "errors_clac",
     "narrate": "narrator.narratives",
-    "require_tower": "heads_clac",
+    "require_tower": "checkpoint_files_clac",
 }
 
 
@@ -84,6 +84,7 @@ __all__ = [
     "ClacTokenizer",
     "CrystalIndex",
     "InvalidStructureError",
+    "__version__",
     "narrate",
     "require_tower",
 ]

@@ -5,68 +5,30 @@ crystals on the graph tower. Parts keep the names that they have in [`ClacModel`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput, TokenClassifierOutput
-from transformers.utils import cached_file, can_return_tuple
+from transformers.utils import can_return_tuple
 
+from .checkpoint_files_clac import require_tower, tensor_names
 from .configuration_clac import SHARED_FACTS, ClacConfig
 from .crf_clac import LinearChainCrf
 from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
 from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
 
-TOWERS = ("text", "graph")
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
 # By how much the Viterbi tag exceeds the others where another one has the larger marginal.
 _MARGIN = 1e-3
 # The label of what carries none.
 _IGNORED = -100
-
-
-def require_tower(directory: str | Path, tower: str, **hub: Any) -> None:
-    """
-    Checks that a checkpoint holds the weights of a tower; reads only the headers of its files.
-
-    Args:
-        directory: a checkpoint directory or a Hub id. tower: `"text"` or `"graph"`.
-        hub: `revision`, `token`, `cache_dir`, ... of a Hub id.
-
-    Raises:
-        ClacInputError: it does not, or there is no such checkpoint.
-    """
-    if not any(name.startswith(f"{tower}_model.") for name in _weight_names(str(directory), hub)):
-        other = TOWERS[1 - TOWERS.index(tower)]
-        raise ClacInputError(
-            f"{directory}: the checkpoint has no {tower} tower; start from a whole CLaC checkpoint, or from one "
-            f"fine-tuned on its {tower} tower (one fine-tuned on its {other} tower keeps only that)"
-        )
-
-
-def _weight_names(name: str, hub: dict[str, Any]) -> set[str]:
-    """Names of the tensors of a checkpoint, in one file or in shards."""
-    if not Path(name).is_dir() and name.count("/") != 1:
-        raise ClacInputError(f"{name}: no such checkpoint directory (a Hub id is written owner/name)")
-    try:
-        index = cached_file(name, "model.safetensors.index.json", _raise_exceptions_for_missing_entries=False, **hub)
-        if index is not None:
-            return set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"])
-        weights = cached_file(name, "model.safetensors", **hub)
-        assert weights is not None
-        with safe_open(weights, framework="pt") as file:
-            return set(file.keys())
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise ClacInputError(f"{name}: no weights of a CLaC checkpoint can be read ({first_line(error)})") from None
 
 
 class _ClacHead(ClacPreTrainedModel):
@@ -123,7 +85,7 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
         """
         if pretrained_model_name_or_path is not None and not args:
             hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
-            names = _weight_names(str(pretrained_model_name_or_path), hub)
+            names = tensor_names(pretrained_model_name_or_path, **hub)
             if not any(name.startswith("text_values.") for name in names):
                 without = dict.fromkeys(("token_values", *SHARED_FACTS), False)
                 if kwargs.get("config") is None:
@@ -444,5 +406,4 @@ __all__ = [
     "ClacForGraphRegression",
     "ClacForSequenceClassification",
     "ClacForTokenClassification",
-    "require_tower",
 ]

@@ -22,11 +22,11 @@ from modeling_clac import ClacModel
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, bundled_crystals
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_directory
-from train.pretraining.checkpoints import training_record
 
 PACKAGE = Path(modeling_clac.__file__).parent
 
@@ -107,11 +107,11 @@ def export(arguments: ExportArguments) -> None:
     Raises:
         ClacInputError: the checkpoint is missing or was not written by pre-training, or has no gain to set.
     """
-    source, target = Path(arguments.checkpoint), Path(arguments.output_dir)
-    training = training_record(source)
-    embedder = ClacEmbedder.from_pretrained(source, device="cpu")
+    checkpoint, target = resolve_checkpoint(arguments.checkpoint), Path(arguments.output_dir)
+    training = dict(checkpoint.training_record())
+    embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
     if arguments.stoichiometry_gain is not None:
-        _set_gain(embedder.model, arguments.stoichiometry_gain, source)
+        _set_gain(embedder.model, arguments.stoichiometry_gain, checkpoint)
         training["stoichiometry_gain"] = arguments.stoichiometry_gain
     with replaced_directory(target) as new:
         embedder.model.save_pretrained(new)
@@ -130,9 +130,9 @@ def export(arguments: ExportArguments) -> None:
         index.save(arguments.index_dir, table_source=BUNDLED_CRYSTALS)
 
 
-def _set_gain(model: ClacModel, gain: float, source: Path) -> None:
+def _set_gain(model: ClacModel, gain: float, checkpoint: Checkpoint) -> None:
     if model.shared_stoichiometry is None:
-        raise ClacInputError(f"{source}: has no shared stoichiometry, so leave --stoichiometry_gain out")
+        raise ClacInputError(f"{checkpoint}: has no shared stoichiometry, so leave --stoichiometry_gain out")
     if not 0 < gain < math.inf:
         raise ClacInputError(f"--stoichiometry_gain {gain}: must be positive")
     model.shared_stoichiometry.log_gain.data.fill_(math.log(gain))

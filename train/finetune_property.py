@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from sklearn.ensemble import RandomForestRegressor
 
-from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor, require_tower
+from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, SPLITS
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError, first_line
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.paths import ASSETS
 from train.finetuning.arguments import FinetuneArguments
@@ -155,11 +156,10 @@ def make_task(arguments: PropertyArguments) -> Task:
     Raises:
         ClacInputError: the checkpoint has no graph tower, or the data cannot be used.
     """
-    require_tower(arguments.source, "graph")
-    try:
-        processor = ClacProcessor.from_pretrained(arguments.source)
-    except (OSError, ValueError) as error:
-        raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
+    checkpoint = resolve_checkpoint(arguments.source)
+    checkpoint.require_towers("graph")
+    with checkpoint.loading():
+        processor = ClacProcessor.from_pretrained(checkpoint.source)
     extractor = processor.feature_extractor
     data = read_crystals(arguments, extractor)
 

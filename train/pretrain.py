@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.structures_clac import Crystal
@@ -32,7 +33,7 @@ from modeling_clac.utils.provenance import provenance
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import PretrainArguments, recipe_of
 from train.pretraining.batches import Collator, PairBatches, StreamedBatches
-from train.pretraining.checkpoints import load_state, save_model, save_state, training_record
+from train.pretraining.checkpoints import load_state, save_model, save_state
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective, backward_in_chunks
 from train.pretraining.pairs import first_records, given_text, parse_crystals
@@ -333,7 +334,7 @@ def _end_of_epoch(
             state["best"] = scores["top_1"]
             training = {**provenance(recipe_of(arguments)), "validation": entry}
             if arguments.init_checkpoint is not None:
-                training["started_from"] = training_record(Path(arguments.init_checkpoint))
+                training["started_from"] = resolve_checkpoint(arguments.init_checkpoint).training_record()
             save_model(bare, processor, output / "best", training)
     accelerator.wait_for_everyone()
 

@@ -10,6 +10,7 @@ from transformers.utils import logging
 
 from ..data.crystal_table import crystal_files
 from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
+from ..inference.checkpoints import Checkpoint
 from ..inference.predictor import load_finetuned, predict_crystals
 from ..inference.tagger import tag_words
 from ..structures_clac import MAX_ATOMS
@@ -21,7 +22,7 @@ def _be_quiet() -> None:
     logging.set_verbosity_error()
 
 
-def find_entities(text: str, checkpoint: str) -> dict[str, Any]:
+def find_entities(text: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """The document that `clac ner --json` prints, see [`tag_words`]."""
     _be_quiet()
     (entities,) = tag_words(checkpoint, [text])
@@ -44,7 +45,7 @@ def print_entities(document: dict[str, Any]) -> None:
 
 
 def predict_files(
-    files: Sequence[Path], checkpoint: str, on_error: str, max_atoms: int | None
+    files: Sequence[Path], checkpoint: Checkpoint, on_error: str, max_atoms: int | None
 ) -> tuple[dict[str, Any], list[str]]:
     """The document that `clac predict --json` prints, see [`predict_crystals`], and why files were skipped."""
     _be_quiet()

@@ -12,19 +12,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from .. import __version__
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
+from ..utils.version import __version__
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     check_policy,
-    checkpoint_name,
     error_message,
     load_embedder,
-    model_name,
+    named,
     note,
     note_skipped,
     nothing_left,
+    open_checkpoint,
     open_index,
     prepare_imports,
     print_json,
@@ -81,20 +81,19 @@ def search(
         raise ClacInputError("the description is empty; write a phrase or a sentence")
     if k < 1:
         raise ClacInputError(f"-k {k}: ask for at least 1 crystal")
-    prepare_imports(model)
+    checkpoint = open_checkpoint(model)
     from ..search.filters import Filters
     from .printing import print_hits
 
     ranges = given_ranges(bounds)
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
-    table, embedder = open_index(index, model, text_only=like is None)
+    table, embedder = open_index(index, checkpoint, text_only=like is None)
     hits = table.search(query_vector(embedder, text, like), k, filters)
     if as_json:
         print_json(
             text=text,
             like=None if like is None else str(like),
-            model=model_name(model),
-            model_fingerprint=table.model_fingerprint,
+            **named(checkpoint),
             num_crystals=len(table),
             hits=[{"rank": hit.rank, "score": hit.score, **hit.record} for hit in hits],
             units={"score": "cosine", **UNITS},
@@ -121,21 +120,21 @@ def make_index(
 ) -> None:
     """Embed crystals once, to search them with `clac search --index`."""
     check_policy(on_error, max_atoms)
-    prepare_imports(model)
+    checkpoint = open_checkpoint(model)
     from ..data.crystal_table import crystal_table
     from ..search.index import CrystalIndex, check_target
     from ..structures_clac import MAX_ATOMS
 
     check_target(output)
-    embedder = load_embedder(model)
+    embedder = load_embedder(checkpoint)
     embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
     table, skipped = crystal_table(sources, limit, on_error)
     if not table.num_rows:
         raise ClacInputError(nothing_left(skipped))
-    index = CrystalIndex.build(embedder, table, on_error=on_error, model_name=model_name(model))
+    index = CrystalIndex.build(embedder, table, on_error=on_error)
     index.save(output)
     skipped += [reason for _, reason in index.skipped]
-    report_output(as_json, output, len(index), index.embeds.shape[1], model, index.model_fingerprint, skipped)
+    report_output(as_json, output, len(index), index.embeds.shape[1], checkpoint, skipped)
 
 
 @app.command()
@@ -156,15 +155,13 @@ def embed(
         raise ClacInputError(f"{output}: its parent directory does not exist; create it first")
     if output.is_dir():
         raise ClacInputError(f"{output}: is a directory; give the name of a file")
-    prepare_imports(model)
+    checkpoint = open_checkpoint(model)
     from ..data.crystal_table import crystal_files, read_crystals, write_embeddings
-    from ..search.index import model_fingerprint
     from ..structures_clac import MAX_ATOMS
 
     paths = crystal_files(files)
     names = [str(path) for path in paths]
-    fingerprint = model_fingerprint(checkpoint_name(model))
-    embedder = load_embedder(model)
+    embedder = load_embedder(checkpoint)
     embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
     crystals, skipped = read_crystals(paths, names, limit, on_error)
     places = list(crystals)
@@ -177,9 +174,9 @@ def embed(
     reasons = [reason for _, reason in sorted(skipped)]
     if not crystals:
         raise ClacInputError(nothing_left(reasons))
-    metadata = {"clac_model": model_name(model), "clac_model_fingerprint": fingerprint}
+    metadata = {f"clac_{key}": value for key, value in named(checkpoint).items()}
     write_embeddings(output, [names[place] for place in crystals], list(crystals.values()), embeds, metadata)
-    report_output(as_json, output, len(crystals), embeds.shape[1], model, fingerprint, reasons)
+    report_output(as_json, output, len(crystals), embeds.shape[1], checkpoint, reasons)
 
 
 @app.command()
@@ -200,10 +197,10 @@ def classify(
         raise ClacInputError(f"--labels {labels!r}: a label is given twice; name each once")
     if "{}" not in template:
         raise ClacInputError(f"--template {template!r}: no {{}} in it to put the label in")
-    prepare_imports(model)
+    checkpoint = open_checkpoint(model)
     from .printing import print_rows
 
-    embedder = load_embedder(model)
+    embedder = load_embedder(checkpoint)
     crystal = embedder.encode_crystals([file])
     texts = embedder.encode_text([template.replace("{}", name) for name in names])
     cosines = embedder.similarity(crystal, texts)[0].tolist()
@@ -213,7 +210,7 @@ def classify(
     results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
     if as_json:
         units = {"probability": "softmax over the labels", "cosine": "cosine"}
-        print_json(file=str(file), model=model_name(model), labels=results, units=units)
+        print_json(file=str(file), model=checkpoint.name, labels=results, units=units)
     else:
         rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
         print_rows(("label", "probability", "cosine"), rows)
@@ -228,13 +225,12 @@ def ner(
     """Find named entities in a text with a model fine-tuned for them."""
     if not text.strip():
         raise ClacInputError("the text is empty; write a phrase or a sentence")
-    prepare_imports(model)
-    checkpoint = checkpoint_name(model, finetuned=True)
+    checkpoint = open_checkpoint(model, whole=False)
     from .finetuned import find_entities, print_entities
 
     found = find_entities(text, checkpoint)
     if as_json:
-        print_json(model=model_name(model), **found)
+        print_json(model=checkpoint.name, **found)
     elif found["entities"]:
         print_entities(found)
     else:
@@ -251,8 +247,7 @@ def predict(
 ) -> None:
     """Predict a property or the class of crystals with a model fine-tuned for it."""
     check_policy(on_error, max_atoms)
-    prepare_imports(model)
-    checkpoint = checkpoint_name(model, finetuned=True)
+    checkpoint = open_checkpoint(model, whole=False)
     from .finetuned import predict_files, print_predictions
 
     document, skipped = predict_files(files, checkpoint, on_error, max_atoms)
@@ -260,7 +255,7 @@ def predict(
         raise ClacInputError(nothing_left(skipped))
     note_skipped(skipped)
     if as_json:
-        print_json(model=model_name(model), **document)
+        print_json(model=checkpoint.name, **document)
     else:
         print_predictions(document)
 
@@ -275,7 +270,7 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Publish a checkpoint on the Hugging Face Hub."""
-    prepare_imports(None, online=True)
+    prepare_imports(online=True)
     from ..utils.hub import plan_upload, publish
 
     upload = plan_upload(directory, repo_id, "model", private=not public)
@@ -298,21 +293,19 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Describe a checkpoint and the bundled data set."""
-    prepare_imports(model)
+    checkpoint = open_checkpoint(model)
     from ..data.bundled import BUNDLED_CRYSTALS, bundled_counts
-    from ..search.index import BUNDLED_INDEX, checkpoint_weights, model_fingerprint
+    from ..search.index import BUNDLED_INDEX
     from .printing import print_description
 
-    checkpoint = checkpoint_name(model)
-    embedder = load_embedder(model)
+    embedder = load_embedder(checkpoint)
     config = embedder.model.config
     graph, text = config.graph_config, config.text_config
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in embedder.model.named_children()}
     counts = bundled_counts()
     described = {
-        "model": model_name(model),
-        "model_fingerprint": model_fingerprint(checkpoint),
-        "weights_size": checkpoint_weights(checkpoint).stat().st_size,
+        **named(checkpoint),
+        "weights_size": sum(file.stat().st_size for file in checkpoint.weights),
         "num_parameters": sum(p.numel() for p in embedder.model.parameters()),
         "projection_dim": config.projection_dim,
         "logit_scale": embedder.logit_scale,

@@ -12,44 +12,44 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors_clac import ClacInputError, first_line
+from ..errors_clac import ClacInputError
 
 if TYPE_CHECKING:
+    from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
     from ..inference.numpy_text_tower import NumpyTextTower
     from ..search.index import CrystalIndex
 
 
 def open_index(
-    index: Path | None, model: str | None, text_only: bool
+    index: Path | None, checkpoint: Checkpoint, text_only: bool
 ) -> tuple[CrystalIndex, ClacEmbedder | NumpyTextTower]:
-    """The index to search, and the embedder that made it; where texts alone are asked for, one that starts at once."""
+    """The index to search, and the embedder that made it; for a search by text only, one that starts at once."""
     from ..data.bundled import bundled_crystals
-    from ..search.index import BUNDLED_INDEX, CrystalIndex, bundled_index, model_fingerprint
+    from ..search.index import BUNDLED_INDEX, CrystalIndex, bundled_index
 
     if index is not None:
         table = CrystalIndex.load(index)
-        table.require_model(model_fingerprint(checkpoint_name(model)))
-        return table, load_encoder(model, text_only)
+        table.require_model(checkpoint.fingerprint)
+        return table, load_encoder(checkpoint, text_only)
     if BUNDLED_INDEX.is_dir():
         table = bundled_index()
-        if table.model_fingerprint == model_fingerprint(checkpoint_name(model)):
-            return table, load_encoder(model, text_only)
-    embedder = load_embedder(model)
+        if table.model_fingerprint == checkpoint.fingerprint:
+            return table, load_encoder(checkpoint, text_only)
+    embedder = load_embedder(checkpoint)
     crystals = bundled_crystals()
-    option = "" if model is None else f" --model {model}"
     note(
         f"embedding {crystals.num_rows:,} crystals with this checkpoint; to do it once, run "
-        f"`clac index mp-crystals -o DIR{option}` and search with --index DIR"
+        f"`clac index mp-crystals -o DIR --model {checkpoint}` and search with --index DIR"
     )
-    return CrystalIndex.build(embedder, crystals, model_name=model_name(model)), embedder
+    return CrystalIndex.build(embedder, crystals), embedder
 
 
-def load_encoder(model: str | None, text_only: bool) -> ClacEmbedder | NumpyTextTower:
+def load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | NumpyTextTower:
     from ..inference.numpy_text_tower import NumpyTextTower
 
-    tower = NumpyTextTower.from_checkpoint(checkpoint_name(model)) if text_only else None
-    return load_embedder(model) if tower is None else tower
+    tower = NumpyTextTower.from_checkpoint(checkpoint) if text_only else None
+    return load_embedder(checkpoint) if tower is None else tower
 
 
 def query_vector(embedder: Any, text: str | None, like: Path | None) -> Any:
@@ -73,73 +73,46 @@ def error_message(error: Exception) -> str | None:
     return str(error) if isinstance(error, ClacInputError) else None
 
 
-def prepare_imports(model: str | None, online: bool = False) -> None:
-    """Before the first import of the package: late imports, no reports, and no network for what is on disk."""
+def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
+    """
+    The checkpoint that an option names; sets the environment that its libraries read when they are imported.
+
+    Args:
+        model: directory or Hub id; default the bundled checkpoint.
+        whole: refuse those that were fine-tuned.
+    """
+    from ..checkpoint_files_clac import is_hub_id
+
+    prepare_imports(online=model is not None and is_hub_id(model))
+    from ..inference.checkpoints import resolve_checkpoint
+
+    checkpoint = resolve_checkpoint(model)
+    if whole:
+        checkpoint.require_whole()
+    return checkpoint
+
+
+def prepare_imports(online: bool = False) -> None:
+    """Before the first import of a library: late imports, no reports, and no network unless it is needed."""
     import warnings
 
     os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if not online and (model is None or Path(model).is_dir()):
+    if not online:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 
 
-def checkpoint_name(model: str | None, finetuned: bool = False) -> str:
-    """A checkpoint directory with both towers or a fine-tuned one, as far as config.json tells, or a Hub id."""
-    from ..utils.paths import DEFAULT_MODEL
-
-    directory = Path(model or DEFAULT_MODEL)
-    if not directory.exists() and model is None:
-        raise ClacInputError("this installation has no bundled checkpoint; name one with --model")
-    if not directory.exists():
-        if str(model).count("/") != 1 or str(model).startswith((".", "/", "~")) or str(model).endswith("/"):
-            raise ClacInputError(f"{model}: no such checkpoint directory (a Hub id is written owner/name)")
-        return str(model)
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        kind, made = config.get("model_type"), config.get("architectures") or []
-    except OSError:
-        raise ClacInputError(f"{directory}: no CLaC checkpoint in it (config.json missing)") from None
-    except (ValueError, AttributeError):
-        raise ClacInputError(
-            f"{directory}: its config.json is damaged; save or download the checkpoint again"
-        ) from None
-    if kind != "clac":
-        raise ClacInputError(f"{directory}: not a CLaC checkpoint but one of model type {kind}")
-    if not finetuned and any(name.startswith("ClacFor") for name in made):
-        raise ClacInputError(
-            f"{directory}: fine-tuned, so it has one tower only; use it with `clac ner` or `clac predict`"
-        )
-    return str(directory)
-
-
-def load_embedder(model: str | None) -> ClacEmbedder:
-    from safetensors import SafetensorError
+def load_embedder(checkpoint: Checkpoint) -> ClacEmbedder:
     from transformers.utils import logging
 
     from ..inference.embedder import ClacEmbedder
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    checkpoint = checkpoint_name(model)
-    try:
-        return ClacEmbedder.from_pretrained(checkpoint)
-    except ClacInputError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        # Libraries explain at length; the first sentence says it.
-        raise ClacInputError(
-            f"{checkpoint}: the checkpoint cannot be loaded ({first_line(error)}); save or fetch it again"
-        ) from None
-
-
-def model_name(model: str | None) -> str:
-    from ..utils.paths import DEFAULT_MODEL
-
-    directory = Path(model or DEFAULT_MODEL)
-    return directory.resolve().name if directory.is_dir() else str(model)
+    return ClacEmbedder.from_pretrained(checkpoint)
 
 
 def check_policy(on_error: str, max_atoms: int | None) -> None:
@@ -154,14 +127,19 @@ def nothing_left(skipped: Sequence[str]) -> str:
 
 
 def report_output(
-    as_json: bool, output: Path, count: int, dim: int, model: str | None, fingerprint: str, skipped: Sequence[str]
+    as_json: bool, output: Path, count: int, dim: int, checkpoint: Checkpoint, skipped: Sequence[str]
 ) -> None:
     note_skipped(skipped)
     if as_json:
         written = {"output": str(output), "num_crystals": count, "dim": dim}
-        print_json(**written, model=model_name(model), model_fingerprint=fingerprint, skipped=skipped, units={})
+        print_json(**written, **named(checkpoint), skipped=skipped, units={})
     else:
         print(f"{output}: {count:,} {'crystal' if count == 1 else 'crystals'}, {dim} dimensions")
+
+
+def named(checkpoint: Checkpoint) -> dict[str, str]:
+    """How documents name the checkpoint that made them."""
+    return {"model": checkpoint.name, "model_fingerprint": checkpoint.fingerprint}
 
 
 def note_skipped(skipped: Sequence[str]) -> None:

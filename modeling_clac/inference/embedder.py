@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,11 +15,10 @@ from tqdm.auto import tqdm
 from .. import registration  # noqa: F401  processors are put together by registered names
 from ..errors_clac import ClacInputError, InvalidStructureError
 from ..feature_extraction_clac import ON_ERROR
-from ..heads_clac import TOWERS, require_tower
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from ..processing_clac import ClacProcessor
 from ..structures_clac import structure_name
-from ..utils.paths import DEFAULT_MODEL
+from .checkpoints import HUB_OPTIONS, Checkpoint, resolve_checkpoint
 
 T = TypeVar("T")
 
@@ -38,8 +37,13 @@ class ClacEmbedder:
     >>> scores = embedder.similarity(embedder.encode_text(["a wide-gap semiconductor"]), crystals)
     """
 
-    def __init__(self, model: ClacModel, processor: ClacProcessor):
+    def __init__(self, model: ClacModel, processor: ClacProcessor, checkpoint: Checkpoint | None = None):
         """
+        Args:
+            model: with both towers.
+            processor: of the same training run.
+            checkpoint: what the model was loaded from; default the directory or Hub id that the model remembers.
+
         Raises:
             ClacInputError: the processor builds other edges than the graph tower expects.
         """
@@ -52,35 +56,50 @@ class ClacEmbedder:
                 )
         self.model = model.eval()
         self.processor = processor
+        self._checkpoint = checkpoint
 
     @classmethod
     def from_pretrained(
         cls,
-        pretrained_model_name_or_path: str | os.PathLike[str] | None = None,
+        pretrained_model_name_or_path: str | os.PathLike[str] | Checkpoint | None = None,
         device: str | torch.device | None = None,
         **kwargs: Any,
     ) -> ClacEmbedder:
         """
         Args:
-            pretrained_model_name_or_path: a checkpoint directory or a Hub id; default the bundled `clac-mini`.
+            pretrained_model_name_or_path: a checkpoint, its directory or its Hub id; default the bundled `clac-mini`.
             device: where to compute; default the accelerator when there is one, else the CPU.
             kwargs: for `ClacModel.from_pretrained` (`dtype`, `revision`, `token`, ...).
 
         Raises:
-            ClacInputError: the path looks like a local one and holds no checkpoint, or the checkpoint lacks a tower.
+            ClacInputError: there is no such checkpoint, or it was fine-tuned and lacks a tower.
         """
-        name = str(pretrained_model_name_or_path or DEFAULT_MODEL)
-        _require_checkpoint(name)
+        hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
+        checkpoint = resolve_checkpoint(pretrained_model_name_or_path, **hub)
+        # transformers would fill the tower that a fine-tuned checkpoint lacks with random numbers.
+        checkpoint.require_whole()
         kwargs.setdefault("dtype", torch.float32)
-        hub = {k: v for k, v in kwargs.items() if k in ("revision", "token", "cache_dir", "local_files_only")}
-        # A fine-tuned checkpoint keeps one tower; transformers would make up the other one.
-        for tower in TOWERS:
-            require_tower(name, tower, **hub)
-        model = ClacModel.from_pretrained(name, **kwargs)
-        processor = ClacProcessor.from_pretrained(name, **hub)
+        with checkpoint.loading():
+            model = ClacModel.from_pretrained(checkpoint.source, **checkpoint.hub, **kwargs)
+            processor = ClacProcessor.from_pretrained(checkpoint.source, **checkpoint.hub)
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        return cls(model.to(device), processor)  # type: ignore[arg-type]
+        return cls(model.to(device), processor, checkpoint)  # type: ignore[arg-type]
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """
+        What the model was loaded from.
+
+        Raises:
+            ClacInputError: the model was never saved.
+        """
+        if self._checkpoint is not None:
+            return self._checkpoint
+        source = str(self.model.name_or_path)
+        if not source:
+            raise ClacInputError("this model was never saved; save it and load it with ClacEmbedder.from_pretrained")
+        return resolve_checkpoint(source)
 
     @property
     def device(self) -> torch.device:
@@ -210,17 +229,6 @@ def _one_ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := future.result()) is not None:
             future = pool.submit(next, items, None)
             yield item
-
-
-def _require_checkpoint(name: str) -> None:
-    """A missing local directory must not become a request for a repository of that name."""
-    path = Path(name)
-    if (path / "config.json").is_file():
-        return
-    if path.exists():
-        raise ClacInputError(f"{name}: no CLaC checkpoint in it (config.json missing)")
-    if path.is_absolute() or name.startswith(".") or name.count("/") > 1 or name.endswith("/"):
-        raise ClacInputError(f"{name}: no such checkpoint directory")
 
 
 def _progress(description: str, total: int, show: bool | None) -> Any:

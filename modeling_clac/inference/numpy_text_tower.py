@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from ..quantities_clac import DENSITY, DENSITY_PERIODS, FRACTION_PERIODS, NOTHING, NUMBER, number_waves, read_quantities
+from .checkpoints import Checkpoint
 
 _PROJECTION_EPS = 1e-5  # of torch's LayerNorm
 _USED = ("text_", "shared_")  # beginnings of the names of the weights of texts
@@ -37,21 +36,24 @@ class NumpyTextTower:
         self.weights, self.tokenizer = weights, tokenizer
 
     @classmethod
-    def from_checkpoint(cls, directory: str | os.PathLike[str]) -> NumpyTextTower | None:
-        """The tower of a checkpoint directory, or `None` where it is not a plain BERT in half or single precision."""
-        path = Path(directory)
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> NumpyTextTower | None:
+        """The tower of a checkpoint, or `None` where it is not a plain BERT in half or single precision."""
+        tokenizer_file, settings_file = checkpoint.file("tokenizer.json"), checkpoint.file("tokenizer_config.json")
+        if tokenizer_file is None or settings_file is None:
+            return None
         try:
-            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            config = checkpoint.config
             text_config = config["text_config"]
             plain = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
             if any(text_config.get(key, value) != value for key, value in plain.items()):
                 return None
-            limit = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))["model_max_length"]
-            tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
+            limit = json.loads(settings_file.read_text(encoding="utf-8"))["model_max_length"]
+            tokenizer = Tokenizer.from_file(str(tokenizer_file))
             tokenizer.enable_truncation(min(int(limit), text_config["max_position_embeddings"]))
-            with safe_open(path / "model.safetensors", framework="numpy") as file:
-                names = file.keys()
-                weights = {name: file.get_tensor(name) for name in names if name.startswith(_USED)}
+            weights: dict[str, np.ndarray] = {}
+            for path in checkpoint.weights:
+                with safe_open(path, framework="numpy") as file:
+                    weights |= {name: file.get_tensor(name) for name in file.keys() if name.startswith(_USED)}  # noqa: SIM118
         # The caller's way on is the full model, which explains what is wrong.
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from .. import registration  # noqa: F401  tokenizers are found by the registered configuration
-from ..configuration_clac import ClacConfig
 from ..data.crystal_table import read_crystals
-from ..errors_clac import ClacInputError, InvalidStructureError, first_line
+from ..errors_clac import ClacInputError, InvalidStructureError
 from ..feature_extraction_clac import ClacFeatureExtractor
 from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
 from ..structures_clac import MAX_ATOMS
+from .checkpoints import Checkpoint, resolve_checkpoint
 
 # What each class was fine-tuned for, in words.
 _TASKS = {
@@ -30,31 +29,26 @@ _TASKS = {
 _ATOMS_PER_BATCH = 4096
 
 
-def load_finetuned(name: str | os.PathLike[str], *kinds: type) -> Any:
+def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> Any:
     """
     The model of a checkpoint in evaluation mode.
 
     Args:
-        name: directory or Hub id. kinds: classes of `heads_clac` that will do.
+        name: checkpoint, its directory or its Hub id.
+        kinds: classes of `heads_clac`, one of which it must be of.
 
     Raises:
         ClacInputError: there is no such checkpoint, it is damaged, or it was trained for something else, which would
             leave the head with random weights.
     """
     by_name: dict[str, Any] = {kind.__name__: kind for kind in kinds}
-    try:
-        config = ClacConfig.from_pretrained(str(name))
-        found = next(iter(config.architectures or ()), "")
-        if found in by_name:
-            return by_name[found].from_pretrained(str(name), dtype=torch.float32).eval()
-    except ClacInputError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ClacInputError(
-            f"{name}: the checkpoint cannot be loaded ({first_line(error)}); save or fetch it again"
-        ) from None
+    checkpoint = resolve_checkpoint(name)
+    found = checkpoint.architecture
+    if found in by_name:
+        with checkpoint.loading():
+            return by_name[found].from_pretrained(checkpoint.source, **checkpoint.hub, dtype=torch.float32).eval()
     wanted = " or ".join(_TASKS[kind] for kind in by_name)
-    raise ClacInputError(f"{name}: made for {_TASKS.get(found, found or 'an unknown task')}, not for {wanted}")
+    raise ClacInputError(f"{checkpoint}: made for {_TASKS.get(found, found or 'an unknown task')}, not for {wanted}")
 
 
 def predict_crystals(
@@ -69,7 +63,7 @@ def predict_crystals(
     Properties or classes of crystals.
 
     Args:
-        model: a directory or Hub id of a fine-tuned model, or a `ClacForGraphRegression` or
+        model: a fine-tuned checkpoint, its directory or its Hub id, or a `ClacForGraphRegression` or
             `ClacForGraphClassification` in memory.
         structures: see [`parse_structure`]. names: how messages call them.
         on_error: `"raise"` or `"skip"`. batch_size: crystals at a time. max_atoms: larger cells are refused.

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from ..errors_clac import ClacInputError, first_line
 from ..heads_clac import ClacForTokenClassification
+from .checkpoints import Checkpoint, resolve_checkpoint
 from .predictor import load_finetuned
 from .word_windows import sentence_windows
 
@@ -87,8 +88,8 @@ def tag_words(
     overlapping windows.
 
     Args:
-        model: a directory or Hub id of a fine-tuned model with its tokenizer, or a `ClacForTokenClassification` in
-            memory.
+        model: a fine-tuned checkpoint with its tokenizer, its directory or its Hub id, or a
+            `ClacForTokenClassification` in memory.
         tokenizer: of a model in memory, a fast one.
         batch_size: sentences at a time.
 
@@ -103,9 +104,9 @@ def tag_words(
         if not text.strip():
             raise ClacInputError(f"text {place + 1} of {len(texts)} is empty; write a phrase or a sentence")
     if not isinstance(model, ClacForTokenClassification):
-        name = str(model)
-        model = load_finetuned(name, ClacForTokenClassification)
-        tokenizer = _tokenizer(name)
+        checkpoint = resolve_checkpoint(model)
+        model = load_finetuned(checkpoint, ClacForTokenClassification)
+        tokenizer = _tokenizer(checkpoint)
     if tokenizer is None:
         raise ValueError("a model in memory needs its tokenizer")
     was_training = model.training
@@ -120,12 +121,12 @@ def tag_words(
     return found
 
 
-def _tokenizer(name: str) -> Any:
+def _tokenizer(checkpoint: Checkpoint) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(name)
+        return AutoTokenizer.from_pretrained(checkpoint.source, **checkpoint.hub)
     except (OSError, ValueError) as error:
         raise ClacInputError(
-            f"{name}: its tokenizer cannot be loaded ({first_line(error)}); save it with the model"
+            f"{checkpoint}: its tokenizer cannot be loaded ({first_line(error)}); save it with the model"
         ) from None
 
 

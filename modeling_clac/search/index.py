@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_bytes
 
 from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals
 from ..data.crystal_table import read_table
-from ..errors_clac import ClacInputError, first_line, one_line
+from ..errors_clac import ClacInputError, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import Filters
@@ -31,34 +31,6 @@ BUNDLED_INDEX = ASSETS / "mp-index"
 
 _FORMAT = 1
 _JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
-
-
-def checkpoint_weights(checkpoint: str | os.PathLike[str]) -> Path:
-    """
-    The `model.safetensors` of a checkpoint directory, or of a Hub id that is in the local cache or reachable.
-
-    Raises:
-        ClacInputError: there is no such file.
-    """
-    weights = Path(checkpoint) / "model.safetensors"
-    if Path(checkpoint).is_dir():
-        if not weights.is_file():
-            raise ClacInputError(f"{checkpoint}: no weights in it (model.safetensors missing); save it again")
-        return weights
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(str(checkpoint), "model.safetensors"))
-    except (OSError, ValueError) as error:
-        raise ClacInputError(
-            f"{checkpoint}: no such directory, and it could not be downloaded from the Hub ({first_line(error)})"
-        ) from None
-
-
-def model_fingerprint(checkpoint: str | os.PathLike[str]) -> str:
-    """First 16 hexadecimal digits of the sha256 of [`checkpoint_weights`]: tells which weights made a vector."""
-    with checkpoint_weights(checkpoint).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def bundled_index() -> CrystalIndex:
@@ -91,7 +63,7 @@ class CrystalIndex:
     Args:
         embeds: `(n, D)` float32, unit length.
         table: n rows, one per crystal, in the same order.
-        model_fingerprint: of the checkpoint that made the embeddings, see [`model_fingerprint`].
+        model_fingerprint: of the checkpoint that made the embeddings, see [`Checkpoint`].
         model_name: what messages call that checkpoint.
 
     Attributes:
@@ -140,10 +112,8 @@ class CrystalIndex:
         """
         if "cif" not in table.column_names:
             raise ClacInputError(f"no column `cif` in the table, only {', '.join(table.column_names) or 'nothing'}")
-        source = str(embedder.model.name_or_path)
-        if not source:
-            raise ClacInputError("this model was never saved; save it and load it with ClacEmbedder.from_pretrained")
-        fingerprint = model_fingerprint(source)
+        checkpoint = embedder.checkpoint
+        fingerprint = checkpoint.fingerprint
         names = [f"row {row + 1}" for row in range(table.num_rows)]
         for column in ("material_id", "path"):
             if column in table.column_names:
@@ -155,8 +125,7 @@ class CrystalIndex:
         if not len(embeds):
             raise ClacInputError(f"no crystal to index: {skipped[0][1] if skipped else 'the table is empty'}")
         kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
-        name = model_name or (Path(source).name if Path(source).is_dir() else source)
-        index = cls(embeds, table.take(kept), fingerprint, name)
+        index = cls(embeds, table.take(kept), fingerprint, model_name or checkpoint.name)
         index.skipped = skipped
         return index
 
@@ -367,6 +336,4 @@ __all__ = [
     "Hit",
     "bundled_index",
     "check_target",
-    "checkpoint_weights",
-    "model_fingerprint",
 ]

@@ -10,7 +10,8 @@ import pytest
 
 from evaluation.free_text import phrases_row
 from evaluation.reports.retrieval import retrieval_markdown
-from modeling_clac.search.index import bundled_index, model_fingerprint
+from modeling_clac.inference.checkpoints import resolve_checkpoint
+from modeling_clac.search.index import bundled_index
 from modeling_clac.utils.paths import DEFAULT_MODEL
 from tests.conftest import CRYSTALS, ROOT
 
@@ -55,7 +56,7 @@ def test_numbers_are_those_of_the_committed_result(path) -> None:
 @pytest.mark.parametrize(("name", "split"), [("development", "validation"), ("frozen", "test")])
 def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: str) -> None:
     result = json.loads((RESULTS / f"phrases-{name}.json").read_text(encoding="utf-8"))
-    assert (result["split"], result["fingerprint"]) == (split, model_fingerprint(DEFAULT_MODEL))
+    assert (result["split"], result["fingerprint"]) == (split, resolve_checkpoint().fingerprint)
     assert phrases_row(name, result) in EVALUATION
 
 
@@ -92,7 +93,7 @@ def test_summary_of_fine_tuning_is_that_of_the_committed_results(
 
 def test_results_belong_to_the_bundled_weights() -> None:
     result = json.loads((RESULTS / "result.json").read_text(encoding="utf-8"))
-    assert result["fingerprint"] == model_fingerprint(DEFAULT_MODEL) == bundled_index().model_fingerprint
+    assert result["fingerprint"] == resolve_checkpoint().fingerprint == bundled_index().model_fingerprint
     assert (result["split"], result["pool"]) == ("test", 1024)
 
 
@@ -116,5 +117,6 @@ def test_code_beside_the_checkpoint_is_the_package() -> None:
     package = Path(DEFAULT_MODEL).parent.parent
     names = {path.name for path in DEFAULT_MODEL.glob("*.py")}
     # Fine-tuned checkpoints carry their own code beside it.
-    assert names == {path.name for path in package.glob("*_clac.py")} - {"heads_clac.py", "crf_clac.py"}
+    of_heads = {"heads_clac.py", "crf_clac.py", "checkpoint_files_clac.py"}
+    assert names == {path.name for path in package.glob("*_clac.py")} - of_heads
     assert all((DEFAULT_MODEL / name).read_bytes() == (package / name).read_bytes() for name in names)

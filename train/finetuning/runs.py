@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.atomic_files import recover, replaced_directory, write_json
 from modeling_clac.utils.hub import plan_upload, publish
 from modeling_clac.utils.provenance import provenance
 from train.finetuning.arguments import FinetuneArguments, recipe_of
 from train.finetuning.trainer import RECIPE, Task, run_seed
-from train.pretraining.checkpoints import training_record
 
 A = TypeVar("A", bound=FinetuneArguments)
 
@@ -82,7 +82,11 @@ def finetune(arguments: A, make_task: Callable[[A], Task]) -> dict[str, Any]:
     for seed in arguments.seeds:
         finished, work = output / f"seed-{seed}", output / f"seed-{seed}.unfinished"
         recover(finished)
-        run = training_record(finished)["run"] if finished.exists() else _train(task, arguments, seed, finished, work)
+        run = (
+            resolve_checkpoint(finished).training_record()["run"]
+            if finished.exists()
+            else _train(task, arguments, seed, finished, work)
+        )
         shutil.rmtree(work, ignore_errors=True)
         runs.append(run)
         result = results_of(task, arguments, runs)

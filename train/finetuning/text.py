@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -10,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from modeling_clac import ClacConfig, ClacForSequenceClassification, ClacForTokenClassification
 from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.tokenization_clac import ClacTokenizer, read_formulas
 from train.finetuning.arguments import TextArguments
 
@@ -18,17 +20,20 @@ H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
 IGNORED = -100  # the label of pieces that carry none
 
 
-def is_checkpoint(arguments: TextArguments) -> bool:
+def clac_checkpoint(arguments: TextArguments) -> Checkpoint | None:
     """
-    Whether the model to start from is a CLaC checkpoint, not a plain encoder.
+    The CLaC checkpoint to start from; `None` for a plain encoder.
 
     Raises:
         ClacInputError: there is no such model.
     """
+    if "/" not in arguments.source and not Path(arguments.source).exists():
+        return None  # an encoder by the Hub's short name for it
     try:
-        return AutoConfig.from_pretrained(arguments.source).model_type == ClacConfig.model_type
-    except (OSError, ValueError) as error:
-        raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
+        checkpoint = resolve_checkpoint(arguments.source, any_model=True)
+        return checkpoint if checkpoint.is_clac else None
+    except ClacInputError as error:
+        raise ClacInputError(f"model {error}") from None
 
 
 def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[str], **config: Any) -> H:
@@ -44,7 +49,7 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
     config["id2label"] = dict(enumerate(labels))
     config["label2id"] = {label: number for number, label in enumerate(labels)}
     config["classifier_dropout"] = arguments.dropout
-    if not is_checkpoint(arguments):
+    if clac_checkpoint(arguments) is None:
         model = head.from_text_pretrained(
             arguments.source,
             text_layers=arguments.text_layers,
@@ -74,7 +79,7 @@ def load_tokenizer(arguments: TextArguments) -> Any:
         ClacInputError: there is none, it cannot say which word a piece is of, or `max_length` is more than the tower
             reads.
     """
-    plain = not is_checkpoint(arguments)
+    plain = clac_checkpoint(arguments) is None
     if arguments.split_formulas and not plain:
         raise ClacInputError("split_formulas is for plain encoders; the tokenizer of a CLaC checkpoint stays as it is")
     try:

@@ -21,19 +21,6 @@ def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, trai
         (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
 
 
-def training_record(checkpoint: Path) -> dict[str, Any]:
-    """
-    `training.json` of a checkpoint: recipe, commit, versions, validation scores, and what it started from.
-
-    Raises:
-        ClacInputError: the checkpoint has none, so pre-training did not write it.
-    """
-    file = checkpoint / "training.json"
-    if not file.is_file():
-        raise ClacInputError(f"{checkpoint}: no training.json in it; give a checkpoint that train.pretrain wrote")
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
 def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any], arguments: dict[str, Any]) -> None:
     """Weights, optimiser, schedule, random states and the place in the data; called by every process."""
     with replaced_directory(directory, accelerator.is_main_process, accelerator.wait_for_everyone) as new:

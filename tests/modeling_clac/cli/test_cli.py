@@ -17,11 +17,11 @@ from transformers.utils import logging
 
 import clac_cli
 from modeling_clac import ClacEmbedder
-from modeling_clac.cli import main as cli_main
 from modeling_clac.cli import support as clac_cli_support
 from modeling_clac.data import bundled
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index
-from modeling_clac.search.index import CrystalIndex, model_fingerprint
+from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils import paths
 from tests.conftest import ROOT
 
@@ -158,20 +158,20 @@ def test_wrong_usage_is_one_line(clac: Run, arguments: list[str]):
 
 
 def test_interrupted(clac: Run, salt: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(model: str | None) -> None:
+    def interrupt(online: bool) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_main, "prepare_imports", interrupt)
+    monkeypatch.setattr(clac_cli_support, "prepare_imports", interrupt)
     result = clac("classify", salt, "--labels", "a,b")
     assert result.code == 130
     assert "Traceback" not in result.err
 
 
 def test_a_bug_keeps_its_traceback(salt: Path, monkeypatch: pytest.MonkeyPatch):
-    def bug(model: str | None) -> None:
+    def bug(online: bool) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(cli_main, "prepare_imports", bug)
+    monkeypatch.setattr(clac_cli_support, "prepare_imports", bug)
     with pytest.raises(AssertionError, match="a bug"):
         clac_cli.main(["classify", str(salt), "--labels", "a,b"])
 
@@ -250,7 +250,7 @@ def test_missing_things_are_named(clac: Run, tmp_path: Path, salt: Path, small_c
         ({"config.json": "{"}, "config.json is damaged"),
         ({"config.json": '{"model_type": "bert"}'}, "not a CLaC checkpoint"),
         ({"config.json": '{"model_type": "clac"}'}, "model.safetensors missing"),
-        ({"config.json": None, "model.safetensors": "not weights"}, "no weights of a CLaC checkpoint can be read"),
+        ({"config.json": None, "model.safetensors": "not weights"}, "model.safetensors: damaged"),
     ],
 )
 def test_checkpoints_that_are_none(
@@ -303,7 +303,7 @@ def test_embed_writes_unit_vectors(clac: Run, tmp_path: Path, salt: Path, small_
     assert table["embedding"].type == pa.list_(pa.float32())
     expected = ClacEmbedder.from_pretrained(small_checkpoint).encode_crystals([salt])
     np.testing.assert_allclose(np.array(table["embedding"].to_pylist()), expected, atol=1e-6)
-    assert table.schema.metadata[b"clac_model_fingerprint"].decode() == model_fingerprint(small_checkpoint)
+    assert table.schema.metadata[b"clac_model_fingerprint"].decode() == resolve_checkpoint(small_checkpoint).fingerprint
 
 
 def test_embed_skips_when_told(clac: Run, tmp_path: Path, small_checkpoint: Path):

@@ -12,8 +12,8 @@ import torch
 from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacEmbedder, ClacModel, ClacProcessor
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.numpy_text_tower import NumpyTextTower
-from modeling_clac.utils.paths import DEFAULT_MODEL
 from tests.conftest import small_graph_config
 
 TEXTS = [
@@ -59,14 +59,14 @@ def test_equals_the_torch_tower(
         parameter.data += 0.1 * torch.randn_like(parameter)
     model.to(dtype).save_pretrained(tmp_path)
     small_processor.save_pretrained(tmp_path)
-    tower = NumpyTextTower.from_checkpoint(tmp_path)
+    tower = NumpyTextTower.from_checkpoint(resolve_checkpoint(tmp_path))
     assert tower is not None
     expected = ClacEmbedder.from_pretrained(tmp_path).encode_text(TEXTS)
     np.testing.assert_allclose(tower.encode_text(TEXTS), expected, atol=1e-5)
 
 
 def test_equals_the_bundled_tower() -> None:
-    tower = NumpyTextTower.from_checkpoint(DEFAULT_MODEL)
+    tower = NumpyTextTower.from_checkpoint(resolve_checkpoint())
     assert tower is not None
     embeds = tower.encode_text(TEXTS)
     assert (embeds.dtype, embeds.shape) == (np.float32, (len(TEXTS), tower.config["projection_dim"]))
@@ -80,12 +80,11 @@ def test_other_towers_are_left_to_torch(small_checkpoint: Path, tmp_path: Path, 
     config = json.loads((directory / "config.json").read_text())
     config["text_config"].update(change)
     (directory / "config.json").write_text(json.dumps(config))
-    assert NumpyTextTower.from_checkpoint(directory) is None
+    assert NumpyTextTower.from_checkpoint(resolve_checkpoint(directory)) is None
 
 
 def test_damaged_weights_are_left_to_torch(small_checkpoint: Path, tmp_path: Path) -> None:
     directory = tmp_path / "checkpoint"
     shutil.copytree(small_checkpoint, directory)
     (directory / "model.safetensors").write_bytes(b"not weights")
-    assert NumpyTextTower.from_checkpoint(directory) is None
-    assert NumpyTextTower.from_checkpoint(tmp_path / "nowhere") is None
+    assert NumpyTextTower.from_checkpoint(resolve_checkpoint(directory)) is None

@@ -16,9 +16,10 @@ from pymatgen.core import Structure
 from modeling_clac import ClacEmbedder, ClacInputError, ClacModel, InvalidStructureError
 from modeling_clac.data.bundled import bundled_counts, bundled_crystals
 from modeling_clac.data.crystal_table import crystal_files, crystal_table, describe_crystal
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index as index_module
 from modeling_clac.search.filters import Filters
-from modeling_clac.search.index import CrystalIndex, bundled_index, model_fingerprint
+from modeling_clac.search.index import CrystalIndex, bundled_index
 from modeling_clac.structures_clac import parse_structure
 
 DIM = 24
@@ -288,7 +289,7 @@ def test_build_embeds_the_cifs_of_a_table(embedder: ClacEmbedder, small_checkpoi
     table = pa.table({"material_id": [f"m{i}" for i in range(4)], "cif": cifs[:4], "gap": [1.0, 2.0, 3.0, 4.0]})
     index = CrystalIndex.build(embedder, table)
     np.testing.assert_allclose(index.embeds, embedder.encode_crystals(cifs[:4]), atol=1e-5)
-    assert index.model_fingerprint == model_fingerprint(small_checkpoint)
+    assert index.model_fingerprint == resolve_checkpoint(small_checkpoint).fingerprint
     assert index.model_name == small_checkpoint.name
     hit = index.search(index.embeds[2], k=1)[0]
     assert (hit.row, hit.record) == (2, {"material_id": "m2", "gap": 3.0})
@@ -317,10 +318,6 @@ def test_an_index_belongs_to_its_weights(embedder: ClacEmbedder, small: CrystalI
     unsaved.model.name_or_path = ""
     with pytest.raises(ClacInputError, match="never saved"):
         CrystalIndex.build(unsaved, pa.table({"cif": cifs[:1]}))
-    with pytest.raises(ClacInputError, match=r"model\.safetensors missing"):
-        model_fingerprint(tmp_path)
-    with pytest.raises(ClacInputError, match="no such directory"):
-        model_fingerprint("nobody/no-such-checkpoint")
 
 
 def test_columns_are_computed_as_those_of_the_bundle(records: list[dict[str, Any]]):

@@ -1,0 +1,159 @@
+"""The files of a checkpoint, in a directory or on the Hub, and the towers that they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from .errors_clac import ClacInputError, first_line
+
+TOWERS = ("text", "graph")
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_WEIGHTS, _SHARDS = "model.safetensors", "model.safetensors.index.json"
+
+
+def is_hub_id(name: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a repository on the Hub, `owner/name`; a path that exists is always a path."""
+    return _HUB_ID.fullmatch(str(name)) is not None and not Path(name).exists()
+
+
+def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str = "", **hub: Any) -> Path | None:
+    """
+    Finds one file of a checkpoint; on the Hub it is downloaded unless it is in the cache.
+
+    Args:
+        source: directory or Hub id of the checkpoint.
+        name: name of the file.
+        subfolder: where in the checkpoint the file is.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only` of a Hub id.
+
+    Returns:
+        Path of the file, `None` if the checkpoint has no such file.
+
+    Raises:
+        ClacInputError: no such directory, or the Hub cannot be reached or refuses.
+    """
+    if Path(source).is_dir():
+        file = Path(source, subfolder, name)
+        return file if file.is_file() else None
+    if Path(source).exists():
+        raise ClacInputError(f"{source}: is a file; give the directory of a checkpoint")
+    if not is_hub_id(source):
+        raise ClacInputError(f"{source}: no such checkpoint directory (a Hub id is written owner/name)")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(str(source), name, subfolder=subfolder or None, **hub))
+    except EntryNotFoundError as error:
+        # Without a connection the checkpoint has the files that are in the cache, if it is there at all.
+        if isinstance(error, LocalEntryNotFoundError) and not _is_cached(str(source), **hub):
+            raise _not_downloaded(source, error) from None
+        return None
+    except (OSError, ValueError) as error:
+        raise _not_downloaded(source, error) from None
+
+
+def _is_cached(source: str, cache_dir: Any = None, revision: str | None = None, **_: Any) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(source, "config.json", cache_dir, revision), str)
+
+
+def _not_downloaded(source: object, error: Exception) -> ClacInputError:
+    return ClacInputError(
+        f"{source}: no such directory, and it could not be downloaded from the Hub ({first_line(error)})"
+    )
+
+
+def weight_files(source: str | os.PathLike[str], **hub: Any) -> list[Path]:
+    """
+    The safetensors files of a checkpoint: one, or the shards in the order of their index.
+
+    Raises:
+        ClacInputError: there are none, or a shard is missing.
+    """
+    whole = checkpoint_file(source, _WEIGHTS, **hub)
+    if whole is not None:
+        return [whole]
+    found = {name: checkpoint_file(source, name, **hub) for name in dict.fromkeys(_weight_map(source, **hub).values())}
+    missing = [name for name, file in found.items() if file is None]
+    if missing:
+        raise ClacInputError(f"{source}: {missing[0]} missing, which {_SHARDS} names; save or download it again")
+    return [file for file in found.values() if file is not None]
+
+
+def tensor_names(source: str | os.PathLike[str], **hub: Any) -> set[str]:
+    """
+    Names of the tensors of a checkpoint; only headers are read, and shards are not downloaded.
+
+    Raises:
+        ClacInputError: there are no weights, or they are damaged.
+    """
+    whole = checkpoint_file(source, _WEIGHTS, **hub)
+    if whole is None:
+        return set(_weight_map(source, **hub))
+    try:
+        with safe_open(whole, framework="numpy") as file:
+            return set(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise ClacInputError(f"{whole}: damaged ({first_line(error)}); save or download it again") from None
+
+
+def _weight_map(source: str | os.PathLike[str], **hub: Any) -> dict[str, str]:
+    """Tensor -> file of a checkpoint in shards."""
+    index = checkpoint_file(source, _SHARDS, **hub)
+    if index is None:
+        raise ClacInputError(f"{source}: no weights in it ({_WEIGHTS} missing); save or download the checkpoint again")
+    try:
+        return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClacInputError(f"{index}: damaged ({first_line(error)}); save or download it again") from None
+
+
+def towers_of(tensors: set[str]) -> tuple[str, ...]:
+    """The towers, `text` and `graph`, that these tensors are of."""
+    return tuple(tower for tower in TOWERS if any(name.startswith(f"{tower}_model.") for name in tensors))
+
+
+def require_tower(source: str | os.PathLike[str], tower: str, **hub: Any) -> None:
+    """
+    Checks that a checkpoint holds the weights of a tower; reads only the headers of its files.
+
+    Args:
+        source: directory or Hub id of the checkpoint.
+        tower: `"text"` or `"graph"`.
+        hub: `revision`, `token`, `cache_dir`, ... of a Hub id.
+
+    Raises:
+        ClacInputError: it does not, or there is no such checkpoint.
+    """
+    if tower not in towers_of(tensor_names(source, **hub)):
+        raise lacks_tower(source, tower)
+
+
+def lacks_tower(source: object, tower: str) -> ClacInputError:
+    """The error for a checkpoint without a tower."""
+    other = TOWERS[1 - TOWERS.index(tower)]
+    return ClacInputError(
+        f"{source}: the checkpoint has no {tower} tower; start from a whole CLaC checkpoint, or from one fine-tuned on "
+        f"its {tower} tower (one fine-tuned on its {other} tower keeps only that)"
+    )
+
+
+__all__ = [
+    "TOWERS",
+    "checkpoint_file",
+    "is_hub_id",
+    "lacks_tower",
+    "require_tower",
+    "tensor_names",
+    "towers_of",
+    "weight_files",
+]

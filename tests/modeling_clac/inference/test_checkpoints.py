@@ -1,0 +1,254 @@
+"""What a checkpoint is, wherever it is: in a directory, in shards, on the Hub or in its cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from modeling_clac import (
+    ClacEmbedder,
+    ClacForGraphClassification,
+    ClacForGraphRegression,
+    ClacForSequenceClassification,
+    ClacForTokenClassification,
+    ClacInputError,
+    ClacModel,
+    CrystalIndex,
+)
+from modeling_clac.checkpoint_files_clac import is_hub_id
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
+from modeling_clac.inference.predictor import load_finetuned
+from modeling_clac.search.index import BUNDLED_INDEX
+from modeling_clac.utils import paths
+from tests.conftest import ROOT
+from tests.helpers.hub_server import Hub, Repository
+
+
+@pytest.fixture(scope="module")
+def shards(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of the small checkpoint in several files."""
+    directory = tmp_path_factory.mktemp("shards")
+    ClacModel.from_pretrained(small_checkpoint).save_pretrained(directory, max_shard_size="30KB")
+    for file in ("processor_config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(small_checkpoint / file, directory)
+    assert len(list(directory.glob("*.safetensors"))) > 2
+    return directory
+
+
+def test_the_bundled_checkpoint() -> None:
+    checkpoint = resolve_checkpoint()
+    assert (checkpoint.name, checkpoint.kind, checkpoint.architecture) == ("clac-mini", "whole", "ClacModel")
+    assert checkpoint.towers == ("text", "graph")
+    assert checkpoint.weights == [paths.DEFAULT_MODEL / "model.safetensors"]
+    assert checkpoint.fingerprint == json.loads((BUNDLED_INDEX / "index.json").read_text())["model_fingerprint"]
+    assert checkpoint.fingerprint == hashlib.sha256(checkpoint.weights[0].read_bytes()).hexdigest()[:16]
+    assert checkpoint.training_record()["recipe"]["seed"] == checkpoint.training["recipe"]["seed"]
+    assert checkpoint.file("no-such-file.json") is None
+    assert resolve_checkpoint(checkpoint) is checkpoint
+    assert resolve_checkpoint(paths.DEFAULT_MODEL).source == str(paths.DEFAULT_MODEL) == str(checkpoint)
+
+
+def test_a_directory_is_read_without_heavy_libraries() -> None:
+    code = (
+        "import sys; from modeling_clac.inference.checkpoints import resolve_checkpoint; c = resolve_checkpoint()\n"
+        "c.require_whole(); assert c.fingerprint and c.training and c.weights\n"
+        "print({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules))"
+    )
+    environment = os.environ | {"CLAC_LAZY_IMPORT": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("head", "kind", "tower"),
+    [
+        (ClacForTokenClassification, "text head", "text"),
+        (ClacForSequenceClassification, "text head", "text"),
+        (ClacForGraphRegression, "graph head", "graph"),
+        (ClacForGraphClassification, "graph head", "graph"),
+    ],
+)
+def test_fine_tuned_checkpoints(small_checkpoint: Path, tmp_path: Path, head, kind: str, tower: str) -> None:
+    head.from_pretrained(small_checkpoint).save_pretrained(tmp_path)
+    checkpoint = resolve_checkpoint(tmp_path)
+    assert (checkpoint.architecture, checkpoint.kind, checkpoint.towers) == (head.__name__, kind, (tower,))
+    assert isinstance(load_finetuned(checkpoint, head), head)
+    checkpoint.require_towers(tower)
+    with pytest.raises(ClacInputError, match=f"{tmp_path}: fine-tuned, so it has one tower only"):
+        checkpoint.require_whole()
+    with pytest.raises(ClacInputError, match="the checkpoint has no"):
+        checkpoint.require_towers("text", "graph")
+    with pytest.raises(ClacInputError, match=r"no training\.json in it"):
+        checkpoint.training_record()
+
+
+def test_weights_in_shards(small_checkpoint: Path, shards: Path, cifs: list[str], tmp_path: Path) -> None:
+    checkpoint = resolve_checkpoint(shards)
+    index = json.loads((shards / "model.safetensors.index.json").read_text())
+    assert [file.name for file in checkpoint.weights] == list(dict.fromkeys(index["weight_map"].values()))
+    assert checkpoint.towers == ("text", "graph")
+    content = b"".join(file.read_bytes() for file in checkpoint.weights)
+    assert checkpoint.fingerprint == hashlib.sha256(content).hexdigest()[:16]
+    embedder = ClacEmbedder.from_pretrained(checkpoint)
+    whole = ClacEmbedder.from_pretrained(small_checkpoint)
+    np.testing.assert_allclose(embedder.encode_text(["a salt"]), whole.encode_text(["a salt"]), atol=1e-6)
+    built = CrystalIndex.build(embedder, pa.table({"cif": cifs[:2]}))
+    assert (built.model_fingerprint, built.model_name) == (checkpoint.fingerprint, shards.name)
+
+    broken = shutil.copytree(shards, tmp_path / "broken")
+    (broken / checkpoint.weights[1].name).unlink()
+    with pytest.raises(ClacInputError, match=f"{broken}: {checkpoint.weights[1].name} missing"):
+        _ = resolve_checkpoint(broken).fingerprint
+    (broken / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(ClacInputError, match=r"model\.safetensors\.index\.json: damaged"):
+        _ = resolve_checkpoint(broken).towers
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("owner/name", True),
+        ("clac-team/clac_mini-1.0", True),
+        ("name", False),
+        ("a/b/c", False),
+        ("./name", False),
+        ("../name", False),
+        ("/name", False),
+        ("owner/", False),
+        ("~/name", False),
+        ("C:/name", False),
+        ("owner\\name", False),
+        ("", False),
+    ],
+)
+def test_names_of_the_hub(name: str, expected: bool) -> None:
+    assert is_hub_id(name) is expected
+    if not expected and name != "":
+        with pytest.raises(ClacInputError, match="no such checkpoint directory"):
+            resolve_checkpoint(name)
+
+
+def test_a_path_that_exists_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_id("owner/name")
+    with pytest.raises(ClacInputError, match=r"owner/name: no CLaC checkpoint in it \(config\.json missing\)"):
+        resolve_checkpoint("owner/name")
+
+
+def test_what_is_wrong_is_named(
+    tmp_path: Path, small_checkpoint: Path, bert_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.safetensors"
+    file.touch()
+    with pytest.raises(ClacInputError, match=f"{file}: is a file; give the directory of a checkpoint"):
+        resolve_checkpoint(file)
+    with pytest.raises(ClacInputError, match=f"{bert_directory}: not a CLaC checkpoint but one of model type bert"):
+        resolve_checkpoint(bert_directory)
+    plain = resolve_checkpoint(bert_directory, any_model=True)
+    assert not plain.is_clac and plain.config["model_type"] == "bert"
+    for text in ("{", "[]"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ClacInputError, match=f"{tmp_path}: its config.json is damaged"):
+            resolve_checkpoint(tmp_path)
+    shutil.copy(small_checkpoint / "config.json", tmp_path)
+    with pytest.raises(ClacInputError, match=r"model\.safetensors: damaged"):
+        resolve_checkpoint(tmp_path).require_whole()
+    file.unlink()
+    with pytest.raises(ClacInputError, match=r"no weights in it \(model\.safetensors missing\)"):
+        _ = resolve_checkpoint(tmp_path).fingerprint
+    (tmp_path / "training.json").write_text("{")
+    with pytest.raises(ClacInputError, match=r"training\.json: not readable as JSON"):
+        _ = resolve_checkpoint(tmp_path).training
+    monkeypatch.setattr(paths, "DEFAULT_MODEL", tmp_path / "nowhere")
+    with pytest.raises(ClacInputError, match="no bundled checkpoint"):
+        resolve_checkpoint()
+
+
+def test_missing_parts_are_explained_when_the_model_is_loaded(small_checkpoint: Path, tmp_path: Path) -> None:
+    without = shutil.copytree(small_checkpoint, tmp_path / "without", ignore=shutil.ignore_patterns("*processor*"))
+    with pytest.raises(ClacInputError, match=f"{without}: cannot be loaded") as caught:
+        ClacEmbedder.from_pretrained(without)
+    assert "\n" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------------- on the Hub
+@pytest.fixture(scope="module")
+def hub(small_checkpoint: Path, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A Hub with the small checkpoint, whole and in shards."""
+    running = Hub()
+    for name, directory in (("me/small", small_checkpoint), ("me/shards", shards)):
+        files = {file.name: file.read_bytes() for file in directory.iterdir() if file.is_file()}
+        running.repositories["models", name] = Repository(private=False, commits=[files])
+    with running.run():
+        yield running
+
+
+@pytest.fixture
+def clac_of(hub: Hub, tmp_path: Path):
+    """Runs `clac` against that Hub, or without it against what was downloaded before."""
+
+    def run(*arguments: object, online: bool = True) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        environment = kept | hub.environment(str(tmp_path / "home"), token=None)
+        if not online:
+            environment["HF_HUB_OFFLINE"] = "1"
+        words = [sys.executable, "-m", "clac_cli", *map(str, arguments)]
+        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["me/small", "me/shards"])
+def test_a_hub_id_works_as_its_directory_does(
+    clac_of, small_checkpoint: Path, shards: Path, cifs: list[str], tmp_path: Path, name: str
+) -> None:
+    directory = {"me/small": small_checkpoint, "me/shards": shards}[name]
+    fingerprint = resolve_checkpoint(directory).fingerprint
+    for number, text in enumerate(cifs[:3]):
+        (tmp_path / f"{number}.cif").write_text(text)
+    made = clac_of("index", tmp_path, "-o", tmp_path / "index", "--model", name, "--json")
+    assert made.returncode == 0, made.stderr
+    document = json.loads(made.stdout)
+    assert (document["model"], document["model_fingerprint"]) == (name, fingerprint)
+    searched = [
+        clac_of("search", "a salt", "--index", tmp_path / "index", "--model", model, "--json", online=online)
+        for model, online in ((name, True), (name, False), (directory, False))
+    ]
+    assert [done.returncode for done in searched] == [0, 0, 0], [done.stderr for done in searched]
+    hits = [json.loads(done.stdout)["hits"] for done in searched]
+    for other in hits[1:]:
+        assert [hit["material_id"] for hit in other] == [hit["material_id"] for hit in hits[0]]
+        np.testing.assert_allclose([hit["score"] for hit in other], [hit["score"] for hit in hits[0]], atol=1e-6)
+
+
+def test_what_the_hub_does_not_have(clac_of) -> None:
+    for arguments, online in ((("info", "me/nothing"), True), (("info", "me/small"), False)):
+        done = clac_of(*arguments, online=online)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+        assert f"{arguments[1]}: no such directory, and it could not be downloaded from the Hub" in done.stderr
+
+
+def test_options_of_the_hub_are_kept(monkeypatch: pytest.MonkeyPatch, small_checkpoint: Path) -> None:
+    asked = []
+
+    def download(source: str, name: str, **options: object) -> str:
+        asked.append((source, name, options))
+        return str(small_checkpoint / name)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    checkpoint = resolve_checkpoint("me/small", revision="v1", token="secret")
+    assert checkpoint.towers == ("text", "graph")
+    assert [name for _, name, _ in asked] == ["config.json", "model.safetensors"]
+    assert all(options == {"subfolder": None, "revision": "v1", "token": "secret"} for *_, options in asked)
+    assert "secret" not in repr(checkpoint) and isinstance(checkpoint, Checkpoint)
