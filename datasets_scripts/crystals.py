@@ -38,6 +38,7 @@ from rich.console import Console
 from rich.progress import track
 from transformers import HfArgumentParser
 
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 
@@ -54,7 +55,6 @@ SOURCES: dict[str, dict[str, str]] = {
 DECIMALS = 6  # of every real number and of the CIFs
 SYMPREC = 0.1  # Å
 ANGLE_TOLERANCE = 5.0  # degrees
-SPLITS = ("train", "validation", "test")
 VALIDATION_ROWS = 512
 TEST_ROWS = 1024
 

@@ -25,11 +25,11 @@ from rich.table import Table
 
 from evaluation.reports.figures import figure_bytes
 from evaluation.reports.finetuning import FIGURES, TYPE_PREFIX, entity_types, with_deviation
+from modeling_clac.data.bundled import HELD_OUT
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
-SPLITS = ("validation", "test")
 # By task: name of the metric in the results, and in tables.
 METRICS = {
     "ner": {
@@ -92,7 +92,7 @@ def _problem(result: Any) -> str | None:
         return f"a seed is there twice ({', '.join(map(str, seeds))})"
     names = _metric_names(result["runs"][0])
     for run in result["runs"]:
-        for split in SPLITS:
+        for split in HELD_OUT:
             scores = run.get(split)
             for name in METRICS[result["task"]]:
                 if not isinstance(scores, dict) or not _is_number(scores.get(name)):
@@ -112,7 +112,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _metric_names(run: dict[str, Any]) -> dict[str, set[str]]:
-    return {split: set(run.get(split) or {}) for split in SPLITS}
+    return {split: set(run.get(split) or {}) for split in HELD_OUT}
 
 
 def _baseline(result: dict[str, Any], name: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _comparable(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[A
     for name in _SAME:
         found[f"recipe {name}"] = (one.get("recipe") or {}).get(name), (other.get("recipe") or {}).get(name)
     found["number of rows"] = _rows(one), _rows(other)
-    for split in SPLITS:
+    for split in HELD_OUT:
         found[f"set of {split} metrics"] = sorted(one["runs"][0][split]), sorted(other["runs"][0][split])
     # Computed from the same rows by the same rule, so a difference means other rows or another column.
     found["baseline"] = _rounded(one.get("baselines") or {}), _rounded(other.get("baselines") or {})
@@ -173,7 +173,7 @@ def _comparable(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[A
 
 def _rows(result: dict[str, Any]) -> dict[str, Any]:
     counts = result.get("counts") or {}
-    return {split: counts[split] for split in ("train", *SPLITS) if split in counts}
+    return {split: counts[split] for split in ("train", *HELD_OUT) if split in counts}
 
 
 def _rounded(value: Any) -> Any:
@@ -189,7 +189,7 @@ def _short(value: Any) -> str:
 
 def _encoder(result: dict[str, Any]) -> dict[str, Any]:
     runs = result["runs"]
-    scores = {split: {name: [run[split][name] for run in runs] for name in runs[0][split]} for split in SPLITS}
+    scores = {split: {name: [run[split][name] for run in runs] for name in runs[0][split]} for split in HELD_OUT}
     return {
         **{key: result.get(key) for key in ("encoder", "recipe", "commit", "command")},
         "seeds": [run["seed"] for run in runs],
@@ -265,12 +265,12 @@ def report_markdown(report: dict[str, Any]) -> str:
     """Tables in markdown: scores on test and validation, those of each entity type, caption, and the commands."""
     lines: list[str] = []
     metrics = list(METRICS[report["task"]])
-    for split in reversed(SPLITS):
+    for split in reversed(HELD_OUT):
         rows = score_rows(report, split, metrics)
         lines += [*_markdown(["encoder", *_header(report, metrics)], rows, split.capitalize()), ""]
     if report["task"] == "ner":
         names = [entry["encoder"] for entry in report["encoders"]]
-        for split in reversed(SPLITS):
+        for split in reversed(HELD_OUT):
             lines += [*_markdown(["type", *names], type_rows(report, split), f"F1 of each type, {split}"), ""]
     commands = [entry["command"] for entry in report["encoders"] if entry["command"]]
     lines += [caption(report), "", *(f"    {command}" for command in [*commands, report["command"]]), ""]

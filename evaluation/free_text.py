@@ -22,12 +22,12 @@ from rich.table import Table
 
 from evaluation.metrics.intervals import mean_interval
 from evaluation.retrieval import describe_model, read_split
-from modeling_clac.concepts.applications import NONMETALS, POLAR
+from modeling_clac.concepts.elements import NONMETALS
+from modeling_clac.concepts.structure_types import structure_types
+from modeling_clac.concepts.symmetry import POLAR
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.narrator.record import read_record
-from modeling_clac.narrator.search_phrases import prototype_of
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import ASSETS
@@ -58,7 +58,7 @@ class Phrase:
     Attributes:
         text: as typed. elements: all present. any: at least one present. nonmetals: no other nonmetals present.
         num_elements: (smallest, largest). crystal_system: its name. polar: in a polar space group.
-        prototype: a name of the structure type, see `prototype_of`.
+        prototype: a name of the structure type, see `modeling_clac.concepts.structure_types`.
         ranges: column -> (smallest, largest), `None` for an open end. Crystals whose value is unknown are not searched,
             since nobody can tell whether they are right.
     """
@@ -89,7 +89,9 @@ class Phrase:
             return False
         if self.polar and record["space_group_number"] not in POLAR:
             return False
-        if self.prototype is not None and self.prototype not in prototype_of(read_record(record)):
+        if self.prototype is not None and self.prototype not in structure_types(
+            record["formula"], record["space_group_number"]
+        ):
             return False
         return all(
             (low is None or record[column] >= low) and (high is None or record[column] <= high)

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Corpus
-from datasets_scripts.entity_linking.formulas import flatten_markup, read_formula
+from datasets_scripts.entity_linking.formulas import flatten_markup, read_compound
 from datasets_scripts.entity_linking.mentions import read_paragraph
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
@@ -107,7 +107,7 @@ def share_with_interval(right: int, total: int) -> dict[str, float]:
 def explained_names(text: str) -> Iterator[tuple[str, int, Any]]:
     """(text without the bracket, where the name ends in it, composition) of every name that the text explains."""
     for found in _EXPLAINED.finditer(text):
-        composition, _ = read_formula(found[1])
+        composition, _ = read_compound(found[1])
         if composition is not None:
             end = found.start(1) - 2
             yield text[:end] + text[found.end() :], end, composition

@@ -18,10 +18,10 @@ from transformers.utils import ModelOutput, can_return_tuple
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
 from .descriptors_clac import CompositionReadout, GeometryReadout, graph_composition
+from .formulas_clac import ELEMENTS
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms
 from .loss_clac import info_nce_loss
 from .projection_clac import ClacProjection, SharedComposition, SharedDensity, SharedFact, SharedStoichiometry
-from .quantities_clac import ELEMENTS
 from .quantity_embedding_clac import QuantityEmbedding, text_composition, text_density
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).

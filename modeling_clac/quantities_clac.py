@@ -11,23 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ELEMENTS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
-    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc "
-    "Lv Ts Og"
-).split()
+from .formulas_clac import ATOMIC_NUMBERS, ELEMENTS, SYMBOL, formula_parts
 
 # What a token is: nothing of this, the element of that atomic number in a formula, a number, or one that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
 DENSITY = NUMBER + 1
 NUM_KINDS = DENSITY + 1
 
-_ATOMIC_NUMBER = {symbol: place for place, symbol in enumerate(ELEMENTS, start=1)}
-_SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
 # A word of symbols, amounts and brackets, neither part of a longer word nor of a space group (P2_1/c, Fm-3m).
-_FORMULA = re.compile(rf"(?<![\w(\[./-])[(\[]*{_SYMBOL}(?:{_SYMBOL}|[0-9.]+(?=\d)\d|[0-9]|[()\[\]])*(?![\w/-])")
-_PART = re.compile(rf"(?P<symbol>{_SYMBOL})|(?P<open>[(\[])|(?P<close>[)\]])|(?P<amount>\d+(?:\.\d+)?)")
+_FORMULA = re.compile(rf"(?<![\w(\[./-])[(\[]*{SYMBOL}(?:{SYMBOL}|[0-9.]+(?=\d)\d|[0-9]|[()\[\]])*(?![\w/-])")
 # Neither part of a word or formula, nor of a space group or an identifier (Fm-3m, mp-149); but both ends of 10-20.
 _NUMBER = re.compile(
     r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w|,\d|\.\d)"
@@ -82,39 +74,15 @@ def _number_kind(text: str, number: re.Match[str], value: float) -> int:
 
 def _read_formula(word: str, start: int, alone: bool) -> list[tuple[int, int, int, float]]:
     """The symbols of a formula with their atomic fractions; none where the word is not one."""
-    places: list[tuple[int, int, int]] = []
-    amounts: list[float] = []
-    opened: list[int] = []
-    last: range = range(0)  # the symbols that an amount would multiply
-    end = 0
-    for part in _PART.finditer(word):
-        if part.start() != end:
-            return []
-        end = part.end()
-        if part["symbol"]:
-            last = range(len(places), len(places) + 1)
-            places.append((start + part.start(), start + part.end(), _ATOMIC_NUMBER[part["symbol"]]))
-            amounts.append(1.0)
-        elif part["open"]:
-            opened.append(len(places))
-            last = range(0)
-        elif part["close"]:
-            if not opened:
-                # The bracket of the sentence around the formula.
-                break
-            last = range(opened.pop(), len(places))
-        else:
-            for symbol in last:
-                amounts[symbol] *= float(part["amount"])
-            last = range(0)
     if not alone:
         bare = word.strip("()[]")
         if bare in _OTHER_WORDS or _SINGLE_LETTER.fullmatch(bare):
             return []
-    total = sum(amounts)
+    parts = formula_parts(word, in_sentence=True)
+    total = sum(part.amount for part in parts)
     if total <= 0:
         return []
-    return [(*place, amount / total) for place, amount in zip(places, amounts, strict=True)]
+    return [(start + p.start, start + p.end, ATOMIC_NUMBERS[p.symbol], p.amount / total) for p in parts]
 
 
 def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +125,6 @@ def number_waves(values: np.ndarray, periods: Sequence[float] = PERIODS) -> np.n
 __all__ = [
     "DENSITY",
     "DENSITY_PERIODS",
-    "ELEMENTS",
     "FRACTION_PERIODS",
     "NOTHING",
     "NUMBER",

@@ -9,7 +9,8 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, normalizers
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 
-from .quantities_clac import ELEMENTS, read_quantities
+from .formulas_clac import ELEMENTS, SYMBOL
+from .quantities_clac import read_quantities
 
 # What the tokens stand for, one entry for each token, next to the tokenizer's own inputs; see `read_quantities`.
 QUANTITY_INPUTS = ("token_kinds", "token_values")
@@ -143,10 +144,9 @@ def _formula_boundary() -> str:
     Matches the empty place between two parts of a formula (`Li|Fe|P|O4`), so never inside words, units (GPa) or space
     groups: an element symbol, number or bracket stands before it, and the word goes on as a formula to its end.
     """
-    symbol = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
     before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *ELEMENTS)])
     ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the one common abbreviation spelt like a compound
-    return rf"(?:{before}){ultraviolet}(?={symbol}(?![a-z])(?:{symbol}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
+    return rf"(?:{before}){ultraviolet}(?={SYMBOL}(?![a-z])(?:{SYMBOL}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
 
 
 def read_formulas(tokenizer: Any) -> ClacTokenizer:

@@ -18,7 +18,7 @@ Inside `modeling_clac`, lowest first:
     search          the index, with vectors from `inference`
     cli             the command
     app             the web page and the MCP server
-    __init__        names that users import; nothing in the package imports them from there
+    __init__        names that users import; nothing in the package imports them from there, except the version
 
 In `datasets_scripts`, `train` and `evaluation`, the modules that can be run use the folders of helpers, never the
 reverse.
@@ -96,7 +96,11 @@ def imports_of(source: str, text: str, is_package: bool, known: frozenset[str]) 
             parents = source.split(".")[: len(source.split(".")) - node.level + is_package] if node.level else []
             base = ".".join([*parents, *(node.module.split(".") if node.module else [])])
             # `from package import module` imports the module, `from module import name` the module before it.
-            names = [inner if (inner := f"{base}.{alias.name}") in known else base for alias in node.names]
+            names = [
+                inner if (inner := f"{base}.{alias.name}") in known else base
+                for alias in node.names
+                if alias.name != "__version__"
+            ]
         found |= {Import(source, name, typing_only) for name in names if name in known and name != source}
     return found
 

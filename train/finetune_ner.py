@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from modeling_clac import ClacForTokenClassification
+from modeling_clac.data.bundled import HELD_OUT
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 from train.finetuning.arguments import TextArguments
@@ -68,7 +69,7 @@ def make_task(arguments: NerArguments) -> Task:
         raise ClacInputError(
             f"ignore_types: {', '.join(unknown)} not in {arguments.dataset}, whose types are {', '.join(sorted(types))}"
         )
-    for split in ("validation", "test"):
+    for split in HELD_OUT:
         try:
             scored_types([[data.tags[tag] for tag in s.tags] for s in data.splits[split]], arguments.ignore_types)
         except ClacInputError as error:

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 
 from modeling_clac import ClacForSequenceClassification
-from modeling_clac.data.bundled import SPLITS
+from modeling_clac.data.bundled import HELD_OUT, SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.word_windows import with_special_tokens
 from modeling_clac.tokenization_clac import QUANTITY_INPUTS
@@ -102,7 +102,7 @@ def class_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def bag_of_words_scores(
-    data: ClassifiedTexts, learnt: Sequence[str] = ("train",), scored: Sequence[str] = ("validation", "test")
+    data: ClassifiedTexts, learnt: Sequence[str] = ("train",), scored: Sequence[str] = HELD_OUT
 ) -> dict[str, dict[str, float]]:
     """
     Scores of TF-IDF (1-2 grams) with logistic regression (C = 10).

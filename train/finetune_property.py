@@ -17,7 +17,7 @@ import torch
 from sklearn.ensemble import RandomForestRegressor
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor
-from modeling_clac.data.bundled import BUNDLED_CRYSTALS, SPLITS
+from modeling_clac.data.bundled import BUNDLED_CRYSTALS, HELD_OUT, SPLITS
 from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import run_script
@@ -128,7 +128,7 @@ def baseline_scores(data: Crystals) -> dict[str, dict[str, dict[str, float]]]:
     gold = data.values("train")
     forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(_fractions(data.rows["train"]), gold)
     found: dict[str, dict[str, dict[str, float]]] = {"mean": {}, "random forest": {}}
-    for split in ("validation", "test"):
+    for split in HELD_OUT:
         own = data.values(split)
         found["mean"][split] = property_scores(own, np.full(len(own), gold.mean()))
         found["random forest"][split] = property_scores(own, forest.predict(_fractions(data.rows[split])))

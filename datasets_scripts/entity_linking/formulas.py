@@ -6,13 +6,12 @@ import math
 import re
 from functools import lru_cache
 
-from modeling_clac.quantities_clac import ELEMENTS
+from modeling_clac.formulas_clac import ELEMENTS, read_formula
 
 # Sorted (symbol, amount) with amounts of greatest common divisor one: Te2Mo, MoTe2 and Mo2Te4 are one composition.
 Composition = tuple[tuple[str, int], ...]
 
 _SYMBOLS = frozenset(ELEMENTS)
-_PART = re.compile(r"([A-Z][a-z]?)|([(\[])|([)\]])|(\d+(?:\.\d+)?)")
 # Typographic hyphens, too.
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
 # `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` behind a letter or bracket.
@@ -30,7 +29,6 @@ _MOLECULES = frozenset(
 )
 # Capitals only and still compounds; the other words of this kind (BCS, SOC, HPC, NV) are abbreviations.
 _CAPITALS = frozenset("BN KF WN WC VN".split())
-_NONMETALS = frozenset("H C N O F P S Cl Se Br I B Si As Te He Ne Ar Kr Xe Rn At".split())
 # Written with two of each.
 _PEROXIDES = frozenset("Li Na K Rb Cs O".split())
 # Elements that replace each other: without amounts, two of one row are an alloy (AlGaAs), not a compound.
@@ -64,49 +62,8 @@ def flatten_markup(text: str) -> str:
     return text
 
 
-def amounts(word: str) -> dict[str, float] | None:
-    """Atoms of each element of a formula, `None` for a word that is none. Brackets may be nested."""
-    levels: list[dict[str, float]] = [{}]
-    last: dict[str, float] | None = None
-    end = 0
-    for part in _PART.finditer(word):
-        if part.start() != end:
-            return None
-        end = part.end()
-        symbol, opened, closed, amount = part.groups()
-        if symbol:
-            if symbol not in _SYMBOLS:
-                # `CO` was read as one symbol only if it is one; `Pnma` and `Mg`-like typos are no formulas.
-                return None
-            _add(levels[-1], last)
-            last = {symbol: 1.0}
-        elif opened:
-            _add(levels[-1], last)
-            last = None
-            levels.append({})
-        elif closed:
-            if len(levels) == 1:
-                return None
-            _add(levels[-1], last)
-            last = levels.pop()
-        else:
-            if last is None:
-                return None
-            _add(levels[-1], {name: number * float(amount) for name, number in last.items()})
-            last = None
-    if end != len(word) or len(levels) > 1:
-        return None
-    _add(levels[0], last)
-    return levels[0] or None
-
-
-def _add(total: dict[str, float], more: dict[str, float] | None) -> None:
-    for symbol, number in (more or {}).items():
-        total[symbol] = total.get(symbol, 0.0) + number
-
-
 @lru_cache(maxsize=1 << 18)
-def read_formula(word: str) -> tuple[Composition | None, str | None]:
+def read_compound(word: str) -> tuple[Composition | None, str | None]:
     """
     What a word of a text is, subscripts flattened.
 
@@ -116,9 +73,9 @@ def read_formula(word: str) -> tuple[Composition | None, str | None]:
     """
     if _VARIABLE.search(word):
         return None, "variable amounts" if re.search(r"\d|[A-Z][a-z]?[A-Z]", word) and _looks_chemical(word) else None
-    found = amounts(word)
+    found = read_formula(word)
     # Nobody writes an amount of one: `SV1` is a name.
-    if found is None or len(found) == 1 or re.search(r"[A-Za-z)]1(?![\d.])", word):
+    if len(found) < 2 or re.search(r"[A-Za-z)]1(?![\d.])", word):
         return None, None
     if word in _MOLECULES or found.keys() <= {"C", "H", "N", "O", "S", "F", "Cl"}:
         return None, "molecule or ion" if any(letter.isdigit() for letter in word) else None
@@ -150,10 +107,10 @@ def reduced(numbers: dict[str, int]) -> Composition:
 
 def composition_of(formula: str) -> Composition | None:
     """The composition of a clean formula, such as a record's; elements and molecules are welcome."""
-    found = amounts(formula)
-    if found is None or any(number != int(number) or number < 1 for number in found.values()):
+    found = read_formula(formula)
+    if not found or any(number != int(number) or number < 1 for number in found.values()):
         return None
     return reduced({symbol: int(number) for symbol, number in found.items()})
 
 
-__all__ = ["Composition", "amounts", "composition_of", "flatten_markup", "read_formula", "reduced"]
+__all__ = ["Composition", "composition_of", "flatten_markup", "read_compound", "reduced"]

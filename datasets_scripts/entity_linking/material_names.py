@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from datasets_scripts.entity_linking.formulas import Composition, composition_of, reduced
+from modeling_clac.concepts.elements import ANION_NAMES, ELEMENT_NAMES, symbols
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,14 @@ caesium lead bromide CsPbBr3|cesium lead bromide CsPbBr3|caesium lead iodide CsP
 caesium lead chloride CsPbCl3|cesium lead chloride CsPbCl3
 """
 
-ELEMENT_NAMES = dict(
-    pair.split(":")
-    for pair in (
-        "lithium:Li sodium:Na potassium:K rubidium:Rb caesium:Cs cesium:Cs beryllium:Be magnesium:Mg calcium:Ca "
-        "strontium:Sr barium:Ba scandium:Sc yttrium:Y lanthanum:La cerium:Ce praseodymium:Pr neodymium:Nd samarium:Sm "
-        "europium:Eu gadolinium:Gd terbium:Tb dysprosium:Dy holmium:Ho erbium:Er thulium:Tm ytterbium:Yb lutetium:Lu "
-        "titanium:Ti zirconium:Zr hafnium:Hf vanadium:V niobium:Nb tantalum:Ta chromium:Cr molybdenum:Mo tungsten:W "
-        "manganese:Mn rhenium:Re iron:Fe ruthenium:Ru osmium:Os cobalt:Co rhodium:Rh iridium:Ir nickel:Ni palladium:Pd "
-        "platinum:Pt copper:Cu silver:Ag gold:Au zinc:Zn cadmium:Cd mercury:Hg boron:B aluminium:Al aluminum:Al "
-        "gallium:Ga indium:In thallium:Tl silicon:Si germanium:Ge tin:Sn lead:Pb phosphorus:P arsenic:As antimony:Sb "
-        "bismuth:Bi tellurium:Te thorium:Th uranium:U"
-    ).split()
-)
+# Elements whose names in a paper mostly mean gases, ions or molecules, and those too rare to be read about.
+_UNNAMED = symbols("H He C N O F Ne S Cl Ar Se Br Kr I Xe Tc Pm Po At Rn Fr Ra Ac Pa")
+# In both spellings.
+MATERIAL_ELEMENTS = {
+    **{name: symbol for symbol, name in list(ELEMENT_NAMES.items())[:92] if symbol not in _UNNAMED},
+    "caesium": "Cs",
+    "aluminium": "Al",
+}
 # Elements of one usual charge, so that a name without an amount says the formula.
 _CHARGES = {
     **dict.fromkeys("Li Na K Rb Cs Ag".split(), 1),
@@ -80,22 +76,11 @@ _CHARGES = {
     **dict.fromkeys("Sc Y La Pr Nd Sm Gd Dy Ho Er Tm Lu B Al Ga In".split(), 3),
     **dict.fromkeys("Zr Hf Si".split(), 4),
 }
-_ANIONS = {
-    "oxide": ("O", 2),
-    "sulfide": ("S", 2),
-    "sulphide": ("S", 2),
-    "selenide": ("Se", 2),
-    "telluride": ("Te", 2),
-    "nitride": ("N", 3),
-    "phosphide": ("P", 3),
-    "arsenide": ("As", 3),
-    "fluoride": ("F", 1),
-    "chloride": ("Cl", 1),
-    "bromide": ("Br", 1),
-    "iodide": ("I", 1),
-}
-# Amounts can be told of these, too, but do not follow from charges.
-_OTHERS = {"boride": "B", "silicide": "Si", "carbide": "C", "antimonide": "Sb", "hydride": "H"}
+_CHARGES_OF_ANIONS = {"O": 2, "S": 2, "Se": 2, "Te": 2, "N": 3, "P": 3, "As": 3, "F": 1, "Cl": 1, "Br": 1, "I": 1}
+_ANIONS = {ANION_NAMES[symbol]: (symbol, charge) for symbol, charge in _CHARGES_OF_ANIONS.items()}
+_ANIONS["sulphide"] = _ANIONS["sulfide"]
+# The names of their compounds state the amounts where they have a prefix, which do not follow from charges.
+_OTHERS = {ANION_NAMES[symbol]: symbol for symbol in ("B", "Si", "C", "Sb", "H")}
 # Each prefix with the atoms (metal, other) that it means.
 _PREFIXES = {
     "mono": (1, 1),
@@ -130,7 +115,7 @@ def common_names() -> dict[str, dict[tuple[str, ...], Named]]:
 @lru_cache(maxsize=1)
 def first_words() -> frozenset[str]:
     """What a name can begin with, lower-case."""
-    return frozenset(common_names()) | frozenset(ELEMENT_NAMES)
+    return frozenset(common_names()) | frozenset(MATERIAL_ELEMENTS)
 
 
 def longest_common_name(words: list[str], place: int) -> tuple[int, Named] | None:
@@ -153,7 +138,7 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
     Returns:
         The compound; or `None` and, where the words name one but do not say which, the reason.
     """
-    symbol = ELEMENT_NAMES.get(metal)
+    symbol = MATERIAL_ELEMENTS.get(metal)
     if symbol is None:
         return None, None
     for prefix, (metals, others) in _PREFIXES.items():
@@ -177,4 +162,4 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
     return Named(reduced({symbol: charge // divisor, other: own // divisor})), None
 
 
-__all__ = ["ELEMENT_NAMES", "Named", "binary_name", "common_names", "first_words", "longest_common_name"]
+__all__ = ["MATERIAL_ELEMENTS", "Named", "binary_name", "common_names", "first_words", "longest_common_name"]

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from datasets_scripts.entity_linking.formulas import Composition, read_formula
+from datasets_scripts.entity_linking.formulas import Composition, read_compound
 from datasets_scripts.entity_linking.material_names import (
-    ELEMENT_NAMES,
+    MATERIAL_ELEMENTS,
     Named,
     binary_name,
     first_words,
@@ -73,7 +73,7 @@ _ATOMS_BEFORE = re.compile(
     r"\b(?:supply|amount|content|concentration|flux|source|incorporation|diffusion|loss|atoms?) of\s$"
 )
 # `lithium lanthanum zirconium oxide` is not the last two of them.
-_ELEMENT_BEFORE = re.compile(r"\b(?:" + "|".join(sorted(ELEMENT_NAMES)) + r")\s$")
+_ELEMENT_BEFORE = re.compile(r"\b(?:" + "|".join(sorted(MATERIAL_ELEMENTS)) + r")\s$")
 # Words in front of a name that make another substance of it.
 _STABILISED = re.compile(r"\b(?:[a-z]+-)?(?:stabili[sz]ed|modified|doped|substituted|mixed)\s+$")
 # `Fig. S3B` is no boron sulfide.
@@ -127,7 +127,7 @@ def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
     found = sorted([*_formulas(text, reading), *_names(text, reading)], key=lambda mention: mention.start)
     for mention in found:
         introduced = _ABBREVIATION.match(text, mention.end) or _ABBREVIATION.match(text[mention.end :][:16])
-        if introduced and read_formula(introduced[1])[0] is None:
+        if introduced and read_compound(introduced[1])[0] is None:
             reading.abbreviations[introduced[1]] = Named(mention.composition, mention.space_groups)
     known |= reading.abbreviations
     if known:
@@ -153,9 +153,13 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
             continue  # `The`, `In`: one symbol at most
         start, end = _without_brackets(text, token.start(), token.end())
         word = text[start:end]
-        composition, reason = read_formula(word)
+        composition, reason = read_compound(word)
         if composition is None:
-            if reason is None and word.count("(") != word.count(")") and read_formula(re.sub(r"[()\[\]]", "", word))[0]:
+            if (
+                reason is None
+                and word.count("(") != word.count(")")
+                and read_compound(re.sub(r"[()\[\]]", "", word))[0]
+            ):
                 reason = "mixed sites"
             if reason is not None:
                 reading.left_out[reason] += 1
@@ -280,14 +284,14 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
 def _is_type_of_another(named: Named, behind: str) -> bool:
     """`marcasite FeTe2` is no FeS2."""
     found = re.match(r"^[-\s]([A-Z][A-Za-z0-9()]*)", behind)
-    composition = read_formula(found[1])[0] if found else None
+    composition = read_compound(found[1])[0] if found else None
     return bool(named.space_groups) and composition is not None and composition != named.composition
 
 
 def _in_brackets(behind: str) -> Composition | None:
     """`gallium selenide (GaSe)`: the formula says which of the compounds of that name is meant."""
     found = re.match(r"^\s?\(([A-Z][A-Za-z0-9]*)\)", behind)
-    return read_formula(found[1])[0] if found else None
+    return read_compound(found[1])[0] if found else None
 
 
 def _name_at(words: list[str], place: int, found: list[re.Match[str]]) -> tuple[int, Named | None, str | None]:

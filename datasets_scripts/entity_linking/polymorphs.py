@@ -9,35 +9,9 @@ from functools import lru_cache
 
 from datasets_scripts.entity_linking.mentions import Mention
 from datasets_scripts.entity_linking.polymorph_letters import groups_of_letter
+from modeling_clac.concepts.structure_types import STRUCTURE_TYPES
+from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, RHOMBOHEDRAL
 
-# Structure types by the space groups that have them (Inorganic Crystal Structure Database's names of types).
-_TYPES = {
-    "rutile": (136,),
-    "anatase": (141,),
-    "brookite": (61,),
-    "wurtzite": (186,),
-    "wurtzitic": (186,),
-    "zincblende": (216,),
-    "zinc-blende": (216,),
-    "zinc blende": (216,),
-    "sphalerite": (216,),
-    "rocksalt": (225,),
-    "rock-salt": (225,),
-    "rock salt": (225,),
-    "fluorite": (225,),
-    "spinel": (227,),
-    "corundum": (167,),
-    "pyrochlore": (227,),
-    "marcasite": (58,),
-    "pyrite": (205,),
-    "calcite": (167,),
-    "aragonite": (62,),
-    "quartz": (152, 154, 180, 181),
-    "half-heusler": (216,),
-    "delafossite": (166, 194),
-    "olivine": (62,),
-    "lepidocrocite": (59, 63),
-}
 # Stacking of layered compounds, in front of their formula.
 _STACKINGS = {
     "2h": (194, 187),
@@ -56,17 +30,11 @@ _WRITTEN = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon"
 _LETTER = re.compile(r"(?<![A-Za-z])(?:([αβγδεκθλη]'?)|\\?(" + "|".join(_WRITTEN) + r")'?)\s?[-–−]\s?$")
 # Stands for a polymorph that is none of those known here.
 _UNKNOWN = frozenset({-1})
-_SYSTEMS = {
-    "triclinic": range(1, 3),
-    "monoclinic": range(3, 16),
-    "orthorhombic": range(16, 75),
-    "tetragonal": range(75, 143),
-    "trigonal": range(143, 168),
-    "rhombohedral": (146, 148, 155, 160, 161, 166, 167),
-    "hexagonal": range(168, 195),
-    "cubic": range(195, 231),
+_WORDS: dict[str, frozenset[int]] = {
+    **{word: frozenset(kind.space_groups) for kind in STRUCTURE_TYPES for word in kind.words},
+    **{system: frozenset(groups) for system, groups in CRYSTAL_SYSTEMS.items()},
+    "rhombohedral": RHOMBOHEDRAL,
 }
-_WORDS: dict[str, frozenset[int]] = {word: frozenset(groups) for word, groups in (*_TYPES.items(), *_SYSTEMS.items())}
 _PHASE_WORD = re.compile(
     r"\b(?:" + "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE
 )

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
 from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS
-from modeling_clac.quantities_clac import ELEMENTS, NUMBER, find_quantities
+from modeling_clac.formulas_clac import ELEMENTS, read_formula
+from modeling_clac.quantities_clac import NUMBER, find_quantities
 
-CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
 # Quantities that follow from the columns and that a text may state -> unit.
 _DERIVED = {"volume_per_atom": "Å³/atom"}
 
@@ -82,19 +83,9 @@ def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
         values["volume_per_atom"] = (values["volume"][0] / values["nsites"][0],)
     formula = record.get("formula")
     if formula:
-        amounts = _amounts(str(formula))
+        amounts = read_formula(str(formula))
         values["composition"] = (float(len(amounts)), *amounts.values(), float(sum(amounts.values())))
     return values
-
-
-@lru_cache(maxsize=4096)
-def _amounts(formula: str) -> dict[str, float]:
-    from pymatgen.core import Composition
-
-    try:
-        return {str(element): float(amount) for element, amount in Composition(formula).items()}
-    except ValueError:
-        return {}
 
 
 def _equals(shown: str, value: float, actual: float) -> bool:
@@ -112,7 +103,7 @@ def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> lis
     formula = record.get("formula")
     if not formula:
         return []
-    own = _fractions(_amounts(str(formula)))
+    own = _fractions(read_formula(str(formula)))
     told = False
     current: dict[str, float] = {}
     problems = []
@@ -161,4 +152,4 @@ def _space_groups() -> frozenset[str]:
     return frozenset(name for name in names if len(name) > 2)
 
 
-__all__ = ["CRYSTAL_SYSTEMS", "UNITS", "text_problems"]
+__all__ = ["UNITS", "text_problems"]

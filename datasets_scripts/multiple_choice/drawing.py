@@ -14,7 +14,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from datasets_scripts.multiple_choice.facts import CRYSTAL_SYSTEMS, Facts
+from datasets_scripts.multiple_choice.facts import Facts
+from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.narrator.narratives import METASTABLE, Draw
 from modeling_clac.narrator.phrases import CLASS_WORDS
@@ -69,7 +70,7 @@ KINDS = {
         text="Which crystal system does the crystal belong to?",
         statement="The crystal is {}.",
         size=len(CRYSTAL_SYSTEMS),
-        closed=CRYSTAL_SYSTEMS,
+        closed=tuple(CRYSTAL_SYSTEMS),
     ),
     "space_group": Kind(
         text="Which space group does the crystal have?",

@@ -16,33 +16,13 @@ from pymatgen.core import Composition
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from datasets_scripts.common.records import split_of_record
+from modeling_clac.concepts.elements import ANION_NAMES
+from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.narratives import METASTABLE, ON_HULL
 from modeling_clac.narrator.phrases import class_word, with_article
 from modeling_clac.narrator.record import read_record
 from modeling_clac.structures_clac import Crystal, parse_structure
-
-CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
-# What compounds of an element are called whose anion it is.
-ANIONS = {
-    "O": "oxide",
-    "F": "fluoride",
-    "Cl": "chloride",
-    "Br": "bromide",
-    "I": "iodide",
-    "S": "sulfide",
-    "Se": "selenide",
-    "Te": "telluride",
-    "N": "nitride",
-    "P": "phosphide",
-    "As": "arsenide",
-    "Sb": "antimonide",
-    "C": "carbide",
-    "Si": "silicide",
-    "Ge": "germanide",
-    "B": "boride",
-    "H": "hydride",
-}
 
 
 @dataclass(frozen=True)
@@ -142,8 +122,8 @@ def _stated_formula(text: str) -> str | None:
 
 def _anion(amounts: Mapping[str, int]) -> str | None:
     """`an oxide`; none where several elements could be the anion, so that no wrong option is a matter of taste."""
-    anions = [symbol for symbol in amounts if symbol in ANIONS]
-    return with_article(ANIONS[anions[0]]) if len(anions) == 1 and len(amounts) > 1 else None
+    anions = [symbol for symbol in amounts if symbol in ANION_NAMES]
+    return with_article(ANION_NAMES[anions[0]]) if len(anions) == 1 and len(amounts) > 1 else None
 
 
 def _symmetry(where: str, system: str | None, number: float | None) -> tuple[str | None, str | None]:
@@ -154,7 +134,7 @@ def _symmetry(where: str, system: str | None, number: float | None) -> tuple[str
         return system, None
     if number != int(number) or not 1 <= number <= 230:
         raise ClacInputError(f"{where}: space_group_number {number:g} is not a number from 1 to 230")
-    of_group = gemmi.find_spacegroup_by_number(int(number)).crystal_system_str()
+    of_group = crystal_system(int(number))
     if system not in (None, of_group):
         raise ClacInputError(f"{where}: crystal_system {system}, but space group {int(number)} is {of_group}")
     return of_group, _symbol(int(number))
@@ -164,7 +144,7 @@ def _symmetry(where: str, system: str | None, number: float | None) -> tuple[str
 def _symbol(number: int) -> str:
     """Short Hermann-Mauguin symbol of the standard setting: P2_1/c, where pymatgen writes P12_1/c1."""
     symbol = sg_symbol_from_int_number(number)
-    if gemmi.find_spacegroup_by_number(number).crystal_system_str() != "monoclinic":
+    if crystal_system(number) != "monoclinic":
         return symbol
     return symbol[0] + symbol[1:].removeprefix("1").removesuffix("1")
 
@@ -213,4 +193,4 @@ def found_space_group(crystal: Crystal, symprec: float) -> str | None:
         return None
 
 
-__all__ = ["ANIONS", "CRYSTAL_SYSTEMS", "Facts", "facts_of", "found_space_group", "reduced_formula"]
+__all__ = ["Facts", "facts_of", "found_space_group", "reduced_formula"]

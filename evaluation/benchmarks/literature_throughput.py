@@ -26,7 +26,7 @@ from datasets_scripts.entity_linking.matching import Catalogue, match_document
 from evaluation.benchmarks.common import require_positive, write_figures
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.quantities_clac import ELEMENTS
+from modeling_clac.formulas_clac import ELEMENTS
 from modeling_clac.utils.arguments import run_script
 
 

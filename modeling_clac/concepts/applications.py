@@ -10,73 +10,57 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from .elements import (
+    CHALCOGENS,
+    HALOGENS,
+    LANTHANIDES,
+    NONMETALS,
+    PLATINUM_GROUP,
+    RARE_EARTH,
+    REFRACTORY,
+    TRANSITION,
+    symbols,
+)
+from .symmetry import POLAR, SECOND_ORDER
+
 Values = Mapping[str, float]
 Elements = frozenset[str]
 
 
-def _symbols(text: str) -> Elements:
-    return frozenset(text.split())
-
-
-def _numbers(*ranges: tuple[int, int]) -> frozenset[int]:
-    return frozenset(n for low, high in ranges for n in range(low, high + 1))
-
-
-TRANSITION = _symbols("Sc Ti V Cr Mn Fe Co Ni Cu Zn Y Zr Nb Mo Tc Ru Rh Pd Ag Cd Hf Ta W Re Os Ir Pt Au Hg")
-REDOX = _symbols("Ti V Cr Mn Fe Co Ni Cu Mo Nb W")
-LANTHANIDES = _symbols("La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu")
-RARE_EARTH = LANTHANIDES | _symbols("Sc Y")
-HALOGENS = _symbols("F Cl Br I")
-CHALCOGENS = _symbols("S Se Te")
-NONMETALS = _symbols("H B C N O F Si P S Cl As Se Br Te I He Ne Ar Kr Xe Rn Ge Sb At")
-REFRACTORY = _symbols("Ti Zr Hf V Nb Ta Cr Mo W")
-HEAVY = _symbols("Cs Ba La Ce Eu Gd Lu Hf W Hg Tl Pb Bi")
-PLATINUM_GROUP = _symbols("Ru Rh Pd Os Ir Pt")
+REDOX = symbols("Ti V Cr Mn Fe Co Ni Cu Mo Nb W")
+HEAVY = symbols("Cs Ba La Ce Eu Gd Lu Hf W Hg Tl Pb Bi")
 
 # Sets that only one rule below uses.
-_OXIDANTS = _symbols("O S Se F Cl Br I P N")
-_CONDUCTING = (
-    (TRANSITION - _symbols("Y Zr Sc Hf Ta Zn")) | (LANTHANIDES - _symbols("La Lu")) | _symbols("Sn Pb Sb Bi Te")
-)
-_MULTIVALENT = _symbols("Mg Ca")
-_OXYGEN_SULFUR = _symbols("O S Se")
-_CATALYTIC = _symbols("V Cr Mn Fe Co Ni Cu Mo W Ce")
-_TRANSPARENT = _symbols("O In Sn Zn Cd Ga")
-_MAGNETIC_IONS = _symbols("Fe Co Mn Cr Ni")
-_BARRIER = RARE_EARTH | _symbols("Zr Hf")
-_BARRIER_HOST = _BARRIER | _symbols("O Al Ti Ta")
-_LARGE_CATIONS = _symbols("Cs Rb")
-_LONE_PAIR = _symbols("Pb Sn Ge Bi")
-_HEAVY_HALOGENS = _symbols("Cl Br I")
-_FERROMAGNETS = _symbols("Fe Co")
-_LARGE_MOMENT = _symbols("Gd Tb Dy Ho Er")
-_HYDRIDE_METALS = _symbols("Li Na Mg Ca Al La Ce Y Ti Zr V Ni Pd")
-_INTERSTITIAL = _symbols("B C N")
-_REFRACTORY_HOST = REFRACTORY | _INTERSTITIAL | _symbols("Al Si")
-_ALUMINIDE_HOST = _symbols("Al Ti Ni Nb Co Fe")
-_FISSILE = _symbols("U Th Pu")
-_P_BLOCK = _symbols("Bi Sb Pb Sn Ge")
-_HEAVY_CHALCOGENS = _symbols("Te Se")
-_NOT_THERMOELECTRIC = _symbols("O F Cl Br I H N C")
-_GERMANIUM_ANTIMONY = _symbols("Ge Sb")
-_PHASE_CHANGE_HOST = _symbols("Ge Sb Te In Ag Bi Sn")
-_LAYER_METALS = _symbols("Ti Zr Hf V Nb Ta Mo W Re")
-_GROUP_THREE = _symbols("B Al Ga In")
-_GROUP_FIVE = _symbols("N P As Sb")
-_COINAGE = _symbols("Cu Ag")
-_ABSORBER_CATIONS = _symbols("In Ga Sn Zn")
-_BONE = _symbols("Ca P O")
-
-# Space groups whose point group is polar: 1, 2, m, mm2, 4, 4mm, 3, 3m, 6, 6mm.
-POLAR = _numbers(
-    (1, 1), (3, 9), (25, 46), (75, 80), (99, 110), (143, 146), (156, 161), (168, 173), (183, 186),
-)  # fmt: skip
-CENTROSYMMETRIC = _numbers(
-    (2, 2), (10, 15), (47, 74), (83, 88), (123, 142), (147, 148), (162, 167), (175, 176), (191, 194),
-    (200, 206), (221, 230),
-)  # fmt: skip
-# Point group 432 has no inversion center, yet its second-order response vanishes.
-SECOND_ORDER = _numbers((1, 206), (215, 230)) - CENTROSYMMETRIC
+_OXIDANTS = symbols("O S Se F Cl Br I P N")
+_CONDUCTING = (TRANSITION - symbols("Y Zr Sc Hf Ta Zn")) | (LANTHANIDES - symbols("La Lu")) | symbols("Sn Pb Sb Bi Te")
+_MULTIVALENT = symbols("Mg Ca")
+_OXYGEN_SULFUR = symbols("O S Se")
+_CATALYTIC = symbols("V Cr Mn Fe Co Ni Cu Mo W Ce")
+_TRANSPARENT = symbols("O In Sn Zn Cd Ga")
+_MAGNETIC_IONS = symbols("Fe Co Mn Cr Ni")
+_BARRIER = RARE_EARTH | symbols("Zr Hf")
+_BARRIER_HOST = _BARRIER | symbols("O Al Ti Ta")
+_LARGE_CATIONS = symbols("Cs Rb")
+_LONE_PAIR = symbols("Pb Sn Ge Bi")
+_HEAVY_HALOGENS = symbols("Cl Br I")
+_FERROMAGNETS = symbols("Fe Co")
+_LARGE_MOMENT = symbols("Gd Tb Dy Ho Er")
+_HYDRIDE_METALS = symbols("Li Na Mg Ca Al La Ce Y Ti Zr V Ni Pd")
+_INTERSTITIAL = symbols("B C N")
+_REFRACTORY_HOST = REFRACTORY | _INTERSTITIAL | symbols("Al Si")
+_ALUMINIDE_HOST = symbols("Al Ti Ni Nb Co Fe")
+_FISSILE = symbols("U Th Pu")
+_P_BLOCK = symbols("Bi Sb Pb Sn Ge")
+_HEAVY_CHALCOGENS = symbols("Te Se")
+_NOT_THERMOELECTRIC = symbols("O F Cl Br I H N C")
+_GERMANIUM_ANTIMONY = symbols("Ge Sb")
+_PHASE_CHANGE_HOST = symbols("Ge Sb Te In Ag Bi Sn")
+_LAYER_METALS = symbols("Ti Zr Hf V Nb Ta Mo W Re")
+_GROUP_THREE = symbols("B Al Ga In")
+_GROUP_FIVE = symbols("N P As Sb")
+_COINAGE = symbols("Cu Ag")
+_ABSORBER_CATIONS = symbols("In Ga Sn Zn")
+_BONE = symbols("Ca P O")
 
 
 @dataclass(frozen=True)
@@ -110,7 +94,7 @@ def _property_rule(
     firm: bool = True,
 ) -> Rule:
     columns = tuple(cite.split())
-    return Rule(name, frozenset(columns) | _symbols(needs), areas, test, cite=columns, notes=notes, firm=firm)
+    return Rule(name, frozenset(columns) | frozenset(needs.split()), areas, test, cite=columns, notes=notes, firm=firm)
 
 
 def _composition_rule(
@@ -280,65 +264,65 @@ RULES: tuple[Rule, ...] = (
     ),
     # ---- composition
     _composition_rule(
-        "lithium_cathode", _symbols("Li") | REDOX,
+        "lithium_cathode", symbols("Li") | REDOX,
         lambda e: "Li" in e and bool(e & REDOX) and bool(e & _OXIDANTS),
         "lithium-ion battery cathodes", "rechargeable battery electrodes", "lithium insertion electrodes",
         "lithium-ion cells",
     ),
     _composition_rule(
-        "lithium_electrolyte", _symbols("Li"),
+        "lithium_electrolyte", symbols("Li"),
         lambda e: "Li" in e and bool(e & _OXIDANTS) and not e & _CONDUCTING,
         "solid lithium electrolytes", "all-solid-state batteries", "lithium-ion conductors",
         "battery separators",
     ),
     _composition_rule(
-        "sodium_cathode", _symbols("Na") | REDOX,
+        "sodium_cathode", symbols("Na") | REDOX,
         lambda e: "Na" in e and bool(e & REDOX) and bool(e & _OXIDANTS),
         "sodium-ion battery cathodes", "sodium insertion electrodes", "grid-storage battery electrodes",
         "sodium-ion cells",
     ),
     _composition_rule(
-        "sodium_electrolyte", _symbols("Na"),
+        "sodium_electrolyte", symbols("Na"),
         lambda e: "Na" in e and bool(e & _OXIDANTS) and not e & _CONDUCTING,
         "solid sodium electrolytes", "solid-state sodium batteries", "sodium-ion conductors",
         "grid-storage cells",
     ),
     _composition_rule(
-        "multivalent_cathode", _symbols("Mg Ca") | REDOX,
+        "multivalent_cathode", symbols("Mg Ca") | REDOX,
         lambda e: bool(e & _MULTIVALENT) and bool(e & REDOX) and bool(e & _OXYGEN_SULFUR),
         "multivalent battery cathodes", "divalent-ion batteries", "multivalent-ion storage",
         "next-generation battery electrodes",
     ),
     _composition_rule(
-        "oxide_catalysis", _symbols("O V Cr Mn Fe Co Ni Cu Mo W Ce"),
+        "oxide_catalysis", symbols("O V Cr Mn Fe Co Ni Cu Mo W Ce"),
         lambda e: "O" in e and bool(e & _CATALYTIC),
         "heterogeneous catalysis", "oxidation catalysts", "catalyst supports", "exhaust-gas cleaning",
         "electrocatalysis",
     ),
     _composition_rule(
-        "photocatalysis", _symbols("O"), lambda e: "O" in e and len(e) > 1,
+        "photocatalysis", symbols("O"), lambda e: "O" in e and len(e) > 1,
         "photocatalysis", "photoelectrodes", "solar water splitting", "visible-light photocatalysts",
         cite="band_gap", values=lambda v: 1.8 <= v["band_gap"] <= 3.2,
     ),
     _composition_rule(
-        "transparent_conductor", _symbols("O In Sn Zn Cd Ga"),
+        "transparent_conductor", symbols("O In Sn Zn Cd Ga"),
         lambda e: "O" in e and len(e) > 1 and e <= _TRANSPARENT,
         "transparent conductors", "transparent electrodes", "thin-film transistors",
         "touch-screen electrodes",
     ),
     _composition_rule(
-        "magnetic_oxide", _symbols("O Fe Co Mn Cr Ni"),
+        "magnetic_oxide", symbols("O Fe Co Mn Cr Ni"),
         lambda e: "O" in e and bool(e & _MAGNETIC_IONS),
         "magnetic ceramics", "spintronics", "magnetic storage media", "microwave magnetic components",
     ),
     _composition_rule(
-        "thermal_barrier", RARE_EARTH | _symbols("Zr Hf O"),
+        "thermal_barrier", RARE_EARTH | symbols("Zr Hf O"),
         lambda e: "O" in e and bool(e & _BARRIER) and e <= _BARRIER_HOST,
         "thermal barrier coatings", "turbine-blade coatings", "high-temperature insulation",
         "refractory ceramics",
     ),
     _composition_rule(
-        "phosphor_host", RARE_EARTH | _symbols("O"),
+        "phosphor_host", RARE_EARTH | symbols("O"),
         lambda e: "O" in e and bool(e & RARE_EARTH) and not e & (REDOX | PLATINUM_GROUP),
         "phosphors", "laser host crystals", "luminescent materials", "solid-state lighting converters",
     ),
@@ -347,67 +331,67 @@ RULES: tuple[Rule, ...] = (
         "scintillators", "radiation detectors", "X-ray imaging screens", "gamma-ray spectroscopy crystals",
     ),
     _composition_rule(
-        "halide_absorber", _symbols("Cs Rb Pb Sn Ge Bi Cl Br I"),
+        "halide_absorber", symbols("Cs Rb Pb Sn Ge Bi Cl Br I"),
         lambda e: bool(e & _LARGE_CATIONS and e & _LONE_PAIR and e & _HEAVY_HALOGENS) and "O" not in e,
         "photovoltaic halides", "thin-film light absorbers", "light-emitting halide layers",
         "halide photodetectors",
     ),
     _composition_rule(
-        "permanent_magnet", LANTHANIDES | _symbols("Fe Co Y"),
+        "permanent_magnet", LANTHANIDES | symbols("Fe Co Y"),
         lambda e: bool(e & RARE_EARTH) and bool(e & _FERROMAGNETS) and not e & _OXIDANTS,
         "permanent magnets", "high-coercivity magnets", "electric-motor magnets", "hard magnetic materials",
     ),
     _composition_rule(
-        "magnetocaloric", _symbols("Gd Tb Dy Ho Er"),
+        "magnetocaloric", symbols("Gd Tb Dy Ho Er"),
         lambda e: bool(e & _LARGE_MOMENT) and len(e) > 1 and not e & NONMETALS,
         "magnetocaloric cooling", "magnetic refrigeration", "cryogenic regenerators",
         "low-temperature cooling stages",
     ),
     _composition_rule(
-        "hydrogen_storage", _symbols("H"),
+        "hydrogen_storage", symbols("H"),
         lambda e: "H" in e and bool(e & _HYDRIDE_METALS) and not e & _OXIDANTS and "C" not in e,
         "hydrogen storage", "solid-state hydrogen tanks", "hydrogen release materials",
         "hydrogen compressors",
     ),
     _composition_rule(
-        "refractory_ceramic", REFRACTORY | _symbols("B C N"),
+        "refractory_ceramic", REFRACTORY | symbols("B C N"),
         lambda e: bool(e & _INTERSTITIAL) and bool(e & REFRACTORY) and e <= _REFRACTORY_HOST,
         "refractory ceramics", "ultrahigh-temperature ceramics", "cutting-tool coatings",
         "diffusion barriers",
     ),
     _composition_rule(
-        "aluminide", _symbols("Al Ti Ni Nb Co Fe"),
+        "aluminide", symbols("Al Ti Ni Nb Co Fe"),
         lambda e: "Al" in e and len(e) > 1 and e <= _ALUMINIDE_HOST,
         "high-temperature alloys", "turbine components", "oxidation-resistant alloys",
         "structural intermetallics",
     ),
     _composition_rule(
-        "nuclear_fuel", _symbols("U Th Pu"), lambda e: bool(e & _FISSILE),
+        "nuclear_fuel", symbols("U Th Pu"), lambda e: bool(e & _FISSILE),
         "nuclear fuel studies", "reactor fuel research", "advanced fuel forms", "nuclear waste-form studies",
     ),
     _composition_rule(
-        "thermoelectric_chalcogenide", _symbols("Bi Sb Pb Sn Ge Te Se"),
+        "thermoelectric_chalcogenide", symbols("Bi Sb Pb Sn Ge Te Se"),
         lambda e: bool(e & _P_BLOCK) and bool(e & _HEAVY_CHALCOGENS) and not e & _NOT_THERMOELECTRIC,
         "thermoelectric generators", "Peltier coolers", "thermoelectric conversion", "waste-heat recovery",
     ),
     _composition_rule(
-        "phase_change", _symbols("Ge Sb Te"),
+        "phase_change", symbols("Ge Sb Te"),
         lambda e: "Te" in e and bool(e & _GERMANIUM_ANTIMONY) and e <= _PHASE_CHANGE_HOST,
         "phase-change memory", "rewritable optical discs", "nonvolatile memory cells",
         "reconfigurable photonics",
     ),
     _composition_rule(
-        "layered_dichalcogenide", _symbols("Ti Zr Hf V Nb Ta Mo W Re S Se Te"),
+        "layered_dichalcogenide", symbols("Ti Zr Hf V Nb Ta Mo W Re S Se Te"),
         lambda e: len(e) == 2 and bool(e & _LAYER_METALS) and bool(e & CHALCOGENS),
         "two-dimensional electronics", "dry lubricants", "catalytic electrodes", "ultrathin transistors",
     ),
     _composition_rule(
-        "group_three_five", _symbols("B Al Ga In N P As Sb"),
+        "group_three_five", symbols("B Al Ga In N P As Sb"),
         lambda e: bool(e & _GROUP_THREE) and bool(e & _GROUP_FIVE) and e <= (_GROUP_THREE | _GROUP_FIVE),
         "high-speed electronics", "laser diodes", "compound-semiconductor devices", "heterostructure devices",
     ),
     _composition_rule(
-        "chalcogenide_absorber", _symbols("Cu Ag In Ga Sn Zn S Se Te"),
+        "chalcogenide_absorber", symbols("Cu Ag In Ga Sn Zn S Se Te"),
         lambda e: bool(e & _COINAGE and e & CHALCOGENS and e & _ABSORBER_CATIONS) and "O" not in e,
         "thin-film solar cells", "photovoltaic absorbers", "photodetector layers", "solar-fuel photocathodes",
     ),
@@ -416,7 +400,7 @@ RULES: tuple[Rule, ...] = (
         "fuel-cell electrodes", "metal catalysts", "electrochemical catalysis", "exhaust-gas catalysts",
     ),
     _composition_rule(
-        "bioceramic", _symbols("Ca P O"), lambda e: e >= _BONE,
+        "bioceramic", symbols("Ca P O"), lambda e: e >= _BONE,
         "bone-repair ceramics", "biomedical implants", "implant coatings", "bioactive fillers",
     ),
 )

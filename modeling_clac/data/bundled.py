@@ -11,6 +11,7 @@ from ..utils.paths import ASSETS
 
 BUNDLED_CRYSTALS = "mp-crystals"
 SPLITS = ("train", "validation", "test")
+HELD_OUT = SPLITS[1:]
 
 
 def bundled_crystals(with_cif: bool = True) -> pa.Table:
@@ -31,4 +32,4 @@ def read_table(path: Path, with_cif: bool = True) -> pa.Table:
     return pq.read_table(path, columns=columns)
 
 
-__all__ = ["BUNDLED_CRYSTALS", "SPLITS", "bundled_counts", "bundled_crystals", "read_table"]
+__all__ = ["BUNDLED_CRYSTALS", "HELD_OUT", "SPLITS", "bundled_counts", "bundled_crystals", "read_table"]

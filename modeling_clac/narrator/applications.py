@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..concepts.applications import RULES, Elements, Rule, Values
+from ..concepts.elements import ELEMENT_NAMES
 from ..data.properties import PROPERTIES
-from .phrases import DECIMALS, ELEMENT_NAMES, join_words, number
+from .phrases import DECIMALS, join_words, number
 
 
 @dataclass(frozen=True)

@@ -9,41 +9,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..concepts.applications import NONMETALS
+from ..concepts.elements import ANION_NAMES, ELEMENT_NAMES, NOBLE_GASES, NONMETALS
 from ..data.properties import NUMERIC_COLUMNS
 from . import phrases as words
-from .phrases import ELEMENT_NAMES, capitalize, join_words, with_article
+from .phrases import capitalize, join_words, with_article
 
 _FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
 # An anion former named here gives its family word if the rest of the elements leaves no doubt.
-_STRONG = {
-    "F": "fluoride",
-    "Cl": "chloride",
-    "Br": "bromide",
-    "I": "iodide",
-    "S": "sulfide",
-    "Se": "selenide",
-    "Te": "telluride",
-    "N": "nitride",
-}
+_STRONG = {symbol: ANION_NAMES[symbol] for symbol in "F Cl Br I S Se Te N".split()}
 # Ordered by how surely the element is the anion of a binary with one further down.
-_WEAK = {
-    "C": "carbide",
-    "P": "phosphide",
-    "As": "arsenide",
-    "Sb": "antimonide",
-    "B": "boride",
-    "Si": "silicide",
-    "Ge": "germanide",
-    "H": "hydride",
-}
+_WEAK = {symbol: ANION_NAMES[symbol] for symbol in "C P As Sb B Si Ge H".split()}
 # Every family word that stands for a fixed set of compositions.
 FAMILIES = (
     *(*_STRONG.values(), *_WEAK.values()),
     *("oxide", "oxyfluoride", "oxygen-containing compound", "intermetallic", "elemental solid"),
 )
 _AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
-_NOBLE_GASES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn"})
 
 
 @dataclass(frozen=True)
@@ -69,7 +50,7 @@ class Known:
 
 def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
     """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
-    if elements & _NOBLE_GASES:
+    if elements & NOBLE_GASES:
         return "compound", (), False
     nonmetals = elements & NONMETALS
     if "O" in elements:

@@ -8,74 +8,37 @@ identifies no single crystal. Thresholds are the everyday ones of the field and 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..concepts.applications import (
-    CENTROSYMMETRIC,
+from ..concepts.applications import RULES, Rule
+from ..concepts.elements import (
+    ALKALI,
+    ALKALINE_EARTH,
     CHALCOGENS,
+    ELEMENT_NAMES,
     HALOGENS,
     NONMETALS,
-    POLAR,
+    PNICTOGENS,
     RARE_EARTH,
-    RULES,
     TRANSITION,
-    Rule,
 )
+from ..concepts.structure_types import STRUCTURE_TYPES, structure_types
+from ..concepts.symmetry import CENTROSYMMETRIC, CRYSTAL_SYSTEMS, POLAR
 from .applications import matching_rules
 from .narratives import Draw, seed_text
-from .phrases import ARITY, COUNT_WORDS, ELEMENT_NAMES, with_article
+from .phrases import ARITY, COUNT_WORDS, with_article
 from .record import FAMILIES, Known, read_record
 
 __all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "in_system", "narrate_query", "prototype_of"]
 
-_ALKALI = frozenset("Li Na K Rb Cs".split())
-_ALKALINE_EARTH = frozenset("Be Mg Ca Sr Ba".split())
-_PNICTOGENS = frozenset("N P As Sb Bi".split())
 _MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
-_PART = re.compile(r"([A-Z][a-z]?)(\d*)")
-
-# (sorted stoichiometry, space group) -> names of the structure type; only where the two leave no doubt worth having.
-_PROTOTYPES: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {
-    ((1, 1), 216): ("zinc blende", "sphalerite"),
-    ((1, 1), 186): ("wurtzite",),
-    ((1, 1), 221): ("caesium chloride", "CsCl-type"),
-    ((1, 1), 225): ("rock salt", "rocksalt", "NaCl-type"),
-    ((1, 2), 136): ("rutile",),
-    ((1, 2), 205): ("pyrite",),
-    ((1, 2), 225): ("fluorite",),
-    ((1, 1, 1), 216): ("half-Heusler",),
-    ((1, 1, 2), 225): ("full Heusler", "Heusler"),
-    ((1, 1, 3), 221): ("cubic perovskite", "perovskite"),
-    ((1, 1, 3), 99): ("tetragonal perovskite", "perovskite"),
-    ((1, 1, 4), 88): ("scheelite",),
-    ((1, 2, 2), 139): ("ThCr2Si2-type",),
-    ((1, 2, 4), 227): ("spinel",),
-    ((1, 1, 2, 6), 225): ("double perovskite", "elpasolite"),
-}
-# Without nonmetals the same keys mean other types.
-_INTERMETALLIC_PROTOTYPES: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {
-    ((1, 1), 221): ("CsCl-type", "B2"),
-    ((1, 2), 194): ("hexagonal Laves phase", "Laves phase"),
-    ((1, 2), 227): ("cubic Laves phase", "Laves phase"),
-    ((1, 3), 221): ("Cu3Au-type", "L1_2"),
-    ((1, 3), 223): ("A15",),
-    ((1, 1, 1), 216): ("half-Heusler",),
-    ((1, 1, 2), 225): ("full Heusler", "Heusler"),
-    ((1, 2, 2), 139): ("ThCr2Si2-type",),
-}
 
 
 def prototype_of(known: Known) -> tuple[str, ...]:
     """Names of the structure type, empty if it is not among the common ones that formula and space group tell."""
-    group, formula = known.numbers.get("space_group_number"), known.composition.formula
-    if group is None or not formula or not known.composition.symbols:
-        return ()
-    counts = tuple(sorted(int(count or 1) for _, count in _PART.findall(formula)))
-    table = _PROTOTYPES if known.composition.elements & NONMETALS else _INTERMETALLIC_PROTOTYPES
-    return table.get((counts, int(group)), ())
+    return structure_types(known.composition.formula, known.numbers.get("space_group_number"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +107,7 @@ def _pugh(known: Known) -> float | None:
 TRAITS: tuple[Trait, ...] = (
     *(
         Trait("system", _in_system(system), (system,), (f"with {system} symmetry",))
-        for system in ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
+        for system in reversed(CRYSTAL_SYSTEMS)
     ),
     Trait("inversion", _in_groups(POLAR), ("polar", "non-centrosymmetric"), ("without inversion symmetry",)),
     Trait("inversion", _in_groups(CENTROSYMMETRIC), ("centrosymmetric",), ("with inversion symmetry",)),
@@ -218,8 +181,8 @@ TRAITS: tuple[Trait, ...] = (
     _above("stability", "energy_above_hull", 0.2, ("unstable",), ("far above the hull",)),
     # -------------------- elements
     Trait("metal", _has(RARE_EARTH), ("rare-earth", "rare earth"), ("with a rare earth",)),
-    Trait("metal", _has(_ALKALI), ("alkali metal", "alkali"), ("with an alkali metal",)),
-    Trait("metal", _has(_ALKALINE_EARTH), ("alkaline-earth",), ("with an alkaline earth",)),
+    Trait("metal", _has(ALKALI), ("alkali metal", "alkali"), ("with an alkali metal",)),
+    Trait("metal", _has(ALKALINE_EARTH), ("alkaline-earth",), ("with an alkaline earth",)),
     Trait("metal", _has(TRANSITION), ("transition-metal", "transition metal"), ("with a transition metal",)),
     Trait("absence", _lacks(frozenset({"Pb"})), ("lead-free",), ("without lead",)),
     Trait("absence", _lacks(frozenset({"Co"})), ("cobalt-free",), ("without cobalt",)),
@@ -246,8 +209,7 @@ def _nouns(known: Known) -> list[str]:
             nouns += ["chalcogenide", "chalcogenides"]
         if nonmetals and nonmetals <= HALOGENS:
             nouns += ["halide", "halides"]
-        # Bi counts as a pnictogen though it is a metal.
-        if elements & _PNICTOGENS and nonmetals <= _PNICTOGENS:
+        if elements & PNICTOGENS and nonmetals <= PNICTOGENS:
             nouns += ["pnictide", "pnictides"]
         if not nonmetals:
             nouns += ["alloy", "metallic compound", "intermetallic compound"]
@@ -272,10 +234,6 @@ class Query:
     formula: str | None = None
 
 
-def _prototype_names() -> set[str]:
-    return {name for table in (_PROTOTYPES, _INTERMETALLIC_PROTOTYPES) for names in table.values() for name in names}
-
-
 _CLASSES = (
     *FAMILIES,
     *("chalcogenide", "halide", "pnictide", "alloy", "metallic compound", "intermetallic compound", "ceramic"),
@@ -285,7 +243,7 @@ CONDITIONS: tuple[str, ...] = (
     *(f"trait {place}" for place in range(len(TRAITS))),
     *(f"element {symbol}" for symbol in ELEMENT_NAMES),
     *(f"class {name}" for name in _CLASSES),
-    *(f"prototype {name}" for name in sorted(_prototype_names())),
+    *(f"prototype {name}" for name in sorted({name for kind in STRUCTURE_TYPES for name in kind.names})),
     *(f"use {name}" for name in dict.fromkeys(rule.name for rule in RULES)),
 )
 

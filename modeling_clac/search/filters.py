@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import gemmi
 import numpy as np
 
+from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..errors_clac import ClacInputError
-
-CRYSTAL_SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
 
 
 @dataclass
@@ -86,4 +85,4 @@ def _reduced_formula(formula: str) -> str:
         raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4") from None
 
 
-__all__ = ["CRYSTAL_SYSTEMS", "Filters"]
+__all__ = ["Filters"]

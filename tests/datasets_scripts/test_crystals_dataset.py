@@ -19,6 +19,7 @@ from datasets import load_dataset
 from pymatgen.core import Structure
 
 from datasets_scripts import crystals
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from tests.conftest import ROOT
 
@@ -55,7 +56,7 @@ def rebuilt(sdist: Sdist) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def bundled() -> dict[str, dict[str, Any]]:
-    tables = [pq.read_table(ASSETS / f"{split}.parquet") for split in crystals.SPLITS]
+    tables = [pq.read_table(ASSETS / f"{split}.parquet") for split in SPLITS]
     return {record["material_id"]: record for table in tables for record in table.to_pylist()}
 
 
@@ -64,7 +65,7 @@ def number(material_id: str) -> int:
 
 
 def formulas_by_split(records: list[dict[str, Any]]) -> list[set[str]]:
-    return [{row["formula"] for row in records if row["split"] == split} for split in crystals.SPLITS]
+    return [{row["formula"] for row in records if row["split"] == split} for split in SPLITS]
 
 
 def test_bundle_loads_with_its_splits(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_bundle_loads_with_its_splits(tmp_path: Path) -> None:
 
 
 def test_bundle_has_the_schema_and_order_of_the_script() -> None:
-    for split in crystals.SPLITS:
+    for split in SPLITS:
         table = pq.read_table(ASSETS / f"{split}.parquet")
         assert table.schema.equals(crystals.BUNDLED_SCHEMA)
         ids = table["material_id"].to_pylist()

@@ -19,6 +19,7 @@ from datasets import load_dataset
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
 from datasets_scripts.narratives import NarrativeArguments, build
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.narratives import narrate
 from tests.conftest import CRYSTALS, ROOT
@@ -125,7 +126,7 @@ def test_splits_by_formula_where_the_input_has_none(tmp_path) -> None:
     for row in rows_of(tmp_path / "out"):
         found.setdefault(row["formula"], set()).add(row["split"])
     assert all(len(splits) == 1 for splits in found.values())
-    counts = [sum(1 for splits in found.values() if name in splits) for name in ("train", "validation", "test")]
+    counts = [sum(1 for splits in found.values() if name in splits) for name in SPLITS]
     assert counts[0] > counts[2] > counts[1] > 0
 
 

@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix
 from datasets_scripts.multiple_choice.baselines import TextOnly, baselines, best_credit
 from datasets_scripts.multiple_choice.drawing import KINDS, LEVELS, draw_blocks
 from datasets_scripts.questions import QuestionArguments, build
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.narratives import Draw
 from tests.conftest import CRYSTALS, ROOT
@@ -140,7 +141,7 @@ def test_hard_options_are_alike(by_level, crystals) -> None:
 # -------------------- nothing in the words
 @pytest.mark.parametrize("level", BALANCED)
 def test_every_statement_is_right_as_often_as_chance_has_it(by_level, level) -> None:
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         rows = of_split(by_level[level], split)
         right = Counter(row["options"][row["answer"]] for row in rows)
         offered = Counter(option for row in rows for option in row["options"])

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from datasets_scripts import ner, pac
 from datasets_scripts.common.cards import make_card
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.hub import plan_upload
 from tests.conftest import ROOT
 
-SPLITS = ("train", "validation", "test")
 TEXT_DATA = Path(os.environ.get("CLAC_TEXT_DATA") or ROOT.parent / "shared" / "data" / "text")
 needs_text_data = pytest.mark.skipif(
     not TEXT_DATA.is_dir(), reason="the text data are not here; set CLAC_TEXT_DATA to the directory with ner_matscholar"

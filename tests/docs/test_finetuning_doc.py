@@ -26,6 +26,7 @@ from modeling_clac import (
     ClacForSequenceClassification,
     ClacForTokenClassification,
 )
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
 from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
@@ -139,7 +140,7 @@ def place(small_checkpoint: Path, small_processor: Any, tmp_path_factory: pytest
     (directory / "my-corpus").mkdir()
     (directory / "runs" / "my-corpus").mkdir()
     block = "films O\nof O\nTiO2 B-MAT\nand O\nzinc B-MAT\noxide I-MAT\n"
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         (directory / "my-corpus" / f"{split}.txt").write_text("\n".join([block] * 4))
     return directory
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import ClassLabel, Features, List, Value
 
-SPLITS = ("train", "validation", "test")
+from modeling_clac.data.bundled import SPLITS
+
 TAGS = ["O", "B-MAT", "I-MAT", "B-VALUE", "I-VALUE"]
 CLASSES = ["other", "glass"]
 

@@ -16,6 +16,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE, build_edges
 from modeling_clac.structures_clac import parse_structure
 from tests.conftest import CRYSTALS
@@ -41,7 +42,7 @@ def sorted_sites(numbers: np.ndarray, fractional: np.ndarray) -> np.ndarray:
 def test_every_bundled_cif_parses_as_pymatgen_parses_it() -> None:
     """Atoms in order, cell up to a rotation, positions in the cell: all 6,317."""
     total = 0
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         for cif in pq.read_table(CRYSTALS / f"{split}.parquet", columns=["cif"])["cif"].to_pylist():
             crystal = parse_structure(cif)
             oracle = _read_p1(cif)

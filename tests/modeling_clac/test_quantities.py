@@ -14,10 +14,10 @@ from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
 from modeling_clac.configuration_clac import SHARED_FACTS
+from modeling_clac.formulas_clac import ELEMENTS
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.quantities_clac import (
     DENSITY,
-    ELEMENTS,
     NOTHING,
     NUMBER,
     find_quantities,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from modeling_clac.data.bundled import HELD_OUT
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.atomic_files import recover, replaced_directory, write_json
@@ -136,9 +137,7 @@ def _train(task: Task, arguments: FinetuneArguments, seed: int, finished: Path, 
 
 def results_of(task: Task, arguments: FinetuneArguments, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """What `results.json` holds: the runs, and by split and metric their mean and sample deviation (`None` of one)."""
-    scores = {
-        split: {name: [run[split][name] for run in runs] for name in runs[0][split]} for split in ("validation", "test")
-    }
+    scores = {split: {name: [run[split][name] for run in runs] for name in runs[0][split]} for split in HELD_OUT}
     origin = provenance(recipe_of(arguments))
     return {
         "task": task.kind,

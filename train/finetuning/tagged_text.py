@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from modeling_clac.data.bundled import SPLITS
+from modeling_clac.data.bundled import HELD_OUT, SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from train.finetuning.labelled_data import label_names, load_splits
 
@@ -85,7 +85,7 @@ def _text_tags(path: str, splits: DatasetDict) -> list[str]:
         opened = {f"B-{tag[2:]}" for tag in used if tag.startswith("I-")}
         _check_scheme(f"{path}: {split}", sorted(used | opened | {OUTSIDE}))
         types[split] = {tag[2:] for tag in used - {OUTSIDE}}
-    for split in SPLITS[1:]:
+    for split in HELD_OUT:
         unknown = sorted(types[split] - types["train"])
         if unknown:
             raise ClacInputError(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition
 
-from datasets_scripts.entity_linking.formulas import composition_of, flatten_markup, read_formula
+from datasets_scripts.entity_linking.formulas import composition_of, flatten_markup, read_compound
 from datasets_scripts.entity_linking.material_names import common_names
 from datasets_scripts.entity_linking.mentions import read_paragraph
 
@@ -174,7 +174,7 @@ def test_every_formula_of_the_crystals_is_read(records) -> None:
         composition = composition_of(record["formula"])
         assert composition is not None
         assert Composition(dict(composition)).reduced_formula == record["formula"]
-        read, reason = read_formula(record["formula"])
+        read, reason = read_compound(record["formula"])
         assert read == composition or reason is not None or len(composition) == 1 or record["formula"].isupper()
 
 

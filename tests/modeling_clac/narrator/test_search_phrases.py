@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_clac.concepts.applications import RULES
-from modeling_clac.narrator.phrases import ELEMENT_NAMES
+from modeling_clac.concepts.elements import ELEMENT_NAMES
 from modeling_clac.narrator.record import read_record
 from modeling_clac.narrator.search_phrases import CONDITIONS, TRAITS, failing, narrate_query, prototype_of
 

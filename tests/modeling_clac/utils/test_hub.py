@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_scripts.narratives import NarrativeArguments, build
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.hub import plan_upload
 from tests.conftest import CRYSTALS, ROOT
@@ -45,9 +46,7 @@ def run(hub: Hub, tmp_path: Path):
 
 def few_crystals(file: Path, number: int) -> str:
     """A file with as many crystals of each split."""
-    tables = [
-        pq.read_table(CRYSTALS / f"{split}.parquet").slice(0, number) for split in ("train", "validation", "test")
-    ]
+    tables = [pq.read_table(CRYSTALS / f"{split}.parquet").slice(0, number) for split in SPLITS]
     pq.write_table(pa.concat_tables(tables), file)
     return str(file)
 

@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestRegressor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacForTokenClassification, ClacProcessor
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import CRYSTALS, ROOT, small_graph_config
@@ -44,7 +45,7 @@ def check_results(output: Path, task: str, seeds: list[int]) -> dict[str, Any]:
     assert result["task"] == task and result["seeds"] == seeds == [run["seed"] for run in result["runs"]]
     assert {"dataset", "target", "encoder", "recipe", "commit", "command", "baselines", "counts"} <= result.keys()
     assert "output_dir" not in result["recipe"] and result["command"].startswith(f"python -m train.finetune_{task}")
-    for split in ("validation", "test"):
+    for split in SPLITS[1:]:
         for name, mean in result["mean"][split].items():
             values = [run[split][name] for run in result["runs"]]
             assert mean == pytest.approx(statistics.fmean(values))
@@ -169,7 +170,7 @@ def test_text_column_and_bag_of_words(bert_directory, tmp_path) -> None:
     rows = [
         {"id": str(i), "text": "", "text_masked": f"{'cat' if i % 2 else 'dog'} abc", "label": i % 2} for i in range(8)
     ]
-    data = class_set(tmp_path, **dict.fromkeys(("train", "validation", "test"), rows))
+    data = class_set(tmp_path, **dict.fromkeys(SPLITS, rows))
     arguments = PacArguments("unused", str(data), str(bert_directory), text_column="text_masked")
     assert finetune_pac.make_task(arguments).baselines[finetune_pac.BASELINE]["test"] == {
         "accuracy": 1.0,
@@ -242,7 +243,7 @@ def test_rows_without_value_are_left_out_and_counted(small_checkpoint) -> None:
     task = finetune_property.make_task(arguments)
     assert {split: len(rows) for split, rows in task.splits.items()} == {"train": 5, "validation": 5, "test": 5}
     unknown = 0
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         values = load_dataset(str(CRYSTALS), split=split)["refractive_index"]
         last = [place for place, value in enumerate(values) if value is not None][4]
         unknown += sum(value is None for value in values[:last])

@@ -13,12 +13,12 @@ import pytest
 from datasets import Features, List, Value
 from safetensors.torch import load_file, save_file
 
+from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 from tests.conftest import CRYSTALS
 from tests.helpers.finetune_data import (
     CLASSES,
-    SPLITS,
     TAGS,
     class_features,
     class_rows,

@@ -1,0 +1,1 @@
+../../formulas_clac.py

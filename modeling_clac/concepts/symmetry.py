@@ -1,0 +1,51 @@
+"""Crystal systems and classes of space groups, by space group number."""
+
+from __future__ import annotations
+
+
+def _numbers(*ranges: tuple[int, int]) -> frozenset[int]:
+    return frozenset(n for low, high in ranges for n in range(low, high + 1))
+
+
+# From the fewest symmetries to the most (International Tables for Crystallography, volume A).
+CRYSTAL_SYSTEMS: dict[str, range] = {
+    "triclinic": range(1, 3),
+    "monoclinic": range(3, 16),
+    "orthorhombic": range(16, 75),
+    "tetragonal": range(75, 143),
+    "trigonal": range(143, 168),
+    "hexagonal": range(168, 195),
+    "cubic": range(195, 231),
+}
+# The trigonal groups with a rhombohedral lattice: R3, R-3, R32, R3m, R3c, R-3m, R-3c.
+RHOMBOHEDRAL = frozenset({146, 148, 155, 160, 161, 166, 167})
+
+# Space groups whose point group is polar: 1, 2, m, mm2, 4, 4mm, 3, 3m, 6, 6mm.
+POLAR = _numbers(
+    (1, 1), (3, 9), (25, 46), (75, 80), (99, 110), (143, 146), (156, 161), (168, 173), (183, 186),
+)  # fmt: skip
+CENTROSYMMETRIC = _numbers(
+    (2, 2), (10, 15), (47, 74), (83, 88), (123, 142), (147, 148), (162, 167), (175, 176), (191, 194),
+    (200, 206), (221, 230),
+)  # fmt: skip
+# Point group 432 has no inversion center, yet its second-order response vanishes.
+SECOND_ORDER = _numbers((1, 206), (215, 230)) - CENTROSYMMETRIC
+
+
+def crystal_system(space_group: int) -> str:
+    """
+    The crystal system of a space group.
+
+    Args:
+        space_group: its number.
+
+    Raises:
+        ValueError: it is not between 1 and 230.
+    """
+    for name, groups in CRYSTAL_SYSTEMS.items():
+        if space_group in groups:
+            return name
+    raise ValueError(f"space group number {space_group} is not between 1 and 230")
+
+
+__all__ = ["CENTROSYMMETRIC", "CRYSTAL_SYSTEMS", "POLAR", "RHOMBOHEDRAL", "SECOND_ORDER", "crystal_system"]

@@ -1,0 +1,86 @@
+"""Crystal systems and classes of space groups, with gemmi's and spglib's tables as the oracle."""
+
+from __future__ import annotations
+
+import gemmi
+import numpy as np
+import pytest
+import spglib
+from pymatgen.symmetry.groups import SpaceGroup, sg_symbol_from_int_number
+
+from modeling_clac.concepts.symmetry import (
+    CENTROSYMMETRIC,
+    CRYSTAL_SYSTEMS,
+    POLAR,
+    RHOMBOHEDRAL,
+    SECOND_ORDER,
+    crystal_system,
+)
+from modeling_clac.quantities_clac import NUMBER, find_quantities
+
+GROUPS = range(1, 231)
+POLAR_CLASSES = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
+
+
+def point_group(number: int) -> str:
+    # spglib lists 530 settings; the first one of each number is as good as any.
+    hall = next(n for n in range(1, 531) if spglib.get_spacegroup_type(n).number == number)
+    return spglib.get_spacegroup_type(hall).pointgroup_international
+
+
+def test_crystal_systems() -> None:
+    assert [crystal_system(n) for n in GROUPS] == [
+        gemmi.find_spacegroup_by_number(n).crystal_system_str() for n in GROUPS
+    ]
+    assert [crystal_system(n) for n in GROUPS] == [
+        SpaceGroup(sg_symbol_from_int_number(n)).crystal_system for n in GROUPS
+    ]
+    assert [n for groups in CRYSTAL_SYSTEMS.values() for n in groups] == list(GROUPS)
+
+
+@pytest.mark.parametrize("number", [0, 231])
+def test_other_numbers_are_not_space_groups(number: int) -> None:
+    with pytest.raises(ValueError, match="between 1 and 230"):
+        crystal_system(number)
+
+
+def test_rhombohedral_groups() -> None:
+    lattices = {n: gemmi.find_spacegroup_by_number(n).hm[0] for n in CRYSTAL_SYSTEMS["trigonal"]}
+    assert {n for n, lattice in lattices.items() if lattice == "R"} == RHOMBOHEDRAL
+
+
+def test_polar_groups() -> None:
+    assert {n for n in GROUPS if point_group(n) in POLAR_CLASSES} == POLAR
+
+
+def test_centrosymmetric_groups() -> None:
+    assert {n for n in GROUPS if gemmi.find_spacegroup_by_number(n).is_centrosymmetric()} == CENTROSYMMETRIC
+    assert not POLAR & CENTROSYMMETRIC
+
+
+def test_groups_with_a_second_order_response() -> None:
+    """A tensor of rank three that is symmetric in its last two indices survives the average over the point group."""
+    rng = np.random.default_rng(0)
+    tensor = rng.normal(size=(3, 3, 3))
+    # Second-harmonic generation without absorption (Kleinman) lets all three indices change places.
+    tensor = sum(np.transpose(tensor, p) for p in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+    found = set()
+    for n in GROUPS:
+        group = gemmi.find_spacegroup_by_number(n)
+        # Fractional rotations become orthogonal ones in a cell that fits the group.
+        gamma = 120.0 if crystal_system(n) in ("trigonal", "hexagonal") else 90.0
+        cell = np.array(gemmi.UnitCell(1, 1, 1, 90, 90, gamma).orth.mat.tolist())
+        turns = [cell @ (np.array(op.rot) / op.DEN) @ np.linalg.inv(cell) for op in group.operations().sym_ops]
+        mean = sum(np.einsum("ia,jb,kc,abc->ijk", r, r, r, tensor) for r in turns) / len(turns)
+        if np.abs(mean).max() > 1e-9:
+            found.add(n)
+    # Kleinman's symmetry also removes 422 and 622, whose response vanishes only without dispersion.
+    point_groups = {n: point_group(n) for n in SECOND_ORDER - found}
+    assert found <= SECOND_ORDER
+    assert set(point_groups.values()) <= {"422", "622"}
+
+
+@pytest.mark.parametrize("system", CRYSTAL_SYSTEMS)
+def test_the_text_tower_knows_the_same_systems(system: str) -> None:
+    """A symbol that is also a word is an element in front of a crystal system."""
+    assert [kind < NUMBER for *_, kind, _ in find_quantities(f"He, {system}, is it")] == [True]

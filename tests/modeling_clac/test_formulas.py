@@ -1,0 +1,69 @@
+"""Formulas: the one parser, with pymatgen's as the oracle."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Composition
+
+from modeling_clac.formulas_clac import ELEMENTS, formula_parts, read_formula
+
+AMOUNTS = st.one_of(st.just(""), st.integers(1, 40).map(str), st.sampled_from(["0.5", "0.25", "1.5"]))
+UNITS = st.tuples(st.sampled_from(ELEMENTS), AMOUNTS).map("".join)
+GROUPS = st.recursive(
+    st.lists(UNITS, min_size=1, max_size=3).map("".join),
+    lambda inner: st.tuples(inner, st.sampled_from(["()", "[]"]), AMOUNTS).map(
+        lambda p: f"{p[1][0]}{p[0]}{p[1][1]}{p[2]}"
+    ),
+    max_leaves=3,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(GROUPS, min_size=1, max_size=3).map("".join))
+def test_amounts_are_those_of_pymatgen(formula: str) -> None:
+    assert read_formula(formula) == pytest.approx(Composition(formula).as_dict())
+
+
+@settings(deadline=None)
+@given(st.text("ABCFONaieou()[]123.", max_size=8))
+def test_what_is_read_is_also_read_by_pymatgen(text: str) -> None:
+    found = read_formula(text)
+    if found:
+        assert found == pytest.approx(dict(Composition(text).as_dict()))
+
+
+def test_bundled_formulas(bundle) -> None:
+    for record in bundle:
+        assert read_formula(record["formula"]) == Composition(record["formula"]).as_dict()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Pnma", "lifepo4", "Xx2", "Fe)", "(Fe", "2Fe", "(2)", "Fe2..3", "Fe-3", "SiO2 glass"]
+)
+def test_other_words_are_not_formulas(text: str) -> None:
+    assert read_formula(text) == {}
+
+
+def test_places_and_amounts_of_the_symbols() -> None:
+    assert formula_parts("K2Cu[Co(NO2)6]") == [
+        (0, 1, "K", 2.0),
+        (2, 4, "Cu", 1.0),
+        (5, 7, "Co", 1.0),
+        (8, 9, "N", 6.0),
+        (9, 10, "O", 12.0),
+    ]
+
+
+@pytest.mark.parametrize("text", ["(SrTiO3", "SrTiO3)", "[(SrTiO3)]", "SrTiO3)2"])
+def test_brackets_of_a_sentence(text: str) -> None:
+    assert [(part.symbol, part.amount) for part in formula_parts(text, in_sentence=True)] == [
+        ("Sr", 1),
+        ("Ti", 1),
+        ("O", 3),
+    ]
+
+
+def test_brackets_of_a_sentence_are_not_those_of_a_formula() -> None:
+    assert formula_parts("(SrTiO3") == formula_parts("SrTiO3)") == []
