@@ -21,8 +21,8 @@ class Property:
         column: its name in tables and records.
         label: its name in a text.
         unit: of its values; empty if they are dimensionless.
-        decimals: shown in tables.
         note: what the label leaves open, for data cards.
+        decimals: shown in tables.
         text_decimals: numbers of decimals of which a narrative draws one; default `decimals`.
         header: short name for the head of a table; empty if tables do not show the column.
         priority: place among the columns of a table; a narrow terminal shows those with the smallest numbers.
@@ -39,8 +39,8 @@ class Property:
     column: str
     label: str
     unit: str = ""
-    decimals: int = 2
     note: str = ""
+    decimals: int = 2
     text_decimals: tuple[int, ...] = ()
     header: str = ""
     priority: int = 100
@@ -74,180 +74,100 @@ def _mp_stability(key: str) -> tuple[str, ...]:
     return tuple(f"_mp_stability.{scheme}.{key}" for scheme in ("gga_gga+u_r2scan", "gga_gga+u", "r2scan"))
 
 
-# In the order of the columns in data sets.
-PROPERTIES: dict[str, Property] = {
-    row.column: row
-    for row in (
-        Property(
-            "density",
-            "density",
-            "g/cm³",
-            text_decimals=(2, 3),
-            header="density",
-            priority=1,
-            option="density",
-            from_structure=True,
+# In the order of the columns in data sets. A row: what it is; where and how it is shown; where it comes from.
+PROPERTIES: dict[str, Property] = {row.column: row for row in (
+    Property(
+        "density", "density", "g/cm³", decimals=2, text_decimals=(2, 3),
+        header="density", priority=1, option="density",
+        from_structure=True,
+    ),
+    Property(
+        "volume", "volume of the cell", "Å³", note="of the cell in `cif`", text_decimals=(1, 2),
+        from_structure=True,
+    ),
+    Property(
+        "formation_energy_per_atom", "formation energy", "eV/atom", decimals=3, text_decimals=(2, 3),
+        header="formation", priority=4, option="formation_energy",
+        matminer=("flla_2015", "formation_energy_per_atom"), mp_summary="formation_energy_per_atom",
+        optimade={
+            "mp": _mp_stability("formation_energy_per_atom"),
+            "oqmd": ("_oqmd_delta_e",),
+            "alexandria": ("_alexandria_formation_energy_per_atom",),
+            "jarvis": ("_jarvis_formation_energy_peratom",),
+        },
+        gpt_narratives=(
+            "formation energy (eV/atom)", "formation energy per atom (eV/atom)", "formation energy per atom (eV)",
         ),
-        Property(
-            "volume",
-            "volume of the cell",
-            "Å³",
-            note="of the cell in `cif`",
-            text_decimals=(1, 2),
-            from_structure=True,
-        ),
-        Property(
-            "formation_energy_per_atom",
-            "formation energy",
-            "eV/atom",
-            decimals=3,
-            text_decimals=(2, 3),
-            header="formation",
-            priority=4,
-            option="formation_energy",
-            matminer=("flla_2015", "formation_energy_per_atom"),
-            mp_summary="formation_energy_per_atom",
-            optimade={
-                "mp": _mp_stability("formation_energy_per_atom"),
-                "oqmd": ("_oqmd_delta_e",),
-                "alexandria": ("_alexandria_formation_energy_per_atom",),
-                "jarvis": ("_jarvis_formation_energy_peratom",),
-            },
-            gpt_narratives=(
-                "formation energy (eV/atom)",
-                "formation energy per atom (eV/atom)",
-                "formation energy per atom (eV)",
-            ),
-        ),
-        Property(
-            "energy_above_hull",
-            "energy above the convex hull",
-            "eV/atom",
-            decimals=3,
-            header="above hull",
-            priority=3,
-            option="energy_above_hull",
-            bounds=("max",),
-            matminer=("flla_2015", "e_above_hull"),
-            mp_summary="energy_above_hull",
-            optimade={
-                "mp": _mp_stability("energy_above_hull"),
-                "oqmd": ("_oqmd_stability",),
-                "alexandria": ("_alexandria_hull_distance",),
-                "jarvis": ("_jarvis_ehull",),
-            },
-            gpt_narratives=("energy above hull (eV/atom)",),
-        ),
-        Property(
-            "band_gap",
-            "band gap",
-            "eV",
-            text_decimals=(1, 2, 2),
-            header="gap",
-            priority=2,
-            option="band_gap",
-            matminer=("dielectric_constant", "band_gap"),
-            mp_summary="band_gap",
-            optimade={
-                "oqmd": ("_oqmd_band_gap",),
-                "alexandria": ("_alexandria_band_gap",),
-                "jarvis": ("_jarvis_optb88vdw_bandgap",),
-            },
-            gpt_narratives=("band gap (eV)",),
-        ),
-        Property(
-            "bulk_modulus_vrh",
-            "bulk modulus",
-            "GPa",
-            decimals=1,
-            note="Voigt-Reuss-Hill average",
-            text_decimals=(0, 1),
-            header="bulk",
-            priority=5,
-            option="bulk_modulus",
-            matminer=("elastic_tensor", "K_VRH"),
-            mp_summary="bulk_modulus.vrh",
-            gpt_narratives=("bulk modulus (GPa)",),
-        ),
-        Property(
-            "shear_modulus_vrh",
-            "shear modulus",
-            "GPa",
-            decimals=1,
-            note="Voigt-Reuss-Hill average",
-            text_decimals=(0, 1),
-            header="shear",
-            priority=6,
-            option="shear_modulus",
-            matminer=("elastic_tensor", "G_VRH"),
-            mp_summary="shear_modulus.vrh",
-            gpt_narratives=("shear modulus (GPa)",),
-        ),
-        Property(
-            "poisson_ratio",
-            "Poisson ratio",
-            text_decimals=(2, 3),
-            header="Poisson",
-            priority=11,
-            matminer=("elastic_tensor", "poisson_ratio"),
-            mp_summary="homogeneous_poisson",
-            gpt_narratives=("Poisson ratio",),
-        ),
-        Property(
-            "elastic_anisotropy",
-            "universal elastic anisotropy index",
-            note="universal elastic anisotropy index",
-            header="anisotropy",
-            priority=12,
-            matminer=("elastic_tensor", "elastic_anisotropy"),
-            mp_summary="universal_anisotropy",
-        ),
-        Property(
-            "dielectric_electronic",
-            "electronic dielectric constant",
-            note="electronic part of the relative permittivity",
-            text_decimals=(1, 2),
-            header="ε electr.",
-            priority=10,
-            matminer=("dielectric_constant", "poly_electronic"),
-            mp_summary="e_electronic",
-        ),
-        Property(
-            "dielectric_total",
-            "total dielectric constant",
-            note="relative permittivity, electronic and ionic",
-            text_decimals=(1, 2),
-            header="ε total",
-            priority=8,
-            option="dielectric_total",
-            matminer=("dielectric_constant", "poly_total"),
-            mp_summary="e_total",
-        ),
-        Property(
-            "refractive_index",
-            "refractive index",
-            header="refr. n",
-            priority=7,
-            option="refractive_index",
-            matminer=("dielectric_constant", "n"),
-            mp_summary="n",
-            gpt_narratives=("refractive index",),
-        ),
-        Property(
-            "piezoelectric_modulus",
-            "piezoelectric modulus",
-            "C/m²",
-            decimals=3,
-            note="largest over all directions",
-            text_decimals=(2, 3),
-            header="piezo",
-            priority=9,
-            option="piezoelectric_modulus",
-            matminer=("piezoelectric_tensor", "eij_max"),
-            mp_summary="e_ij_max",
-        ),
-    )
-}
+    ),
+    Property(
+        "energy_above_hull", "energy above the convex hull", "eV/atom", decimals=3,
+        header="above hull", priority=3, option="energy_above_hull", bounds=("max",),
+        matminer=("flla_2015", "e_above_hull"), mp_summary="energy_above_hull",
+        optimade={
+            "mp": _mp_stability("energy_above_hull"),
+            "oqmd": ("_oqmd_stability",),
+            "alexandria": ("_alexandria_hull_distance",),
+            "jarvis": ("_jarvis_ehull",),
+        },
+        gpt_narratives=("energy above hull (eV/atom)",),
+    ),
+    Property(
+        "band_gap", "band gap", "eV", decimals=2, text_decimals=(1, 2, 2),
+        header="gap", priority=2, option="band_gap",
+        matminer=("dielectric_constant", "band_gap"), mp_summary="band_gap",
+        optimade={
+            "oqmd": ("_oqmd_band_gap",),
+            "alexandria": ("_alexandria_band_gap",),
+            "jarvis": ("_jarvis_optb88vdw_bandgap",),
+        },
+        gpt_narratives=("band gap (eV)",),
+    ),
+    Property(
+        "bulk_modulus_vrh", "bulk modulus", "GPa", note="Voigt-Reuss-Hill average", decimals=1, text_decimals=(0, 1),
+        header="bulk", priority=5, option="bulk_modulus",
+        matminer=("elastic_tensor", "K_VRH"), mp_summary="bulk_modulus.vrh", gpt_narratives=("bulk modulus (GPa)",),
+    ),
+    Property(
+        "shear_modulus_vrh", "shear modulus", "GPa", note="Voigt-Reuss-Hill average", decimals=1, text_decimals=(0, 1),
+        header="shear", priority=6, option="shear_modulus",
+        matminer=("elastic_tensor", "G_VRH"), mp_summary="shear_modulus.vrh", gpt_narratives=("shear modulus (GPa)",),
+    ),
+    Property(
+        "poisson_ratio", "Poisson ratio", decimals=2, text_decimals=(2, 3),
+        header="Poisson", priority=11,
+        matminer=("elastic_tensor", "poisson_ratio"), mp_summary="homogeneous_poisson",
+        gpt_narratives=("Poisson ratio",),
+    ),
+    Property(
+        "elastic_anisotropy", "universal elastic anisotropy index",
+        note="universal elastic anisotropy index", decimals=2,
+        header="anisotropy", priority=12,
+        matminer=("elastic_tensor", "elastic_anisotropy"), mp_summary="universal_anisotropy",
+    ),
+    Property(
+        "dielectric_electronic", "electronic dielectric constant",
+        note="electronic part of the relative permittivity", decimals=2, text_decimals=(1, 2),
+        header="ε electr.", priority=10,
+        matminer=("dielectric_constant", "poly_electronic"), mp_summary="e_electronic",
+    ),
+    Property(
+        "dielectric_total", "total dielectric constant",
+        note="relative permittivity, electronic and ionic", decimals=2, text_decimals=(1, 2),
+        header="ε total", priority=8, option="dielectric_total",
+        matminer=("dielectric_constant", "poly_total"), mp_summary="e_total",
+    ),
+    Property(
+        "refractive_index", "refractive index", decimals=2,
+        header="refr. n", priority=7, option="refractive_index",
+        matminer=("dielectric_constant", "n"), mp_summary="n", gpt_narratives=("refractive index",),
+    ),
+    Property(
+        "piezoelectric_modulus", "piezoelectric modulus", "C/m²",
+        note="largest over all directions", decimals=3, text_decimals=(2, 3),
+        header="piezo", priority=9, option="piezoelectric_modulus",
+        matminer=("piezoelectric_tensor", "eij_max"), mp_summary="e_ij_max",
+    ),
+)}  # fmt: skip
 
 # Column -> unit, or `dimensionless`.
 UNITS: dict[str, str] = {column: row.unit_name for column, row in PROPERTIES.items()}
