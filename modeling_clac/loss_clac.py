@@ -3,7 +3,7 @@ Contrastive losses as plain functions, and the gather that makes them right on s
 
 Each takes unit vectors `x` and `y` of `(B, D)`, row i of one belonging to row i of the other, and scores the local rows
 against the rows of all processes, so the mean over processes is the loss of the joined batch, and so are the gradients
-once data parallelism has averaged them. `ignore` `(B, world_size · B)` marks pairs that are no negatives, see
+once data parallelism has averaged them. `ignore` `(B, world_size · B)` marks pairs excluded from the negatives, see
 [`duplicate_mask`] and [`answered_mask`].
 """
 
@@ -34,7 +34,7 @@ def gather_with_grad(embeds: Tensor) -> Tensor:
 
 def duplicate_mask(*labels: Tensor) -> Tensor:
     """
-    Pairs that are no negatives of each other because they are the same thing twice: equal crystals, or equal texts.
+    Pairs excluded from the negatives because they are the same thing twice: equal crystals, or equal texts.
 
     Args:
         labels: each `(B,)` int64; rows that share a label in any of them are duplicates.
@@ -50,35 +50,37 @@ def duplicate_mask(*labels: Tensor) -> Tensor:
     return same
 
 
-def answered_mask(asked: Tensor, failing: Tensor, asked_formula: Tensor, formula: Tensor) -> tuple[Tensor, Tensor]:
+def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Crystals and texts that are no negatives of each other because the text is a phrase that the crystal answers, too:
-    it has the formula that the text names, and no condition that the text asks for fails.
+    Pairs excluded from the negatives because the text is a search phrase that the crystal answers as well: it has the
+    formula that the phrase names, and none of the conditions of the phrase fails.
 
     Args:
-        asked: `(B, C)` uint8, the conditions of each text. failing: `(B, C)` uint8, those that each crystal fails.
-        asked_formula: `(B,)` int64, label of the formula that a phrase names, else 0. A text without formula and
-            conditions is about one crystal. formula: `(B,)` int64, labels of the crystals' formulas.
+        conditions: `(B, C)` uint8, 1 for each condition that a text sets. A text without conditions and formula
+            describes one crystal.
+        failing: `(B, C)` uint8, 1 for each condition that a crystal fails.
+        named_formula: `(B,)` int64, label of the formula that a phrase names, else 0.
+        formula: `(B,)` int64, label of the formula of each crystal.
 
     Returns:
         `(B, world_size · B)` bool, local crystals by all texts; and the same for local texts by all crystals. A row and
         itself is not marked.
     """
-    positives = _positives(asked)
-    rows = torch.arange(len(asked), device=asked.device)
-    by_crystal = _answers(_gather(asked), failing, _gather(asked_formula), formula).T
-    by_text = _answers(asked, _gather(failing), asked_formula, _gather(formula))
+    positives = _positives(conditions)
+    rows = torch.arange(len(conditions), device=conditions.device)
+    by_crystal = _answers(_gather(conditions), failing, _gather(named_formula), formula).T
+    by_text = _answers(conditions, _gather(failing), named_formula, _gather(formula))
     for mask in (by_crystal, by_text):
         mask[rows, positives] = False
     return by_crystal, by_text
 
 
-def _answers(asked: Tensor, failing: Tensor, asked_formula: Tensor, formula: Tensor) -> Tensor:
+def _answers(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> Tensor:
     """T texts, B crystals -> `(T, B)` bool: whether the crystal answers the phrase."""
-    missed = asked.float() @ failing.float().T
-    named = asked_formula.unsqueeze(1)
+    missed = conditions.float() @ failing.float().T
+    named = named_formula.unsqueeze(1)
     fits = (named == 0) | (named == formula.unsqueeze(0))
-    is_phrase = (asked > 0).any(dim=1, keepdim=True) | (named != 0)
+    is_phrase = (conditions > 0).any(dim=1, keepdim=True) | (named != 0)
     return (missed == 0) & fits & is_phrase
 
 

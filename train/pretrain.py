@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, send_to_device, set_seed
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
@@ -32,10 +32,12 @@ from modeling_clac.utils.atomic_files import recover, replaced_file
 from modeling_clac.utils.provenance import provenance
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import PretrainArguments, recipe_of
-from train.pretraining.batches import Collator, PairBatches, StreamedBatches
+from train.pretraining.batches import PairBatches, StreamedBatches
 from train.pretraining.checkpoints import load_state, save_model, save_state
+from train.pretraining.collator import Collator
+from train.pretraining.gradcache import gradcache_backward
 from train.pretraining.initial_model import build_model
-from train.pretraining.objective import ContrastiveObjective, backward_in_chunks
+from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.pairs import first_records, given_text, parse_crystals
 from train.pretraining.stopping import StopRequest
 
@@ -193,10 +195,9 @@ def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
     stopping = False
     while state["epoch"] < arguments.num_epochs and not stopping:
         losses: list[float] = []
-        for inputs in batches.epoch(state["epoch"], state["batch"]):
-            ids = inputs.pop("ids")
-            inputs = send_to_device(inputs, accelerator.device)
-            loss = backward_in_chunks(objective, accelerator, **inputs)["loss"]
+        for batch in batches.epoch(state["epoch"], state["batch"]):
+            ids = batch.material_ids
+            loss = gradcache_backward(objective, accelerator, batch.to(accelerator.device))["loss"]
             norm = accelerator.clip_grad_norm_(objective.parameters(), arguments.max_grad_norm)
             _require_finite(loss, norm, ids, state["step"] + 1, output, accelerator)
             optimizer.step()

@@ -32,9 +32,11 @@ from modeling_clac.utils.arguments import parse_arguments, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
 from train.pretrain import choose_precision, make_optimizer
 from train.pretraining.arguments import PretrainArguments
-from train.pretraining.batches import Collator, PairBatches
+from train.pretraining.batches import PairBatches
+from train.pretraining.collator import Batch, Collator
+from train.pretraining.gradcache import gradcache_backward
 from train.pretraining.initial_model import build_model
-from train.pretraining.objective import ContrastiveObjective, backward_in_chunks
+from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.pairs import first_records, parse_crystals
 
 # allenai/scibert_scivocab_uncased, a BERT-base with its own vocabulary (Beltagy et al. 2019, arXiv 1903.10676).
@@ -79,7 +81,7 @@ def build(recipe: PretrainArguments) -> tuple[Any, Any]:
         return build_model(replace(recipe, text_model_path=directory))
 
 
-def count_flops(objective: ContrastiveObjective, batches: list[dict[str, Any]]) -> float:
+def count_flops(objective: ContrastiveObjective, batches: list[Batch]) -> float:
     """
     Floating-point operations of one pair, forward and backward, the mean over the batches. Matrix products only, a
     multiplication and an addition counting as two; sums over edges and elementwise work are not in it.
@@ -88,14 +90,14 @@ def count_flops(objective: ContrastiveObjective, batches: list[dict[str, Any]]) 
     # Fused attention on a CPU is unknown to the counter; written out, it is two matrix products.
     with counter, sdpa_kernel(SDPBackend.MATH):
         for batch in batches:
-            for chunk in batch["chunks"]:
+            for chunk in batch.chunks:
                 torch.stack([output.sum() for output in objective(chunk).values()]).sum().backward()
     objective.zero_grad()
-    return counter.get_total_flops() / sum(chunk["size"] for batch in batches for chunk in batch["chunks"])
+    return counter.get_total_flops() / sum(chunk.size for batch in batches for chunk in batch.chunks)
 
 
 def step_seconds(
-    objective: ContrastiveObjective, optimizer: torch.optim.Optimizer, batches: list[dict[str, Any]], precision: str
+    objective: ContrastiveObjective, optimizer: torch.optim.Optimizer, batches: list[Batch], precision: str
 ) -> list[float]:
     """Seconds of one whole optimiser step a batch, the first left out since it allocates."""
     accelerator = Accelerator(mixed_precision=precision)
@@ -103,7 +105,7 @@ def step_seconds(
     taken = []
     for batch in batches:
         started = time.perf_counter()
-        backward_in_chunks(prepared, accelerator, batch["chunks"], batch["labels"])
+        gradcache_backward(prepared, accelerator, batch)
         optimizer.step()
         optimizer.zero_grad()
         taken.append(time.perf_counter() - started)
@@ -170,7 +172,7 @@ def run(arguments: CostArguments) -> dict[str, float]:
     return result
 
 
-def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArguments) -> list[dict[str, Any]]:
+def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArguments) -> list[Batch]:
     """A warm-up batch and those to be timed, of crystals drawn at random, with texts as the recipe writes them."""
     records = first_records(recipe.dataset, "train", 0)
     wanted = arguments.pairs * (arguments.steps + 1)
@@ -188,14 +190,14 @@ def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArgum
     return list(pairs.epoch(0))
 
 
-def pair_sizes(batches: list[dict[str, Any]]) -> dict[str, float]:
+def pair_sizes(batches: list[Batch]) -> dict[str, float]:
     """Mean tokens (padding included), atoms and edges of a pair, copies included."""
-    chunks = [chunk for batch in batches for chunk in batch["chunks"]]
-    pairs = sum(chunk["size"] for chunk in chunks)
+    chunks = [chunk for batch in batches for chunk in batch.chunks]
+    pairs = sum(chunk.size for chunk in chunks)
     return {
-        "tokens": sum(chunk["tokens"]["input_ids"].numel() for chunk in chunks) / pairs,
-        "atoms": sum(len(chunk["graphs"]["atomic_numbers"]) for chunk in chunks) / pairs,
-        "edges": sum(chunk["graphs"]["edge_index"].shape[1] for chunk in chunks) / pairs,
+        "tokens": sum(chunk.tokens["input_ids"].numel() for chunk in chunks) / pairs,
+        "atoms": sum(len(chunk.graphs["atomic_numbers"]) for chunk in chunks) / pairs,
+        "edges": sum(chunk.graphs["edge_index"].shape[1] for chunk in chunks) / pairs,
     }
 
 

@@ -25,6 +25,7 @@ from modeling_clac import ClacModel
 from modeling_clac.utils.arguments import parse_arguments, run_script
 from train.pretrain import build_batches, make_accelerator, make_optimizer
 from train.pretraining.arguments import PretrainArguments
+from train.pretraining.collator import Batch
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective
 
@@ -134,8 +135,8 @@ def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.opt
     return accelerator, objective, optimizer, batches
 
 
-def endless(batches: Any) -> Iterator[dict[str, Any]]:
-    """Epoch after epoch."""
+def endless(batches: Any) -> Iterator[Batch]:
+    """Yield the batches of one epoch after the other."""
     epoch = 0
     while True:
         yield from batches.epoch(epoch)
@@ -146,12 +147,12 @@ def one_step(
     accelerator: Accelerator,
     objective: nn.Module,
     optimizer: torch.optim.Optimizer,
-    inputs: dict[str, Any],
+    batch: Batch,
     stopwatch: Stopwatch,
 ) -> None:
-    """Forward, backward and update of a batch in one chunk, as `train.pretrain` makes them."""
+    """Take a step with a batch in one chunk, as `train.pretrain` does."""
     with stopwatch.part("losses and heads"):
-        loss = objective(inputs["chunks"][0], inputs["labels"])["loss"]
+        loss = objective(batch.chunks[0], batch.labels)["loss"]
         accelerator.backward(loss)
     with stopwatch.part("optimiser"):
         accelerator.clip_grad_norm_(objective.parameters(), 1.0)
@@ -178,13 +179,13 @@ def run(arguments: StepArguments) -> dict[str, Any]:
     for _ in range(arguments.steps + 1):
         stopwatch.seconds = {}
         with stopwatch.part("data"):
-            inputs = next(source)
-        one_step(accelerator, objective, optimizer, inputs, stopwatch)
+            batch = next(source)
+        one_step(accelerator, objective, optimizer, batch, stopwatch)
         runs.append(stopwatch.seconds)
     seconds = {part: median(run[part] for run in runs[1:]) for part in PARTS}
     # Texts are written and split into tokens for a whole epoch at once; each step gets its share.
     seconds["data"] += per_epoch
-    return _report(arguments, seconds, batches, lambda: one_step(accelerator, objective, optimizer, inputs, stopwatch))
+    return _report(arguments, seconds, batches, lambda: one_step(accelerator, objective, optimizer, batch, stopwatch))
 
 
 def _seconds_of_texts(batches: Any) -> float:
@@ -213,15 +214,15 @@ def _report(
     shares = {part: value / total for part, value in seconds.items()}
     for part, value in seconds.items():
         table.add_row(part, f"{value:.3f}", f"{shares[part]:.1%}")
-    beside_text = shares["data"] + shares["graph tower"]
+    data_and_graph = shares["data"] + shares["graph tower"]
     table.add_section()
-    table.add_row("data + graph tower", f"{seconds['data'] + seconds['graph tower']:.3f}", f"{beside_text:.1%}")
+    table.add_row("data + graph tower", f"{seconds['data'] + seconds['graph tower']:.3f}", f"{data_and_graph:.1%}")
     table.add_row("step", f"{total:.3f}", f"{batches.batch_size / total:.1f} pairs/s")
     console.print(table)
     figures = {
         "seconds": seconds,
         "shares": shares,
-        "data_and_graph_share": beside_text,
+        "data_and_graph_share": data_and_graph,
         "pairs_per_second": batches.batch_size / total,
         "arguments": asdict(arguments),
     }

@@ -51,14 +51,14 @@ def work(arguments: ScalingArguments) -> None:
     expected = int(os.environ["WORLD_SIZE"])
     if accelerator.num_processes != expected:
         raise RuntimeError(f"{accelerator.num_processes} process(es) joined, {expected} were started")
-    for inputs in islice(batches.epoch(0), 2):
-        one_step(accelerator, objective, optimizer, inputs, Stopwatch())
+    for batch in islice(batches.epoch(0), 2):
+        one_step(accelerator, objective, optimizer, batch, Stopwatch())
     accelerator.wait_for_everyone()
-    # A whole epoch: the same pairs and texts for any number of processes. Batches are of like length,
-    # so that of a few steps the rate would be that of the texts they happen to hold.
+    # A whole epoch: the same pairs and texts for any number of processes. Each batch holds texts of similar length, so
+    # a few steps would measure the texts they happen to hold.
     started, pairs = time.perf_counter(), 0
-    for inputs in batches.epoch(1):
-        one_step(accelerator, objective, optimizer, inputs, Stopwatch())
+    for batch in batches.epoch(1):
+        one_step(accelerator, objective, optimizer, batch, Stopwatch())
         pairs += batches.batch_size * accelerator.num_processes
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

@@ -23,7 +23,8 @@ from evaluation.benchmarks.pretraining_step import TERMS, StepArguments, recipe_
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 from train.pretrain import make_optimizer
-from train.pretraining import length_buckets as text_passes
+from train.pretraining import length_buckets
+from train.pretraining.collator import Batch
 from train.pretraining.objective import ContrastiveObjective
 
 OPTIONS = (
@@ -54,12 +55,12 @@ class OptionArguments:
 
 
 @contextmanager
-def _in_one_pass() -> Iterator[None]:
-    before, text_passes.CPU_PASS = text_passes.CPU_PASS, 2**31
+def _one_bucket() -> Iterator[None]:
+    before, length_buckets.CPU_BUCKET_SIZE = length_buckets.CPU_BUCKET_SIZE, 2**31
     try:
         yield
     finally:
-        text_passes.CPU_PASS = before
+        length_buckets.CPU_BUCKET_SIZE = before
 
 
 class _Remembered:
@@ -76,17 +77,17 @@ class _Remembered:
         return self.known[key]
 
 
-def _run(objective: nn.Module, optimizer: torch.optim.Optimizer, batches: list[dict[str, Any]], bf16: bool) -> None:
-    for inputs in batches:
+def _run(objective: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Batch], bf16: bool) -> None:
+    for batch in batches:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = objective(inputs["chunks"][0], inputs["labels"])["loss"]
+            loss = objective(batch.chunks[0], batch.labels)["loss"]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
 
-def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches: list[Any]) -> Callable[[], None]:
+def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches: list[Batch]) -> Callable[[], None]:
     """Steps over all batches with one of `OPTIONS`, on a copy of the objective."""
     objective = deepcopy(objective).train()
     model: Any = objective.model
@@ -103,7 +104,7 @@ def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches:
 
     def way() -> None:
         if option == "texts in one pass":
-            with _in_one_pass():
+            with _one_bucket():
                 _run(objective, optimizer, batches, False)
         else:
             _run(objective, optimizer, batches, option == "bf16")

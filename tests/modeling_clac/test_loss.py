@@ -61,19 +61,19 @@ def test_info_nce_ignores_by_direction(pairs) -> None:
 
 def test_answered_mask() -> None:
     generator = torch.Generator().manual_seed(1)
-    asked = (torch.rand(9, 4, generator=generator) < 0.3).to(torch.uint8)
+    conditions = (torch.rand(9, 4, generator=generator) < 0.3).to(torch.uint8)
     failing = (torch.rand(9, 4, generator=generator) < 0.4).to(torch.uint8)
     formula = torch.tensor([5, 5, 7, 7, 7, 8, 9, 9, 9])
     named = torch.tensor([5, 0, 7, 0, 7, 8, 0, 9, 0])
-    by_crystal, by_text = answered_mask(asked, failing, named, formula)
+    by_crystal, by_text = answered_mask(conditions, failing, named, formula)
     assert torch.equal(by_crystal, by_text.T)
     for text in range(9):
         for crystal in range(9):
-            wanted = {c for c in range(4) if asked[text, c]}
+            wanted = {c for c in range(4) if conditions[text, c]}
             answers = named[text] in (0, formula[crystal]) and not any(failing[crystal, c] for c in wanted)
             about_one = not wanted and named[text] == 0
             assert by_text[text, crystal] == (answers and not about_one and text != crystal)
-    assert by_text.any() and not asked.any(dim=1).all()
+    assert by_text.any() and not conditions.any(dim=1).all()
 
 
 def test_sigmoid_loss_equals_its_formula(pairs, ignored) -> None:

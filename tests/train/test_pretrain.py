@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,32 +18,14 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.structures_clac import parse_structure
 from modeling_clac.utils.arguments import parse_arguments, run_script
 from tests.conftest import CRYSTALS, ROOT
+from tests.helpers.pretraining import SMALL, arguments, assert_same_inputs, launch
 from train.pretrain import parameter_groups, train
 from train.pretraining.arguments import PretrainArguments
-from train.pretraining.batches import Collator, PairBatches
+from train.pretraining.batches import PairBatches
+from train.pretraining.collator import Batch, Collator
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective, ObjectiveSettings
 from train.pretraining.pairs import TextStyle, first_records
-
-SMALL = {
-    "graph_hidden_size": 16,
-    "graph_num_interactions": 1,
-    "graph_num_radial": 6,
-    "graph_cutoff": 4.5,
-    "graph_max_neighbors": 8,
-    "projection_dim": 16,
-    "batch_size": 8,
-    "limit": 32,
-    "num_epochs": 2,
-    "max_text_tokens": 48,
-    "learning_rate": 3e-3,
-    "text_learning_rate": 1e-3,
-}
-
-
-def arguments(bert_directory: Path, output: Path, **kwargs) -> PretrainArguments:
-    options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "output_dir": str(output)}
-    return PretrainArguments(**{**options, **kwargs})
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +52,6 @@ def test_learns(bert_directory, tmp_path) -> None:
     train(arguments(bert_directory, tmp_path, num_epochs=12))
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
-
-
-def launch(*words: str, **variables: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
-    return subprocess.Popen(
-        [sys.executable, "-m", "train.pretrain", *words],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_path) -> None:
@@ -186,19 +154,18 @@ def batches(small_processor, records) -> PairBatches:
     return PairBatches(crystals, some, Collator(small_processor, 64), style, 8, seed=0)
 
 
-def sizes(batch: dict) -> list[int]:
-    return batch["chunks"][0]["graphs"]["num_atoms"].tolist()
+def sizes(batch: Batch) -> list[int]:
+    return batch.chunks[0].graphs["num_atoms"].tolist()
 
 
 def test_epochs_are_functions_of_the_seed(batches) -> None:
     first, again, other = (list(batches.epoch(e)) for e in (0, 0, 1))
     assert len(first) == len(batches) == 12
     for a, b in zip(first, again, strict=True):
-        one, two = a["chunks"][0], b["chunks"][0]
-        assert all(torch.equal(one[part][key], two[part][key]) for part in ("graphs", "tokens") for key in one[part])
+        assert_same_inputs(a.chunks[0], b.chunks[0])
     assert any(sizes(a) != sizes(b) for a, b in zip(first, other, strict=True))
     late = list(batches.epoch(0, first_batch=7))
-    assert torch.equal(late[0]["chunks"][0]["tokens"]["input_ids"], first[7]["chunks"][0]["tokens"]["input_ids"])
+    assert torch.equal(late[0].chunks[0].tokens["input_ids"], first[7].chunks[0].tokens["input_ids"])
     assert len(late) == 5
 
 
@@ -216,7 +183,7 @@ def test_processes_share_the_joined_batch(small_processor, records) -> None:
 
 
 def test_every_crystal_once(batches) -> None:
-    ids = [name for batch in batches.epoch(0) for name in batch["ids"]]
+    ids = [name for batch in batches.epoch(0) for name in batch.material_ids]
     assert len(ids) == len(set(ids)) == 96
 
 

@@ -18,7 +18,7 @@ from modeling_clac import ClacEmbedder
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import recover, replaced_directory
 from tests.conftest import CRYSTALS, ROOT
-from tests.train.test_pretrain import SMALL, arguments, launch
+from tests.helpers.pretraining import SMALL, arguments, launch
 from train import pretrain
 from train.pretrain import train
 
@@ -53,7 +53,7 @@ from train import pretrain
 from train.pretraining.arguments import PretrainArguments
 
 place, count, arguments = sys.argv[1], int(sys.argv[2]), PretrainArguments(**json.loads(sys.argv[3]))
-module, name = {"step": (pretrain, "backward_in_chunks"), "write": (torch, "save"), "rename": (os, "rename"),
+module, name = {"step": (pretrain, "gradcache_backward"), "write": (torch, "save"), "rename": (os, "rename"),
                 "validation": (pretrain, "validate")}[place]
 real, calls = getattr(module, name), 0
 
@@ -133,7 +133,7 @@ def test_sigterm_saves_and_the_run_continues(bert_directory, tmp_path) -> None:
 
 
 def test_nan_loss_stops_with_the_batch_and_keeps_the_last_checkpoint(bert_directory, tmp_path, monkeypatch) -> None:
-    real, calls = pretrain.backward_in_chunks, 0
+    real, calls = pretrain.gradcache_backward, 0
 
     def poisoned(objective, *args, **kwargs):
         nonlocal calls
@@ -143,7 +143,7 @@ def test_nan_loss_stops_with_the_batch_and_keeps_the_last_checkpoint(bert_direct
             next(objective.parameters()).grad.fill_(float("nan"))
         return losses
 
-    monkeypatch.setattr(pretrain, "backward_in_chunks", poisoned)
+    monkeypatch.setattr(pretrain, "gradcache_backward", poisoned)
     with pytest.raises(ClacInputError, match=r"step 6: .* is not finite; the batch holds mp-") as raised:
         train(arguments(bert_directory, tmp_path))
     assert "\n" not in str(raised.value)
@@ -193,7 +193,7 @@ def test_a_directory_is_replaced_whole_or_not_at_all(tmp_path) -> None:
     assert (target / "a").read_text() == "3"
 
 
-def test_a_crash_between_two_renamings_is_mended(tmp_path) -> None:
+def test_a_crash_between_two_renamings_is_repaired(tmp_path) -> None:
     target, old = tmp_path / "best", tmp_path / "best.old"
     old.mkdir()
     (old / "a").write_text("1")

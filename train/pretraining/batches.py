@@ -1,169 +1,22 @@
-"""Batches of pairs, from crystals in memory or from a stream: written anew every epoch, sorted by length."""
+"""The batches of pre-training, from crystals in memory or from a stream: new texts in every epoch, sorted by length."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
-import torch
 
-from modeling_clac import ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.narrator.search_phrases import Query
-from modeling_clac.quantities_clac import NOTHING
 from modeling_clac.structures_clac import Crystal
-from train.pretraining.augmentation import (
-    IGNORED_LABEL,
-    AtomMasking,
-    EdgeDropping,
-    Expansion,
-    FormulaHiding,
-    SentenceDropShuffle,
-    SiteDisplacement,
-    Strain,
-    TokenMasking,
-)
-from train.pretraining.pairs import (
-    Copies,
-    TextStyle,
-    condition_vector,
-    crystal_label,
-    failing_vector,
-    open_split,
-    parse_crystals,
-    text_label,
-)
+from train.pretraining.augmentation import Expansion
+from train.pretraining.collator import Batch, Collator
+from train.pretraining.pairs import TextStyle, TrainingPair, open_split, parse_crystals
 
-# Batches of one length come out of groups of this many batches: long enough to sort well, short enough to mix well.
+# Batches are sorted by length in groups of this many: long enough to sort well, short enough to mix well.
 _BUCKET_BATCHES = 8
-
-
-class Collator:
-    """Pairs -> the tensors of a batch, with augmented copies if the objective has any."""
-
-    def __init__(
-        self, processor: ClacProcessor, max_text_tokens: int, copies: Copies | None = None, chunk_size: int = 0
-    ):
-        self.processor, self.max_text_tokens = processor, max_text_tokens
-        self.copies, self.chunk_size = copies or Copies(), chunk_size
-        tokenizer: Any = processor.tokenizer
-        special = frozenset(tokenizer.all_special_ids)
-        self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
-
-    def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
-        return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
-
-    def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
-        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
-
-    def __call__(
-        self,
-        crystals: Sequence[Crystal],
-        records: Sequence[dict[str, Any]],
-        queries: Sequence[Query],
-        tokens: dict[str, list[list[int]]],
-        generator: np.random.Generator,
-        phrases: Sequence[Sequence[Query]] | None = None,
-    ) -> dict[str, Any]:
-        """
-        Args:
-            queries: the text of each pair. tokens: of `tokenize` of these texts.
-            phrases: the short texts of each pair, equally many, for an objective that has them.
-
-        Returns:
-            `chunks` and `labels`, the arguments of `backward_in_chunks`, and `ids`, the `material_id` of each pair.
-        """
-        texts = [query.text for query in queries]
-        chunk_size = self.chunk_size or len(texts)
-        chunks = []
-        for first in range(0, len(texts), chunk_size):
-            part = slice(first, first + chunk_size)
-            own = {key: values[part] for key, values in tokens.items()}
-            chunk = self._chunk(crystals[part], records[part], texts[part], own, generator)
-            if phrases is not None:
-                flat = [phrase.text for own_phrases in phrases[part] for phrase in own_phrases]
-                chunk["phrases"] = self._pad(self.tokenize(flat))
-            chunks.append(chunk)
-        num_masked = sum(int((chunk["mlm_labels"] != IGNORED_LABEL).sum()) for chunk in chunks if "mlm_labels" in chunk)
-        labels = {
-            "crystals": {
-                "label": torch.tensor([crystal_label(record) for record in records]),
-                "failing": torch.from_numpy(np.stack([failing_vector(record) for record in records])),
-                "formula": torch.tensor([text_label(record["formula"]) for record in records]),
-            },
-            "texts": _text_labels(queries),
-            "num_masked": torch.tensor(num_masked),
-        }
-        if phrases is not None:
-            flat_labels = _text_labels([phrase for own_phrases in phrases for phrase in own_phrases])
-            labels["phrases"] = {name: rows.unflatten(0, (len(phrases), -1)) for name, rows in flat_labels.items()}
-        return {"chunks": chunks, "labels": labels, "ids": [str(record["material_id"]) for record in records]}
-
-    def _chunk(
-        self,
-        crystals: Sequence[Crystal],
-        records: Sequence[dict[str, Any]],
-        texts: list[str],
-        tokens: dict[str, list[list[int]]],
-        generator: np.random.Generator,
-    ) -> dict[str, Any]:
-        extractor = self.processor.feature_extractor
-        names = [str(record["material_id"]) for record in records]
-        graphs = extractor.graphs(crystals, names)
-        if self.copies.crystals:
-            graphs += self._copy_crystals(crystals, names, generator)
-        if self.copies.texts:
-            labels, masked = self._copy_texts(records, texts, generator)
-            tokens = {key: values + masked[key] for key, values in tokens.items()}
-        chunk: dict[str, Any] = {
-            "size": len(texts),
-            "graphs": dict(extractor.collate(graphs)),
-            "tokens": self._pad(tokens),
-        }
-        if self.copies.texts:
-            length = chunk["tokens"]["input_ids"].shape[1]
-            padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in labels]
-            chunk["mlm_labels"] = torch.from_numpy(np.stack(padded))
-        return chunk
-
-    def _copy_crystals(
-        self, crystals: Sequence[Crystal], names: Sequence[str], generator: np.random.Generator
-    ) -> list[dict[str, np.ndarray]]:
-        strain, displace = Strain(self.copies.strain), SiteDisplacement(self.copies.site_displacement)
-        mask, drop = AtomMasking(self.copies.atom_masking), EdgeDropping(self.copies.edge_dropping)
-        moved = [displace(strain(crystal, generator), generator) for crystal in crystals]
-        graphs = self.processor.feature_extractor.graphs(moved, [f"copy of {name}" for name in names])
-        return [drop(mask(graph, generator), generator) for graph in graphs]
-
-    def _copy_texts(
-        self, records: Sequence[dict[str, Any]], texts: list[str], generator: np.random.Generator
-    ) -> tuple[list[np.ndarray], dict[str, list[list[int]]]]:
-        """Labels of the masked tokens, and the masked tokens, of the copies."""
-        shuffle, hide = SentenceDropShuffle(self.copies.sentence_dropping), FormulaHiding(self.copies.formula_hiding)
-        changed = [
-            hide(shuffle(text, generator), str(record["formula"]), generator)
-            for record, text in zip(records, texts, strict=True)
-        ]
-        tokens = self.tokenize(changed)
-        masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
-        tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
-        # What a hidden token means is hidden, too.
-        tokens["token_kinds"] = [
-            np.where(labels == IGNORED_LABEL, kinds, NOTHING).tolist()
-            for kinds, (_, labels) in zip(tokens["token_kinds"], masked, strict=True)
-        ]
-        return [labels for _, labels in masked], tokens
-
-
-def _text_labels(queries: Sequence[Query]) -> dict[str, torch.Tensor]:
-    """See `ContrastiveObjective.contrast`."""
-    return {
-        "label": torch.tensor([text_label(query.text) for query in queries]),
-        "asked": torch.from_numpy(np.stack([condition_vector(query.conditions) for query in queries])),
-        "asked_formula": torch.tensor([text_label(query.formula) if query.formula else 0 for query in queries]),
-    }
 
 
 def group_by_system(crystals: Sequence[Crystal]) -> list[np.ndarray]:
@@ -178,10 +31,18 @@ def arrange(
     groups: list[np.ndarray], lengths: Sequence[int], batch_size: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
     """
-    Rows of every batch. The rows of a group go together: polymorphs and neighbouring stoichiometries are the negatives
-    that teach to read structure and composition, and would rarely meet by chance. Batches are sorted by length inside
-    larger buckets, so that little is padded, and come in an order that is random, but the same for the same number of
-    batches and state of `generator`; the incomplete last one is dropped.
+    Plan the rows of every batch of an epoch.
+
+    The rows of a group go together: polymorphs and neighbouring stoichiometries are the negatives that teach to read
+    structure and composition, and would rarely meet by chance. Batches are sorted by length inside larger buckets, so
+    that little is padded. Their order is random, but the same for the same number of batches and state of `generator`.
+    The incomplete last batch is dropped.
+
+    Args:
+        groups: rows that belong together, each row in one group.
+        lengths: tokens of the text of each row.
+        batch_size: rows of a batch.
+        generator: of the order.
     """
     num_batches = len(lengths) // batch_size
     order_of_batches = generator.permutation(num_batches)
@@ -203,9 +64,15 @@ class _Batches:
     What both kinds of batches share.
 
     Args:
-        style: of the texts. phrase_style: of the phrases beside them, for an objective that has them.
-        num_phrases: phrases of each pair. twins: share of each batch that is replaced by expanded versions of other
-            crystals in it, see [`Expansion`].
+        collator: makes the tensors.
+        style: of the texts.
+        batch_size: pairs of a batch on this process.
+        seed: of texts, order and copies.
+        process_index: of this process.
+        num_processes: that share an epoch.
+        phrase_style: of the phrases that come with each text, for an objective that has them.
+        num_phrases: phrases of each pair.
+        twins: share of each batch that is replaced by expanded versions of other crystals in it, see [`Expansion`].
     """
 
     def __init__(
@@ -225,44 +92,50 @@ class _Batches:
         self.batch_size, self.seed = batch_size, seed
         self.process_index, self.num_processes = process_index, num_processes
 
-    def _write(self, records: Sequence[dict[str, Any]], epoch: int) -> tuple[list[Query], dict[str, list[Any]]]:
-        """The texts of the epoch, and their tokens."""
-        texts = [self.style.write(record, (self.seed, epoch)) for record in records]
-        return texts, self.collator.tokenize([text.text for text in texts])
+    def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
+        """The crystals with the texts of an epoch, without phrases."""
+        queries = [self.style.write(record, (self.seed, epoch)) for record in records]
+        tokens = self.collator.tokenize([query.text for query in queries])
+        return [
+            TrainingPair(crystal, record, query, {key: rows[i] for key, rows in tokens.items()})
+            for i, (crystal, record, query) in enumerate(zip(crystals, records, queries, strict=True))
+        ]
 
-    def _collate(
-        self,
-        crystals: list[Crystal],
-        records: list[dict[str, Any]],
-        texts: list[Query],
-        tokens: dict[str, list[Any]],
-        place: tuple[int, int],
-    ) -> dict[str, Any]:
-        """The tensors of one batch at its place (epoch, number); see [`Collator`]."""
-        generator = np.random.default_rng((self.seed, *place, self.process_index))
-        count = int(self.twins * len(records))
-        if count:
-            rows = generator.permutation(len(records))
-            # As many twins as there are originals left for them, at most.
-            for twin, original in zip(rows[:count], rows[count:], strict=False):
-                crystals[twin], records[twin] = Expansion()(crystals[original], records[original], generator)
-                (texts[twin],), own = self._write([records[twin]], place[0])
-                for key, values in tokens.items():
-                    values[twin] = own[key][0]
-        phrases = None
-        if self.phrase_style is not None:
-            first = place[0] * self.num_phrases
-            phrases = [
-                [self.phrase_style.write(record, (self.seed, first + k)) for k in range(self.num_phrases)]
-                for record in records
-            ]
-        return self.collator(crystals, records, texts, tokens, generator, phrases)
+    def _collate(self, pairs: list[TrainingPair], epoch: int, index: int) -> Batch:
+        """The batch with this index in the epoch."""
+        generator = np.random.default_rng((self.seed, epoch, index, self.process_index))
+        pairs = self._with_twins(pairs, epoch, generator)
+        return self.collator([self._with_phrases(pair, epoch) for pair in pairs], generator)
+
+    def _with_twins(self, pairs: list[TrainingPair], epoch: int, generator: np.random.Generator) -> list[TrainingPair]:
+        num_twins = int(self.twins * len(pairs))
+        if not num_twins:
+            return pairs
+        changed = list(pairs)
+        rows = generator.permutation(len(pairs))
+        # At most as many twins as there are originals left for them.
+        for twin, original in zip(rows[:num_twins], rows[num_twins:], strict=False):
+            crystal, record = Expansion()(pairs[original].crystal, pairs[original].record, generator)
+            (changed[twin],) = self._pairs([crystal], [record], epoch)
+        return changed
+
+    def _with_phrases(self, pair: TrainingPair, epoch: int) -> TrainingPair:
+        if self.phrase_style is None:
+            return pair
+        first = epoch * self.num_phrases
+        seeds = [(self.seed, first + k) for k in range(self.num_phrases)]
+        return replace(pair, phrases=tuple(self.phrase_style.write(pair.record, seed) for seed in seeds))
 
 
 class PairBatches(_Batches):
     """
-    The batches of one process, from crystals in memory. An epoch is a function of (seed, epoch) alone, so a run that is
-    resumed in the middle of one sees what an uninterrupted run sees.
+    The batches of one process, from crystals in memory.
+
+    An epoch is a function of (seed, epoch) alone, so a run that is resumed in the middle of an epoch sees what an
+    uninterrupted run sees.
+
+    Raises:
+        ClacInputError: the crystals do not fill one batch on every process.
     """
 
     def __init__(
@@ -288,39 +161,35 @@ class PairBatches(_Batches):
         if len(self) == 0:
             raise ClacInputError(
                 f"{len(records)} pairs do not fill one batch of {batch_size} on {num_processes} process(es); "
-                "make batch_size smaller"
+                "choose a smaller batch_size"
             )
 
     def __len__(self) -> int:
-        """Batches an epoch; the incomplete last one is dropped, since processes must agree on the batch size."""
+        """Batches of an epoch; the incomplete last one is dropped, since processes must agree on the batch size."""
         return len(self.records) // (self.batch_size * self.num_processes)
 
-    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
-        """Yields batches of [`Collator`] from `first_batch` on, of each of which every process gets its share."""
-        texts, tokens = self._write(self.records, epoch)
-        lengths = [len(ids) for ids in tokens["input_ids"]]
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
+        """Yield the batches of this process from `first_batch` on; the processes share the pairs of each batch."""
+        pairs = self._pairs(self.crystals, self.records, epoch)
+        lengths = [pair.length for pair in pairs]
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan)):
-            # Dealt by length, so that no process waits for one with longer texts.
+            # Dealt out by length, so that no process waits for another with longer texts.
             rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
-            yield self._collate(
-                [self.crystals[row] for row in rows],
-                [self.records[row] for row in rows],
-                [texts[row] for row in rows],
-                {key: [values[row] for row in rows] for key, values in tokens.items()},
-                (epoch, batch),
-            )
+            yield self._collate([pairs[row] for row in rows], epoch, batch)
 
 
 class StreamedBatches(_Batches):
     """
-    The batches of one process, from a data set that is read as training goes: no row is read before the first batch,
-    and a shuffle buffer and one bucket of batches are all that is held. Files are shuffled anew every epoch and
-    divided among the processes; an epoch has `steps_per_epoch` batches, however many rows there are.
+    The batches of one process, from a data set that is read during training.
 
-    As with [`PairBatches`], an epoch is a function of (seed, epoch) alone. To resume inside one, the rows of the
-    batches before are read again, but neither parsed nor narrated.
+    No row is read before the first batch, and only a shuffle buffer and one bucket of batches are held in memory. Files
+    are shuffled again in every epoch and divided among the processes; an epoch has `steps_per_epoch` batches, however
+    many rows there are.
+
+    As with [`PairBatches`], an epoch is a function of (seed, epoch) alone. To resume inside an epoch, the rows of
+    earlier batches are read again, but neither parsed nor narrated.
     """
 
     def __init__(
@@ -355,37 +224,29 @@ class StreamedBatches(_Batches):
     def __len__(self) -> int:
         return self.steps_per_epoch
 
-    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, Any]]:
-        """Yields the batches of [`Collator`] from `first_batch` on."""
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
+        """Yield the batches of this process from `first_batch` on."""
         rows = self._rows(epoch)
         for bucket_start in range(0, self.steps_per_epoch, _BUCKET_BATCHES):
             num_batches = min(_BUCKET_BATCHES, self.steps_per_epoch - bucket_start)
             size = num_batches * self.batch_size
-            # With unusable rows left out, which ones a bucket holds is only known after parsing them.
+            # With on_error="skip", parsing decides which rows a bucket holds.
             if self.on_error == "raise" and bucket_start + num_batches <= first_batch:
                 next(islice(rows, size, size), None)
                 continue
             crystals, records = self._fill(rows, size)
             if bucket_start + num_batches <= first_batch:
                 continue
-            texts, tokens = self._write(records, epoch)
-            # The same for every process, so that all come to their short and to their long batches at the same step.
+            pairs = self._pairs(crystals, records, epoch)
+            # The same for every process, so that all reach their short and their long batches at the same step.
             generator = np.random.default_rng((self.seed, epoch, bucket_start))
-            lengths = [len(ids) for ids in tokens["input_ids"]]
-            plan = arrange(group_by_system(crystals), lengths, self.batch_size, generator)
-            for place, batch in enumerate(plan, start=bucket_start):
-                if place < first_batch:
-                    continue
-                yield self._collate(
-                    [crystals[row] for row in batch],
-                    [records[row] for row in batch],
-                    [texts[row] for row in batch],
-                    {key: [values[row] for row in batch] for key, values in tokens.items()},
-                    (epoch, place),
-                )
+            plan = arrange(group_by_system(crystals), [pair.length for pair in pairs], self.batch_size, generator)
+            for batch, rows_of_batch in enumerate(plan, start=bucket_start):
+                if batch >= first_batch:
+                    yield self._collate([pairs[row] for row in rows_of_batch], epoch, batch)
 
     def _rows(self, epoch: int) -> Iterator[dict[str, Any]]:
-        """The rows of this process, over and over, each time in another order."""
+        """The rows of this process again and again, each time in another order."""
         for repeat in count():
             # Far apart, so that the second pass of an epoch is not the first one of the next.
             self.stream.set_epoch(epoch + repeat * 1_000_003)
@@ -394,7 +255,7 @@ class StreamedBatches(_Batches):
                 empty = False
                 yield row
             if empty:
-                raise ClacInputError(f"{self.path}: process {self.process_index} found no rows; use fewer processes")
+                raise ClacInputError(f"{self.path}: no rows for process {self.process_index}; use fewer processes")
 
     def _fill(self, rows: Iterator[dict[str, Any]], size: int) -> tuple[list[Crystal], list[dict[str, Any]]]:
         """The next `size` usable rows."""

@@ -1,4 +1,4 @@
-"""The texts of a batch through the text tower in several passes, each as long as its own longest text."""
+"""Length bucketing inside a batch: texts of similar length go through the text tower together."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_clac import ClacModel
 
-# Texts of one pass on a CPU: few enough that what a layer computes stays in its caches. An accelerator would be left
-# waiting by small passes and takes the batch as it is.
-CPU_PASS = 8
+# Texts of a bucket on a CPU: few enough that what a layer computes stays in its caches. An accelerator would wait for
+# small buckets and takes the batch as one.
+CPU_BUCKET_SIZE = 8
 
 
-def pool_texts(
-    model: ClacModel, tokens: dict[str, Tensor], texts_per_pass: int | None = None
+def pool_text_in_buckets(
+    model: ClacModel, tokens: dict[str, Tensor], bucket_size: int | None = None
 ) -> BaseModelOutputWithPooling:
     """
-    As `ClacModel.pool_text`, for texts of unequal length: a batch keeps the crystals of a chemical system together,
-    however long their texts are, and padded to the longest more than a third of it would be padding. In a pass, texts
-    of like length go together.
+    Pool texts as `ClacModel.pool_text` does, in buckets of similar length, each padded to its own longest text only.
+
+    A batch keeps the crystals of a chemical system together, however long their texts are; padded to the longest of
+    all, more than a third of it would be padding.
 
     Args:
+        model: whose text tower is used.
         tokens: inputs of the text tower, `(B, L)` each, with `attention_mask`, padded on the right.
-        texts_per_pass: default `CPU_PASS` on a CPU, elsewhere all.
+        bucket_size: texts of a bucket; default `CPU_BUCKET_SIZE` on a CPU, elsewhere all.
 
     Returns:
-        `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the pass a text was in.
+        `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the longest text of a
+        bucket.
     """
     rows, length = tokens["input_ids"].shape
-    size = texts_per_pass or (CPU_PASS if tokens["input_ids"].device.type == "cpu" else rows)
+    size = bucket_size or (CPU_BUCKET_SIZE if tokens["input_ids"].device.type == "cpu" else rows)
     lengths = tokens["attention_mask"].sum(dim=1)
     order = torch.argsort(lengths, stable=True)
-    # Once: the gradient of a look-up is as large as the vocabulary.
+    # One look-up for all buckets: its gradient is as large as the vocabulary.
     words = model.get_input_embeddings()(tokens["input_ids"])
     hidden, pooled = [], []
-    for chosen in order.split(size):
-        longest = int(lengths[chosen].max())
+    for bucket in order.split(size):
+        longest = int(lengths[bucket].max())
         output: Any = model.pool_text(
-            **{name: values[chosen, :longest] for name, values in tokens.items()}, inputs_embeds=words[chosen, :longest]
+            **{name: values[bucket, :longest] for name, values in tokens.items()}, inputs_embeds=words[bucket, :longest]
         )
         hidden.append(F.pad(output.last_hidden_state, (0, 0, 0, length - longest)))
         pooled.append(output.pooler_output)
@@ -49,4 +52,4 @@ def pool_texts(
     return BaseModelOutputWithPooling(last_hidden_state=torch.cat(hidden)[back], pooler_output=torch.cat(pooled)[back])
 
 
-__all__ = ["CPU_PASS", "pool_texts"]
+__all__ = ["CPU_BUCKET_SIZE", "pool_text_in_buckets"]

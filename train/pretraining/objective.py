@@ -6,12 +6,11 @@ over pairs and their augmented copies.
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
@@ -21,20 +20,47 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
 from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from train.pretraining.augmentation import IGNORED_LABEL
-from train.pretraining.length_buckets import pool_texts
+from train.pretraining.collator import Chunk, CrystalLabels, Labels, TextLabels
+from train.pretraining.length_buckets import pool_text_in_buckets
 
-# Term -> the two sides; a prime marks the augmented copy. A phrase is a second, short text of the pair, which other
-# crystals may answer, too.
-TERMS: dict[str, tuple[str, str]] = {
-    "crystal-text": ("crystal", "text"),
-    "crystal'-text": ("crystal'", "text"),
-    "crystal-text'": ("crystal", "text'"),
-    "crystal'-text'": ("crystal'", "text'"),
-    "crystal-crystal'": ("crystal", "crystal'"),
-    "text-text'": ("text", "text'"),
-    "crystal-phrase": ("crystal", "phrase"),
+
+class View(StrEnum):
+    """What is embedded of a pair. A prime marks an augmented copy, as in the terms of a recipe."""
+
+    CRYSTAL = "crystal"
+    CRYSTAL_COPY = "crystal'"
+    TEXT = "text"
+    TEXT_COPY = "text'"
+    # A second, short text of the pair, which may fit other crystals as well.
+    PHRASE = "phrase"
+
+    @property
+    def original(self) -> View:
+        """The view without augmentation."""
+        return View(self.value.removesuffix("'"))
+
+    @property
+    def intra(self) -> str:
+        """The name of the view's embedding by the head of the terms within its modality."""
+        return f"intra {self}"
+
+
+# Term of a recipe, such as "crystal'-text" -> the two views that it contrasts.
+TERMS: dict[str, tuple[View, View]] = {
+    f"{left}-{right}": (left, right)
+    for left, right in (
+        (View.CRYSTAL, View.TEXT),
+        (View.CRYSTAL_COPY, View.TEXT),
+        (View.CRYSTAL, View.TEXT_COPY),
+        (View.CRYSTAL_COPY, View.TEXT_COPY),
+        (View.CRYSTAL, View.CRYSTAL_COPY),
+        (View.TEXT, View.TEXT_COPY),
+        (View.CRYSTAL, View.PHRASE),
+    )
 }
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
+# The kind of the terms between crystals and texts, which share one temperature and one bias.
+_INTER = "inter"
 
 # Where the bias of the pairwise losses starts: SigLIP's (arXiv 2303.15343, sec. 3.2), which makes all pairs unlikely;
 # the Jensen-Shannon loss weighs pairs and negatives alike and starts undecided.
@@ -75,15 +101,18 @@ class ObjectiveSettings:
 
     @property
     def copies_crystals(self) -> bool:
-        return any("crystal'" in TERMS[term] for term in self.terms)
+        return self._contrasts(View.CRYSTAL_COPY)
 
     @property
     def copies_texts(self) -> bool:
-        return any("text'" in TERMS[term] for term in self.terms)
+        return self._contrasts(View.TEXT_COPY)
 
     @property
     def phrases(self) -> bool:
-        return any("phrase" in TERMS[term] for term in self.terms)
+        return self._contrasts(View.PHRASE)
+
+    def _contrasts(self, view: View) -> bool:
+        return any(view in TERMS[term] for term in self.terms)
 
 
 class _ReverseGradient(torch.autograd.Function):
@@ -144,11 +173,11 @@ class MaskedLanguageModelHead(nn.Module):
 
 class ContrastiveObjective(nn.Module):
     """
-    A [`ClacModel`] with whatever training needs and use does not: heads of the intra-modal terms, biases, prior
-    discriminators and the language-model head. `forward` gives the loss of a batch of pairs.
+    A [`ClacModel`] with what only training needs: heads of the intra-modal terms, biases, prior discriminators and the
+    language-model head. `forward` gives the loss of a batch of pairs.
 
-    `embed` needs the memory and `contrast` all pairs at once, so a batch too large for one pass goes through `embed` in
-    chunks, see [`backward_in_chunks`].
+    `embed` takes the memory and `contrast` needs all pairs at once, so a batch too large for one pass goes through
+    `embed` in chunks, see `train.pretraining.gradcache`.
     """
 
     def __init__(self, model: ClacModel, settings: ObjectiveSettings):
@@ -158,131 +187,123 @@ class ContrastiveObjective(nn.Module):
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         scales, heads, biases = {}, {}, {}
         if "crystal-crystal'" in settings.terms:
-            heads["crystal"] = ClacProjection(model.graph_model.output_size, dim, dropout)
+            heads[View.CRYSTAL.value] = ClacProjection(model.graph_model.output_size, dim, dropout)
         if "text-text'" in settings.terms:
-            heads["text"] = ClacProjection(model.text_output_size, dim, dropout)
+            heads[View.TEXT.value] = ClacProjection(model.text_output_size, dim, dropout)
         start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
-        # A phrase says less than a narrative, so how sure it can be is learnt apart.
-        kinds = (*heads, *(("phrase",) if settings.phrases else ()))
+        # A phrase says less than a narrative, so it has a temperature of its own.
+        kinds = (*heads, *((View.PHRASE.value,) if settings.phrases else ()))
         for name in kinds:
             scales[name] = nn.Parameter(torch.tensor(math.log(start)))
         if settings.loss != "info_nce":
-            for name in ("inter", *kinds):
+            for name in (_INTER, *kinds):
                 biases[name] = nn.Parameter(torch.tensor(_START_BIAS[settings.loss]))
             with torch.no_grad():
                 model.logit_scale.fill_(math.log(start))
         self.heads, self.scales, self.biases = nn.ModuleDict(heads), nn.ParameterDict(scales), nn.ParameterDict(biases)
-        matched = ("crystal", "text") if settings.prior_weight else ()
+        matched = (View.CRYSTAL.value, View.TEXT.value) if settings.prior_weight else ()
         self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in matched})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
 
-    def forward(self, chunk: dict[str, Any], labels: dict[str, Any] | None = None) -> dict[str, Tensor]:
+    def forward(self, chunk: Chunk, labels: Labels | None = None) -> dict[str, Tensor]:
         """
         Args:
-            chunk: `graphs`, inputs of the graph tower, the crystals and then their copies if a term has them; `tokens`,
-                inputs of the text tower, likewise; `size`, the number B of pairs; `mlm_labels` `(B, L)` of the
-                copies of the texts, see `TokenMasking`; and `phrases`, inputs of the text tower, if a term has them.
-            labels: of [`contrast`]; without them only the outputs of [`embed`] are computed.
+            chunk: inputs of the towers.
+            labels: of the pairs of the chunk; without them only the outputs of [`embed`] are computed.
 
         Returns:
             With labels `loss` and every term by its name, all scalar; else the outputs of [`embed`].
         """
-        outputs = self.embed(**chunk)
-        return outputs if labels is None else self.contrast(outputs, **labels)
+        outputs = self.embed(chunk)
+        return outputs if labels is None else self.contrast(outputs, labels)
 
-    def embed(
-        self,
-        graphs: dict[str, Tensor],
-        tokens: dict[str, Tensor],
-        size: int,
-        mlm_labels: Tensor | None = None,
-        phrases: dict[str, Tensor] | None = None,
-    ) -> dict[str, Tensor]:
+    def embed(self, chunk: Chunk) -> dict[str, Tensor]:
         """
-        What the losses need of a chunk: `crystal`, `crystal'`, `text`, `text'` and their `intra` versions, unit vectors
-        `(B, D)`; `phrase`, likewise `(B, K, D)`, K of each pair; and `mlm`, `(B,)`, the summed cross-entropy of the
-        masked tokens of each text.
+        Embed the pairs of a chunk.
+
+        Returns:
+            Unit vectors `(B, D)` by [`View`], by `View.intra` of the views that have a term within their modality, and
+            `(B, K, D)` for the K phrases of each pair; `mlm`, `(B,)`, the cross-entropy summed over the masked tokens
+            of each text.
+
+        Raises:
+            ValueError: the chunk lacks the phrases or the masked tokens that the objective needs.
         """
-        model = self.model
+        model, graphs, tokens = self.model, chunk.graphs, chunk.tokens
         pooled_crystals = model.graph_model(**graphs).pooler_output
-        text_output = pool_texts(model, tokens)
+        text_output = pool_text_in_buckets(model, tokens)
         known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
         crystals = model.embed_crystals(pooled_crystals, **known)
         texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
         outputs = {
-            **_views("crystal", crystals.float(), size),
-            **_views("text", texts.float(), size),
+            **_originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size),
+            **_originals_and_copies((View.TEXT, View.TEXT_COPY), texts, chunk.size),
         }
-        for kind, pooled in (("crystal", pooled_crystals), ("text", text_output.pooler_output)):
-            if kind in self.heads:
-                outputs |= _views(f"intra {kind}", self.heads[kind](pooled).float(), size)
+        for views, pooled in (
+            ((View.CRYSTAL, View.CRYSTAL_COPY), pooled_crystals),
+            ((View.TEXT, View.TEXT_COPY), text_output.pooler_output),
+        ):
+            original, copy = views
+            if original in self.heads:
+                names = (original.intra, copy.intra)
+                outputs |= _originals_and_copies(names, self.heads[original](pooled), chunk.size)
         if self.settings.phrases:
-            if phrases is None:
+            if chunk.phrases is None:
                 raise ValueError("a term has phrases, but the batch has none")
+            phrases = chunk.phrases
             # Apart from the texts, to whose length they would be padded.
-            pooled_phrases = pool_texts(model, phrases).pooler_output
+            pooled_phrases = pool_text_in_buckets(model, phrases).pooler_output
             embeds = model.embed_text(pooled_phrases, phrases.get("token_kinds"), phrases.get("token_values"))
-            outputs["phrase"] = embeds.float().unflatten(0, (size, -1))
+            outputs[View.PHRASE] = embeds.float().unflatten(0, (chunk.size, -1))
         if self.mlm_head is not None:
-            if mlm_labels is None:
+            if chunk.mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
             words = model.get_input_embeddings().weight
             hidden: Any = text_output.last_hidden_state
-            outputs["mlm"] = self.mlm_head(hidden[size:], mlm_labels, words)
+            outputs["mlm"] = self.mlm_head(hidden[chunk.size :], chunk.mlm_labels, words)
         return outputs
 
-    def contrast(
-        self,
-        outputs: dict[str, Tensor],
-        crystals: dict[str, Tensor],
-        texts: dict[str, Tensor],
-        num_masked: Tensor,
-        phrases: dict[str, Tensor] | None = None,
-    ) -> dict[str, Tensor]:
+    def contrast(self, outputs: dict[str, Tensor], labels: Labels) -> dict[str, Tensor]:
         """
+        Compute the losses of a batch.
+
         Args:
             outputs: of [`embed`], for the whole batch of this process.
-            crystals: `label`, `(B,)` int64, which rows share that are no negatives of each other; `failing` and
-                `formula` of [`answered_mask`].
-            texts: `label`, likewise; `asked` and `asked_formula` of [`answered_mask`]. phrases: also, `(B, K, ...)`.
-            num_masked: scalar, the masked tokens of the batch.
+            labels: of the same pairs.
 
         Returns:
             `loss`, and every term by its name, all scalar.
         """
-        ignore: dict[str, tuple[Tensor, Tensor | None]] = {
-            "inter": _no_negatives(crystals, texts),
-            "crystal": (duplicate_mask(crystals["label"]), None),
-            "text": (duplicate_mask(texts["label"]), None),
+        excluded: dict[str, tuple[Tensor, Tensor | None]] = {
+            _INTER: _excluded_negatives(labels.crystals, labels.texts),
+            View.CRYSTAL: (duplicate_mask(labels.crystals.identity), None),
+            View.TEXT: (duplicate_mask(labels.texts.identity), None),
         }
         losses = {}
         for term in self.settings.terms:
             left, right = TERMS[term]
-            if right == "phrase":
-                assert phrases is not None
-                losses[term] = self._contrast_phrases(outputs[left], outputs["phrase"], crystals, phrases)
-                continue
-            within = left.rstrip("'") == right.rstrip("'")
-            kind, prefix = (left, "intra ") if within else ("inter", "")
-            losses[term] = self._contrast(kind, outputs[prefix + left], outputs[prefix + right], *ignore[kind])
+            if right is View.PHRASE:
+                losses[term] = self._contrast_phrases(outputs[left], outputs[right], labels)
+            elif left.original is right.original:
+                losses[term] = self._contrast(left, outputs[left.intra], outputs[right.intra], *excluded[left])
+            else:
+                losses[term] = self._contrast(_INTER, outputs[left], outputs[right], *excluded[_INTER])
         total = torch.stack(list(losses.values())).mean()
         for kind, discriminator in self.discriminators.items():
             losses[f"prior {kind}"] = discriminator(outputs[kind])
             total = total + self.settings.prior_weight * losses[f"prior {kind}"]
         if self.mlm_head is not None:
-            losses["mlm"] = outputs["mlm"].sum() / num_masked.clamp(min=1)
+            losses["mlm"] = outputs["mlm"].sum() / labels.num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
         return {"loss": total, **losses}
 
-    def _contrast_phrases(
-        self, crystal_embeds: Tensor, phrase_embeds: Tensor, crystals: dict[str, Tensor], phrases: dict[str, Tensor]
-    ) -> Tensor:
-        """The mean over the K phrases of each pair, `(B, K, D)`; one and the next are no negatives of each other."""
+    def _contrast_phrases(self, crystal_embeds: Tensor, phrase_embeds: Tensor, labels: Labels) -> Tensor:
+        """The mean over the K phrases of each pair, `(B, K, D)`; phrases of one pair are never contrasted."""
+        assert labels.phrases is not None
         losses = []
-        for place in range(phrase_embeds.shape[1]):
-            own = {name: rows[:, place] for name, rows in phrases.items()}
-            ignore = _no_negatives(crystals, own)
-            losses.append(self._contrast("phrase", crystal_embeds, phrase_embeds[:, place], *ignore))
+        for index in range(phrase_embeds.shape[1]):
+            excluded = _excluded_negatives(labels.crystals, labels.phrases.phrase(index))
+            losses.append(self._contrast(View.PHRASE, crystal_embeds, phrase_embeds[:, index], *excluded))
         return torch.stack(losses).mean()
 
     def loss_parameters(self) -> list[nn.Parameter]:
@@ -291,7 +312,7 @@ class ContrastiveObjective(nn.Module):
         return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
 
     def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor, ignore_reverse: Tensor | None) -> Tensor:
-        scale = self.model.logit_scale if kind == "inter" else self.scales[kind]
+        scale = self.model.logit_scale if kind == _INTER else self.scales[kind]
         scale = scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
         if self.settings.loss == "info_nce":
             return info_nce_loss(x, y, scale, ignore, ignore_reverse)
@@ -299,77 +320,21 @@ class ContrastiveObjective(nn.Module):
         return pairwise(x, y, scale, self.biases[kind].float(), ignore)
 
 
-def backward_in_chunks(
-    objective: nn.Module, accelerator: Accelerator, chunks: list[dict[str, Any]], labels: dict[str, Any]
-) -> dict[str, Tensor]:
-    """
-    Gradients of a batch whose activations do not fit into memory (GradCache, Gao et al. 2021, arXiv 2101.06983):
-    embed all chunks without a graph, differentiate the loss with respect to the embeddings, then embed each chunk once
-    more and send its share of those derivatives through. Random states are put back, so dropout repeats itself and the
-    gradients are those of the batch in one pass.
+def _originals_and_copies(names: tuple[str, str], embeds: Tensor, size: int) -> dict[str, Tensor]:
+    """The first `size` rows, and the copies behind them if there are any."""
+    return dict(zip(names, embeds.float().split(size), strict=False))
 
-    Args:
-        objective: a [`ContrastiveObjective`], possibly wrapped for several processes.
-        chunks: of `ContrastiveObjective.forward`. labels: of `ContrastiveObjective.contrast`, for all of them.
+
+def _excluded_negatives(crystals: CrystalLabels, texts: TextLabels) -> tuple[Tensor, Tensor]:
+    """
+    Pairs excluded from the negatives of a term between crystals and texts.
 
     Returns:
-        The losses; the gradients have been added to the parameters.
+        `(B, world_size * B)` bool for local crystals by all texts, and for local texts by all crystals.
     """
-    bare: ContrastiveObjective = accelerator.unwrap_model(objective)
-    if len(chunks) == 1:
-        losses = objective(chunks[0], labels)
-        accelerator.backward(losses["loss"])
-        return losses
-    states, embedded = [], []
-    with torch.no_grad():
-        for chunk in chunks:
-            states.append(_random_state())
-            embedded.append(objective(chunk))
-    after = _random_state()
-    leaves = {key: torch.cat([outputs[key] for outputs in embedded]).requires_grad_() for key in embedded[0]}
-    with accelerator.no_sync(objective):
-        with accelerator.autocast():
-            losses = bare.contrast(leaves, **labels)
-        accelerator.backward(losses["loss"])
-    first = 0
-    for place, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
-        last = place == len(chunks) - 1
-        with nullcontext() if last else accelerator.no_sync(objective):
-            _set_random_state(state)
-            outputs = objective(chunk)
-            rows = slice(first, first + chunk["size"])
-            products = [(outputs[key] * leaves[key].grad[rows]).sum() for key in outputs]  # type: ignore[index]
-            if last:
-                # What only the loss uses has its gradient already; named here, it is averaged over processes too.
-                products += [0.0 * parameter.sum() for parameter in bare.loss_parameters()]
-            accelerator.backward(torch.stack(products).sum())
-        first += chunk["size"]
-    _set_random_state(after)
-    return {name: loss.detach() for name, loss in losses.items()}
-
-
-def _random_state() -> tuple[Tensor, list[Tensor]]:
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-
-
-def _set_random_state(state: tuple[Tensor, list[Tensor]]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1]:
-        torch.cuda.set_rng_state_all(state[1])
-
-
-def _no_negatives(crystals: dict[str, Tensor], texts: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """`ignore` and `ignore_reverse` of a loss between crystals and texts, see `ContrastiveObjective.contrast`."""
-    duplicates = duplicate_mask(crystals["label"], texts["label"])
-    by_crystal, by_text = answered_mask(
-        texts["asked"], crystals["failing"], texts["asked_formula"], crystals["formula"]
-    )
+    duplicates = duplicate_mask(crystals.identity, texts.identity)
+    by_crystal, by_text = answered_mask(texts.conditions, crystals.failing, texts.formula, crystals.formula)
     return duplicates | by_crystal, duplicates | by_text
-
-
-def _views(kind: str, embeds: Tensor, size: int) -> dict[str, Tensor]:
-    """The originals, and the augmented copies behind them if there are any."""
-    return {kind: embeds[:size], **({f"{kind}'": embeds[size:]} if len(embeds) > size else {})}
 
 
 __all__ = [
@@ -379,5 +344,5 @@ __all__ = [
     "MaskedLanguageModelHead",
     "ObjectiveSettings",
     "PriorDiscriminator",
-    "backward_in_chunks",
+    "View",
 ]

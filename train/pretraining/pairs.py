@@ -1,4 +1,4 @@
-"""What a pair for pre-training is: a record with its crystal, the styles of its text, and how copies are made."""
+"""Training pairs: a crystal with a text, the styles of the text, and how augmented copies are made."""
 
 from __future__ import annotations
 
@@ -23,16 +23,46 @@ COLUMNS = ("cif", "material_id", "formula", "crystal_system")
 
 
 @dataclass(frozen=True)
-class TextStyle:
+class TrainingPair:
     """
-    What the text of a training pair looks like; drawn anew for every pair and epoch.
+    A crystal and a text that describes it.
 
     Attributes:
-        keep_min, keep_max: the share of known facts that a narrative tells is drawn from this range.
+        crystal: the parsed structure.
+        record: its row of the data set, with at least `COLUMNS`.
+        query: the text, with the conditions it sets if it is a search phrase.
+        tokens: of the text, not padded: `input_ids`, `attention_mask`, `token_kinds`, ...
+        phrases: short texts of their own, for an objective that contrasts them.
+    """
+
+    crystal: Crystal
+    record: dict[str, Any]
+    query: Query
+    tokens: dict[str, list[Any]]
+    phrases: tuple[Query, ...] = ()
+
+    @property
+    def material_id(self) -> str:
+        return str(self.record["material_id"])
+
+    @property
+    def length(self) -> int:
+        """Tokens of the text."""
+        return len(self.tokens["input_ids"])
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """
+    The probabilities of the kinds of text of a training pair, which is drawn for every pair and epoch.
+
+    Attributes:
+        keep_min: smallest share of the known facts in a narrative.
+        keep_max: largest share of the known facts in a narrative.
         masked: probability of a narrative without formula and element names.
-        short: probability of the formula, alone or with the crystal system, or what it is good for.
+        short: probability of the formula, alone or with the crystal system, or an application.
         query: probability of a search phrase, see `narrate_query`.
-        column: take narratives from this column, some sentences left out and the rest shuffled, instead of writing
+        column: take narratives from this column, with some sentences left out and the rest shuffled, instead of writing
             them; those without formula and element names are still written.
     """
 
@@ -44,7 +74,13 @@ class TextStyle:
     column: str | None = None
 
     def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
-        """The text of one record, with the conditions it asks for if it is a phrase; deterministic under the seed."""
+        """
+        Write the text of one record, with the conditions it sets if it is a search phrase.
+
+        Args:
+            record: with at least `COLUMNS`.
+            seed: of the run, and the epoch; the same seed gives the same text.
+        """
         generator = random.Random(f"{seed[0]}-{seed[1]}-{record['material_id']}")
         kind = generator.random()
         if kind < self.short:
@@ -62,16 +98,16 @@ class TextStyle:
         if self.column is not None and not masked:
             random_generator = np.random.default_rng(generator.getrandbits(48))
             return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
-        # Without the formula the other facts have to identify the crystal, so all of them are told.
+        # Without the formula the other facts have to identify the crystal, so all of them are given.
         return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
 
 
 def given_text(record: dict[str, Any], column: str) -> str:
     """
-    The text of a record.
+    The text of a record in a column of the data set.
 
     Raises:
-        ClacInputError: it is empty or no text.
+        ClacInputError: the column is empty or holds something else.
     """
     text = record[column]
     if not isinstance(text, str) or not text.strip():
@@ -85,10 +121,18 @@ class Copies:
     How the augmented copies of a batch are made.
 
     Attributes:
-        crystals, texts: which have copies at all.
-        site_displacement, strain, atom_masking, edge_dropping: see the classes of these names in
-            `train.pretraining.augmentation`.
-        sentence_dropping, formula_hiding, token_masking: likewise.
+        crystals: whether crystals have copies.
+        texts: whether texts have copies.
+        site_displacement: see `SiteDisplacement` in `train.pretraining.augmentation`.
+        strain: see `Strain`.
+        atom_masking: see `AtomMasking`.
+        edge_dropping: see `EdgeDropping`.
+        sentence_dropping: see `SentenceDropShuffle`.
+        formula_hiding: see `FormulaHiding`.
+        token_masking: see `TokenMasking`.
+
+    Raises:
+        ClacInputError: a strength is not a share below 1.
     """
 
     crystals: bool = False
@@ -110,11 +154,13 @@ class Copies:
 
 def open_split(path: str, split: str, streaming: bool = False, text_column: str | None = None) -> Any:
     """
-    One split of a data set with at least `COLUMNS`, and the column of the texts if there is one: a `Dataset`, or with
-    `streaming` an `IterableDataset`, of which no row has been read.
+    Open one split of a data set that has at least `COLUMNS`.
 
     Args:
         path: a directory or Hub id that `datasets.load_dataset` understands.
+        split: its name.
+        streaming: return an `IterableDataset`, no row of which has been read, instead of a `Dataset`.
+        text_column: a column of texts that must be there as well.
 
     Raises:
         ClacInputError: the data set, the split or a column is missing.
@@ -136,7 +182,7 @@ def open_split(path: str, split: str, streaming: bool = False, text_column: str 
 def first_records(
     path: str, split: str, count: int, streaming: bool = False, text_column: str | None = None
 ) -> list[dict[str, Any]]:
-    """The first `count` rows of a split (0: all), see [`open_split`]."""
+    """Read the first `count` rows of a split (0: all), see [`open_split`]."""
     table = open_split(path, split, streaming, text_column)
     if streaming:
         return list(table.take(count) if count else table)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import CRYSTALS, ROOT
 from train.pretraining.arguments import PretrainArguments
+from train.pretraining.collator import Chunk
 from train.pretraining.objective import TERMS
 
 
@@ -57,10 +59,11 @@ def test_measures_and_projects(recipe, bert_directory, capsys) -> None:
 def test_counts_multiplications_and_additions_of_both_passes() -> None:
     class Linear(torch.nn.Linear):
         def forward(self, chunk):
-            return {"out": super().forward(chunk["x"])}
+            return {"out": super().forward(chunk.tokens["x"])}
 
     layer = Linear(8, 16, bias=False)
-    batches = [{"chunks": [{"x": torch.ones(4, 8, requires_grad=True), "size": 4}]} for _ in range(2)]
+    chunks = [Chunk(4, {}, {"x": torch.ones(4, 8, requires_grad=True)}) for _ in range(2)]
+    batches = [SimpleNamespace(chunks=[chunk]) for chunk in chunks]
     # Forward, gradient of the weights, gradient of the input.
     assert count_flops(layer, batches) == 3 * 2 * 8 * 16
 

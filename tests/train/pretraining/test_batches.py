@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from datasets_scripts.load_test import LoadTestArguments, build
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.structures_clac import parse_structure
-from train.pretraining.batches import Collator, PairBatches, StreamedBatches, arrange
+from tests.helpers.pretraining import assert_same_inputs
+from train.pretraining.batches import PairBatches, StreamedBatches, arrange
+from train.pretraining.collator import Collator
 from train.pretraining.pairs import TextStyle, parse_crystals
 
 ROWS, SHARDS = 240, 6
@@ -35,7 +37,7 @@ def stream(sharded: Path, processor, batch_size: int = 8, steps: int = 10, **opt
 
 
 def ids(batches: StreamedBatches, epoch: int = 0) -> list[str]:
-    return [name for batch in batches.epoch(epoch) for name in batch["ids"]]
+    return [name for batch in batches.epoch(epoch) for name in batch.material_ids]
 
 
 @settings(deadline=None, max_examples=50)
@@ -70,9 +72,9 @@ def test_load_test_crystals_are_what_their_records_say(sharded) -> None:
 
 def test_an_epoch_is_a_function_of_seed_and_epoch(sharded, small_processor) -> None:
     first, again = (list(stream(sharded, small_processor).epoch(3)) for _ in range(2))
-    assert [batch["ids"] for batch in first] == [batch["ids"] for batch in again]
+    assert [batch.material_ids for batch in first] == [batch.material_ids for batch in again]
     for one, two in zip(first, again, strict=True):
-        assert torch.equal(one["chunks"][0]["tokens"]["input_ids"], two["chunks"][0]["tokens"]["input_ids"])
+        assert torch.equal(one.chunks[0].tokens["input_ids"], two.chunks[0].tokens["input_ids"])
     assert ids(stream(sharded, small_processor), 4) != ids(stream(sharded, small_processor), 3)
 
 
@@ -80,18 +82,18 @@ def test_twins_differ_from_their_originals_in_a_number(sharded, small_processor)
     plain = list(stream(sharded, small_processor).epoch(0))
     batches = list(stream(sharded, small_processor, twins=0.25).epoch(0))
     for batch, before in zip(batches, plain, strict=True):
-        twins = [place for place, name in enumerate(batch["ids"]) if "expanded by" in name]
+        twins = [place for place, name in enumerate(batch.material_ids) if "expanded by" in name]
         assert len(twins) == 2
         kept = [place for place in range(8) if place not in twins]
-        assert [batch["ids"][place] for place in kept] == [before["ids"][place] for place in kept]
-        graphs, labels = batch["chunks"][0]["graphs"], batch["labels"]["crystals"]["label"]
+        assert [batch.material_ids[place] for place in kept] == [before.material_ids[place] for place in kept]
+        graphs, labels = batch.chunks[0].graphs, batch.labels.crystals.identity
         for twin in twins:
-            original = batch["ids"].index(batch["ids"][twin].split(" expanded")[0])
+            original = batch.material_ids.index(batch.material_ids[twin].split(" expanded")[0])
             assert graphs["num_atoms"][twin] == graphs["num_atoms"][original]
             assert 0.005 < abs(float(graphs["density"][twin] / graphs["density"][original]) - 1) < 0.25
             assert labels[twin] != labels[original]
     again = list(stream(sharded, small_processor, twins=0.25).epoch(0, first_batch=8))
-    assert again[0]["ids"] == batches[8]["ids"]
+    assert again[0].material_ids == batches[8].material_ids
 
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
@@ -99,9 +101,8 @@ def test_twins_differ_from_their_originals_in_a_number(sharded, small_processor)
 def test_a_stream_continues_inside_an_epoch(sharded, small_processor, on_error, first) -> None:
     whole = list(stream(sharded, small_processor, on_error=on_error).epoch(1))
     rest = list(stream(sharded, small_processor, on_error=on_error).epoch(1, first_batch=first))
-    assert [batch["ids"] for batch in whole[first:]] == [batch["ids"] for batch in rest]
-    a, b = whole[first]["chunks"][0], rest[0]["chunks"][0]
-    assert all(torch.equal(a[part][key], b[part][key]) for part in ("graphs", "tokens") for key in a[part])
+    assert [batch.material_ids for batch in whole[first:]] == [batch.material_ids for batch in rest]
+    assert_same_inputs(whole[first].chunks[0], rest[0].chunks[0])
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -116,7 +117,7 @@ def test_processes_read_different_rows(sharded, small_processor, processes) -> N
     assert len(seen) == len(set(seen)) == ROWS
 
 
-def test_processes_get_texts_of_like_length(small_processor, sharded, records) -> None:
+def test_processes_get_texts_of_similar_length(small_processor, sharded, records) -> None:
     """At every step, from memory and from a stream, so that none waits for another one."""
     crystals, kept, _ = parse_crystals(records[:128], small_processor, "raise", show_progress=False)
 
@@ -127,7 +128,7 @@ def test_processes_get_texts_of_like_length(small_processor, sharded, records) -
         else:
             collator = Collator(small_processor, 48)
             batches = PairBatches(crystals, kept, collator, TextStyle(0.3, 0.6, 0.1, 0.1), 8, 0, **shared)
-        tokens = [batch["chunks"][0]["tokens"]["attention_mask"] for batch in batches.epoch(0)]
+        tokens = [batch.chunks[0].tokens["attention_mask"] for batch in batches.epoch(0)]
         return np.array([float(mask.sum()) for mask in tokens])
 
     for streamed in (False, True):

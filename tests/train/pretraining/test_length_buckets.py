@@ -1,4 +1,4 @@
-"""Texts through the text tower in passes of like length: the same numbers and gradients as in one."""
+"""Texts through the text tower in buckets of similar length: the same numbers and gradients as all at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel
 from tests.conftest import small_graph_config
-from train.pretraining.length_buckets import pool_texts
+from train.pretraining.length_buckets import pool_text_in_buckets
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["words", "values"])
@@ -39,7 +39,7 @@ def tokens_of(lengths: list[int], vocabulary: int) -> dict[str, torch.Tensor]:
 
 @given(lengths=st.lists(st.integers(3, 20), min_size=1, max_size=9), size=st.integers(1, 10))
 @settings(max_examples=20, deadline=None)
-def test_passes_change_nothing(model: ClacModel, lengths: list[int], size: int) -> None:
+def test_buckets_change_nothing(model: ClacModel, lengths: list[int], size: int) -> None:
     tokens = tokens_of(lengths, model.config.text_config.vocab_size)
 
     def outputs_and_gradients(pool, **options) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
@@ -51,17 +51,17 @@ def test_passes_change_nothing(model: ClacModel, lengths: list[int], size: int) 
         return output.pooler_output.detach(), hidden.detach(), gradients
 
     once = outputs_and_gradients(model.pool_text, **tokens)
-    passes = outputs_and_gradients(pool_texts, model=model, tokens=tokens, texts_per_pass=size)
-    assert passes[2].keys() == once[2].keys()
-    torch.testing.assert_close(passes, once, rtol=1e-4, atol=1e-4)
+    buckets = outputs_and_gradients(pool_text_in_buckets, model=model, tokens=tokens, bucket_size=size)
+    assert buckets[2].keys() == once[2].keys()
+    torch.testing.assert_close(buckets, once, rtol=1e-4, atol=1e-4)
 
 
-def test_passes_are_as_long_as_their_texts(model: ClacModel) -> None:
+def test_buckets_are_as_long_as_their_longest_texts(model: ClacModel) -> None:
     tokens = tokens_of([20, 4, 19, 5, 3, 18], model.config.text_config.vocab_size)
     seen = []
     hook = model.text_model.register_forward_hook(
         lambda module, args, kwargs, output: seen.append(tuple(output.last_hidden_state.shape[:2])), with_kwargs=True
     )
-    pool_texts(model, tokens, texts_per_pass=3)
+    pool_text_in_buckets(model, tokens, bucket_size=3)
     hook.remove()
     assert seen == [(3, 5), (3, 20)]

@@ -1,0 +1,252 @@
+"""From training pairs to the tensors of a batch, with augmented copies of crystals and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor
+
+from modeling_clac import ClacProcessor
+from modeling_clac.narrator.search_phrases import Query
+from modeling_clac.quantities_clac import NOTHING
+from modeling_clac.structures_clac import Crystal
+from train.pretraining.augmentation import (
+    IGNORED_LABEL,
+    AtomMasking,
+    EdgeDropping,
+    FormulaHiding,
+    SentenceDropShuffle,
+    SiteDisplacement,
+    Strain,
+    TokenMasking,
+)
+from train.pretraining.pairs import (
+    Copies,
+    TrainingPair,
+    condition_vector,
+    crystal_label,
+    failing_vector,
+    text_label,
+)
+
+
+class _OnDevice:
+    """A dataclass of tensors that moves to a device as a tensor does."""
+
+    def to(self, device: torch.device) -> Self:
+        moved = {entry.name: send_to_device(getattr(self, entry.name), device) for entry in fields(self)}  # type: ignore[arg-type]
+        return replace(self, **moved)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class CrystalLabels(_OnDevice):
+    """
+    What decides which texts are negatives of a crystal.
+
+    Attributes:
+        identity: `(B,)` int64, equal for crystals that are the same, see `crystal_label`.
+        failing: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that does not hold.
+        formula: `(B,)` int64, label of the formula.
+    """
+
+    identity: Tensor
+    failing: Tensor
+    formula: Tensor
+
+
+@dataclass(frozen=True)
+class TextLabels(_OnDevice):
+    """
+    What decides which crystals are negatives of a text. Phrases have a second dimension, `(B, K, ...)`.
+
+    Attributes:
+        identity: `(B,)` int64, equal for equal texts.
+        conditions: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that a search phrase sets.
+        formula: `(B,)` int64, label of the formula that a search phrase names, 0 if it names none.
+    """
+
+    identity: Tensor
+    conditions: Tensor
+    formula: Tensor
+
+    def phrase(self, index: int) -> TextLabels:
+        """The labels of one phrase of each pair."""
+        return TextLabels(self.identity[:, index], self.conditions[:, index], self.formula[:, index])
+
+
+@dataclass(frozen=True)
+class Labels(_OnDevice):
+    """
+    The labels of a batch of B pairs.
+
+    Attributes:
+        crystals: of the crystals.
+        texts: of the texts.
+        num_masked: scalar, the masked tokens of the batch.
+        phrases: of the K phrases of each pair, `(B, K, ...)`, if the objective has them.
+    """
+
+    crystals: CrystalLabels
+    texts: TextLabels
+    num_masked: Tensor
+    phrases: TextLabels | None = None
+
+
+@dataclass(frozen=True)
+class Chunk(_OnDevice):
+    """
+    Pairs that go through the towers together.
+
+    Attributes:
+        size: number of pairs, B.
+        graphs: inputs of the graph tower: B crystals, then their B copies if the objective has them.
+        tokens: inputs of the text tower, `(B, L)` or, with copies behind the originals, `(2B, L)`.
+        mlm_labels: `(B, L)` int64, the masked tokens of the copies, elsewhere `IGNORED_LABEL`; `None` without copies.
+        phrases: inputs of the text tower, `(B * K, L')`, the K phrases of a pair in a row; `None` without phrases.
+    """
+
+    size: int
+    graphs: dict[str, Tensor]
+    tokens: dict[str, Tensor]
+    mlm_labels: Tensor | None = None
+    phrases: dict[str, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Batch(_OnDevice):
+    """
+    The pairs of one step on one process.
+
+    Attributes:
+        material_ids: of each of the B pairs.
+        chunks: the pairs in order, a single chunk unless `chunk_size` divides the batch.
+        labels: of all B pairs.
+    """
+
+    material_ids: list[str]
+    chunks: list[Chunk]
+    labels: Labels
+
+
+class Collator:
+    """
+    Makes batches of training pairs, with augmented copies if the objective has any.
+
+    Args:
+        processor: tokenizer and feature extractor of the model.
+        max_text_tokens: longer texts are truncated.
+        copies: how the augmented copies are made; default none.
+        chunk_size: pairs in a chunk; 0 for the whole batch.
+    """
+
+    def __init__(
+        self, processor: ClacProcessor, max_text_tokens: int, copies: Copies | None = None, chunk_size: int = 0
+    ):
+        self.processor, self.max_text_tokens = processor, max_text_tokens
+        self.copies, self.chunk_size = copies or Copies(), chunk_size
+        tokenizer: Any = processor.tokenizer
+        special = frozenset(tokenizer.all_special_ids)
+        self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
+
+    def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
+        """The inputs of the text tower, not padded: each a list over texts of lists over tokens."""
+        return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
+
+    def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, Tensor]:
+        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+
+    def __call__(self, pairs: Sequence[TrainingPair], generator: np.random.Generator) -> Batch:
+        """
+        Args:
+            pairs: with equally many phrases each.
+            generator: of the copies.
+        """
+        chunk_size = self.chunk_size or len(pairs)
+        chunks = [self._chunk(pairs[i : i + chunk_size], generator) for i in range(0, len(pairs), chunk_size)]
+        num_masked = sum(int((c.mlm_labels != IGNORED_LABEL).sum()) for c in chunks if c.mlm_labels is not None)
+        records = [pair.record for pair in pairs]
+        labels = Labels(
+            crystals=CrystalLabels(
+                identity=torch.tensor([crystal_label(record) for record in records]),
+                failing=torch.from_numpy(np.stack([failing_vector(record) for record in records])),
+                formula=torch.tensor([text_label(record["formula"]) for record in records]),
+            ),
+            texts=_text_labels([pair.query for pair in pairs]),
+            num_masked=torch.tensor(num_masked),
+            phrases=_phrase_labels(pairs) if pairs[0].phrases else None,
+        )
+        return Batch([pair.material_id for pair in pairs], chunks, labels)
+
+    def _chunk(self, pairs: Sequence[TrainingPair], generator: np.random.Generator) -> Chunk:
+        extractor = self.processor.feature_extractor
+        graphs = extractor.graphs([pair.crystal for pair in pairs], [pair.material_id for pair in pairs])
+        tokens = {key: [pair.tokens[key] for pair in pairs] for key in pairs[0].tokens}
+        if self.copies.crystals:
+            graphs += self._copy_crystals(pairs, generator)
+        masked: list[np.ndarray] = []
+        if self.copies.texts:
+            copied, masked = self._copy_texts(pairs, generator)
+            tokens = {key: rows + copied[key] for key, rows in tokens.items()}
+        padded = self._pad(tokens)
+        phrases = [phrase.text for pair in pairs for phrase in pair.phrases]
+        return Chunk(
+            size=len(pairs),
+            graphs=dict(extractor.collate(graphs)),
+            tokens=padded,
+            mlm_labels=_padded_labels(masked, padded["input_ids"].shape[1]) if masked else None,
+            phrases=self._pad(self.tokenize(phrases)) if phrases else None,
+        )
+
+    def _copy_crystals(
+        self, pairs: Sequence[TrainingPair], generator: np.random.Generator
+    ) -> list[dict[str, np.ndarray]]:
+        strain, displace = Strain(self.copies.strain), SiteDisplacement(self.copies.site_displacement)
+        mask, drop = AtomMasking(self.copies.atom_masking), EdgeDropping(self.copies.edge_dropping)
+        moved: list[Crystal] = [displace(strain(pair.crystal, generator), generator) for pair in pairs]
+        graphs = self.processor.feature_extractor.graphs(moved, [f"copy of {pair.material_id}" for pair in pairs])
+        return [drop(mask(graph, generator), generator) for graph in graphs]
+
+    def _copy_texts(
+        self, pairs: Sequence[TrainingPair], generator: np.random.Generator
+    ) -> tuple[dict[str, list[list[int]]], list[np.ndarray]]:
+        """Tokens of the copies, some of them masked, and the labels of the masked ones."""
+        shuffle, hide = SentenceDropShuffle(self.copies.sentence_dropping), FormulaHiding(self.copies.formula_hiding)
+        changed = [hide(shuffle(pair.query.text, generator), str(pair.record["formula"]), generator) for pair in pairs]
+        tokens = self.tokenize(changed)
+        masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
+        tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
+        # A masked token must not show its value either.
+        tokens["token_kinds"] = [
+            np.where(labels == IGNORED_LABEL, kinds, NOTHING).tolist()
+            for kinds, (_, labels) in zip(tokens["token_kinds"], masked, strict=True)
+        ]
+        return tokens, [labels for _, labels in masked]
+
+
+def _padded_labels(rows: Sequence[np.ndarray], length: int) -> Tensor:
+    padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in rows]
+    return torch.from_numpy(np.stack(padded))
+
+
+def _text_labels(queries: Sequence[Query]) -> TextLabels:
+    return TextLabels(
+        identity=torch.tensor([text_label(query.text) for query in queries]),
+        conditions=torch.from_numpy(np.stack([condition_vector(query.conditions) for query in queries])),
+        formula=torch.tensor([text_label(query.formula) if query.formula else 0 for query in queries]),
+    )
+
+
+def _phrase_labels(pairs: Sequence[TrainingPair]) -> TextLabels:
+    flat = _text_labels([phrase for pair in pairs for phrase in pair.phrases])
+    shape = (len(pairs), -1)
+    return TextLabels(
+        flat.identity.unflatten(0, shape), flat.conditions.unflatten(0, shape), flat.formula.unflatten(0, shape)
+    )
+
+
+__all__ = ["Batch", "Chunk", "Collator", "CrystalLabels", "Labels", "TextLabels"]
