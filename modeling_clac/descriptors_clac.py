@@ -198,7 +198,7 @@ class StoichiometryReadout(nn.Module):
         row, element = fraction.nonzero(as_tuple=True)
         waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.fraction.weight.dtype)
         terms = self.element(element) * self.fraction(waves)
-        return terms.new_zeros(len(fraction), terms.shape[1]).index_add(0, row, terms)
+        return terms.new_zeros(fraction.shape[0], terms.shape[1]).index_add(0, row, terms)
 
 
 def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, max_atomic_number: int) -> Tensor:

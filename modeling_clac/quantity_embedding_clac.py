@@ -61,7 +61,7 @@ def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     without a formula. Arguments as in [`quantities_clac.token_values`].
     """
     is_element = (token_kinds != NOTHING) & (token_kinds < NUMBER)
-    fraction = torch.zeros(len(token_kinds), NUMBER, dtype=torch.float32, device=token_kinds.device)
+    fraction = torch.zeros(token_kinds.shape[0], NUMBER, dtype=torch.float32, device=token_kinds.device)
     fraction.scatter_add_(1, token_kinds * is_element, token_values.float() * is_element)
     # Each whole formula adds up to 1, so their mean does; a truncated one is filled up.
     return fraction / fraction.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)

@@ -1,0 +1,137 @@
+"""
+The text tower of a checkpoint as an ONNX graph, which answers without torch.
+
+The graph has no weights of its own: it points to those in `model.safetensors`, so it adds some hundred kilobytes to a
+checkpoint, and both cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modeling_clac import ClacModel
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.onnx_text_tower import INPUTS, ONNX_FILE, OUTPUT, WEIGHTS_FILE
+
+# The names of the weights inside the wrapper that is exported.
+_PREFIX = "model."
+
+
+class _TextTower(nn.Module):
+    """Texts to unit vectors, with inputs and output by position."""
+
+    def __init__(self, model: ClacModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_kinds: Tensor, token_values: Tensor) -> Any:
+        output = self.model.get_text_features(
+            input_ids, attention_mask, token_kinds=token_kinds, token_values=token_values, return_dict=True
+        )
+        return output.pooler_output
+
+
+def export_text_tower(model: ClacModel, directory: Path) -> Path:
+    """
+    Write the text tower as `text_model.onnx` into a saved checkpoint.
+
+    Args:
+        model: The model, in float32.
+        directory: Where `save_pretrained` has written it; `model.safetensors` may be in half precision.
+
+    Returns:
+        The file.
+
+    Raises:
+        ClacInputError: The packages for the export are missing, or the weights are not in one file.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  torch needs it for the export
+    except ImportError:
+        raise ClacInputError("the export to ONNX needs two packages: pip install onnx onnxscript") from None
+    weights = directory / WEIGHTS_FILE
+    if not weights.is_file():
+        raise ClacInputError(f"{directory}: no {WEIGHTS_FILE}; ONNX export needs the weights in one file")
+    training = model.training
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _TextTower(model.eval()).eval(),
+            _example(model),
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=[OUTPUT],
+            dynamic_shapes=tuple({0: "batch", 1: "length"} for _ in INPUTS),
+            # Folding transposes would copy the weights; onnxruntime does it when it loads them.
+            optimize=False,
+            external_data=False,
+            verbose=False,
+        )
+    model.train(training)
+    assert program is not None
+    graph = program.model_proto
+    _point_to_weights(graph, weights)
+    path = directory / ONNX_FILE
+    path.write_bytes(graph.SerializeToString())
+    onnx.checker.check_model(str(path))
+    return path
+
+
+def _example(model: ClacModel) -> tuple[Tensor, ...]:
+    """Two texts of unequal length with an element, a number and a density each, so that no path is left out."""
+    ids = torch.ones(2, 8, dtype=torch.int64)
+    mask = torch.ones(2, 8, dtype=torch.int64)
+    mask[1, 6:] = 0
+    kinds = torch.tensor([[0, 3, 8, 119, 120, 0, 0, 0], [0, 11, 17, 119, 120, 0, 0, 0]])
+    values = torch.tensor([[0, 2 / 3, 1 / 3, 5.1, 4.03, 0, 0, 0], [0, 0.5, 0.5, -2.0, 1.2, 0, 0, 0]])
+    return ids, mask, kinds, values
+
+
+def _point_to_weights(model: Any, weights: Path) -> None:
+    """Replace the weights in a graph by references to a safetensors file in the same directory."""
+    from onnx import TensorProto, helper
+
+    with weights.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    types = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16}
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        entry = header.get(tensor.name.removeprefix(_PREFIX))
+        if entry is None or tensor.data_type != TensorProto.FLOAT:
+            continue
+        begin, end = entry["data_offsets"]
+        name, stored = tensor.name, types[entry["dtype"]]
+        tensor.ClearField("raw_data")
+        tensor.ClearField("float_data")
+        tensor.data_type = stored
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", WEIGHTS_FILE), ("offset", 8 + length + begin), ("length", end - begin)):
+            tensor.external_data.add(key=key, value=str(value))
+        if stored == TensorProto.FLOAT:
+            continue
+        tensor.name = f"{name}.half"
+        readers = [node for node in graph.node if name in node.input]
+        if all(node.op_type == "Gather" and node.input[0] == name for node in readers):
+            # Only the rows that are looked up are converted, not the whole vocabulary.
+            for node in readers:
+                node.input[0] = tensor.name
+                rows, node.output[0] = node.output[0], f"{node.output[0]}.half"
+                place = list(graph.node).index(node)
+                graph.node.insert(place + 1, helper.make_node("Cast", [node.output[0]], [rows], to=TensorProto.FLOAT))
+        else:
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    for cast in casts:
+        graph.node.insert(0, cast)
+
+
+__all__ = ["export_text_tower"]
