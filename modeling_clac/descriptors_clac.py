@@ -183,7 +183,7 @@ class CompositionReadout(nn.Module):
 class StoichiometryReadout(nn.Module):
     """
     Σ_Z a_Z ⊙ W [sin(2πu_Z/P_k) ⊕ cos(2πu_Z/P_k)] over the elements present, with a learnt vector a_Z of each and the
-    logarithm u_Z of its atomic fraction (see [`quantities_clac.number_waves`]): the waves of a half and of two
+    logarithm u_Z of its atomic fraction (see [`quantity_embedding_clac.number_waves`]): the waves of a half and of two
     thirds are far apart, where a multiple of a_Z would hardly differ.
     """
 

@@ -1,6 +1,6 @@
 """
 The numbers and formulas of a text, as what they mean: word pieces spell `Li2GeO3` and `4.03` without saying that a
-third of the atoms is lithium, or that 4.03 lies near 4.1. No torch in here, see `numpy_text_tower`.
+third of the atoms is lithium, or that 4.03 lies near 4.1. Imports nothing heavy, since a search starts with it.
 """
 
 from __future__ import annotations
@@ -112,16 +112,6 @@ def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.n
     return kinds, values
 
 
-def number_waves(values: np.ndarray, periods: Sequence[float] = PERIODS) -> np.ndarray:
-    """
-    Sines and cosines of u = asinh(x / 0.001) / ln 10, `(...)` -> `(..., 18)`, default periods 16 to 1/16. u is linear
-    around 0 and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per cent, and
-    zero and signs have their places.
-    """
-    phase = np.arcsinh(values[..., None] / SMALLEST) * (2.0 * np.pi / np.log(10.0)) / np.array(periods)
-    return np.concatenate([np.sin(phase), np.cos(phase)], axis=-1).astype(np.float32)
-
-
 __all__ = [
     "DENSITY",
     "DENSITY_PERIODS",
@@ -132,6 +122,5 @@ __all__ = [
     "PERIODS",
     "SMALLEST",
     "find_quantities",
-    "number_waves",
     "read_quantities",
 ]

@@ -11,8 +11,20 @@ from torch import Tensor, nn
 from .quantities_clac import DENSITY, NOTHING, NUM_KINDS, NUMBER, PERIODS, SMALLEST
 
 
-def number_waves(values: Tensor, periods: Sequence[float]) -> Tensor:
-    """[`quantities_clac.number_waves`] in torch: `(...)` float32 -> `(..., 2 len(periods))`."""
+def number_waves(values: Tensor, periods: Sequence[float] = PERIODS) -> Tensor:
+    """
+    Sines and cosines of 2πu/P for each period P, with u = asinh(x / 0.001) / ln 10.
+
+    u is linear around 0 and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per
+    cent with the default periods 16 to 1/16, and zero and signs have their places.
+
+    Args:
+        values: `(...)`.
+        periods: In powers of ten.
+
+    Returns:
+        `(..., 2 len(periods))` float32.
+    """
     scaled = torch.asinh(values.float().unsqueeze(-1) / SMALLEST) * (2.0 * math.pi / math.log(10.0))
     phase = scaled / torch.tensor(periods, dtype=torch.float32, device=values.device)
     return torch.cat([phase.sin(), phase.cos()], dim=-1)
@@ -22,7 +34,7 @@ class QuantityEmbedding(nn.Module):
     """
     What the tokens of numbers and formulas add to their word embeddings: a learnt vector of the kind, for an element
     symbol x a_Z + √x b_Z with its atomic fraction x, for a number W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u
-    (see [`quantities_clac.number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
+    (see [`number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
     by the number). And what the mean over the tokens of numbers, after the tower has told each of which property it
     is, adds to the pooled text, in which they are few among words. Starts at zero, so that a pretrained tower starts as
     it is.

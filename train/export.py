@@ -27,6 +27,7 @@ from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import replaced_directory
+from train.onnx_export import export_text_tower
 
 PACKAGE = Path(modeling_clac.__file__).parent
 
@@ -119,6 +120,7 @@ def export(arguments: ExportArguments) -> None:
         weights = load_file(new / "model.safetensors")
         half = {name: w.half() if w.ndim == 2 else w for name, w in weights.items()}
         save_file(half, new / "model.safetensors", metadata={"format": "pt"})
+        export_text_tower(embedder.model, new)
         (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
         result = json.loads(Path(arguments.result).read_text(encoding="utf-8")) if arguments.result else None
         card = model_card(target.name, embedder, training, result, arguments.num_train)

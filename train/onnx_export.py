@@ -1,15 +1,19 @@
 """
-The text tower of a checkpoint as an ONNX graph, which answers without torch.
+Write the text tower of a checkpoint as an ONNX graph, with which `clac search` answers without torch.
 
-The graph has no weights of its own: it points to those in `model.safetensors`, so it adds some hundred kilobytes to a
-checkpoint, and both cannot differ.
+    python -m train.onnx_export --checkpoint DIR
+
+`train.export` does the same. The graph has no weights of its own but points to those in `model.safetensors`, so it adds
+about a hundred kilobytes to a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import struct
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,18 @@ from torch import Tensor, nn
 
 from modeling_clac import ClacModel
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.inference.onnx_text_tower import INPUTS, ONNX_FILE, OUTPUT, WEIGHTS_FILE
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
+from modeling_clac.inference.onnx_text_tower import FINGERPRINT, INPUTS, ONNX_FILE, OUTPUT, WEIGHTS_FILE
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_file
+
+
+@dataclass
+class OnnxExportArguments:
+    """Arguments of the export to ONNX."""
+
+    checkpoint: str = field(metadata={"help": "Directory of a whole checkpoint; the graph is written into it."})
+
 
 # The names of the weights inside the wrapper that is exported.
 _PREFIX = "model."
@@ -60,6 +75,8 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
     weights = directory / WEIGHTS_FILE
     if not weights.is_file():
         raise ClacInputError(f"{directory}: no {WEIGHTS_FILE}; ONNX export needs the weights in one file")
+    # torch reports every package that it could use and does not find.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     training = model.training
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -79,8 +96,11 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
     assert program is not None
     graph = program.model_proto
     _point_to_weights(graph, weights)
+    _drop_notes(graph)
+    graph.metadata_props.add(key=FINGERPRINT, value=Checkpoint(str(directory)).fingerprint)
     path = directory / ONNX_FILE
-    path.write_bytes(graph.SerializeToString())
+    with replaced_file(path) as new:
+        new.write_bytes(graph.SerializeToString())
     onnx.checker.check_model(str(path))
     return path
 
@@ -134,4 +154,29 @@ def _point_to_weights(model: Any, weights: Path) -> None:
         graph.node.insert(0, cast)
 
 
-__all__ = ["export_text_tower"]
+def _drop_notes(model: Any) -> None:
+    """Remove what the exporter notes for debugging, which holds paths of this machine and most of the size."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.ClearField("value_info")
+
+
+def run(arguments: OnnxExportArguments) -> None:
+    """
+    Write `text_model.onnx` into a checkpoint directory.
+
+    Raises:
+        ClacInputError: There is no such directory, it has no text tower, or see [`export_text_tower`].
+    """
+    checkpoint = resolve_checkpoint(arguments.checkpoint)
+    checkpoint.require_whole()
+    model = ClacModel.from_pretrained(checkpoint.source, dtype=torch.float32)
+    print(export_text_tower(model, Path(checkpoint.source)))
+
+
+__all__ = ["OnnxExportArguments", "export_text_tower", "run"]
+
+if __name__ == "__main__":
+    run_script(OnnxExportArguments, run)

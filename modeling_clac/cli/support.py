@@ -17,13 +17,13 @@ from ..errors_clac import ClacInputError
 if TYPE_CHECKING:
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
-    from ..inference.numpy_text_tower import NumpyTextTower
+    from ..inference.onnx_text_tower import OnnxTextTower
     from ..search.index import CrystalIndex
 
 
 def open_index(
     index: Path | None, checkpoint: Checkpoint, text_only: bool
-) -> tuple[CrystalIndex, ClacEmbedder | NumpyTextTower]:
+) -> tuple[CrystalIndex, ClacEmbedder | OnnxTextTower]:
     """The index to search, and the embedder that made it; for a search by text only, one that starts at once."""
     from ..data.bundled import bundled_crystals
     from ..search.index import BUNDLED_INDEX, CrystalIndex, bundled_index
@@ -45,10 +45,10 @@ def open_index(
     return CrystalIndex.build(embedder, crystals), embedder
 
 
-def load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | NumpyTextTower:
-    from ..inference.numpy_text_tower import NumpyTextTower
+def load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | OnnxTextTower:
+    from ..inference.onnx_text_tower import OnnxTextTower
 
-    tower = NumpyTextTower.from_checkpoint(checkpoint) if text_only else None
+    tower = OnnxTextTower.from_checkpoint(checkpoint) if text_only else None
     return load_embedder(checkpoint) if tower is None else tower
 
 

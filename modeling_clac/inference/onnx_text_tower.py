@@ -8,16 +8,17 @@ vectors are those of [`ClacEmbedder.encode_text`] within 1e-5.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..quantities_clac import read_quantities
+from .checkpoints import Checkpoint
 
 ONNX_FILE, WEIGHTS_FILE = "text_model.onnx", "model.safetensors"
+# Key of the metadata of the graph: the fingerprint of the weights that it points to.
+FINGERPRINT = "weights_fingerprint"
 INPUTS = ("input_ids", "attention_mask", "token_kinds", "token_values")
 OUTPUT = "text_embeds"
 
@@ -33,28 +34,40 @@ class OnnxTextTower:
 
     def __init__(self, session: Any, tokenizer: Any):
         self.session, self.tokenizer = session, tokenizer
+        # A model that does not read quantities has no inputs for them.
+        self._inputs = {node.name for node in session.get_inputs()}
 
     @classmethod
-    def from_checkpoint(cls, directory: str | os.PathLike[str]) -> OnnxTextTower | None:
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> OnnxTextTower | None:
         """
-        Load the tower of a checkpoint directory; `None` if the checkpoint has no such graph.
+        Load the tower of a checkpoint.
+
+        Returns:
+            The tower; `None` if the checkpoint has no ONNX graph, or one that was exported from other weights. The
+            whole model, which then has to be loaded, explains whatever else is wrong.
         """
-        path = Path(directory)
-        if not (path / ONNX_FILE).is_file():
+        files = [checkpoint.file(name) for name in (ONNX_FILE, "tokenizer.json", "tokenizer_config.json")]
+        graph_file, tokenizer_file, settings_file = files
+        if graph_file is None or tokenizer_file is None or settings_file is None:
             return None
         import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
         from tokenizers import Tokenizer
 
         options = onnxruntime.SessionOptions()
-        # Spinning threads would wait longer than a phrase takes.
+        # Made for one phrase: more threads, and a graph rewritten further, cost more time than they save.
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(path / ONNX_FILE), options, providers=["CPUExecutionProvider"])
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        limit = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))["model_max_length"]
-        tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(min(int(limit), config["text_config"]["max_position_embeddings"]))
-        return cls(session, tokenizer)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        try:
+            limit = json.loads(settings_file.read_text(encoding="utf-8"))["model_max_length"]
+            tokenizer = Tokenizer.from_file(str(tokenizer_file))
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(min(int(limit), checkpoint.config["text_config"]["max_position_embeddings"]))
+            session = onnxruntime.InferenceSession(str(graph_file), options, providers=["CPUExecutionProvider"])
+        except (OSError, ValueError, KeyError, TypeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf):
+            return None
+        exported_from = session.get_modelmeta().custom_metadata_map.get(FINGERPRINT)
+        return cls(session, tokenizer) if exported_from == checkpoint.fingerprint else None
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """
@@ -69,8 +82,9 @@ class OnnxTextTower:
         encoding = self.tokenizer.encode(text)
         kinds, values = read_quantities(text, encoding.offsets)
         arrays = (np.array(encoding.ids), np.array(encoding.attention_mask), kinds, values)
-        (embeds,) = self.session.run([OUTPUT], {name: array[None] for name, array in zip(INPUTS, arrays, strict=True)})
+        inputs = {name: array[None] for name, array in zip(INPUTS, arrays, strict=True) if name in self._inputs}
+        (embeds,) = self.session.run([OUTPUT], inputs)
         return embeds
 
 
-__all__ = ["INPUTS", "ONNX_FILE", "OUTPUT", "WEIGHTS_FILE", "OnnxTextTower"]
+__all__ = ["FINGERPRINT", "INPUTS", "ONNX_FILE", "OUTPUT", "WEIGHTS_FILE", "OnnxTextTower"]
