@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import latex2mathml.converter
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
@@ -18,6 +20,7 @@ _RESULTS = "evaluation/results"
 # `<!-- arguments: train.finetune_ner.NerArguments -->` stands for the table of the arguments of a script, and
 # `<!-- columns: ... -->` for that of the columns of data sets.
 _TABLE = re.compile(r"<!-- (arguments|columns): ([\w.]+)\.(\w+) -->")
+_FORMULA = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 FOLDERS = {
     "model": "Files that travel to the Hub with a checkpoint: model, heads, processor and their parts.",
     "inference": "Embed crystals and texts, and use fine-tuned checkpoints.",
@@ -45,6 +48,11 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return _TABLE.sub(_table, markdown.replace(f"](../{_RESULTS}/", f"]({_RESULTS}/"))
 
 
+def on_page_content(content: str, **_: Any) -> str:
+    """Formulas as MathML, which browsers show without a script."""
+    return _FORMULA.sub(lambda match: latex2mathml.converter.convert(html.unescape(match[1])), content)
+
+
 def api_page(folder: str) -> str:
     """The modules of a folder that have public names; `model` are the flat files of the package."""
     directory = ROOT / PACKAGE / ("" if folder == "model" else folder)
@@ -53,7 +61,8 @@ def api_page(folder: str) -> str:
     for path in modules:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if path.stem != "__init__":
-            lines += [f"## `{path.stem}`", "", f"::: {name}", "    options:", "      show_root_heading: false", ""]
+            lines += [f"## `{path.stem}`", "", f"::: {name}", "    options:"]
+            lines += ["      show_root_heading: false", "      show_root_toc_entry: false", ""]
     return "\n".join(lines)
 
 

@@ -66,3 +66,9 @@ def test_figures_are_where_the_site_has_them() -> None:
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
             assert (DOCS / name).parent.joinpath(target).resolve().is_file(), (name, target)
     assert hooks.on_page_markdown("![x](../evaluation/results/a.png)") == "![x](evaluation/results/a.png)"
+
+
+def test_formulas_become_mathml() -> None:
+    content = hooks.on_page_content(r'a <span class="arithmatex">\(x_i &lt; 1\)</span> b')
+    assert content.startswith("a <math ") and content.endswith("</math> b")
+    assert "<msub>" in content and "\\" not in content
