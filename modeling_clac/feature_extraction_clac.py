@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,16 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
-from .errors_clac import InvalidStructureError
-from .structures_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, neighbor_pairs, parse_structure, structure_name
+from .errors_clac import ErrorPolicy, InvalidStructureError
+from .structures_clac import (
+    MAX_ATOMS,
+    MIN_DISTANCE,
+    Crystal,
+    neighbor_pairs,
+    parse_each,
+    parse_structure,
+    structure_name,
+)
 
 # Two neighbours whose distances differ by less are one shell. CIFs round coordinates to 3-6 decimals, so distances that
 # symmetry makes equal differ by up to about this much.
@@ -23,8 +30,6 @@ _WORTHWHILE = 0.9
 # Distances that differ by less are equal when edges are sorted; no radius has as many steps.
 _STEPS_PER_ANGSTROM = 1e6
 _RADIUS_STEPS = 10**9
-
-ON_ERROR = ("raise", "skip", "warn")
 
 
 def build_edges(
@@ -178,41 +183,54 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             names = [structure_name(structure) for structure in structures]
         crystals = [self.parse(structure, name) for structure, name in zip(structures, names, strict=True)]
         graphs = []
-        for graph in self._graphs(crystals, names):
+        for graph in self.graphs_or_errors(crystals, names):
             if isinstance(graph, InvalidStructureError):
                 raise graph
             graphs.append(graph)
         return graphs
 
-    def _graphs(
-        self, crystals: Sequence[Crystal], names: Sequence[str]
+    def graphs_or_errors(
+        self, crystals: Sequence[Crystal | InvalidStructureError], names: Sequence[str]
     ) -> list[dict[str, np.ndarray] | InvalidStructureError]:
-        """Of each crystal its graph, or what is wrong with it."""
-        graphs: list[dict[str, np.ndarray] | InvalidStructureError] = []
-        edges = build_edges(crystals, self.cutoff, self.max_neighbors)
-        for crystal, name, (edge_index, edge_vector) in zip(crystals, names, edges, strict=True):
-            squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
-            if len(squared) and squared.min() < MIN_DISTANCE**2:
-                source, target = edge_index[:, squared.argmin()]
-                first, second = sorted((source + 1, target + 1))
-                reason = (
-                    f"{name}: atoms {first} and {second} are at one place ({squared.min() ** 0.5:.2f} Å apart); "
-                    "remove the duplicate or order the site"
-                )
-                graphs.append(InvalidStructureError(reason))
-                continue
-            graphs.append(
-                {
-                    "atomic_numbers": crystal.atomic_numbers,
-                    "edge_index": edge_index,
-                    "edge_vector": edge_vector,
-                    "positions": crystal.positions.astype(np.float32),
-                    "cell": crystal.cell.astype(np.float32),
-                    "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
-                    "density": np.array(crystal.density, dtype=np.float32),
-                }
+        """
+        Build the graphs of many parsed crystals at once.
+
+        Args:
+            crystals: what `parse_each` yields: crystals, or errors in place of those that could not be parsed.
+            names: how errors call the crystals.
+
+        Returns:
+            Of each crystal its graph arrays, see [`~ClacFeatureExtractor.graphs`], or its error: the one that was
+            given, or that two atoms stand at one place.
+        """
+        found: list[Any] = list(crystals)
+        usable = [place for place, crystal in enumerate(crystals) if isinstance(crystal, Crystal)]
+        edges = build_edges([found[place] for place in usable], self.cutoff, self.max_neighbors)
+        for place, (edge_index, edge_vector) in zip(usable, edges, strict=True):
+            found[place] = self._graph(found[place], names[place], edge_index, edge_vector)
+        return found
+
+    @staticmethod
+    def _graph(
+        crystal: Crystal, name: str, edge_index: np.ndarray, edge_vector: np.ndarray
+    ) -> dict[str, np.ndarray] | InvalidStructureError:
+        squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
+        if len(squared) and squared.min() < MIN_DISTANCE**2:
+            source, target = edge_index[:, squared.argmin()]
+            first, second = sorted((source + 1, target + 1))
+            return InvalidStructureError(
+                f"{name}: atoms {first} and {second} are at one place ({squared.min() ** 0.5:.2f} Å apart); "
+                "remove the duplicate or order the site"
             )
-        return graphs
+        return {
+            "atomic_numbers": crystal.atomic_numbers,
+            "edge_index": edge_index,
+            "edge_vector": edge_vector,
+            "positions": crystal.positions.astype(np.float32),
+            "cell": crystal.cell.astype(np.float32),
+            "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
+            "density": np.array(crystal.density, dtype=np.float32),
+        }
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
         """
@@ -251,10 +269,10 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
     ) -> BatchFeature:
         r"""
         Args:
-            structures: one structure or a list, see [`parse_structure`].
-            names: how error messages call them; by default paths by themselves, others by their place in the list.
-            on_error: `"raise"`, `"skip"` (drop silently) or `"warn"` (drop with a warning). What was dropped is in
-                `.skipped`, a list of (place in the list, reason).
+            structures: one structure or an iterable of them, see [`parse_structure`].
+            names: how error messages call them; by default paths by themselves, others by their place in the input.
+            on_error: `"raise"`, `"skip"` (leave out) or `"warn"` (leave out with a warning). What was left out is in
+                `.skipped`, a list of (place in the input, reason).
             return_geometry: add `positions` and `cell`, see `collate`.
             return_tensors: `"pt"` only.
 
@@ -263,38 +281,20 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         """
         if return_tensors not in (None, "pt"):
             raise ValueError(f"return_tensors={return_tensors!r}: only 'pt' is supported")
-        if on_error not in ON_ERROR:
-            raise ValueError(f"on_error={on_error!r}: choose one of {', '.join(ON_ERROR)}")
-        if not isinstance(structures, (list, tuple)):
-            structures = [structures]
-        parsed: list[tuple[int, str, Crystal]] = []
-        errors: list[tuple[int, InvalidStructureError]] = []
-        for index, structure in enumerate(structures):
-            fallback = f"structure {index + 1} of {len(structures)}"
-            name = names[index] if names is not None else structure_name(structure, fallback)
-            try:
-                parsed.append((index, name, self.parse(structure, name)))
-            except InvalidStructureError as unusable:
-                errors.append((index, unusable))
+        policy = ErrorPolicy(on_error)
+        parsed = list(parse_each(structures, names, self.max_atoms))
         graphs = []
-        made = self._graphs([crystal for *_, crystal in parsed], [name for _, name, _ in parsed])
-        for (index, *_), graph in zip(parsed, made, strict=True):
+        made = self.graphs_or_errors([entry.crystal for entry in parsed], [entry.name for entry in parsed])
+        for entry, graph in zip(parsed, made, strict=True):
             if isinstance(graph, InvalidStructureError):
-                errors.append((index, graph))
+                policy.apply(entry.place, graph)
             else:
                 graphs.append(graph)
-        errors.sort(key=lambda entry: entry[0])
-        for _, error in errors:
-            if on_error == "raise":
-                raise error
-            if on_error == "warn":
-                warnings.warn(f"skipped {error}", stacklevel=2)
-        skipped = [(index, str(error)) for index, error in errors]
         if not graphs:
-            reason = skipped[0][1] if skipped else "the list of structures is empty"
+            reason = policy.skipped[0].reason if policy.skipped else "the list of structures is empty"
             raise InvalidStructureError(f"no usable structure: {reason}")
         features = self.collate(graphs, return_geometry)
-        features.skipped = skipped  # type: ignore[attr-defined]
+        features.skipped = policy.skipped  # type: ignore[attr-defined]
         return features
 
     @staticmethod

@@ -6,15 +6,16 @@ import math
 import re
 import warnings
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 
-from .errors_clac import InvalidStructureError, first_line, one_line
+from .errors_clac import ClacInputError, InvalidStructureError, first_line, one_line
 
 MAX_ATOMS = 10_000
 # Real bonds are longer than 0.7 Å (H-H); anything below this is a duplicated or misplaced atom.
@@ -81,6 +82,80 @@ def parse_structure(structure: Any, name: str | None = None, max_atoms: int | No
     return crystal
 
 
+class ParsedStructure(NamedTuple):
+    """
+    One structure of many.
+
+    Attributes:
+        place: its place in the input, from 0.
+        name: how messages call it.
+        crystal: its arrays, or what is wrong with it.
+    """
+
+    place: int
+    name: str
+    crystal: Crystal | InvalidStructureError
+
+
+def parse_each(
+    structures: Any, names: Iterable[str] | None = None, max_atoms: int | None = MAX_ATOMS
+) -> Iterator[ParsedStructure]:
+    """
+    Parse structures one by one, as they are consumed.
+
+    Args:
+        structures: one structure, or any iterable of structures, see [`parse_structure`]: a list, a generator, a column
+            of numpy, pandas, pyarrow or datasets.
+        names: how messages call them, one for each; default the path, or the place in the input.
+        max_atoms: cells with more atoms are refused; `None` accepts any size.
+
+    Raises:
+        ClacInputError: the number of names is not that of the structures.
+    """
+    size = count_structures(structures)
+    if size is not None and isinstance(names, Sized) and len(names) != size:
+        raise ClacInputError(f"{len(names)} names for {size} structures; give one for each")
+    total = "" if size is None else f" of {size}"
+    items = structures if _is_many(structures) else [structures]
+    named = ((item, None) for item in items) if names is None else zip(items, names, strict=True)
+    for place, (item, name) in enumerate(named):
+        # A column of pyarrow yields scalars.
+        structure = item.as_py() if hasattr(item, "as_py") else item
+        label = structure_name(structure, f"structure {place + 1}{total}") if name is None else name
+        try:
+            crystal: Crystal | InvalidStructureError = parse_structure(structure, label, max_atoms)
+        except InvalidStructureError as error:
+            crystal = error
+        yield ParsedStructure(place, label, crystal)
+
+
+def count_structures(structures: Any) -> int | None:
+    """How many structures there are in the input of [`parse_each`]; `None` if only reading it tells."""
+    if not _is_many(structures):
+        return 1
+    return len(structures) if isinstance(structures, Sized) else None
+
+
+def _is_many(structures: Any) -> bool:
+    """Whether these are structures to iterate over; so can be pymatgen's, ase's and torch-geometric's single ones."""
+    if isinstance(structures, (str, bytes, Path, Crystal, dict)):
+        return False
+    single = _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures)
+    return not single and hasattr(structures, "__iter__")
+
+
+def _is_pymatgen(structure: Any) -> bool:
+    return hasattr(structure, "lattice") and hasattr(structure, "is_ordered")
+
+
+def _is_ase(structure: Any) -> bool:
+    return hasattr(structure, "get_atomic_numbers") and hasattr(structure, "get_positions")
+
+
+def _is_pyg(structure: Any) -> bool:
+    return hasattr(structure, "keys") and {"z", "pos", "cell"} <= set(structure.keys())
+
+
 def structure_name(structure: Any, fallback: str = "structure") -> str:
     """How messages call a structure: a path by itself, anything else by `fallback`."""
     return str(structure) if _is_path(structure) else fallback
@@ -101,16 +176,16 @@ def _to_crystal(structure: Any, label: str, max_atoms: int | None) -> Crystal:
         return _from_cif(_read_text(Path(structure), label), label, max_atoms)
     if isinstance(structure, str):
         return _from_cif(structure, label, max_atoms)
-    if hasattr(structure, "lattice") and hasattr(structure, "is_ordered"):
+    if _is_pymatgen(structure):
         return _from_pymatgen(structure, label)
-    if hasattr(structure, "get_atomic_numbers") and hasattr(structure, "get_positions"):
+    if _is_ase(structure):
         arrays = {
             "atomic_numbers": structure.get_atomic_numbers(),
             "positions": structure.get_positions(),
             "cell": structure.cell.array if hasattr(structure.cell, "array") else structure.cell,
         }
         return _from_arrays(label, arrays, "atomic_numbers", "positions", "cell")
-    if hasattr(structure, "keys") and {"z", "pos", "cell"} <= set(structure.keys()):
+    if _is_pyg(structure):
         return _from_arrays(label, {k: structure[k] for k in ("z", "pos", "cell")}, "z", "pos", "cell")
     raise InvalidStructureError(
         f"{label}: cannot read a structure from {type(structure).__name__}; pass CIF text, a path to a CIF file, a "
@@ -378,4 +453,12 @@ def _shortest_distance(crystal: Crystal, radius: float) -> float:
     return float(distances.min()) if len(distances) else float("inf")
 
 
-__all__ = ["Crystal", "neighbor_pairs", "parse_structure", "structure_name"]
+__all__ = [
+    "Crystal",
+    "ParsedStructure",
+    "count_structures",
+    "neighbor_pairs",
+    "parse_each",
+    "parse_structure",
+    "structure_name",
+]

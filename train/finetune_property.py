@@ -18,7 +18,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, HELD_OUT, SPLITS
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.data.graph_batches import graph_batches
+from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, check_on_error
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.paths import ASSETS
@@ -49,8 +50,7 @@ class PropertyArguments(FinetuneArguments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"on_error={self.on_error!r}: choose raise or skip")
+        check_on_error(self.on_error, ("raise", "skip"))
 
 
 @dataclass
@@ -82,23 +82,28 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
     found = Crystals()
     for split in SPLITS:
         rows = found.rows.setdefault(split, [])
-        for record in splits[split].select_columns(["cif", "material_id", arguments.target]):
-            name, value = str(record["material_id"]), record[arguments.target]
+        known, names, values = [], [], []
+        table = splits[split]
+        for row, (material_id, value) in enumerate(zip(table["material_id"], table[arguments.target], strict=True)):
             if value is None or (isinstance(value, float) and math.isnan(value)):
                 found.without_value += 1
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ClacInputError(
-                    f"{path}: {split}, {name}: {arguments.target} is {value!r}, not a finite number; mend the data"
+                    f"{path}: {split}, {material_id}: {arguments.target} is {value!r}, not a finite number; correct or "
+                    "remove the value"
                 )
-            try:
-                rows.append({**extractor.graph(record["cif"], name), "labels": float(value)})
-            except InvalidStructureError:
-                if arguments.on_error == "raise":
-                    raise
-                found.skipped += 1
-            if len(rows) == arguments.limit:
+            known.append(row)
+            names.append(str(material_id))
+            values.append(float(value))
+        errors = ErrorPolicy(arguments.on_error)
+        cifs = table.select(known)["cif"]
+        for batch in graph_batches(cifs, extractor, names, errors=errors):
+            rows += [{**entry.graph, "labels": values[entry.place]} for entry in batch]
+            if 0 < arguments.limit <= len(rows):
+                del rows[arguments.limit :]
                 break
+        found.skipped += len(errors.skipped)
         if not rows:
             raise ClacInputError(f"{path}: {split}: no crystal has a value of {arguments.target}; choose another")
     if not found.values("train").std() > 0:

@@ -50,11 +50,10 @@ def predict_files(
     """The document that `clac predict --json` prints, see [`predict_crystals`], and why files were skipped."""
     _be_quiet()
     paths = crystal_files(files)
-    names = [str(path) for path in paths]
     model = load_finetuned(checkpoint, ClacForGraphRegression, ClacForGraphClassification)
-    found, skipped = predict_crystals(model, paths, names, on_error, max_atoms=max_atoms or MAX_ATOMS)
-    predictions = [{"file": names[place], **found[place]} for place in sorted(found)]
-    reasons = [reason for _, reason in skipped]
+    found, skipped = predict_crystals(model, paths, on_error=on_error, max_atoms=max_atoms or MAX_ATOMS)
+    predictions = [{"file": str(paths[place]), **prediction} for place, prediction in found.items()]
+    reasons = [left_out.reason for left_out in skipped]
     config = model.config
     if isinstance(model, ClacForGraphRegression):
         units = {"value": config.target_unit or "unknown"}

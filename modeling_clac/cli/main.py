@@ -127,13 +127,13 @@ def make_index(
 
     check_target(output)
     embedder = load_embedder(checkpoint)
-    embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
-    table, skipped = crystal_table(sources, limit, on_error)
+    limit = max_atoms or MAX_ATOMS
+    table, crystals, skipped = crystal_table(sources, limit, on_error)
     if not table.num_rows:
         raise ClacInputError(nothing_left(skipped))
-    index = CrystalIndex.build(embedder, table, on_error=on_error)
+    index = CrystalIndex.build(embedder, table, crystals=crystals, max_atoms=limit, on_error=on_error)
     index.save(output)
-    skipped += [reason for _, reason in index.skipped]
+    skipped += [left_out.reason for left_out in index.skipped]
     report_output(as_json, output, len(index), index.embeds.shape[1], checkpoint, skipped)
 
 
@@ -156,27 +156,29 @@ def embed(
     if output.is_dir():
         raise ClacInputError(f"{output}: is a directory; give the name of a file")
     checkpoint = open_checkpoint(model)
-    from ..data.crystal_table import crystal_files, read_crystals, write_embeddings
+    import numpy as np
+
+    from ..data.crystal_table import crystal_files, write_embeddings
+    from ..errors_clac import ErrorPolicy
     from ..structures_clac import MAX_ATOMS
 
-    paths = crystal_files(files)
-    names = [str(path) for path in paths]
-    embedder = load_embedder(checkpoint)
-    embedder.processor.feature_extractor.max_atoms = limit = max_atoms or MAX_ATOMS
-    crystals, skipped = read_crystals(paths, names, limit, on_error)
-    places = list(crystals)
-    embeds, unusable = embedder.encode_crystals(
-        list(crystals.values()), names=[names[place] for place in places], on_error=on_error, return_skipped=True
+    errors = ErrorPolicy(on_error)
+    names, crystals, rows = [], [], []
+    batches = load_embedder(checkpoint).embed_batches(
+        crystal_files(files), errors=errors, max_atoms=max_atoms or MAX_ATOMS
     )
-    for row, reason in unusable:
-        del crystals[places[row]]
-        skipped.append((places[row], reason))
-    reasons = [reason for _, reason in sorted(skipped)]
-    if not crystals:
-        raise ClacInputError(nothing_left(reasons))
-    metadata = {f"clac_{key}": value for key, value in named(checkpoint).items()}
-    write_embeddings(output, [names[place] for place in crystals], list(crystals.values()), embeds, metadata)
-    report_output(as_json, output, len(crystals), embeds.shape[1], checkpoint, reasons)
+    for batch, embeds in batches:
+        names += [entry.name for entry in batch]
+        crystals += [entry.crystal for entry in batch]
+        rows.append(embeds)
+    skipped = [left_out.reason for left_out in errors.skipped]
+    if not rows:
+        raise ClacInputError(nothing_left(skipped))
+    vectors = np.concatenate(rows)
+    write_embeddings(
+        output, names, crystals, vectors, {f"clac_{key}": value for key, value in named(checkpoint).items()}
+    )
+    report_output(as_json, output, len(crystals), vectors.shape[1], checkpoint, skipped)
 
 
 @app.command()

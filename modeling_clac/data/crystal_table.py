@@ -6,22 +6,22 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm.auto import tqdm
 
-from ..errors_clac import ClacInputError, InvalidStructureError, one_line
-from ..structures_clac import MAX_ATOMS, Crystal, parse_structure
+from ..errors_clac import ClacInputError, ErrorPolicy, one_line
+from ..structures_clac import MAX_ATOMS, Crystal
 from ..utils.atomic_files import replaced_file
+from ..utils.progress import progress_bar
 from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
+from .graph_batches import parse_structures
 
 # As the symmetry columns of the bundled data set were made: Å and degrees.
 _SYMPREC, _ANGLE_TOLERANCE = 0.1, 5.0
-_PROGRESS_FROM = 64
 
 _DESCRIBED = pa.schema(
     [
@@ -103,90 +103,85 @@ def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def read_crystals(
-    structures: Sequence[Any],
-    names: Sequence[str],
-    max_atoms: int | None = MAX_ATOMS,
-    on_error: str = "raise",
-) -> tuple[dict[int, Crystal], list[tuple[int, str]]]:
+class CrystalTable(NamedTuple):
     """
-    Parses structures; see [`parse_structure`].
+    A table of crystals.
 
-    Args:
-        names: how messages call them.
-        on_error: `"raise"` or `"skip"`.
-
-    Returns:
-        The crystals by their place in the input, and what was skipped: (place, reason).
-
-    Raises:
-        InvalidStructureError: a structure is unusable and `on_error="raise"`.
+    Attributes:
+        table: one row per crystal, with its CIF in the column `cif`.
+        crystals: of each row the crystal, if making the table took parsing it, else `None`.
+        skipped: one line for each structure that was left out.
     """
-    crystals: dict[int, Crystal] = {}
-    skipped: list[tuple[int, str]] = []
-    for place, (structure, name) in enumerate(zip(structures, _progress(names, "reading crystals"), strict=True)):
-        try:
-            crystals[place] = parse_structure(structure, name, max_atoms)
-        except InvalidStructureError as error:
-            if on_error == "raise":
-                raise
-            skipped.append((place, str(error)))
-    return crystals, skipped
+
+    table: pa.Table
+    crystals: list[Crystal | None]
+    skipped: list[str]
 
 
 def crystal_table(
     sources: Sequence[str | os.PathLike[str]], max_atoms: int | None = MAX_ATOMS, on_error: str = "raise"
-) -> tuple[pa.Table, list[str]]:
+) -> CrystalTable:
     """
-    One table for an index from CIF files, directories of them, parquet files with a `cif` column, and `mp-crystals`,
-    the bundled data set. Columns are those of `describe_crystal`, `material_id` (the file name), `path` and `cif`; a
-    parquet file keeps its own and gets those it does not have.
+    Make one table for an index from CIF files, directories of them, parquet files with a `cif` column, and
+    `mp-crystals`, the bundled data set. Columns are those of `describe_crystal`, `material_id` (the file name), `path`
+    and `cif`; a parquet file keeps its own and gets those it does not have.
 
-    Returns:
-        The table, and one line for each structure that was skipped.
+    Args:
+        sources: paths, or `mp-crystals`.
+        max_atoms: cells with more atoms are refused; `None` accepts any size.
+        on_error: `"raise"`, `"skip"` or `"warn"`; a structure that is skipped has no row.
 
     Raises:
         ClacInputError: a source is missing or unusable, or the columns of two sources do not go together.
         InvalidStructureError: a structure is unusable and `on_error="raise"`.
     """
-    tables, skipped = [], []
+    errors = ErrorPolicy(on_error)
+    tables: list[pa.Table] = []
+    crystals: list[Crystal | None] = []
     files = []
     for source in sources:
         if str(source) == BUNDLED_CRYSTALS:
             tables.append(bundled_crystals())
+            crystals += [None] * tables[-1].num_rows
         elif Path(source).suffix.lower() == ".parquet":
-            table, reasons = _completed(_read_parquet(Path(source)), str(source), max_atoms, on_error)
+            table, own = _completed(_read_parquet(Path(source)), str(source), max_atoms, errors)
             tables.append(table)
-            skipped += reasons
+            crystals += own
         else:
             files.append(source)
     if files:
-        table, reasons = _table_of_files(crystal_files(files), max_atoms, on_error)
+        table, own = _table_of_files(crystal_files(files), max_atoms, errors)
         tables.append(table)
-        skipped += reasons
+        crystals += own
     try:
-        return pa.concat_tables(tables, promote_options="permissive"), skipped
+        table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise ClacInputError(f"columns of the inputs do not go together: {one_line(error)}") from None
+    return CrystalTable(table, crystals, [skipped.reason for skipped in errors.skipped])
 
 
-def _table_of_files(files: list[Path], max_atoms: int | None, on_error: str) -> tuple[pa.Table, list[str]]:
-    crystals, skipped = read_crystals(files, [str(file) for file in files], max_atoms, on_error)
-    kept = [files[place] for place in crystals]
+def _table_of_files(
+    files: list[Path], max_atoms: int | None, errors: ErrorPolicy
+) -> tuple[pa.Table, list[Crystal | None]]:
+    parsed = list(parse_structures(files, errors=errors, max_atoms=max_atoms))
+    kept = [files[place] for place, *_ in parsed]
     columns: dict[str, Any] = {
         "path": pa.array([str(file) for file in kept], pa.string()),
         # What parsed is text, in whichever encoding.
         "cif": pa.array([file.read_text(encoding="utf-8-sig", errors="replace") for file in kept], pa.large_string()),
     }
-    described = _described(list(crystals.values()), [file.name for file in kept])
-    table = pa.table({**{name: described[name] for name in described.column_names}, **columns})
-    return table, [reason for _, reason in skipped]
+    crystals = [crystal for *_, crystal in parsed]
+    described = _described(crystals, [file.name for file in kept])
+    return pa.table({**{name: described[name] for name in described.column_names}, **columns}), [*crystals]
 
 
 def _described(crystals: Sequence[Crystal], ids: Sequence[str]) -> pa.Table:
-    rows = [describe_crystal(crystal) for crystal in _progress(crystals, "finding symmetries")]
-    named = [{"material_id": name, **row} for name, row in zip(ids, rows, strict=True)]
-    return pa.Table.from_pylist(named, schema=_DESCRIBED)
+    rows = []
+    with progress_bar("finding symmetries", len(crystals)) as bar:
+        for name, crystal in zip(ids, crystals, strict=True):
+            rows.append({"material_id": name, **describe_crystal(crystal)})
+            bar.update()
+    return pa.Table.from_pylist(rows, schema=_DESCRIBED)
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -201,24 +196,22 @@ def _read_parquet(path: Path) -> pa.Table:
     return table
 
 
-def _completed(table: pa.Table, path: str, max_atoms: int | None, on_error: str) -> tuple[pa.Table, list[str]]:
+def _completed(
+    table: pa.Table, path: str, max_atoms: int | None, errors: ErrorPolicy
+) -> tuple[pa.Table, list[Crystal | None]]:
     """A table with all columns of `_DESCRIBED`; structures are only parsed where one is missing."""
     missing = [name for name in _DESCRIBED.names if name not in table.column_names]
     if not missing:
-        return table, []
-    names = [f"{path} row {row + 1}" for row in range(table.num_rows)]
-    crystals, skipped = read_crystals(table["cif"].to_pylist(), names, max_atoms, on_error)
-    rows = list(crystals)
+        return table, [None] * table.num_rows
+    names = (f"{path} row {row + 1}" for row in range(table.num_rows))
+    parsed = list(parse_structures(table["cif"], names, errors=errors, max_atoms=max_atoms))
+    rows = [place for place, *_ in parsed]
     table = table.take(pa.array(rows, pa.int64()))
-    described = _described(list(crystals.values()), [f"{Path(path).stem}-{row + 1}" for row in rows])
+    crystals = [crystal for *_, crystal in parsed]
+    described = _described(crystals, [f"{Path(path).stem}-{row + 1}" for row in rows])
     for name in missing:
         table = table.append_column(_DESCRIBED.field(name), described[name])
-    return table, [reason for _, reason in skipped]
-
-
-def _progress(items: Sequence[Any], description: str) -> Any:
-    # disable=None leaves the decision to whether the output is a terminal.
-    return tqdm(items, desc=description, leave=False, disable=None if len(items) >= _PROGRESS_FROM else True)
+    return table, [*crystals]
 
 
 def write_embeddings(
@@ -235,9 +228,9 @@ def write_embeddings(
 
 
 __all__ = [
+    "CrystalTable",
     "crystal_files",
     "crystal_table",
     "describe_crystal",
-    "read_crystals",
     "write_embeddings",
 ]

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from .. import registration  # noqa: F401  processors are put together by registered names
-from ..errors_clac import ClacInputError, InvalidStructureError
-from ..feature_extraction_clac import ON_ERROR
+from ..data.graph_batches import CrystalGraph, graph_batches
+from ..errors_clac import ClacInputError, ErrorPolicy
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from ..processing_clac import ClacProcessor
-from ..structures_clac import structure_name
+from ..structures_clac import count_structures
+from ..utils.progress import progress_bar
 from .checkpoints import HUB_OPTIONS, Checkpoint, resolve_checkpoint
-
-T = TypeVar("T")
-
-# Bounds the memory of a batch of crystals, whatever their sizes; one crystal may be larger.
-_ATOMS_PER_BATCH = 4096
-# Shorter work ends before a bar could be read.
-_PROGRESS_FROM = 512
+from .forward_passes import forward_passes
 
 
 class ClacEmbedder:
@@ -110,22 +103,26 @@ class ClacEmbedder:
         """Learnt inverse temperature 1/τ: calibrated logit = logit scale · cosine."""
         return float(self.model.logit_scale.detach().float().clamp(max=MAX_LOGIT_SCALE).exp())
 
-    @torch.inference_mode()
     def encode_crystals(
         self,
         structures: Any,
         *,
-        names: Sequence[str] | None = None,
+        names: Iterable[str] | None = None,
         batch_size: int = 32,
+        max_atoms: int | None = None,
         on_error: str = "raise",
         return_skipped: bool = False,
         show_progress: bool | None = None,
     ) -> Any:
         r"""
+        Embed crystals. On a CPU the work is shared by as many threads as torch uses, see `torch.set_num_threads`.
+
         Args:
-            structures: one or many of CIF text, path, pymatgen `Structure`, ase `Atoms`, torch-geometric `Data`.
-            names: how messages call them; default the path, or the place in the list.
-            batch_size: crystals a batch; large crystals make smaller batches.
+            structures: CIF text, path, pymatgen `Structure`, ase `Atoms` or torch-geometric `Data`, or any iterable of
+                them: a list, a generator, a column of numpy, pandas, pyarrow or datasets.
+            names: how messages call them, one for each; default the path, or the place in the input.
+            batch_size: crystals in a batch; large crystals make smaller batches.
+            max_atoms: refuse larger cells; default the limit of the feature extractor.
             on_error: `"raise"`, `"skip"` or `"warn"`; a structure that is skipped has no row in the result.
             return_skipped: also return what was skipped, a list of (place in the input, reason).
             show_progress: a progress bar; default on long work at a terminal.
@@ -137,54 +134,58 @@ class ClacEmbedder:
         Raises:
             InvalidStructureError: a structure is unusable and `on_error="raise"`.
         """
-        if on_error not in ON_ERROR:
-            raise ValueError(f"on_error={on_error!r}: choose one of {', '.join(ON_ERROR)}")
-        items = list(structures) if isinstance(structures, (list, tuple)) else [structures]
-        skipped: list[tuple[int, str]] = []
-        rows = []
-        with _progress("embedding crystals", len(items), show_progress) as bar:
-            # Parsing runs in Python and the network mostly does not, so the next batch is parsed meanwhile.
-            for graphs, seen in _one_ahead(self._graph_batches(items, names, batch_size, on_error, skipped)):
-                if graphs:
-                    inputs = self.processor.feature_extractor.collate(graphs).to(self.device)
-                    rows.append(self.model.get_crystal_features(**inputs).pooler_output.float().cpu().numpy())
-                bar.update(seen)
+        errors = ErrorPolicy(on_error)
+        options: dict[str, Any] = {"names": names, "batch_size": batch_size, "max_atoms": max_atoms}
+        batches = self.embed_batches(structures, errors=errors, show_progress=show_progress, **options)
+        rows = [embeds for _, embeds in batches]
         embeds = np.concatenate(rows) if rows else np.zeros((0, self.model.config.projection_dim), dtype=np.float32)
-        return (embeds, skipped) if return_skipped else embeds
+        return (embeds, errors.skipped) if return_skipped else embeds
 
-    def _graph_batches(
+    def embed_batches(
         self,
-        items: list[Any],
-        names: Sequence[str] | None,
-        batch_size: int,
-        on_error: str,
-        skipped: list[tuple[int, str]],
-    ) -> Iterator[tuple[list[dict[str, np.ndarray]], int]]:
-        """Batches bounded in crystals and atoms, with the number of inputs each stands for; fills `skipped`."""
-        extractor = self.processor.feature_extractor
-        graphs: list[dict[str, np.ndarray]] = []
-        atoms = seen = 0
-        for index, item in enumerate(items):
-            name = names[index] if names is not None else structure_name(item, f"structure {index + 1} of {len(items)}")
-            seen += 1
-            try:
-                graph = extractor.graph(item, name)
-            except InvalidStructureError as error:
-                if on_error == "raise":
-                    raise
-                if on_error == "warn":
-                    tqdm.write(f"skipped {error}")
-                skipped.append((index, str(error)))
-                continue
-            if graphs and atoms + len(graph["atomic_numbers"]) > _ATOMS_PER_BATCH:
-                yield graphs, seen - 1
-                graphs, atoms, seen = [], 0, 1
-            graphs.append(graph)
-            atoms += len(graph["atomic_numbers"])
-            if len(graphs) == batch_size:
-                yield graphs, seen
-                graphs, atoms, seen = [], 0, 0
-        yield graphs, seen
+        structures: Any,
+        *,
+        errors: ErrorPolicy,
+        names: Iterable[str] | None = None,
+        batch_size: int = 32,
+        max_atoms: int | None = None,
+        show_progress: bool | None = None,
+    ) -> Iterator[tuple[list[CrystalGraph], np.ndarray]]:
+        """
+        Embed crystals batch by batch, for inputs that do not fit in memory.
+
+        Args:
+            structures: see `encode_crystals`; read as the batches are consumed.
+            errors: what to do about unusable structures; says afterwards which were skipped.
+            names: see `encode_crystals`.
+            batch_size: see `encode_crystals`.
+            max_atoms: see `encode_crystals`.
+            show_progress: see `encode_crystals`.
+
+        Yields:
+            In the order of the input, crystals with their places and names, and their embeddings
+            `(num_crystals, projection_dim)`, see `encode_crystals`.
+
+        Raises:
+            InvalidStructureError: a structure is unusable, and the policy is `"raise"`.
+        """
+        batches = graph_batches(
+            structures,
+            self.processor.feature_extractor,
+            names,
+            errors=errors,
+            batch_size=batch_size,
+            max_atoms=max_atoms,
+        )
+        with progress_bar("embedding crystals", count_structures(structures), show_progress) as bar:
+            for batch, embeds in forward_passes(self._embed_graphs, batches, self.device):
+                yield batch, embeds
+                bar.update(batch[-1].place + 1 - bar.n)
+
+    @torch.inference_mode()
+    def _embed_graphs(self, batch: Sequence[CrystalGraph]) -> np.ndarray:
+        inputs = self.processor.feature_extractor.collate([entry.graph for entry in batch]).to(self.device)
+        return self.model.get_crystal_features(**inputs).pooler_output.float().cpu().numpy()
 
     @torch.inference_mode()
     def encode_text(
@@ -204,7 +205,7 @@ class ClacEmbedder:
         embeds = np.zeros((len(items), self.model.config.projection_dim), dtype=np.float32)
         # Texts of like length share a batch, so that little is padding.
         order = np.argsort([-len(text) for text in items], kind="stable")
-        with _progress("embedding texts", len(items), show_progress) as bar:
+        with progress_bar("embedding texts", len(items), show_progress) as bar:
             for start in range(0, len(items), batch_size):
                 rows = order[start : start + batch_size]
                 inputs = self.processor(text=[items[row] for row in rows]).to(self.device)
@@ -220,21 +221,6 @@ class ClacEmbedder:
     def logits(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Calibrated logits `(Q, K)`: logit scale · cosine; their softmax is the model's own probability."""
         return self.logit_scale * self.similarity(queries, keys)
-
-
-def _one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items; a thread makes the next one while the caller works on the last."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(next, items, None)
-        while (item := future.result()) is not None:
-            future = pool.submit(next, items, None)
-            yield item
-
-
-def _progress(description: str, total: int, show: bool | None) -> Any:
-    # disable=None leaves the decision to whether the output is a terminal.
-    disable = (None if total >= _PROGRESS_FROM else True) if show is None else not show
-    return tqdm(total=total, desc=description, disable=disable, leave=False)
 
 
 __all__ = ["ClacEmbedder"]

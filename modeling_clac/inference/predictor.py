@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import registration  # noqa: F401  tokenizers are found by the registered configuration
-from ..data.crystal_table import read_crystals
-from ..errors_clac import ClacInputError, InvalidStructureError
+from ..data.graph_batches import CrystalGraph, graph_batches
+from ..errors_clac import ClacInputError, ErrorPolicy, Skipped
 from ..feature_extraction_clac import ClacFeatureExtractor
 from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
 from ..structures_clac import MAX_ATOMS
 from .checkpoints import Checkpoint, resolve_checkpoint
+from .forward_passes import forward_passes
 
 # What each class was fine-tuned for, in words.
 _TASKS = {
@@ -25,8 +25,6 @@ _TASKS = {
     "ClacForGraphRegression": "a property of crystals",
     "ClacForGraphClassification": "classes of crystals",
 }
-# Bounds the memory of a batch of crystals, whatever their sizes; one crystal may be larger.
-_ATOMS_PER_BATCH = 4096
 
 
 def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> Any:
@@ -53,24 +51,27 @@ def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> A
 
 def predict_crystals(
     model: Any,
-    structures: Sequence[Any],
-    names: Sequence[str],
+    structures: Any,
+    names: Iterable[str] | None = None,
     on_error: str = "raise",
     batch_size: int = 32,
     max_atoms: int | None = MAX_ATOMS,
-) -> tuple[dict[int, dict[str, Any]], list[tuple[int, str]]]:
+) -> tuple[dict[int, dict[str, Any]], list[Skipped]]:
     """
-    Properties or classes of crystals.
+    Predict properties or classes of crystals.
 
     Args:
         model: a fine-tuned checkpoint, its directory or its Hub id, or a `ClacForGraphRegression` or
             `ClacForGraphClassification` in memory.
-        structures: see [`parse_structure`]. names: how messages call them.
-        on_error: `"raise"` or `"skip"`. batch_size: crystals at a time. max_atoms: larger cells are refused.
+        structures: one or any iterable of them, see [`parse_structure`].
+        names: how messages call them, one for each; default the path, or the place in the input.
+        on_error: `"raise"`, `"skip"` or `"warn"`.
+        batch_size: crystals in a batch; large crystals make smaller batches.
+        max_atoms: cells with more atoms are refused; `None` accepts any size.
 
     Returns:
         By place in the input, `value` in the model's `config.target_unit`, or `label` and `probability`; and what was
-        skipped, (place, reason).
+        skipped, a list of (place, reason).
 
     Raises:
         ClacInputError: the checkpoint was not fine-tuned on crystals.
@@ -78,46 +79,33 @@ def predict_crystals(
     """
     if not isinstance(model, (ClacForGraphRegression, ClacForGraphClassification)):
         model = load_finetuned(model, ClacForGraphRegression, ClacForGraphClassification)
-    config = model.config
-    extractor = ClacFeatureExtractor.from_graph_config(config.graph_config)
-    crystals, skipped = read_crystals(structures, names, max_atoms, on_error)
-    graphs: dict[int, dict[str, np.ndarray]] = {}
-    for place, crystal in crystals.items():
-        try:
-            graphs[place] = extractor.graph(crystal, names[place])
-        except InvalidStructureError as error:
-            if on_error == "raise":
-                raise
-            skipped.append((place, str(error)))
+    extractor = ClacFeatureExtractor.from_graph_config(model.config.graph_config, max_atoms=max_atoms)
+    errors = ErrorPolicy(on_error)
+    batches = graph_batches(structures, extractor, names, errors=errors, batch_size=batch_size)
+
+    @torch.inference_mode()
+    def forward(batch: list[CrystalGraph]) -> torch.Tensor:
+        inputs = extractor.collate([entry.graph for entry in batch]).to(model.device)
+        return model(**inputs).logits.float().cpu()
+
     found: dict[int, dict[str, Any]] = {}
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
-        for places in _batches({place: len(graph["atomic_numbers"]) for place, graph in graphs.items()}, batch_size):
-            inputs = extractor.collate([graphs[place] for place in places]).to(model.device)
-            logits = model(**inputs).logits.float().cpu()
-            if isinstance(model, ClacForGraphRegression):
-                found.update({place: {"value": value} for place, value in zip(places, logits.tolist(), strict=True)})
-                continue
-            scores, labels = logits.softmax(dim=-1).max(dim=-1)
-            for place, label, score in zip(places, labels.tolist(), scores.tolist(), strict=True):
-                found[place] = {"label": config.id2label[label], "probability": score}
-    model.train(was_training)
-    return found, sorted(skipped)
+    try:
+        for batch, logits in forward_passes(forward, batches, model.device):
+            found.update(zip([entry.place for entry in batch], _predictions(model, logits), strict=True))
+    finally:
+        model.train(was_training)
+    return found, errors.skipped
 
 
-def _batches(sizes: dict[int, int], batch_size: int) -> Iterator[list[int]]:
-    """Places in batches bounded in crystals and atoms."""
-    batch: list[int] = []
-    atoms = 0
-    for place, size in sizes.items():
-        if batch and (len(batch) == batch_size or atoms + size > _ATOMS_PER_BATCH):
-            yield batch
-            batch, atoms = [], 0
-        batch.append(place)
-        atoms += size
-    if batch:
-        yield batch
+def _predictions(model: Any, logits: torch.Tensor) -> Iterator[dict[str, Any]]:
+    if isinstance(model, ClacForGraphRegression):
+        yield from ({"value": value} for value in logits.tolist())
+        return
+    probabilities, labels = logits.softmax(dim=-1).max(dim=-1)
+    for label, probability in zip(labels.tolist(), probabilities.tolist(), strict=True):
+        yield {"label": model.config.id2label[label], "probability": probability}
 
 
 __all__ = ["load_finetuned", "predict_crystals"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +20,14 @@ from safetensors.numpy import save as to_bytes
 
 from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals
 from ..data.crystal_table import read_table
-from ..errors_clac import ClacInputError, one_line
+from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import Filters
 
 if TYPE_CHECKING:
     from ..inference.embedder import ClacEmbedder
+    from ..structures_clac import Crystal
 
 BUNDLED_INDEX = ASSETS / "mp-index"
 
@@ -81,7 +83,7 @@ class CrystalIndex:
         self.table = table
         self.model_fingerprint = model_fingerprint
         self.model_name = model_name
-        self.skipped: list[tuple[int, str]] = []
+        self.skipped: list[Skipped] = []
 
     def __len__(self) -> int:
         return len(self.embeds)
@@ -92,16 +94,20 @@ class CrystalIndex:
         embedder: ClacEmbedder,
         table: pa.Table,
         *,
+        crystals: Sequence[Crystal | None] | None = None,
+        max_atoms: int | None = None,
         on_error: str = "raise",
         show_progress: bool | None = None,
         model_name: str | None = None,
     ) -> CrystalIndex:
         """
-        Embeds the `cif` column of a table; its other columns become the records.
+        Embed the `cif` column of a table; its other columns become the records.
 
         Args:
             embedder: one that was loaded from a checkpoint, since an index names the weights that made it.
             table: a `cif` column, and any properties (names and units as in the bundled data set can be filtered).
+            crystals: of each row the crystal if its CIF is parsed already, else `None`; see [`crystal_table`].
+            max_atoms: refuse larger cells; default the limit of the embedder's feature extractor.
             on_error: `"raise"`, `"skip"` or `"warn"`; a crystal that is skipped has no row in the index.
             show_progress: a progress bar; default on long work at a terminal.
             model_name: what messages call the checkpoint; default the name of its directory or its Hub id.
@@ -119,11 +125,20 @@ class CrystalIndex:
             if column in table.column_names:
                 values = table[column].to_pylist()
                 names = [name if value is None else str(value) for name, value in zip(names, values, strict=True)]
+        structures: Any = table["cif"]
+        if crystals is not None:
+            rows = zip(crystals, structures, strict=True)
+            structures = [text.as_py() if crystal is None else crystal for crystal, text in rows]
         embeds, skipped = embedder.encode_crystals(
-            table["cif"].to_pylist(), names=names, on_error=on_error, return_skipped=True, show_progress=show_progress
+            structures,
+            names=names,
+            max_atoms=max_atoms,
+            on_error=on_error,
+            return_skipped=True,
+            show_progress=show_progress,
         )
         if not len(embeds):
-            raise ClacInputError(f"no crystal to index: {skipped[0][1] if skipped else 'the table is empty'}")
+            raise ClacInputError(f"no crystal to index: {skipped[0].reason if skipped else 'the table is empty'}")
         kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
         index = cls(embeds, table.take(kept), fingerprint, model_name or checkpoint.name)
         index.skipped = skipped

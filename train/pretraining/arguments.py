@@ -8,7 +8,7 @@ from typing import Any
 
 from modeling_clac import ClacGraphConfig
 from modeling_clac.configuration_clac import SHARED_FACTS
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, check_on_error
 from train.pretraining.objective import ObjectiveSettings
 from train.pretraining.pairs import Copies, TextStyle
 
@@ -161,8 +161,7 @@ class PretrainArguments:
             raise ClacInputError("twin_share needs texts that are written here, so leave text_column out")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"on_error={self.on_error!r}: choose raise or skip")
+        check_on_error(self.on_error, ("raise", "skip"))
         if not 0 <= self.narrative_keep_min <= self.narrative_keep_max <= 1:
             raise ClacInputError("narrative_keep_min and narrative_keep_max must be shares, 0 <= min <= max <= 1")
         if self.report_to not in ("none", "trackio"):

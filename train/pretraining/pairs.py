@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from modeling_clac import ClacProcessor
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError, first_line
+from modeling_clac.data.graph_batches import graph_batches
+from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, first_line
 from modeling_clac.narrator.narratives import narrate, narrate_sentences
 from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
 from modeling_clac.structures_clac import Crystal
+from modeling_clac.utils.progress import progress_bar
 from train.pretraining.augmentation import SentenceDropShuffle
 
 # Columns of a data set without which there are no pairs.
@@ -192,20 +193,30 @@ def first_records(
 def parse_crystals(
     records: Sequence[dict[str, Any]], processor: ClacProcessor, on_error: str, show_progress: bool = True
 ) -> tuple[list[Crystal], list[dict[str, Any]], list[str]]:
-    """Parses every CIF once. Returns crystals, the records they belong to, and the reasons of those left out."""
-    crystals, kept, skipped = [], [], []
-    bar = tqdm(records, desc="parsing crystals", disable=None if show_progress else True, leave=False)
-    for record in bar:
-        try:
-            crystal = processor.feature_extractor.parse(record["cif"], str(record["material_id"]))
-        except InvalidStructureError as error:
-            if on_error == "raise":
-                raise
-            skipped.append(str(error))
-            continue
-        crystals.append(crystal)
-        kept.append(record)
-    return crystals, kept, skipped
+    """
+    Parse every CIF once. That graphs can be built is checked here, not in the middle of training.
+
+    Args:
+        records: rows of a data set, see `COLUMNS`.
+        processor: whose feature extractor builds the graphs.
+        on_error: see [`ErrorPolicy`].
+        show_progress: whether a progress bar may be shown.
+
+    Returns:
+        Crystals, the records they belong to, and the reasons of those left out.
+
+    Raises:
+        InvalidStructureError: a crystal is unusable and `on_error="raise"`.
+    """
+    errors = ErrorPolicy(on_error)
+    cifs, names = [record["cif"] for record in records], [str(record["material_id"]) for record in records]
+    crystals, kept = [], []
+    with progress_bar("parsing crystals", len(records), None if show_progress else False) as bar:
+        for batch in graph_batches(cifs, processor.feature_extractor, names, errors=errors):
+            crystals += [entry.crystal for entry in batch]
+            kept += [records[entry.place] for entry in batch]
+            bar.update(batch[-1].place + 1 - bar.n)
+    return crystals, kept, [skipped.reason for skipped in errors.skipped]
 
 
 def crystal_label(record: dict[str, Any]) -> int:

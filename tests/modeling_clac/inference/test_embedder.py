@@ -27,7 +27,7 @@ def test_order_and_batching(embedder, cifs, batch_size) -> None:
 
 def test_large_crystals_make_smaller_batches(embedder, cifs, monkeypatch) -> None:
     expected = embedder.encode_crystals(cifs)
-    monkeypatch.setattr("modeling_clac.inference.embedder._ATOMS_PER_BATCH", 10)
+    monkeypatch.setattr("modeling_clac.data.graph_batches.ATOMS_PER_BATCH", 10)
     np.testing.assert_allclose(embedder.encode_crystals(cifs), expected, rtol=1e-3, atol=1e-5)
 
 

@@ -336,9 +336,11 @@ def test_table_from_files_and_parquet(
     structure_po.to(str(tmp_path / "b.CIF"), fmt="cif")
     (tmp_path / "empty.cif").touch()
     pq.write_table(pa.table({"cif": [records[0]["cif"], "data_x\n"], "hardness": [9, 1]}), tmp_path / "own.parquet")
-    table, skipped = crystal_table([tmp_path, tmp_path / "own.parquet"], on_error="skip")
+    table, crystals, skipped = crystal_table([tmp_path, tmp_path / "own.parquet"], on_error="skip")
     by_id = {row["material_id"]: row for row in table.to_pylist()}
     assert set(by_id) == {"b.CIF", "salt.cif", "own-1"}
+    # What took parsing comes along, row by row, so that an index need not parse it again.
+    assert [len(crystal) for crystal in crystals] == table["nsites"].to_pylist()
     assert len(skipped) == 2
     assert "empty.cif: empty" in skipped[1]
     assert "own.parquet row 2: " in skipped[0]

@@ -1,0 +1,76 @@
+"""Many batches through a network, while the next ones are being read."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# More take turns in Python instead of computing.
+_MAX_WORKERS = 4
+_STARTING = threading.Lock()
+
+
+def forward_passes(forward: Callable[[T], R], batches: Iterator[T], device: torch.device) -> Iterator[tuple[T, R]]:
+    """
+    Apply a network to batches, in their order.
+
+    Batches are read by the calling thread. On a CPU several threads run the network, which share the cores that torch
+    uses: the operations of message passing are too small to be divided among cores. A single batch is run by the
+    calling thread.
+
+    Args:
+        forward: the network; called from several threads at once.
+        batches: read a few ahead, so that many fit in memory.
+        device: where the network computes.
+
+    Yields:
+        Each batch with what `forward` returns.
+    """
+    first = list(islice(batches, 2))
+    if len(first) < 2:
+        for batch in first:
+            yield batch, forward(batch)
+        return
+    num_workers = min(torch.get_num_threads(), _MAX_WORKERS) if device.type == "cpu" else 1
+    running: deque[tuple[T, Future[R]]] = deque()
+    with _workers(num_workers) as pool:
+        for batch in chain(first, batches):
+            running.append((batch, pool.submit(forward, batch)))
+            if len(running) > num_workers + 1:
+                done, future = running.popleft()
+                yield done, future.result()
+        for done, future in running:
+            yield done, future.result()
+
+
+@contextmanager
+def _workers(num_workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the cores of the calling thread's torch."""
+    num_threads = torch.get_num_threads()
+    started = threading.Barrier(num_workers + 1)
+    pool = ThreadPoolExecutor(num_workers, "clac-forward", torch.set_num_threads, (num_threads // num_workers,))
+    try:
+        # A number that is set in one thread becomes the default of threads that start later. So all workers start now,
+        # and then the default is set again.
+        with _STARTING:
+            for _ in range(num_workers):
+                pool.submit(started.wait)
+            started.wait()
+            torch.set_num_threads(num_threads)
+        yield pool
+    finally:
+        started.abort()
+        pool.shutdown(cancel_futures=True)
+
+
+__all__ = ["forward_passes"]
