@@ -1,10 +1,20 @@
-"""The console script `clac`. It asks the package for late imports first, so that `clac --help` answers at once."""
+"""The console script `clac`."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import NoReturn
 
-os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
 
-from modeling_clac.cli.main import main
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command; see [`modeling_clac.cli.main`]."""
+    # Before the package is imported: torch and transformers take seconds, so that each command imports what it needs.
+    os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
+    from modeling_clac.cli.main import main as run
+
+    run(argv)
+
 
 if __name__ == "__main__":
     main()

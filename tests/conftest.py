@@ -12,6 +12,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from accelerate.state import AcceleratorState
 from pymatgen.core import Lattice, Structure
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers.utils import logging
 
+import clac_cli
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
 from modeling_clac.tokenization_clac import read_formulas
+from tests.helpers.cli import Result, Run
 
 # A stream that is left early lets its threads end before the interpreter does; here it lives on.
 datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.1
@@ -40,6 +44,25 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def fresh_accelerate_state() -> None:
     """Accelerate keeps the precision of the first run in a process, which on a CPU that computes in bf16 is that."""
     AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture
+def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs the command in this process, at 100 characters a line."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # the command sets it for its process; here it must end with the test
+    verbosity = logging.get_verbosity()
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            clac_cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Result(int(stop.value.code or 0), captured.out, captured.err)
+
+    yield run
+    logging.set_verbosity(verbosity)
+    logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="session")

@@ -181,16 +181,18 @@ class Dialogue:
     async def _ask_all(self, records: Sequence[dict[str, Any]]) -> None:
         client = ChatClient(self.settings, self.budget)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, KeyboardInterrupt())
+        # Not by loop.add_signal_handler, which Windows lacks.
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._stop, KeyboardInterrupt()))
         waiting = iter(records)
         try:
             with tqdm(total=len(records), desc="narratives", disable=None) as bar:
                 workers = [self._work(waiting, client, bar) for _ in range(self.settings.concurrency)]
                 await asyncio.gather(*workers)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             await client.close()
         if self._stopped is not None:
             raise self._stopped

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from modeling_clac.errors_clac import ClacInputError, first_line
 
@@ -56,17 +57,22 @@ class Journal:
     def __init__(self, path: Path):
         self.path = path
         self._answers: dict[Request, Answer] = {}
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
             self._file = path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except Timeout:
             raise ClacInputError(
                 f"{path}: another run is writing it; wait for it, or choose another output_dir"
             ) from None
         except OSError as error:
             raise ClacInputError(f"{path}: cannot be written ({first_line(error)})") from None
-        self._read()
+        try:
+            self._read()
+        except ClacInputError:
+            self.close()
+            raise
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -116,6 +122,7 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> Journal:
         return self

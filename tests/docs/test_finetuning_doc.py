@@ -29,7 +29,7 @@ from modeling_clac import (
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
-from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
+from tests.helpers.cli import Run
 from train import finetune_ner
 from train.finetune_ner import NerArguments
 from train.finetune_pac import PacArguments
@@ -152,7 +152,7 @@ def test_python_runs(block: str, place: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("clac ")])
-def test_the_command_runs(line: str, place: Path, clac: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_command_runs(line: str, place: Path, clac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     done = clac(*shlex.split(line)[1:])
     assert done.code == 0, done.err

@@ -9,7 +9,7 @@ import yaml
 
 import modeling_clac
 from tests.conftest import ROOT
-from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
+from tests.helpers.cli import Run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAME = "clac-crystals"  # the name `clac` on PyPI belongs to another project
@@ -21,7 +21,7 @@ SOURCES = [
 ]
 
 
-def test_name_and_version(clac: Run) -> None:  # noqa: F811
+def test_name_and_version(clac: Run) -> None:
     assert PROJECT["name"] == NAME and PROJECT["scripts"] == {"clac": "clac_cli:main"}
     assert clac("--version").out == f"clac {modeling_clac.__version__}\n"
 

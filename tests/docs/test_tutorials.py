@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.modeling_clac.cli.test_cli import Run, clac  # noqa: F401  clac is a fixture
+from tests.helpers.cli import Run
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "index.md", DOCS / "installation.md", ROOT / "README.md"]
@@ -45,7 +45,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_blocks_run(
     page: Path,
     place: Path,
-    clac: Run,  # noqa: F811
+    clac: Run,
     bert_directory: Path,
     small_checkpoint: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -69,7 +69,7 @@ def test_blocks_run(
             assert_same(body, shown)
 
 
-def run(words: list[str], places: dict[str, str], clac: Run, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: F811
+def run(words: list[str], places: dict[str, str], clac: Run, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a line of a page prints; lines that install or send something are only checked."""
     if words[:1] == ["clac"]:
         if words[1] == "push" and "--dry-run" not in words:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_clac.crf_clac import LinearChainCrf
+from tests.helpers.crf import all_paths
 
 
 def random_crf(num_tags: int, seed: int) -> LinearChainCrf:
@@ -19,17 +20,6 @@ def random_crf(num_tags: int, seed: int) -> LinearChainCrf:
     for table in crf.parameters():
         torch.nn.init.normal_(table)
     return crf
-
-
-def all_paths(crf: LinearChainCrf, emissions: torch.Tensor) -> dict[tuple[int, ...], float]:
-    """Score of every sequence of tags of the words `(T, K)`, by the definition."""
-    start, transition, end = crf.start.tolist(), crf.transition.tolist(), crf.end.tolist()
-    rows = emissions.tolist()
-    scores = {}
-    for path in itertools.product(range(len(start)), repeat=len(rows)):
-        score = start[path[0]] + end[path[-1]] + sum(row[tag] for row, tag in zip(rows, path, strict=True))
-        scores[path] = score + sum(transition[a][b] for a, b in itertools.pairwise(path))
-    return scores
 
 
 @settings(max_examples=40, deadline=None)

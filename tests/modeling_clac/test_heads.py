@@ -34,7 +34,7 @@ from modeling_clac import (
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.inference.embedder import ClacEmbedder
 from tests.conftest import small_graph_config
-from tests.modeling_clac.test_crf import all_paths
+from tests.helpers.crf import all_paths
 
 TEXT_HEADS = (ClacForTokenClassification, ClacForSequenceClassification)
 GRAPH_HEADS = (ClacForGraphRegression, ClacForGraphClassification)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from transformers.utils import logging
 
 import clac_cli
 from modeling_clac import ClacEmbedder
@@ -23,71 +19,8 @@ from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils import paths
-from tests.conftest import ROOT
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs the command in this process, at 100 characters a line."""
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # the command sets it for its process; here it must end with the test
-    verbosity = logging.get_verbosity()
-
-    def run(*arguments: object) -> Result:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            clac_cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Result(int(stop.value.code or 0), captured.out, captured.err)
-
-    yield run
-    logging.set_verbosity(verbosity)
-    logging.enable_progress_bar()
-
-
-def assert_one_line(result: Result, *parts: str) -> None:
-    assert result.code == 2, result
-    assert result.out == ""
-    assert len(result.err.splitlines()) == 1, result.err
-    assert result.err.startswith("clac: error: ")
-    assert "Traceback" not in result.err
-    for part in parts:
-        assert part in result.err
-
-
-def cif(rows: list[str] | None = None, a: str = "5.64", gamma: str = "90", formula: str = "Na4 Cl4") -> str:
-    """Rock salt in full, as text to spoil."""
-    if rows is None:
-        sodium = [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)]
-        rows = [f"Na Na{i} {x} {y} {z} 1.0" for i, (x, y, z) in enumerate(sodium)]
-        rows += [f"Cl Cl{i} {(x + 0.5) % 1} {y} {z} 1.0" for i, (x, y, z) in enumerate(sodium)]
-    tags = ["type_symbol", "label", "fract_x", "fract_y", "fract_z", "occupancy"]
-    return "\n".join(
-        [
-            "data_NaCl",
-            f"_cell_length_a {a}",
-            "_cell_length_b 5.64",
-            "_cell_length_c 5.64",
-            "_cell_angle_alpha 90",
-            "_cell_angle_beta 90",
-            f"_cell_angle_gamma {gamma}",
-            "_symmetry_space_group_name_H-M 'P 1'",
-            f"_chemical_formula_sum '{formula}'",
-            "loop_",
-            *(f"_atom_site_{tag}" for tag in tags),
-            *rows,
-            "",
-        ]
-    )
+from tests.helpers.cif import cif
+from tests.helpers.cli import Result, Run, assert_one_line, in_process_of_its_own
 
 
 @pytest.fixture
@@ -115,10 +48,6 @@ def index_directory(crystals: Path, small_checkpoint: Path, tmp_path_factory: py
 
 
 # --------------------------------------------------------------------------------------------------- the command
-def in_process_of_its_own(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
-
-
 def test_help_imports_nothing_heavy():
     code = "import sys, atexit, clac_cli; atexit.register(lambda: print({'torch', 'transformers'} & set(sys.modules)));"
     done = in_process_of_its_own("-c", code + "clac_cli.main(['--help'])")

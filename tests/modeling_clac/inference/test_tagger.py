@@ -27,7 +27,8 @@ from modeling_clac.inference.predictor import load_finetuned, predict_crystals
 from modeling_clac.inference.tagger import split_sentences, split_words, tag_words
 from modeling_clac.inference.word_windows import Window, word_windows
 from tests.conftest import small_graph_config
-from tests.modeling_clac.cli.test_cli import Run, assert_one_line, cif, clac, in_process_of_its_own  # noqa: F401  clac is a fixture
+from tests.helpers.cif import cif
+from tests.helpers.cli import Run, assert_one_line, in_process_of_its_own
 
 TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT", 3: "B-PRO", 4: "I-PRO"}
 # First letter of a word -> its tag, which a tagger can be made to follow.
@@ -300,7 +301,7 @@ def salt(tmp_path: Path) -> Path:
     return file
 
 
-def test_ner_prints_a_table_or_json(clac: Run, tagger) -> None:  # noqa: F811
+def test_ner_prints_a_table_or_json(clac: Run, tagger) -> None:
     text = "The magnesium iron,\nor pure (mica)."
     result = clac("ner", text, "--model", tagger)
     assert (result.code, result.err) == (0, "")
@@ -317,7 +318,7 @@ def test_ner_prints_a_table_or_json(clac: Run, tagger) -> None:  # noqa: F811
     assert json.loads(clac("ner", "nothing here", "--model", tagger, "--json").out)["entities"] == []
 
 
-def test_predict_prints_a_table_or_json(clac: Run, predictor, classifier, salt) -> None:  # noqa: F811
+def test_predict_prints_a_table_or_json(clac: Run, predictor, classifier, salt) -> None:
     expected = predict_crystals(predictor, [salt], ["salt"])[0][0]["value"]
     result = clac("predict", salt.parent, "--model", predictor)
     assert (result.code, result.err) == (0, "")
@@ -332,7 +333,7 @@ def test_predict_prints_a_table_or_json(clac: Run, predictor, classifier, salt) 
     assert entry.keys() == {"file", "label", "probability"}
 
 
-def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:  # noqa: F811
+def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:
     bad = salt.with_name("bad.cif")
     bad.write_text("no crystal")
     assert_one_line(clac("predict", bad, salt, "--model", predictor), "bad.cif")
@@ -343,7 +344,7 @@ def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:  
     assert_one_line(clac("predict", bad, "--model", predictor, "--on-error", "skip"), "no usable structure, 1 skipped")
 
 
-def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:  # noqa: F811
+def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:
     assert_one_line(clac("ner", " ", "--model", tagger), "the text is empty")
     assert_one_line(clac("ner", "m"), "--model")
     assert_one_line(clac("ner", "m", "--model", salt.parent / "nothing"), "no such checkpoint directory")
@@ -358,7 +359,7 @@ def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, b
 
 
 @pytest.mark.parametrize("command", ["classify", "search", "info"])
-def test_commands_for_both_towers_refuse_fine_tuned_models(clac: Run, predictor, salt, command) -> None:  # noqa: F811
+def test_commands_for_both_towers_refuse_fine_tuned_models(clac: Run, predictor, salt, command) -> None:
     arguments = {
         "classify": ("classify", salt, "--labels", "metal, oxide", "--model", predictor),
         "search": ("search", "a metal", "--model", predictor),
