@@ -1,7 +1,7 @@
 """
 Rebuilds the bundled crystal data set from the four CSVs in the source distribution of matminer 0.3.9.
 
-    python -m datasets_scripts.crystals --output-dir DIR [--sdist matminer-0.3.9.tar.gz] [--limit N]
+    python -m datasets_scripts.crystals --output_dir DIR [--sdist matminer-0.3.9.tar.gz] [--limit N]
 
 The data card, `modeling_clac/assets/mp-crystals/README.md`, tells where the CSVs come from and what every
 column means, with its unit.
@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pymatgen.core import Composition, Structure
-from pymatgen.io.cif import CifWriter
+from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from rich.console import Console
 from rich.progress import track
-from transformers import HfArgumentParser
 
+from datasets_scripts.common.crystal_rows import DECIMALS, crystal_schema, structure_columns
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.data.properties import PROPERTIES
+from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+from modeling_clac.formulas_clac import read_formula
+from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import replaced_file
 
 CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
 REQUIREMENT = "matminer==0.3.9"
@@ -52,39 +54,11 @@ SOURCES: dict[str, dict[str, str]] = {
     name: {column: row.matminer[1] for column, row in PROPERTIES.items() if row.matminer and row.matminer[0] == name}
     for name in ("flla_2015", "dielectric_constant", "piezoelectric_tensor", "elastic_tensor")
 }
-DECIMALS = 6  # of every real number and of the CIFs
-SYMPREC = 0.1  # Å
-ANGLE_TOLERANCE = 5.0  # degrees
 VALIDATION_ROWS = 512
 TEST_ROWS = 1024
 
-_STRINGS = pa.list_(pa.string())
-
-
-def _schema(properties: Iterable[str]) -> pa.Schema:
-    return pa.schema(
-        {
-            "material_id": pa.string(),
-            "source": _STRINGS,
-            "cif": pa.large_string(),
-            "formula": pa.string(),
-            "chemsys": pa.string(),
-            "nsites": pa.int32(),
-            "elements": _STRINGS,
-            "space_group_number": pa.int32(),
-            "space_group_symbol": pa.string(),
-            "crystal_system": pa.string(),
-            **dict.fromkeys(properties, pa.float64()),
-            "is_oxide": pa.bool_(),
-            "split": pa.string(),
-        }
-    )
-
-
-# Columns of every data set of crystals with properties.
-SCHEMA = _schema(PROPERTIES)
 # Columns of the bundled data set: without properties that none of its sources gives.
-BUNDLED_SCHEMA = _schema(column for column, row in PROPERTIES.items() if row.from_structure or row.matminer)
+BUNDLED_SCHEMA = crystal_schema(column for column, row in PROPERTIES.items() if row.from_structure or row.matminer)
 
 CsvRow = dict[str, str]
 
@@ -101,6 +75,10 @@ class RebuildArguments:
         default=None,
         metadata={"help": "Write only the first N materials, with the rows of the whole data set."},
     )
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ClacInputError(f"--limit {self.limit}: must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -208,7 +186,7 @@ def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
 
 def _reduced_formula(text: str) -> str:
     # flla writes a dictionary, "{'As': 1.0}"; the others write the formula itself.
-    return Composition(ast.literal_eval(text) if text.startswith("{") else text).reduced_formula
+    return reduced_formula(ast.literal_eval(text) if text.startswith("{") else read_formula(text))
 
 
 def split_by_formula(
@@ -256,25 +234,6 @@ def read_structure(source: str, row: CsvRow) -> Structure:
     return Structure(given.lattice, [{site.specie: 1.0} for site in given], coordinates)
 
 
-def describe(structure: Structure) -> dict[str, Any]:
-    """Computes the columns that follow from the structure: density in g/cm³, volume of the cell in Å³."""
-    symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC, angle_tolerance=ANGLE_TOLERANCE)
-    elements = sorted(element.symbol for element in structure.composition.elements)
-    return {
-        "cif": str(CifWriter(structure, significant_figures=DECIMALS)),
-        "formula": structure.composition.reduced_formula,
-        "chemsys": "-".join(elements),
-        "nsites": len(structure),
-        "elements": elements,
-        "space_group_number": symmetry.get_space_group_number(),
-        "space_group_symbol": symmetry.get_space_group_symbol(),
-        "crystal_system": symmetry.get_crystal_system(),
-        "density": round(float(structure.density), DECIMALS),
-        "volume": round(float(structure.volume), DECIMALS),
-        "is_oxide": "O" in elements and len(elements) > 1,
-    }
-
-
 def to_record(material: Material) -> dict[str, Any]:
     """
     Computes every column of a material but its split.
@@ -285,7 +244,7 @@ def to_record(material: Material) -> dict[str, Any]:
     source, row = next(iter(material.rows.items()))
     record: dict[str, Any] = {"material_id": material.material_id, "source": list(material.rows)}
     try:
-        record |= describe(read_structure(source, row))
+        record |= structure_columns(read_structure(source, row))
         for name, values in material.rows.items():
             record |= {key: round(float(values[column]), DECIMALS) for key, column in SOURCES[name].items()}
     except (KeyError, ValueError, SyntaxError) as error:
@@ -318,36 +277,27 @@ def rebuild(
     Raises:
         ClacInputError: as [`read_csvs`], [`merge`] and [`to_record`].
     """
-    tables = read_csvs(sdist, expected_sha256)
-    with warnings.catch_warnings():
-        # pymatgen warns of elements without an electronegativity, of which the columns make no use.
-        warnings.simplefilter("ignore", UserWarning)
-        materials = merge(tables)
-        splits = split_by_formula([material.formula for material in materials], test_rows, validation_rows)
-        bar = track(materials[:limit], "crystals", console=Console(stderr=True))
-        records = [to_record(material) for material in bar]
+    materials = merge(read_csvs(sdist, expected_sha256))
+    splits = split_by_formula([material.formula for material in materials], test_rows, validation_rows)
+    bar = track(materials[:limit], "crystals", console=Console(stderr=True))
+    records = [to_record(material) for material in bar]
     rows = [record | {"split": split} for record, split in zip(records, splits, strict=False)]
     return pa.Table.from_pylist(rows, schema=BUNDLED_SCHEMA)
 
 
 def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
     """
-    Writes one Parquet file for each split, and the card; a file is either complete or not there.
+    Writes one Parquet file for each split, and the card, when all of them are complete.
 
     Raises:
         ClacInputError: if the folder cannot be written to.
     """
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".crystals-") as staging:
-            for split in SPLITS:
-                rows = table.filter(pc.equal(table["split"], split))
-                pq.write_table(rows, Path(staging) / f"{split}.parquet", compression="zstd")
-            (Path(staging) / "README.md").write_text(card, encoding="utf-8")
-            for path in sorted(Path(staging).iterdir()):
-                path.replace(output_dir / path.name)
-    except OSError as error:
-        raise ClacInputError(f"{output_dir}: cannot be written to ({first_line(error)})") from error
+    with ExitStack() as stack:
+        for split in SPLITS:
+            rows = table.filter(pc.equal(table["split"], split))
+            new = stack.enter_context(replaced_file(output_dir / f"{split}.parquet"))
+            pq.write_table(rows, new, compression="zstd")
+        stack.enter_context(replaced_file(output_dir / "README.md")).write_text(card, encoding="utf-8")
 
 
 def make_card(limit: int | None) -> str:
@@ -381,8 +331,6 @@ def run(arguments: RebuildArguments) -> None:
         ClacInputError: if an argument, the source distribution or the folder is not usable.
     """
     output_dir = Path(arguments.output_dir)
-    if arguments.limit is not None and arguments.limit < 1:
-        raise ClacInputError(f"--limit {arguments.limit}: must be at least 1")
     check_output_dir(output_dir)
     card = make_card(arguments.limit)
     with tempfile.TemporaryDirectory() as downloads:
@@ -392,21 +340,5 @@ def run(arguments: RebuildArguments) -> None:
     print(f"{table.num_rows} crystals in {output_dir}")
 
 
-def main() -> int:
-    """Entry point; returns the exit code, 2 for an error that the user can mend."""
-    # transformers declares its own name for "any dataclass", which mypy takes for a class of its own.
-    parser = HfArgumentParser(RebuildArguments)  # type: ignore[arg-type]
-    (arguments,) = parser.parse_args_into_dataclasses()
-    try:
-        run(arguments)
-    except ClacInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(RebuildArguments, run)

@@ -12,22 +12,23 @@ what the row says of them, and what the text says of the numbers, is compared an
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pymatgen.core import Composition, Element, Lattice, Structure
+from pymatgen.core import Element, Lattice, Structure
 
 from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.crystal_rows import SCHEMA, structure_columns
 from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of, unreadable
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
-from datasets_scripts.crystals import SCHEMA, describe
 from datasets_scripts.llm.check_text import text_problems
 from modeling_clac.data.properties import PROPERTIES
+from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+from modeling_clac.formulas_clac import read_formula
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.provenance import git_commit
 
@@ -169,13 +170,10 @@ def to_record(row: Mapping[str, Any], number: int, arguments: GptNarrativesArgum
     description, applications = (" ".join(text.split()) for text in texts)
     structure = read_structure(row["atoms"] or {}, arguments.max_atoms)
     properties, given = read_properties(row)
-    with warnings.catch_warnings():
-        # pymatgen warns of elements without an electronegativity, of which the columns make no use.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            columns = describe(structure)
-        except (TypeError, ValueError):
-            raise _Unusable("atoms: no space group found") from None
+    try:
+        columns = structure_columns(structure)
+    except (TypeError, ValueError):
+        raise _Unusable("atoms: no space group found") from None
     _compare(columns, given, report)
     identifier = next((str(row[name]) for name in _IDS if row.get(name)), f"gpt-narrative-{number:06d}")
     record = {
@@ -201,11 +199,10 @@ def _compare(columns: Mapping[str, Any], given: Mapping[str, Any], report: Repor
     """
     formula = given.get("formula")
     if isinstance(formula, str):
-        try:
-            stated = Composition(formula).reduced_formula
-        except ValueError:
-            raise _Unusable(f"formula {formula!r} cannot be read") from None
-        if stated != columns["formula"]:
+        amounts = read_formula(formula)
+        if not amounts:
+            raise _Unusable(f"formula {formula!r} cannot be read")
+        if reduced_formula(amounts) != columns["formula"]:
             raise _Unusable(f"formula {formula}, but atoms of {columns['formula']}")
     group = given.get("spacegroup")
     if group is not None and str(group).replace(" ", "") not in (

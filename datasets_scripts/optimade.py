@@ -27,10 +27,10 @@ from tqdm.auto import tqdm
 from urllib3.util import Retry
 
 from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.crystal_rows import SCHEMA
 from datasets_scripts.common.http import USER_AGENT
 from datasets_scripts.common.records import Report, split_of
 from datasets_scripts.common.shards import ShardWriter, write_report
-from datasets_scripts.crystals import SCHEMA
 from datasets_scripts.databases.mp_summary import add_summaries
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, response_fields, to_record
 from modeling_clac.errors_clac import ClacInputError, one_line

@@ -23,6 +23,9 @@ SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
 _PART = re.compile(rf"(?P<symbol>{SYMBOL}(?![a-z]))|(?P<open>[(\[])|(?P<close>[)\]])|(?P<amount>\d+(?:\.\d+)?)")
 
 
+_BLANKS = re.compile(r"\s+(?![a-z])")
+
+
 class FormulaPart(NamedTuple):
     """
     One symbol of a formula.
@@ -54,7 +57,7 @@ def formula_parts(text: str, in_sentence: bool = False) -> list[FormulaPart]:
     """
     places: list[tuple[int, int, str]] = []
     amounts: list[float] = []
-    opened: list[int] = []
+    opened: list[tuple[str, int]] = []
     last: range | None = None  # the symbols that an amount would multiply
     end = 0
     for part in _PART.finditer(text):
@@ -66,14 +69,15 @@ def formula_parts(text: str, in_sentence: bool = False) -> list[FormulaPart]:
             places.append((part.start(), part.end(), part["symbol"]))
             amounts.append(1.0)
         elif part["open"]:
-            opened.append(len(places))
+            opened.append((part["open"], len(places)))
             last = None
         elif part["close"]:
-            if not opened:
-                if in_sentence:
-                    break
+            if not opened and in_sentence:
+                break
+            bracket, first = opened.pop() if opened else ("", 0)
+            if not in_sentence and (bracket + part["close"] not in ("()", "[]") or first == len(places)):
                 return []
-            last = range(opened.pop(), len(places))
+            last = range(first, len(places))
         else:
             if last is None and not in_sentence:
                 return []
@@ -90,13 +94,13 @@ def read_formula(text: str) -> dict[str, float]:
     The composition that a formula states.
 
     Args:
-        text: a formula and nothing else, `Ca3(PO4)2`.
+        text: a formula and nothing else, `Ca3(PO4)2`; blanks between its parts do not count.
 
     Returns:
         Element -> atoms of it, in the order of the formula; empty where the text is not a formula.
     """
     amounts: dict[str, float] = {}
-    for part in formula_parts(text):
+    for part in formula_parts(_BLANKS.sub("", text)):
         amounts[part.symbol] = amounts.get(part.symbol, 0.0) + part.amount
     return amounts
 

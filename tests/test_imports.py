@@ -158,7 +158,6 @@ def find_cycle(edges: dict[str, set[str]]) -> list[str]:
 
 # Being removed.
 _UNDER_WAY = {
-    ("datasets_scripts.databases.optimade_entries", "datasets_scripts.crystals"),
     ("train.export", "evaluation.reports.retrieval"),
     ("train.finetuning.trainer", "train.pretrain"),
 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from pymatgen.core import Element, Lattice, Structure
 
-from datasets_scripts.crystals import describe
+from datasets_scripts.common.crystal_rows import structure_columns
 from datasets_scripts.databases.attributes import number_at
 from modeling_clac.data.properties import PROPERTIES
 
@@ -114,13 +113,10 @@ def to_record(entry: Mapping[str, Any], prefix: str, max_atoms: int) -> dict[str
     """
     attributes = entry.get("attributes") or {}
     structure = read_structure(attributes, max_atoms)
-    with warnings.catch_warnings():
-        # pymatgen warns of elements without an electronegativity, of which the columns make no use.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            columns = describe(structure)
-        except (TypeError, ValueError):
-            raise LeftOut("no space group found") from None
+    try:
+        columns = structure_columns(structure)
+    except (TypeError, ValueError):
+        raise LeftOut("no space group found") from None
     properties = read_properties(attributes, prefix)
     return {"material_id": str(entry["id"]), "source": [prefix]} | columns | properties
 

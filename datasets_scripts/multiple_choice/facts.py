@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import gemmi
 import numpy as np
-from pymatgen.core import Composition
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from datasets_scripts.common.records import split_of_record
 from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
+from modeling_clac.data.structure_facts import atom_counts, reduced_formula
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.formulas_clac import read_formula
 from modeling_clac.narrator.narratives import METASTABLE, ON_HULL
 from modeling_clac.narrator.phrases import class_word, with_article
 from modeling_clac.narrator.record import read_record
@@ -60,9 +58,8 @@ def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, C
     """
     crystal = _structure(where, record.get("cif"))
     amounts = _amounts(crystal)
-    formula = reduced_formula(tuple(amounts.items()))
-    stated = _stated_formula(record["formula"])
-    if stated != formula:
+    formula = reduced_formula(amounts)
+    if reduced_formula(read_formula(record["formula"])) != formula:
         raise ClacInputError(f"{where}: formula {record['formula']}, but its atoms make {formula}; mend one of them")
     known = read_record(record)
     system, group = _symmetry(where, known.crystal_system, known.numbers.get("space_group_number"))
@@ -96,28 +93,9 @@ def _structure(where: str, cif: Any) -> Crystal:
 
 
 def _amounts(crystal: Crystal) -> dict[str, int]:
-    counts = Counter(crystal.atomic_numbers.tolist())
+    counts = atom_counts(crystal)
     divisor = math.gcd(*counts.values())
-    return {gemmi.Element(number).name: counts[number] // divisor for number in sorted(counts)}
-
-
-@lru_cache(maxsize=1 << 16)
-def reduced_formula(amounts: tuple[tuple[str, int], ...]) -> str:
-    """The reduced formula of (symbol, number of atoms), in the order that pymatgen writes it."""
-    with warnings.catch_warnings():
-        # Of elements without an electronegativity, which come last.
-        warnings.simplefilter("ignore", UserWarning)
-        return Composition(dict(amounts)).reduced_formula
-
-
-@lru_cache(maxsize=1 << 16)
-def _stated_formula(text: str) -> str | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            return Composition(text).reduced_formula
-        except ValueError:
-            return None
+    return {symbol: count // divisor for symbol, count in counts.items()}
 
 
 def _anion(amounts: Mapping[str, int]) -> str | None:
@@ -193,4 +171,4 @@ def found_space_group(crystal: Crystal, symprec: float) -> str | None:
         return None
 
 
-__all__ = ["Facts", "facts_of", "found_space_group", "reduced_formula"]
+__all__ = ["Facts", "facts_of", "found_space_group"]

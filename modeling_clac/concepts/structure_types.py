@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from ..formulas_clac import read_formula
 from .elements import NONMETALS
 
 
@@ -75,7 +75,6 @@ STRUCTURE_TYPES = (
     StructureType((62,), words=("olivine",)),
     StructureType((59, 63), words=("lepidocrocite",)),
 )
-_PART = re.compile(r"([A-Z][a-z]?)(\d*)")
 _BY_FACTS = {
     (kind.stoichiometry, group, nonmetals): kind.names
     for kind in STRUCTURE_TYPES
@@ -98,10 +97,9 @@ def structure_types(formula: str | None, space_group: float | None) -> tuple[str
     """
     if formula is None or space_group is None:
         return ()
-    parts = _PART.findall(formula)
-    stoichiometry = tuple(sorted(int(amount or 1) for _, amount in parts))
-    nonmetals = any(symbol in NONMETALS for symbol, _ in parts)
-    return _BY_FACTS.get((stoichiometry, int(space_group), nonmetals), ())
+    amounts = read_formula(formula)
+    stoichiometry = tuple(sorted(int(amount) for amount in amounts.values()))
+    return _BY_FACTS.get((stoichiometry, int(space_group), bool(amounts.keys() & NONMETALS)), ())
 
 
 __all__ = ["STRUCTURE_TYPES", "StructureType", "structure_types"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gemmi
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,69 +17,9 @@ from ..utils.atomic_files import replaced_file
 from ..utils.progress import progress_bar
 from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
 from .graph_batches import parse_structures
+from .structure_facts import STRUCTURE_COLUMNS, atom_counts, describe_crystal, reduced_formula
 
-# As the symmetry columns of the bundled data set were made: Å and degrees.
-_SYMPREC, _ANGLE_TOLERANCE = 0.1, 5.0
-
-_DESCRIBED = pa.schema(
-    [
-        ("material_id", pa.string()),
-        ("formula", pa.string()),
-        ("chemsys", pa.string()),
-        ("nsites", pa.int32()),
-        ("elements", pa.list_(pa.string())),
-        ("space_group_number", pa.int32()),
-        ("space_group_symbol", pa.string()),
-        ("crystal_system", pa.string()),
-        ("density", pa.float64()),
-        ("volume", pa.float64()),
-    ]
-)
-
-
-def _composition(crystal: Crystal) -> Any:
-    from pymatgen.core import Composition
-
-    return Composition(Counter(_symbols(crystal)))
-
-
-def _symbols(crystal: Crystal) -> list[str]:
-    return [gemmi.Element(int(number)).name for number in crystal.atomic_numbers]
-
-
-def describe_crystal(crystal: Crystal) -> dict[str, Any]:
-    """
-    What a structure says by itself: `formula` (reduced), `chemsys`, `nsites`, `elements`, `density` (g/cm³), `volume`
-    (Å³) and its space group (symprec 0.1 Å, angle tolerance 5°), which is None where none can be determined.
-    """
-    composition = _composition(crystal)
-    elements = sorted(element.symbol for element in composition)
-    return {
-        "formula": composition.reduced_formula,
-        "chemsys": "-".join(elements),
-        "nsites": len(crystal),
-        "elements": elements,
-        **_symmetry(crystal),
-        "density": crystal.density,
-        "volume": crystal.volume,
-    }
-
-
-def _symmetry(crystal: Crystal) -> dict[str, Any]:
-    from pymatgen.core import Structure
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-
-    structure = Structure(crystal.cell, _symbols(crystal), crystal.positions, coords_are_cartesian=True)
-    try:
-        analyzer = SpacegroupAnalyzer(structure, symprec=_SYMPREC, angle_tolerance=_ANGLE_TOLERANCE)
-        return {
-            "space_group_number": analyzer.get_space_group_number(),
-            "space_group_symbol": analyzer.get_space_group_symbol(),
-            "crystal_system": analyzer.get_crystal_system(),
-        }
-    except (ValueError, TypeError):
-        # Unusual cells have no symmetry that spglib can determine; they are crystals all the same.
-        return dict.fromkeys(("space_group_number", "space_group_symbol", "crystal_system"))
+_DESCRIBED = pa.schema([("material_id", pa.string()), *STRUCTURE_COLUMNS.items()])
 
 
 def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -220,7 +158,7 @@ def write_embeddings(
     """A parquet file of `path`, `formula` and `embedding` `(D,)` float32, one row per crystal; whole or not at all."""
     columns = {
         "path": pa.array(names, pa.string()),
-        "formula": pa.array([_composition(crystal).reduced_formula for crystal in crystals], pa.string()),
+        "formula": pa.array([reduced_formula(atom_counts(crystal)) for crystal in crystals], pa.string()),
         "embedding": pa.array(list(embeds), pa.list_(pa.float32())),
     }
     with replaced_file(path) as new:
@@ -231,6 +169,5 @@ __all__ = [
     "CrystalTable",
     "crystal_files",
     "crystal_table",
-    "describe_crystal",
     "write_embeddings",
 ]

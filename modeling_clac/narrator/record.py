@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,10 +10,10 @@ from typing import Any
 
 from ..concepts.elements import ANION_NAMES, ELEMENT_NAMES, NOBLE_GASES, NONMETALS
 from ..data.properties import NUMERIC_COLUMNS
+from ..formulas_clac import read_formula
 from . import phrases as words
 from .phrases import capitalize, join_words, with_article
 
-_FORMULA_SYMBOL = re.compile(r"[A-Z][a-z]?")
 # An anion former named here gives its family word if the rest of the elements leaves no doubt.
 _STRONG = {symbol: ANION_NAMES[symbol] for symbol in "F Cl Br I S Se Te N".split()}
 # Ordered by how surely the element is the anion of a binary with one further down.
@@ -75,7 +74,7 @@ def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
 
 @lru_cache(maxsize=1 << 16)
 def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: bool) -> Composition:
-    found = tuple(dict.fromkeys(_FORMULA_SYMBOL.findall(formula))) if formula else ()
+    found = tuple(read_formula(formula)) if formula else ()
     # The formula gives the order; the listed elements decide if the two disagree.
     symbols = found if listed is None or set(listed) == set(found) else listed
     if not symbols or any(symbol not in ELEMENT_NAMES for symbol in symbols):

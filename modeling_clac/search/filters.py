@@ -9,7 +9,9 @@ import gemmi
 import numpy as np
 
 from ..concepts.symmetry import CRYSTAL_SYSTEMS
+from ..data.structure_facts import reduced_formula
 from ..errors_clac import ClacInputError
+from ..formulas_clac import read_formula
 
 
 @dataclass
@@ -77,12 +79,10 @@ def _space_group_number(space_group: str | int) -> int:
 
 
 def _reduced_formula(formula: str) -> str:
-    from pymatgen.core import Composition
-
-    try:
-        return Composition(formula, strict=True).reduced_formula
-    except (ValueError, KeyError, TypeError):
-        raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4") from None
+    amounts = read_formula(formula)
+    if not amounts:
+        raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4")
+    return reduced_formula(amounts)
 
 
 __all__ = ["Filters"]

@@ -201,11 +201,11 @@ def test_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("case", ["missing file", "wrong digest", "output below a file", "limit"])
 def test_command_line_errors(tmp_path: Path, sdist: Sdist, case: str) -> None:
     (tmp_path / "file").touch()
-    arguments = {"--output-dir": str(tmp_path / "output"), "--sdist": str(sdist.path)}
+    arguments = {"--output_dir": str(tmp_path / "output"), "--sdist": str(sdist.path)}
     changes, message = {
         "missing file": ({"--sdist": str(tmp_path / "none.tar.gz")}, "none.tar.gz: cannot be read"),
         "wrong digest": ({}, f"sha256 {sdist.sha256}, not {crystals.SDIST_SHA256}"),
-        "output below a file": ({"--output-dir": str(tmp_path / "file" / "output")}, "cannot be written to"),
+        "output below a file": ({"--output_dir": str(tmp_path / "file" / "output")}, "cannot be written to"),
         "limit": ({"--limit": "0"}, "--limit 0: must be at least 1"),
     }[case]
     words = [word for pair in (arguments | changes).items() for word in pair]

@@ -40,10 +40,16 @@ def test_bundled_formulas(bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Pnma", "lifepo4", "Xx2", "Fe)", "(Fe", "2Fe", "(2)", "Fe2..3", "Fe-3", "SiO2 glass"]
+    "text",
+    ["", "Pnma", "lifepo4", "Xx2", "Fe)", "(Fe", "2Fe", "(2)", "Fe2..3", "Fe(O]2", "Fe()2", "Fe-3", "SiO2 glass"],
 )
 def test_other_words_are_not_formulas(text: str) -> None:
     assert read_formula(text) == {}
+
+
+def test_blanks_between_parts_do_not_count() -> None:
+    assert read_formula(" Li1 Fe1 (P O4)1 ") == read_formula("LiFePO4")
+    assert read_formula("C o") == {}
 
 
 def test_places_and_amounts_of_the_symbols() -> None:

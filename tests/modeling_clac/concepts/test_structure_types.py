@@ -62,7 +62,8 @@ def test_every_name_of_the_encyclopedia_was_compared() -> None:
         ("NiAl", 221, "CsCl-type"),
         ("CsCl", 221, "caesium chloride"),
         ("Ni2MnGa", 225, "Heusler"),
-        ("CeCu2Si2", 139, "ThCr2Si2-type"),
+        ("Mg(GaO2)2", 227, "spinel"),
+        ("Nd(CuSi)2", 139, "ThCr2Si2-type"),
     ],
 )
 def test_formula_and_space_group_give_the_name(formula: str, group: int, name: str) -> None:

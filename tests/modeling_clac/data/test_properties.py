@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_scripts.common.cards import COLUMNS
-from datasets_scripts.crystals import BUNDLED_SCHEMA, SCHEMA, SOURCES
+from datasets_scripts.common.crystal_rows import SCHEMA
+from datasets_scripts.crystals import BUNDLED_SCHEMA, SOURCES
 from datasets_scripts.databases.mp_summary import read_summary
 from datasets_scripts.databases.optimade_entries import read_properties, response_fields
 from datasets_scripts.llm.check_text import text_problems
