@@ -22,13 +22,13 @@ from .configuration_clac import SHARED_FACTS, ClacConfig
 from .crf_clac import LinearChainCrf
 from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
+from .loss_clac import IGNORE_INDEX
 from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
 # By how much the Viterbi tag exceeds the others where another one has the larger marginal.
 _MARGIN = 1e-3
 # The label of what carries none.
-_IGNORED = -100
 
 
 class _ClacHead(ClacPreTrainedModel):
@@ -197,18 +197,18 @@ class ClacForTokenClassification(_ClacTextHead):
         logits = self.classifier(self.dropout(output.last_hidden_state))
         loss = None
         if labels is not None:
-            labelled = labels != _IGNORED
+            labelled = labels != IGNORE_INDEX
             _check_labels(labels[labelled], logits.shape[2])
             if self.crf is None:
                 total = F.cross_entropy(
-                    logits.float().flatten(0, 1), labels.flatten(), reduction="sum", ignore_index=_IGNORED
+                    logits.float().flatten(0, 1), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX
                 )
             else:
                 total = -self.crf.log_likelihood(logits, labels, labelled).sum()
             loss = total / labelled.sum().clamp(min=1)
         if self.crf is not None and not self.training:
             if word_mask is None:
-                word_mask = _inner(input_ids, attention_mask) if labels is None else labels != _IGNORED
+                word_mask = _inner(input_ids, attention_mask) if labels is None else labels != IGNORE_INDEX
             logits = _decoded(self.crf, logits, word_mask.bool())
         return TokenClassifierOutput(
             loss=loss, logits=logits, hidden_states=output.hidden_states, attentions=output.attentions

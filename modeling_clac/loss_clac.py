@@ -14,6 +14,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
+# The label of what has none: all but the first piece of a word, padding, tokens that are not masked. PyTorch's default.
+IGNORE_INDEX = -100
+
 
 def gather_with_grad(embeds: Tensor) -> Tensor:
     """
@@ -175,6 +178,7 @@ def _positives(rows: Tensor) -> Tensor:
 
 
 __all__ = [
+    "IGNORE_INDEX",
     "answered_mask",
     "duplicate_mask",
     "gather_with_grad",

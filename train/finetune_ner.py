@@ -17,11 +17,12 @@ import torch
 from modeling_clac import ClacForTokenClassification
 from modeling_clac.data.bundled import HELD_OUT
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.utils.arguments import run_script
 from train.finetuning.arguments import TextArguments
 from train.finetuning.runs import finetune
 from train.finetuning.tagged_text import TaggedText, entity_scores, read_tagged_text, scored_types
-from train.finetuning.text import IGNORED, load_text_model, load_tokenizer, pad_rows
+from train.finetuning.text import load_text_model, load_tokenizer, pad_rows
 from train.finetuning.trainer import Task, best_of
 from train.finetuning.window_rows import Rows, window_rows
 
@@ -48,7 +49,7 @@ def score(
     sentences = data.splits[split]
     predicted = [[""] * len(sentence.words) for sentence in sentences]
     for (number, words), found, own in zip(rows[split].places, predictions, labels, strict=True):
-        for word, tag in zip(words, found[own != IGNORED], strict=True):
+        for word, tag in zip(words, found[own != IGNORE_INDEX], strict=True):
             predicted[number][word] = data.tags[tag]
     return entity_scores([[data.tags[tag] for tag in s.tags] for s in sentences], predicted, ignore_types)
 

@@ -12,12 +12,11 @@ from transformers import AutoConfig, AutoTokenizer
 from modeling_clac import ClacConfig, ClacForSequenceClassification, ClacForTokenClassification
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
+from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.tokenization_clac import ClacTokenizer, read_formulas
 from train.finetuning.arguments import TextArguments
 
 H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
-
-IGNORED = -100  # the label of pieces that carry none
 
 
 def clac_checkpoint(arguments: TextArguments) -> Checkpoint | None:
@@ -110,9 +109,9 @@ def pad_rows(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tens
     labels = [row["labels"] for row in rows]
     if isinstance(labels[0], list):
         length = batch["input_ids"].shape[1]
-        labels = [[*own, *[IGNORED] * (length - len(own))] for own in labels]
+        labels = [[*own, *[IGNORE_INDEX] * (length - len(own))] for own in labels]
     batch["labels"] = torch.tensor(labels, dtype=torch.int64)
     return batch
 
 
-__all__ = ["IGNORED", "load_text_model", "load_tokenizer", "pad_rows"]
+__all__ = ["load_text_model", "load_tokenizer", "pad_rows"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modeling_clac.inference.word_windows import sentence_windows
-from train.finetuning.text import IGNORED
+from modeling_clac.loss_clac import IGNORE_INDEX
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def window_rows(words: Sequence[list[str]], tags: Sequence[list[int]], tokenizer
     """
     rows = []
     for number, row, places in sentence_windows(tokenizer, words):
-        labels = [IGNORED] * len(row["input_ids"])
+        labels = [IGNORE_INDEX] * len(row["input_ids"])
         for word, place in places:
             labels[place] = tags[number][word]
         rows.append(({**row, "labels": labels}, (number, [word for word, _ in places])))

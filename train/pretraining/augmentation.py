@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from modeling_clac.data.properties import NUMERIC_COLUMNS
+from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.structures_clac import Crystal, neighbor_pairs
 
 # Atomic number of a masked atom; the embedding tables have a row for it.
 MASKED_ATOM = 0
 # Label of tokens that the masked-language-model loss leaves out.
-IGNORED_LABEL = -100
 
 # A sentence ends with a mark and a space; decimal points have none behind them.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -245,7 +245,7 @@ class TokenMasking:
             input_ids: integers of any shape.
 
         Returns:
-            Masked ids, and labels: the original token where one was chosen, elsewhere `IGNORED_LABEL`.
+            Masked ids, and labels: the original token where one was chosen, elsewhere `IGNORE_INDEX`.
         """
         ids = np.asarray(input_ids)
         chosen = (generator.uniform(size=ids.shape) < self.probability) & ~np.isin(ids, list(self.special_ids))
@@ -253,11 +253,10 @@ class TokenMasking:
         masked = np.where(chosen & (fate < 0.8), self.mask_token_id, ids)
         drawn = generator.choice(self._ordinary_ids, size=ids.shape)
         masked = np.where(chosen & (fate >= 0.8) & (fate < 0.9), drawn, masked)
-        return masked, np.where(chosen, ids, IGNORED_LABEL)
+        return masked, np.where(chosen, ids, IGNORE_INDEX)
 
 
 __all__ = [
-    "IGNORED_LABEL",
     "MASKED_ATOM",
     "AtomMasking",
     "EdgeDropping",

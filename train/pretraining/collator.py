@@ -12,11 +12,11 @@ from accelerate.utils import send_to_device
 from torch import Tensor
 
 from modeling_clac import ClacProcessor
+from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.narrator.search_phrases import Query
 from modeling_clac.quantities_clac import NOTHING
 from modeling_clac.structures_clac import Crystal
 from train.pretraining.augmentation import (
-    IGNORED_LABEL,
     AtomMasking,
     EdgeDropping,
     FormulaHiding,
@@ -106,7 +106,7 @@ class Chunk(_OnDevice):
         size: number of pairs, B.
         graphs: inputs of the graph tower: B crystals, then their B copies if the objective has them.
         tokens: inputs of the text tower, `(B, L)` or, with copies behind the originals, `(2B, L)`.
-        mlm_labels: `(B, L)` int64, the masked tokens of the copies, elsewhere `IGNORED_LABEL`; `None` without copies.
+        mlm_labels: `(B, L)` int64, the masked tokens of the copies, elsewhere `IGNORE_INDEX`; `None` without copies.
         phrases: inputs of the text tower, `(B * K, L')`, the K phrases of a pair in a row; `None` without phrases.
     """
 
@@ -168,7 +168,7 @@ class Collator:
         """
         chunk_size = self.chunk_size or len(pairs)
         chunks = [self._chunk(pairs[i : i + chunk_size], generator) for i in range(0, len(pairs), chunk_size)]
-        num_masked = sum(int((c.mlm_labels != IGNORED_LABEL).sum()) for c in chunks if c.mlm_labels is not None)
+        num_masked = sum(int((c.mlm_labels != IGNORE_INDEX).sum()) for c in chunks if c.mlm_labels is not None)
         records = [pair.record for pair in pairs]
         labels = Labels(
             crystals=CrystalLabels(
@@ -222,14 +222,14 @@ class Collator:
         tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
         # A masked token must not show its value either.
         tokens["token_kinds"] = [
-            np.where(labels == IGNORED_LABEL, kinds, NOTHING).tolist()
+            np.where(labels == IGNORE_INDEX, kinds, NOTHING).tolist()
             for kinds, (_, labels) in zip(tokens["token_kinds"], masked, strict=True)
         ]
         return tokens, [labels for _, labels in masked]
 
 
 def _padded_labels(rows: Sequence[np.ndarray], length: int) -> Tensor:
-    padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORED_LABEL) for row in rows]
+    padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORE_INDEX) for row in rows]
     return torch.from_numpy(np.stack(padded))
 
 

@@ -17,9 +17,15 @@ from transformers import PreTrainedConfig
 
 from modeling_clac import ClacModel
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+from modeling_clac.loss_clac import (
+    IGNORE_INDEX,
+    answered_mask,
+    duplicate_mask,
+    info_nce_loss,
+    jensen_shannon_loss,
+    sigmoid_loss,
+)
 from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
-from train.pretraining.augmentation import IGNORED_LABEL
 from train.pretraining.collator import Chunk, CrystalLabels, Labels, TextLabels
 from train.pretraining.length_buckets import pool_text_in_buckets
 
@@ -160,12 +166,12 @@ class MaskedLanguageModelHead(nn.Module):
     def forward(self, hidden: Tensor, labels: Tensor, word_embeddings: Tensor) -> Tensor:
         """
         Args:
-            hidden: `(B, L, H)`. labels: `(B, L)`, `IGNORED_LABEL` where nothing was masked. word_embeddings: `(V, H)`.
+            hidden: `(B, L, H)`. labels: `(B, L)`, `IGNORE_INDEX` where nothing was masked. word_embeddings: `(V, H)`.
 
         Returns:
             `(B,)`, the cross-entropy summed over the chosen tokens of each text.
         """
-        chosen = labels != IGNORED_LABEL
+        chosen = labels != IGNORE_INDEX
         states = self.norm(F.gelu(self.dense(hidden[chosen])))
         losses = F.cross_entropy(states @ word_embeddings.T + self.bias, labels[chosen], reduction="none").float()
         return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)

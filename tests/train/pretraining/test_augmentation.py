@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_clac import ClacFeatureExtractor
+from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.structures_clac import neighbor_pairs, parse_structure
 from train.pretraining.augmentation import (
-    IGNORED_LABEL,
     MASKED_ATOM,
     AtomMasking,
     EdgeDropping,
@@ -136,7 +136,7 @@ def test_tokens_are_masked_as_in_bert() -> None:
     mask = TokenMasking(mask_token_id=2, vocab_size=1000, special_ids=special)
     ids = np.concatenate([np.zeros(1000, dtype=int), np.arange(3, 1000).repeat(100)])
     masked, labels = mask(ids, np.random.default_rng(0))
-    chosen = labels != IGNORED_LABEL
+    chosen = labels != IGNORE_INDEX
     assert not chosen[ids == 0].any()
     assert chosen[ids != 0].mean() == pytest.approx(0.15, abs=0.005)
     assert (labels[chosen] == ids[chosen]).all()

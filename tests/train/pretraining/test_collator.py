@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from modeling_clac.loss_clac import IGNORE_INDEX
 from tests.helpers.pretraining import assert_same_inputs, batches
-from train.pretraining.augmentation import IGNORED_LABEL, MASKED_ATOM
+from train.pretraining.augmentation import MASKED_ATOM
 from train.pretraining.pairs import Copies
 
 
@@ -25,7 +26,7 @@ def test_batches_hold_originals_then_copies(small_processor, records) -> None:
         assert both.tokens["input_ids"].shape[0] == 16
         length = batch.tokens["input_ids"].shape[1]
         assert torch.equal(both.tokens["input_ids"][:8, :length], batch.tokens["input_ids"])
-        chosen = both.mlm_labels != IGNORED_LABEL
+        chosen = both.mlm_labels != IGNORE_INDEX
         assert both.mlm_labels.shape == both.tokens["input_ids"][8:].shape
         assert 0.05 < chosen.sum() / both.tokens["attention_mask"][8:].sum() < 0.3
     again = list(batches(records, small_processor, Copies(crystals=True, texts=True)).epoch(0, first_batch=1))

@@ -13,10 +13,10 @@ from transformers import BertConfig, BertForMaskedLM
 
 from modeling_clac import ClacModel
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.loss_clac import IGNORE_INDEX
 from tests.conftest import CRYSTALS
 from tests.helpers.pretraining import arguments, batches, small_model
 from train.pretrain import train
-from train.pretraining.augmentation import IGNORED_LABEL
 from train.pretraining.collator import TextLabels
 from train.pretraining.objective import (
     LOSSES,
@@ -126,13 +126,13 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
     with torch.no_grad():
         head.bias.copy_(predictions.bias)
     ids = torch.randint(5, bert_config.vocab_size, (3, 7))
-    labels = torch.where(torch.rand(3, 7) < 0.5, ids, torch.tensor(IGNORED_LABEL))
+    labels = torch.where(torch.rand(3, 7) < 0.5, ids, torch.tensor(IGNORE_INDEX))
     expected = bert(input_ids=ids, labels=labels).loss
     words = bert.get_input_embeddings().weight
     result = head(bert.bert(input_ids=ids).last_hidden_state, labels, words)
     assert result.shape == (3,)
-    torch.testing.assert_close(result.sum() / (labels != IGNORED_LABEL).sum(), expected)
-    nothing = torch.full_like(labels, IGNORED_LABEL)
+    torch.testing.assert_close(result.sum() / (labels != IGNORE_INDEX).sum(), expected)
+    nothing = torch.full_like(labels, IGNORE_INDEX)
     assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).tolist() == [0.0] * 3
 
 
