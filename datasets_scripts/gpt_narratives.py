@@ -252,18 +252,18 @@ def card_text(arguments: GptNarrativesArguments) -> CardText:
     return CardText(
         title="GPT narratives of crystals, by formula",
         summary=(
-            "The narratives that the authors of arXiv 2502.16451 published as "
-            f"`{REPOSITORY}`, each with its crystal, in the schema of the package `clac`. Rows whose crystal cannot be "
-            "read or has another formula than the row states are left out. Splits share no formula."
+            f"The narratives that the authors of arXiv 2502.16451 published as `{REPOSITORY}`, each with its crystal, "
+            "in the columns of CLaC. Rows are left out if the crystal cannot be read or has another formula than the "
+            "row states. Splits share no formula."
         ),
         provenance=(
             f"`datasets_scripts.gpt_narratives`, input `{arguments.input}`, seed {arguments.seed}, commit "
             f"`{git_commit() or 'unknown'}`. Symmetry (spglib, 0.1 Å), density and volume were computed from the atoms."
         ),
         limits=(
-            "The texts were written by a language model from computed properties and were not mended here; the table "
-            "above counts descriptions with a number, formula, space group or crystal system that the record does not "
-            "hold. Ask the source for its licence."
+            "A language model wrote the texts from computed properties. They are unchanged; the table above counts "
+            "descriptions with a number, formula, space group or crystal system that is not in the record. Ask the "
+            "source for its licence."
         ),
         licence="other",
         citations=(

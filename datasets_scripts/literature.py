@@ -227,19 +227,18 @@ def card_text(arguments: LiteratureArguments) -> CardText:
     return CardText(
         title="Crystals and paragraphs of papers",
         summary=(
-            "Paragraphs of scientific papers, each with a crystal of a material that it speaks of. Formulas, names and "
-            "the abbreviations that a paper introduces are recognised; doped and non-stoichiometric materials are not "
-            "paired."
+            "Paragraphs of scientific papers, each with a crystal of a material that it mentions. Formulas, names and "
+            "abbreviations that a paper introduces are recognised. Doped and non-stoichiometric materials are left out."
         ),
         provenance=(
             f"`datasets_scripts.literature`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Splits share "
-            "no formula. A paragraph may be paired with crystals of several splits; leave such paragraphs out of an "
-            "evaluation of texts."
+            "no formula. A paragraph may be paired with crystals of several splits; exclude such paragraphs when you "
+            "evaluate texts."
         ),
         limits=(
-            "A formula in a paragraph says that the material is spoken of, not that the paragraph describes it. Where "
-            "the text does not say which polymorph it means, the most stable one was taken (column `polymorph`). The "
-            "licence is that of each paragraph (column `licence`)."
+            "A formula in a paragraph shows that the material is mentioned, not that the paragraph describes it. If "
+            "the text does not name the polymorph, the most stable one was used (column `polymorph`). Each paragraph has "
+            "its own licence (column `licence`)."
         ),
         licence="other",
         citations=(

@@ -144,14 +144,14 @@ def card_text(arguments: NarrativeArguments) -> CardText:
     )
     return CardText(
         title="Narratives of crystals",
-        summary=f"Inorganic crystals with their computed properties, each with a text written by {writer}. {checked}",
+        summary=f"Inorganic crystals with computed properties, each with a text written by {writer}. {checked}",
         provenance=(
             f"`datasets_scripts.narratives --backend {arguments.backend}`, seed {arguments.seed}, commit "
             f"`{git_commit() or 'unknown'}`. Splits share no formula."
         ),
         limits=(
-            "The texts say what the records hold, and which uses they make plausible; no paper was read and no "
-            "experiment made. The numbers are those of density functional theory."
+            "The texts state the properties in the records and the uses that these make plausible. They are not based "
+            "on papers or experiments. Values come from density functional theory."
         ),
         citations=(
             "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "

@@ -257,7 +257,9 @@ def card_text(name: str, rows: Rows) -> CardText:
         title=source.title,
         summary=source.summary,
         details=f"## Entities\n\n{table}\n| all | | {total} |\n\nThe longest sentence has {longest} words.",
-        provenance=f"`python -m datasets_scripts.ner --name {name}` from {source.address}; splits are its own.",
+        provenance=(
+            f"`python -m datasets_scripts.ner --name {name}` from {source.address}. The splits are those of the source."
+        ),
         limits=source.limits,
         licence=source.licence,
         citations=source.citations,

@@ -253,20 +253,20 @@ def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) ->
     named = f"The server names as its licence: {', '.join(licences)}." if licences else "The server names no licence."
     return CardText(
         title=f"Crystals from {server}",
-        summary=f"Crystals that {server} gave for the OPTIMADE filter `{arguments.filter}`. {named}",
+        summary=f"Crystals from {server} for the OPTIMADE filter `{arguments.filter}`. {named}",
         provenance=(
             f"`datasets_scripts.optimade`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Symmetry "
-            "(spglib, 0.1 Å), density and volume were computed from the structures. Of crystals with the same formula, "
-            "space group and volume per atom (1 %) the first was kept. Splits share no formula."
+            "(spglib, 0.1 Å), density and volume were computed from the structures. Of several crystals with the same "
+            "formula, space group and volume per atom (within 1 %), the first was kept. Splits share no formula."
         ),
         limits=(
-            "Databases compute energies and gaps with different functionals; do not mix the columns of several without "
-            "a look. What a server does not give is empty."
+            "Databases compute energies and gaps with different functionals. Check before you combine columns from "
+            "several databases. Values that the server does not provide are empty."
         ),
         licence="other",
         citations=(
             "Andersen et al. (2021), OPTIMADE, an API for exchanging materials data, Scientific Data 8, 217",
-            "and the database itself, as its site asks",
+            "the database itself; see its website",
         ),
     )
 

@@ -190,14 +190,14 @@ def card_text(name: str, rows: Rows) -> CardText:
         summary=source.summary,
         details=f"## Classes\n\n{table}",
         provenance=(
-            f"`python -m datasets_scripts.pac --name {name}` from {source.address}; splits are the source's own, but "
-            "for what the table counts."
+            f"`python -m datasets_scripts.pac --name {name}` from {source.address}. The splits are those of the "
+            "source, except for the rows that the table counts."
         ),
         limits=source.limits,
         licence=source.licence,
         citations=source.citations,
         columns={
-            "id": "of the abstract, unique",
+            "id": "identifier of the abstract",
             "text": "the abstract",
             "label": f"class label, {', '.join(f'{number} {label}' for number, label in enumerate(source.labels))}",
             **source.columns,

@@ -170,19 +170,19 @@ def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardTe
     return CardText(
         title="Questions on crystals",
         summary=(
-            "Multiple-choice questions on inorganic crystals. The options are statements of one grammar, in random "
-            "order, and exactly one is true; the others are true of other crystals of the same split."
+            "Multiple-choice questions on inorganic crystals. The options are statements with the same wording, in "
+            "random order. Exactly one is true; the others are true for other crystals of the same split."
         ),
         details=_details(found),
         provenance=(
             f"`datasets_scripts.questions`, seed {arguments.seed}, windows of {arguments.window:,} rows, commit "
             f"`{git_commit() or 'unknown'}`. Compositions, oxides, anions and densities come from the atoms of `cif`, "
-            "which have to agree with the record's formula; symmetry, band gap, stability and bulk modulus come from "
+            "which must agree with the formula of the record. Symmetry, band gap, stability and bulk modulus come from "
             f"the record. {checked}Splits share no formula."
         ),
         limits=(
-            "The bounds of classes are conventions. Band gaps, energies above the hull and moduli are those of density "
-            "functional theory: semi-local gaps are too small. Symmetry depends on the tolerance it was found with."
+            "Class boundaries are conventions. Band gaps, energies above the hull and moduli come from density "
+            "functional theory; semi-local gaps are too small. Symmetry depends on the tolerance of its determination."
         ),
         citations=("Jain et al. (2013), APL Materials 1, 011002, for crystals of the Materials Project",),
         columns=_MEANINGS,
@@ -192,23 +192,23 @@ def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardTe
 
 def _details(found: Sequence[Baseline]) -> str:
     without = ", ".join(f"`{one.kind}` ({one.difficulty})" for one in found if not one.counts)
-    missing = f"The crystals are of too few classes for these questions: {without}.\n\n" if without else ""
+    missing = f"The crystals have too few classes for these questions: {without}.\n\n" if without else ""
     return f"""## Without a crystal
 
-As many crystals of different classes as a question has options are taken together. Their questions have the same
-options, each of which is right for one of the crystals. So every statement is right as often as chance has it, and no
-rule that goes by the words alone beats chance, except for `crystal_system`: there the options are always all seven, and
-the more common ones are right more often. Compare with the majority there, and report the macro accuracy beside, the
+Crystals of different classes form blocks of as many crystals as a question has options. The questions of a block have
+the same options, each of which is right for one of the crystals. Every statement is therefore right as often as by
+chance, and no rule based on the words alone beats chance. The exception is `crystal_system`: its options are always all
+seven, and common systems are right more often. Compare with the majority there, and also report the macro accuracy, the
 mean over the systems.
 
-This is what one gets without a look at the crystal: by chance (with the standard error of as many questions), by
-choosing the statement that is right most often, and with a naive Bayes classifier of the options.
+Accuracy without the crystal: by chance (with the standard error for this number of questions), by choosing the
+statement that is right most often, and with a naive Bayes classifier of the options:
 
 {baselines_table(found)}
 
-{missing}Majority and classifier count on `train` and are scored on `test`, or on everything where one of the two is
-missing; `macro` is the macro accuracy of the majority. Do not train on some questions of a split and test on others of
-it: what was right once is rarely right again."""
+{missing}Majority and classifier learn from `train` and are scored on `test`, or on all rows if one of the two is
+missing. `macro` is the macro accuracy of the majority. Do not train on some questions of a split and test on others
+from the same split: within a block, each option is right only once."""
 
 
 def build(arguments: QuestionArguments) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,7 @@ tags: [materials-science, crystals, contrastive-learning, graph-neural-network]
 
 # {name}
 
-Crystals and English text in one {dim}-dimensional space: a {encoder} graph tower ({hidden} features, {interactions}
-interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}) and {layers} layers of
-`{text_model}`{values}, trained contrastively after Park, Kumaran, Hsu, Olivetti, Li (2025), arXiv 2502.16451.{shared}
-{parameters:.1f} M parameters.
+{summary}
 
 ```python
 from modeling_clac import ClacEmbedder
@@ -58,29 +56,38 @@ print(embedder.similarity(embedder.encode_text(["rock salt"]), crystals))
 ## Training data
 
 The {num_train} training crystals of `mp-crystals` (Materials Project records distributed with matminer 0.3.9,
-CC BY 4.0; formula-disjoint splits) with narratives written from their properties by this package's narrator, anew in
-every epoch. No text by people or language models is in it.
+CC BY 4.0; splits without common formulas). Their narratives are generated from their properties, with new wording in
+every epoch. The training data contains no text written by people or language models.
 
 ## Training
 
 {stages}
 
-{versions}. The weights are stored in float16 and computed with in float32.
+{versions}. The weights are stored in float16; computations use float32.
 
-## Measured
+## Results
 
 {table}
 
-All choices were made on the validation split; earlier stages were scored on the test split, too, and their scores are
-why later stages followed.
+All choices were made on the validation split. Earlier stages were also scored on the test split, and their scores
+motivated later stages.
 
 ## Limits
 
-* Inorganic crystals of up to some hundred atoms, as density functional theory relaxes them; no molecules, no disorder.
-* Trained on narratives of computed properties: it knows formulas, elements, symmetry, density and the properties that
-  the records hold, and application areas as far as these justify them. It has read no papers.
-* Cosine similarities rank; they are no probabilities and no property predictions.
+* Inorganic, ordered crystals of up to some hundred atoms, with structures relaxed by density functional theory (DFT).
+  No molecules, no disorder.
+* Trained on narratives of DFT properties. The model knows formulas, elements, symmetry, density, the properties in the
+  records, and areas of application as far as the properties justify them. It has read no papers.
+* Generated narratives are easier than real queries: on search phrases, accuracy is much lower.
+* Cosine similarities rank crystals. They are neither probabilities nor property predictions.
 """
+
+_SUMMARY = (
+    "Embeds inorganic crystals and English text in one {dim}-dimensional space. The graph tower is {encoder} ({hidden} "
+    "features, {interactions} interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}). The "
+    "text tower has {layers} layers of `{text_model}`{values}.{shared} Both were trained contrastively, following Park, "
+    "Kumaran, Hsu, Olivetti and Li (2025), arXiv 2502.16451. {parameters:.1f} M parameters."
+)
 
 
 @dataclass
@@ -151,7 +158,7 @@ def _shared(config: Any) -> str:
     facts = ("compositions", "amounts of elements", "densities")
     shared = [fact for fact, flag in zip(facts, SHARED_FACTS, strict=True) if getattr(config, flag)]
     listed = " and ".join([", ".join(shared[:-1]), shared[-1]] if len(shared) > 1 else shared)
-    return f" {listed.capitalize()} of crystals and in texts are embedded by one map each." if shared else ""
+    return f" {listed.capitalize()} are embedded with the same weights for crystals and texts." if shared else ""
 
 
 def model_card(
@@ -160,8 +167,7 @@ def model_card(
     """The card of a checkpoint, from its configuration, its training record and its evaluation."""
     config, recipe = embedder.model.config, training["recipe"]
     graph = config.graph_config
-    return _CARD.format(
-        name=name,
+    summary = _SUMMARY.format(
         dim=config.projection_dim,
         encoder={"painn": "PaiNN", "cgcnn": "CGCNN"}[graph.encoder],
         hidden=graph.hidden_size,
@@ -175,6 +181,11 @@ def model_card(
         layers=config.text_config.num_hidden_layers,
         text_model=recipe["text_model"],
         parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,
+    )
+    return _CARD.format(
+        name=name,
+        summary=textwrap.fill(summary, 100, break_on_hyphens=False),
+        text_model=recipe["text_model"],
         num_train=f"{num_train:,}",
         stages="\n\n".join(_stage(stage) for stage in _stages(training)),
         versions=", ".join(f"{package} {version}" for package, version in training["versions"].items()),
@@ -195,13 +206,13 @@ def _stage(training: dict[str, Any]) -> str:
     gain = ""
     if "stoichiometry_gain" in training:
         gain = (
-            "\n\nThe gain of the shared amounts of elements was then set to "
-            f"{training['stoichiometry_gain']}, chosen on the\nvalidation split: enough to tell formulas apart, and "
-            "little enough to leave room for what phrases ask for."
+            "\n\nOn export, the gain of the shared amounts of elements was set to "
+            f"{training['stoichiometry_gain']}, chosen on the\nvalidation split: large enough to separate formulas, "
+            "small enough for search phrases."
         )
     return (
-        f"Recipe, as run at commit `{training['commit']}`, seed {recipe['seed']}; its best epoch on the validation "
-        f"split was\nepoch {validation['epoch']}, after {minutes:.0f} minutes of training on two CPU cores:"
+        f"Recipe at commit `{training['commit']}`, seed {recipe['seed']}. The best epoch on the validation split was\n"
+        f"epoch {validation['epoch']}, after {minutes:.0f} minutes of training on two CPU cores:"
         f"\n\n```yaml\n{lines}\n```" + gain
     )
 

@@ -1,4 +1,4 @@
-"""Data set cards whose counts and columns come from the files themselves."""
+"""Data set cards with counts and columns taken from the files."""
 
 from __future__ import annotations
 
@@ -19,31 +19,37 @@ _SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1
 
 # What the columns that all our data sets share mean, with units.
 COLUMNS = {
-    "material_id": "identifier of the crystal in its source",
-    "source": "where the crystal and its properties come from",
-    "cif": "the structure, a P1 CIF",
+    "material_id": "identifier in the source",
+    "source": "origin of the structure and its properties",
+    "cif": "structure as CIF in space group P1",
     "formula": "reduced formula",
     "chemsys": "element symbols joined by `-`",
-    "elements": "sorted element symbols",
+    "elements": "list of element symbols, sorted",
     "nsites": "atoms in the cell of `cif`",
-    "space_group_number": "number of the space group",
-    "space_group_symbol": "Hermann-Mauguin symbol of the space group",
-    "crystal_system": "crystal system",
+    "space_group_number": "space group number",
+    "space_group_symbol": "space group symbol (Hermann-Mauguin)",
+    "crystal_system": "cubic, hexagonal, trigonal, tetragonal, orthorhombic, monoclinic or triclinic",
     **{column: row.meaning for column, row in PROPERTIES.items()},
     "is_oxide": "contains oxygen and another element",
-    "split": "train, validation or test; no formula is in two",
+    "split": "train, validation or test; no formula is in two splits",
 }
 
 
 @dataclass(frozen=True)
 class CardText:
     """
-    What a card says that no file can tell.
+    The parts of a card that cannot be derived from the files.
 
     Attributes:
-        title: name of the data set. summary: what it is, a paragraph. provenance: how it was made, with the command.
-        limits: what it is not fit for. licence: identifier of the Hub. citations: one line each.
-        columns: meanings of the columns of its own. tags: for the Hub. details: more of it, in markdown.
+        title: Name of the data set.
+        summary: What it is, one paragraph.
+        provenance: How it was made, with the command.
+        limits: What it is not suitable for.
+        licence: Identifier of the licence on the Hub.
+        citations: One line each.
+        columns: Meanings of columns that other data sets do not have.
+        tags: Tags for the Hub.
+        details: More sections, in Markdown.
     """
 
     title: str
@@ -58,7 +64,7 @@ class CardText:
 
 
 def split_files(directory: Path) -> dict[str, list[Path]]:
-    """The parquet files of every split that has any, the usual splits first."""
+    """List the parquet files of each split, the usual splits first."""
     found: dict[str, list[Path]] = {}
     for file in sorted(directory.glob("*.parquet")):
         found.setdefault(file.name.split("-")[0].removesuffix(".parquet"), []).append(file)
@@ -68,28 +74,36 @@ def split_files(directory: Path) -> dict[str, list[Path]]:
 
 def make_card(directory: Path, text: CardText, report: Report | None = None) -> str:
     """
-    The card of the data set in a directory.
+    Make the card of the data set in a directory.
+
+    Args:
+        directory: Directory with the parquet files.
+        text: Parts of the card that cannot be derived from the files.
+        report: Counts to list.
+
+    Returns:
+        The card in Markdown, with metadata for the Hub.
 
     Raises:
-        ClacInputError: it holds no parquet files, they differ in their columns, or a column has no meaning given.
+        ClacInputError: No parquet files, files with different columns, or a column without description.
     """
     splits = split_files(directory)
     if not splits:
         raise ClacInputError(f"{directory}: no parquet files to describe")
     meanings = {**COLUMNS, **text.columns}
-    # What was rejected is no part of the data set proper, and may have columns of its own.
+    # Rejected rows are not part of the data set proper and may have other columns.
     counts, schema = {}, None
     for name, files in splits.items():
         counts[name] = sum(pq.ParquetFile(file).metadata.num_rows for file in files)
         for file in files:
             own = pq.ParquetFile(file).schema_arrow
             if schema is not None and own.names != schema.names:
-                raise ClacInputError(f"{file}: its columns are not those of the other files; build the data set anew")
+                raise ClacInputError(f"{file}: its columns differ from those of the other files; rebuild the data set")
             schema = own
     assert schema is not None
     unknown = [name for name in schema.names if name not in meanings]
     if unknown:
-        raise ClacInputError(f"{directory}: nothing is known of the columns {', '.join(unknown)}; describe them")
+        raise ClacInputError(f"{directory}: no description of the columns {', '.join(unknown)}; add one to the card")
     total = sum(counts.values())
     head = {
         "pretty_name": text.title,

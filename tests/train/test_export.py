@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modeling_clac import ClacEmbedder
+from modeling_clac import DEFAULT_MODEL, ClacEmbedder
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
-from train.export import ExportArguments, export
+from train.export import ExportArguments, export, model_card
 from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
 
@@ -41,8 +43,10 @@ def test_export_keeps_the_model_and_says_where_it_comes_from(bert_directory, tmp
     assert np.abs(other.encode_text(texts[:1]) - plain.encode_text(texts[:1])).max() > 1e-3
     assert other.model.shared_stoichiometry.log_gain.item() == pytest.approx(math.log(0.55), abs=1e-6)
     cards = [(tmp_path / name / "README.md").read_text(encoding="utf-8") for name in ("plain", "set")]
-    assert "set to 0.55" in cards[1] and "was then set to" not in cards[0]
-    assert all("Amounts of elements of crystals and in texts are embedded by one map each." in card for card in cards)
+    assert "was set to 0.55" in cards[1] and "was set to" not in cards[0]
+    assert all(
+        "Amounts of elements are embedded with the same weights for crystals and texts." in card for card in cards
+    )
 
 
 def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint, tmp_path, monkeypatch) -> None:
@@ -55,3 +59,10 @@ def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint,
     with pytest.raises(ClacInputError, match=r"config\.json missing"):
         export(ExportArguments(str(tmp_path), str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_card_of_the_bundled_checkpoint_is_the_one_that_export_writes() -> None:
+    training = resolve_checkpoint().training_record()
+    result = json.loads((ROOT / "evaluation" / "results" / "clac-mini" / "result.json").read_text(encoding="utf-8"))
+    card = model_card("clac-mini", ClacEmbedder.from_pretrained(), training, result, ExportArguments("", "").num_train)
+    assert (DEFAULT_MODEL / "README.md").read_text(encoding="utf-8") == card

@@ -27,9 +27,9 @@ RESULTS = "results.json"
 _TRAINING = "training.json"
 _PIPELINES = {"ner": "token-classification", "pac": "text-classification", "property": "other"}
 _TITLES = {
-    "ner": "named entities in the text of materials science",
-    "pac": "classes of abstracts of papers",
-    "property": "a property of crystals",
+    "ner": "named entities in materials science",
+    "pac": "abstract classification",
+    "property": "crystal property prediction",
 }
 
 _CARD = """---
@@ -42,13 +42,13 @@ tags: [materials-science]
 
 # {encoder} for {title}
 
-Fine-tuned from `{model}` on `{dataset}`{target}: seed {seed}, epoch {epoch}, the best on the validation split.
+Fine-tuned from `{model}` on `{dataset}`{target}. Seed {seed}; epoch {epoch}, the best on the validation split.
 
 | metric | validation | test |
 |---|---:|---:|
 {rows}
 
-The test split was used for these numbers only. Recipe, as run at commit `{commit}`:
+The test split was used only for these numbers. Recipe at commit `{commit}`:
 
 ```yaml
 {recipe}
