@@ -237,8 +237,8 @@ def card_text(arguments: LiteratureArguments) -> CardText:
         ),
         limits=(
             "A formula in a paragraph shows that the material is mentioned, not that the paragraph describes it. If "
-            "the text does not name the polymorph, the most stable one was used (column `polymorph`). Each paragraph has "
-            "its own licence (column `licence`)."
+            "the text does not name the polymorph, the most stable one was used (column `polymorph`). Each paragraph "
+            "has its own licence (column `licence`)."
         ),
         licence="other",
         citations=(

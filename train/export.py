@@ -84,9 +84,9 @@ motivated later stages.
 
 _SUMMARY = (
     "Embeds inorganic crystals and English text in one {dim}-dimensional space. The graph tower is {encoder} ({hidden} "
-    "features, {interactions} interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}). The "
-    "text tower has {layers} layers of `{text_model}`{values}.{shared} Both were trained contrastively, following Park, "
-    "Kumaran, Hsu, Olivetti and Li (2025), arXiv 2502.16451. {parameters:.1f} M parameters."
+    "features, {interactions} interactions, edges to the nearest {neighbors} neighbours within {cutoff} Å{readout}). "
+    "The text tower has {layers} layers of `{text_model}`{values}.{shared} Both were trained contrastively, following "
+    "Park, Kumaran, Hsu, Olivetti and Li (2025), arXiv 2502.16451. {parameters:.1f} M parameters."
 )
 
 
