@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,5 +31,13 @@ def assert_one_line(result: Result, *parts: str) -> None:
         assert part in result.err
 
 
-def in_process_of_its_own(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+def in_process_of_its_own(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python with the arguments, and with the variables in its environment."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )

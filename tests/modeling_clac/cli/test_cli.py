@@ -86,6 +86,42 @@ def test_wrong_usage_is_one_line(clac: Run, arguments: list[str]):
     assert_one_line(clac(*arguments), "--help`")
 
 
+def complete(line: str) -> list[str]:
+    """What Bash offers at the end of a line, from a process that may not import anything heavy."""
+    words = line.split(" ")
+    code = "import sys, clac_cli\ntry:\n    clac_cli.main([])\n"
+    code += "finally:\n    assert not {'torch', 'transformers', 'pymatgen', 'huggingface_hub'} & set(sys.modules)"
+    variables = {"_CLAC_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = in_process_of_its_own("-c", code, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands_options_and_values():
+    assert complete("clac ")[:3] == ["search", "index", "embed"]
+    assert complete("clac cl") == ["classify"]
+    assert complete("clac search --band-gap-m") == ["--band-gap-min", "--band-gap-max"]
+    assert complete("clac search x --crystal-system t") == ["triclinic", "tetragonal", "trigonal"]
+    assert complete("clac embed x.cif --on-error ") == ["raise", "skip"]
+    assert "Si" in complete("clac search x --element S")
+    # Nothing of ours, so that the shell completes file names.
+    assert complete("clac search --index ") == []
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_any_character_can_be_written(encoding: str):
+    done = in_process_of_its_own("-m", "clac_cli", "search", "an oxide", "-k", "2", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "g/cm³" in done.stdout and "─" in done.stdout
+
+
+def test_importing_the_script_leaves_the_package_whole():
+    code = "import clac_cli, modeling_clac; from transformers import AutoConfig\n"
+    code += "print(AutoConfig.from_pretrained(modeling_clac.DEFAULT_MODEL).model_type)"
+    done = in_process_of_its_own("-c", code)
+    assert (done.returncode, done.stdout) == (0, "clac\n"), done.stderr
+
+
 def test_interrupted(clac: Run, salt: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupt(online: bool) -> None:
         raise KeyboardInterrupt
@@ -97,6 +133,8 @@ def test_interrupted(clac: Run, salt: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_bug_keeps_its_traceback(salt: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")
+
     def bug(online: bool) -> None:
         raise AssertionError("a bug")
 

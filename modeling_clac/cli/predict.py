@@ -1,0 +1,134 @@
+"""`clac classify`, `clac ner` and `clac predict`: what a model says of a text or of crystals."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors_clac import ClacInputError, one_line
+from .options import FineTuned, Json, MaxAtoms, Model, OnError, check_policy
+from .support import be_quiet, load_embedder, note, note_skipped, nothing_left, open_checkpoint, print_json
+
+
+def classify(
+    file: Annotated[Path, typer.Argument(help="CIF file.")],
+    labels: Annotated[str, typer.Option(help='Descriptions to choose from: "metal, oxide, nitride".')],
+    template: Annotated[str, typer.Option(help='Sentence around a label: "The crystal is {}."')] = "{}",
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which description fits a crystal best, with no training."""
+    names = [label.strip() for label in labels.split(",")]
+    if not all(names):
+        raise ClacInputError(f"--labels {labels!r}: a label is empty; separate labels by single commas")
+    if len(names) < 2:
+        raise ClacInputError(f"--labels {labels!r}: give at least two, separated by commas")
+    if len({name.lower() for name in names}) < len(names):
+        raise ClacInputError(f"--labels {labels!r}: a label is given twice; name each once")
+    if "{}" not in template:
+        raise ClacInputError(f"--template {template!r}: no {{}} in it to put the label in")
+    checkpoint = open_checkpoint(model)
+    from .printing import print_rows
+
+    embedder = load_embedder(checkpoint)
+    crystal = embedder.encode_crystals([file])
+    texts = embedder.encode_text([template.replace("{}", name) for name in names])
+    cosines = embedder.similarity(crystal, texts)[0].tolist()
+    logits = embedder.logits(crystal, texts)[0].tolist()
+    weights = [math.exp(logit - max(logits)) for logit in logits]
+    ranked = sorted(zip(names, weights, cosines, strict=True), key=lambda row: -row[1])
+    results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
+    if as_json:
+        units = {"probability": "softmax over the labels", "cosine": "cosine"}
+        print_json(file=str(file), model=checkpoint.name, labels=results, units=units)
+    else:
+        rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
+        print_rows(("label", "probability", "cosine"), rows)
+
+
+def ner(
+    text: Annotated[str, typer.Argument(help="What to read: a sentence or several.")],
+    model: FineTuned,
+    as_json: Json = False,
+) -> None:
+    """Find named entities in a text with a model fine-tuned for them."""
+    if not text.strip():
+        raise ClacInputError("the text is empty; write a phrase or a sentence")
+    checkpoint = open_checkpoint(model, whole=False)
+    from ..inference.tagger import tag_words
+    from .printing import print_rows
+
+    be_quiet()
+    (entities,) = tag_words(checkpoint, [text])
+    if as_json:
+        units = {"start": "characters", "end": "characters", "score": "probability"}
+        print_json(model=checkpoint.name, text=text, entities=entities, units=units)
+    elif entities:
+        rows = [
+            (one_line(entry["text"]), entry["type"], f"{entry['score']:.3f}", f"{entry['start']}-{entry['end']}")
+            for entry in entities
+        ]
+        print_rows(("entity", "type", "score", "characters"), rows)
+    else:
+        note("no entity found")
+
+
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of them.")],
+    model: FineTuned,
+    on_error: OnError = "raise",
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Predict a property or the class of crystals with a model fine-tuned for it."""
+    check_policy(on_error, max_atoms)
+    checkpoint = open_checkpoint(model, whole=False)
+    from ..data.crystal_table import crystal_files
+    from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
+    from ..inference.predictor import load_finetuned, predict_crystals
+    from ..structures_clac import MAX_ATOMS
+
+    be_quiet()
+    paths = crystal_files(files)
+    fine_tuned = load_finetuned(checkpoint, ClacForGraphRegression, ClacForGraphClassification)
+    found, skipped = predict_crystals(fine_tuned, paths, on_error=on_error, max_atoms=max_atoms or MAX_ATOMS)
+    reasons = [left_out.reason for left_out in skipped]
+    if not found:
+        raise ClacInputError(nothing_left(reasons))
+    note_skipped(reasons)
+    predictions = [{"file": str(paths[place]), **prediction} for place, prediction in found.items()]
+    config = fine_tuned.config
+    regression = isinstance(fine_tuned, ClacForGraphRegression)
+    unit = config.target_unit or "unknown"
+    if as_json:
+        units = {"value": unit} if regression else {"probability": "softmax over the labels"}
+        document = {"target": config.target_name, "predictions": predictions, "skipped": reasons, "units": units}
+        print_json(model=checkpoint.name, **document)
+    else:
+        column = f"{config.target_name or 'value'}\n{unit}" if regression else config.target_name or "label"
+        _print_predictions(column, predictions)
+
+
+def _print_predictions(column: str, predictions: list[dict[str, Any]]) -> None:
+    """Print a table of predictions; files by name where no two have the same."""
+    from .printing import print_rows
+
+    files = [Path(entry["file"]).name for entry in predictions]
+    if len(set(files)) < len(files):
+        files = [entry["file"] for entry in predictions]
+    rows: list[tuple[str, ...]]
+    if "value" in predictions[0]:
+        rows = [(file, f"{entry['value']:.4g}") for file, entry in zip(files, predictions, strict=True)]
+        print_rows(("file", column), rows)
+    else:
+        rows = [
+            (file, entry["label"], f"{entry['probability']:.3f}")
+            for file, entry in zip(files, predictions, strict=True)
+        ]
+        print_rows(("file", column, "probability"), rows)
+
+
+__all__ = ["classify", "ner", "predict"]
