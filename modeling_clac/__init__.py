@@ -1,8 +1,9 @@
 """
-CLaC: contrastive language-crystal learning. Importing it registers the classes with transformers' Auto classes.
+CLaC: contrastive language-crystal learning.
 
-With `CLAC_LAZY_IMPORT=1` in the environment torch and transformers, which take seconds to import, wait until a class
-that needs them is asked for.
+Importing the package registers its classes with the Auto classes of transformers. If the environment variable
+`CLAC_LAZY_IMPORT=1` is set, torch and transformers, which take seconds to import, are imported only when a class that
+needs them is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files of a checkpoint, in a directory or on the Hub, and the towers that they hold."""
+"""The files of a checkpoint, in a directory or on the Hub, and the towers whose weights it contains."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _WEIGHTS, _SHARDS = "model.safetensors", "model.safetensors.index.json"
 
 
 def is_hub_id(name: str | os.PathLike[str]) -> bool:
-    """Whether a name is that of a repository on the Hub, `owner/name`; a path that exists is always a path."""
+    """Return whether a name is a Hub id, `owner/name`. A path that exists is never one."""
     return _HUB_ID.fullmatch(str(name)) is not None and not Path(name).exists()
 
 
 def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str = "", **hub: Any) -> Path | None:
     """
-    Finds one file of a checkpoint; on the Hub it is downloaded unless it is in the cache.
+    Find one file of a checkpoint. A file on the Hub is downloaded unless it is in the cache.
 
     Args:
-        source: directory or Hub id of the checkpoint.
-        name: name of the file.
-        subfolder: where in the checkpoint the file is.
-        hub: `revision`, `token`, `cache_dir` and `local_files_only` of a Hub id.
+        source: Directory or Hub id of the checkpoint.
+        name: Name of the file.
+        subfolder: Folder of the file within the checkpoint.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
 
     Returns:
-        Path of the file, `None` if the checkpoint has no such file.
+        Path of the file, or `None` if the checkpoint has no such file.
 
     Raises:
-        ClacInputError: no such directory, or the Hub cannot be reached or refuses.
+        ClacInputError: If the directory does not exist, or the Hub cannot be reached or denies access.
     """
     if Path(source).is_dir():
         file = Path(source, subfolder, name)
@@ -52,7 +52,7 @@ def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str
     try:
         return Path(hf_hub_download(str(source), name, subfolder=subfolder or None, **hub))
     except EntryNotFoundError as error:
-        # Without a connection the checkpoint has the files that are in the cache, if it is there at all.
+        # Offline, a file that is not in the cache does not exist, provided that the checkpoint itself is cached.
         if isinstance(error, LocalEntryNotFoundError) and not _is_cached(str(source), **hub):
             raise _not_downloaded(source, error) from None
         return None
@@ -74,10 +74,17 @@ def _not_downloaded(source: object, error: Exception) -> ClacInputError:
 
 def weight_files(source: str | os.PathLike[str], **hub: Any) -> list[Path]:
     """
-    The safetensors files of a checkpoint: one, or the shards in the order of their index.
+    Find the safetensors files of a checkpoint: a single file, or the shards in the order of their index.
+
+    Args:
+        source: Directory or Hub id of the checkpoint.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
+
+    Returns:
+        Paths of the files.
 
     Raises:
-        ClacInputError: there are none, or a shard is missing.
+        ClacInputError: If there are no weights, or a shard is missing.
     """
     whole = checkpoint_file(source, _WEIGHTS, **hub)
     if whole is not None:
@@ -85,16 +92,25 @@ def weight_files(source: str | os.PathLike[str], **hub: Any) -> list[Path]:
     found = {name: checkpoint_file(source, name, **hub) for name in dict.fromkeys(_weight_map(source, **hub).values())}
     missing = [name for name, file in found.items() if file is None]
     if missing:
-        raise ClacInputError(f"{source}: {missing[0]} missing, which {_SHARDS} names; save or download it again")
+        raise ClacInputError(
+            f"{source}: {missing[0]} is missing but listed in {_SHARDS}; save or download the checkpoint again"
+        )
     return [file for file in found.values() if file is not None]
 
 
 def tensor_names(source: str | os.PathLike[str], **hub: Any) -> set[str]:
     """
-    Names of the tensors of a checkpoint; only headers are read, and shards are not downloaded.
+    Return the names of the tensors of a checkpoint. Only headers are read, and shards are not downloaded.
+
+    Args:
+        source: Directory or Hub id of the checkpoint.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
+
+    Returns:
+        Names of the tensors.
 
     Raises:
-        ClacInputError: there are no weights, or they are damaged.
+        ClacInputError: If there are no weights, or they are damaged.
     """
     whole = checkpoint_file(source, _WEIGHTS, **hub)
     if whole is None:
@@ -107,10 +123,10 @@ def tensor_names(source: str | os.PathLike[str], **hub: Any) -> set[str]:
 
 
 def _weight_map(source: str | os.PathLike[str], **hub: Any) -> dict[str, str]:
-    """Tensor -> file of a checkpoint in shards."""
+    """Names of the tensors of a sharded checkpoint -> names of their files."""
     index = checkpoint_file(source, _SHARDS, **hub)
     if index is None:
-        raise ClacInputError(f"{source}: no weights in it ({_WEIGHTS} missing); save or download the checkpoint again")
+        raise ClacInputError(f"{source}: no weights found ({_WEIGHTS} missing); save or download the checkpoint again")
     try:
         return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -118,32 +134,41 @@ def _weight_map(source: str | os.PathLike[str], **hub: Any) -> dict[str, str]:
 
 
 def towers_of(tensors: set[str]) -> tuple[str, ...]:
-    """The towers, `text` and `graph`, that these tensors are of."""
+    """Return the towers, `"text"` and `"graph"`, to which the named tensors belong."""
     return tuple(tower for tower in TOWERS if any(name.startswith(f"{tower}_model.") for name in tensors))
 
 
 def require_tower(source: str | os.PathLike[str], tower: str, **hub: Any) -> None:
     """
-    Checks that a checkpoint holds the weights of a tower; reads only the headers of its files.
+    Check that a checkpoint contains the weights of a tower. Only the headers of its files are read.
 
     Args:
-        source: directory or Hub id of the checkpoint.
+        source: Directory or Hub id of the checkpoint.
         tower: `"text"` or `"graph"`.
-        hub: `revision`, `token`, `cache_dir`, ... of a Hub id.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
 
     Raises:
-        ClacInputError: it does not, or there is no such checkpoint.
+        ClacInputError: If the checkpoint has no such tower or does not exist.
     """
     if tower not in towers_of(tensor_names(source, **hub)):
         raise lacks_tower(source, tower)
 
 
 def lacks_tower(source: object, tower: str) -> ClacInputError:
-    """The error for a checkpoint without a tower."""
+    """
+    Return the error for a checkpoint without a tower.
+
+    Args:
+        source: Directory or Hub id of the checkpoint.
+        tower: `"text"` or `"graph"`, the missing tower.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
     other = TOWERS[1 - TOWERS.index(tower)]
     return ClacInputError(
-        f"{source}: the checkpoint has no {tower} tower; start from a whole CLaC checkpoint, or from one fine-tuned on "
-        f"its {tower} tower (one fine-tuned on its {other} tower keeps only that)"
+        f"{source}: the checkpoint has no {tower} tower; use a whole CLaC checkpoint or one fine-tuned on its {tower} "
+        f"tower (fine-tuning on the {other} tower saves that tower only)"
     )
 
 

@@ -11,7 +11,7 @@ from transformers.configuration_utils import SubConfigSpec
 GRAPH_ENCODERS = ("painn", "cgcnn")
 GRAPH_POOLINGS = ("mean", "sum", "mean_max")
 TEXT_POOLINGS = ("cls", "mean")
-# Flags of what crystals and texts both state, embedded by one map for both.
+# Flags of the facts that crystals and texts both state; each is embedded by one map shared by both towers.
 SHARED_FACTS = ("shared_composition", "shared_stoichiometry", "shared_density")
 
 
@@ -23,24 +23,32 @@ def _require(value: object, allowed: tuple[str, ...], name: str) -> None:
 @strict
 class ClacGraphConfig(PreTrainedConfig):
     r"""
-    Configuration of the graph tower. The feature extractor reads `cutoff` and `max_neighbors` from here, so the edges
-    that are built and the edges that the network was trained on cannot differ.
+    Configuration of a [`ClacGraphModel`], the graph tower. The feature extractor takes `cutoff` and `max_neighbors`
+    from it, so that a model always gets the edges it was trained on.
 
     Args:
-        encoder (`str`): `"painn"` (arXiv 2102.03150) or `"cgcnn"` (doi 10.1103/PhysRevLett.120.145301).
-        hidden_size (`int`): features per atom.
-        num_interactions (`int`): message-passing layers.
-        num_radial (`int`): radial basis functions (Bessel for PaiNN, Gaussian for CGCNN).
-        cutoff (`float`): neighbour cutoff in Å.
-        max_neighbors (`int`, *optional*): incoming edges per atom, nearest first. A shell of equal distances is never
-            split, so an atom may have more. `None` keeps every neighbour, which makes PaiNN smooth in the positions.
-        pooling (`str`): atoms to crystal, `"mean"` (does not change with the choice of cell), `"sum"` or `"mean_max"`.
-        max_atomic_number (`int`): largest atomic number with an embedding.
-        geometry_readout (`bool`): append volume per atom, density and bond-order parameters to the pooled atoms, see
-            `GeometryReadout`. The paper's towers do without.
-        num_bond_channels (`int`): learnt classes of bonds in the geometry readout.
-        composition_readout (`bool`): append the atomic fractions, embedded, to the pooled atoms, see
-            `CompositionReadout`. The paper's towers do without.
+        encoder (`str`, *optional*, defaults to `"painn"`): Graph network, `"painn"` (arXiv 2102.03150) or `"cgcnn"`
+            (doi 10.1103/PhysRevLett.120.145301).
+        hidden_size (`int`, *optional*, defaults to 128): Number of features per atom.
+        num_interactions (`int`, *optional*, defaults to 3): Number of message-passing layers.
+        num_radial (`int`, *optional*, defaults to 20): Number of radial basis functions: Bessel functions for PaiNN,
+            Gaussians for CGCNN.
+        cutoff (`float`, *optional*, defaults to 6.0): Neighbour cutoff in Å.
+        max_neighbors (`int` or `None`, *optional*, defaults to 16): Maximum number of incoming edges per atom, nearest
+            neighbours first. A shell of equal distances is never split, so an atom may have more edges. `None` keeps
+            all neighbours, which makes the output of PaiNN a smooth function of the positions.
+        pooling (`str`, *optional*, defaults to `"mean"`): Pooling of atoms to crystals: `"mean"` (independent of the
+            choice of the cell), `"sum"` or `"mean_max"`.
+        max_atomic_number (`int`, *optional*, defaults to 118): Largest atomic number that has an embedding.
+        geometry_readout (`bool`, *optional*, defaults to `False`): Append volume per atom, density and bond-order
+            parameters to the pooled atom features, see [`GeometryReadout`]. Not used in the paper.
+        num_bond_channels (`int`, *optional*, defaults to 8): Number of learned classes of bonds in the geometry
+            readout.
+        composition_readout (`bool`, *optional*, defaults to `False`): Append an embedding of the atomic fractions to
+            the pooled atom features, see [`CompositionReadout`]. Not used in the paper.
+
+    Raises:
+        ValueError: If a value is unknown or out of range.
     """
 
     model_type = "clac_graph"
@@ -73,32 +81,45 @@ class ClacGraphConfig(PreTrainedConfig):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
         if self.max_neighbors is not None and self.max_neighbors < 1:
-            raise ValueError(f"max_neighbors={self.max_neighbors} must be at least 1, or None for no cap")
+            raise ValueError(f"max_neighbors={self.max_neighbors} must be at least 1, or None to keep all neighbours")
 
 
 @strict
 class ClacConfig(PreTrainedConfig):
     r"""
-    Configuration of [`ClacModel`] and of the fine-tuned heads, see `heads_clac`.
+    Configuration of a [`ClacModel`], a [`ClacTextModel`] or one of the fine-tuning heads in `heads_clac`.
 
     Args:
-        text_config (`dict` or `PreTrainedConfig`): any BERT-type encoder.
-        graph_config (`dict` or `ClacGraphConfig`): the graph tower.
-        projection_dim (`int`): size of the shared space.
-        projection_dropout (`float`): dropout inside the projection heads.
-        text_pooling (`str`): `"cls"` (the paper) or `"mean"` (sentence-transformer towers).
-        token_values (`bool`): give the text tower the numbers and formulas that the tokens spell, see
-            `QuantityEmbedding` and `text_composition`. The paper's towers do without.
-        shared_composition (`bool`): add one learnt map of the composition, the same for crystals and for formulas in
-            texts, to the embeddings of both, see `SharedComposition`. Needs `token_values`.
-        shared_stoichiometry (`bool`): likewise one that tells apart how much there is of each element, see
-            `SharedStoichiometry`.
-        shared_density (`bool`): likewise of the density, which texts give in g/cm³, see `SharedDensity`.
-        logit_scale_init_value (`float`): initial inverse temperature 1/τ; the model learns its logarithm.
-        classifier_dropout (`float`): dropout before a fine-tuned head.
-        use_crf (`bool`): tag words with a linear-chain CRF, see `LinearChainCrf`.
-        target_mean, target_std (`float`): of the property that a regression head learns, over the training crystals.
-        target_name, target_unit (`str`, *optional*): its name, and the unit of all its values.
+        text_config (`dict` or `PreTrainedConfig`, *optional*): Configuration of the text encoder, any BERT-type
+            encoder.
+        graph_config (`dict` or `ClacGraphConfig`, *optional*): Configuration of the graph tower.
+        projection_dim (`int`, *optional*, defaults to 256): Size of the shared embedding space.
+        projection_dropout (`float`, *optional*, defaults to 0.1): Dropout inside the projection heads.
+        text_pooling (`str`, *optional*, defaults to `"cls"`): Pooling of tokens to texts: `"cls"` (the paper) or
+            `"mean"` (sentence-transformers).
+        token_values (`bool`, *optional*, defaults to `False`): Give the text tower the values of the numbers and
+            formulas that the tokens spell, see [`QuantityEmbedding`] and [`text_composition`]. Not used in the paper.
+        shared_composition (`bool`, *optional*, defaults to `False`): Add a learned map of the composition, shared by
+            crystals and the formulas of texts, to the embeddings of both, see [`SharedComposition`]. Requires
+            `token_values`.
+        shared_stoichiometry (`bool`, *optional*, defaults to `False`): Add a shared map that resolves the amount of
+            each element, see [`SharedStoichiometry`]. Requires `token_values`.
+        shared_density (`bool`, *optional*, defaults to `False`): Add a shared map of the density, which texts give in
+            g/cm³, see [`SharedDensity`]. Requires `token_values`.
+        logit_scale_init_value (`float`, *optional*, defaults to 1 / 0.07): Initial inverse temperature 1/τ. The model
+            learns its logarithm.
+        initializer_range (`float`, *optional*, defaults to 0.02): Standard deviation of the initial weights of layers
+            without an initialisation of their own.
+        classifier_dropout (`float`, *optional*, defaults to 0.1): Dropout before a fine-tuning head.
+        use_crf (`bool`, *optional*, defaults to `False`): Tag words with a linear-chain CRF, see [`LinearChainCrf`].
+        target_mean (`float`, *optional*, defaults to 0.0): Mean of a regression head's target over the training
+            crystals.
+        target_std (`float`, *optional*, defaults to 1.0): Standard deviation of the target over the training crystals.
+        target_name (`str`, *optional*): Name of the target property.
+        target_unit (`str`, *optional*): Unit of the target property, `target_mean` and `target_std`.
+
+    Raises:
+        ValueError: If a value is unknown or out of range, or a shared map lacks `token_values`.
     """
 
     model_type = "clac"
@@ -131,14 +152,14 @@ class ClacConfig(PreTrainedConfig):
         _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
         shared = [name for name in SHARED_FACTS if getattr(self, name)]
         if shared and not self.token_values:
-            raise ValueError(f"{' and '.join(shared)} need token_values, which reads texts for them")
+            raise ValueError(f"{' and '.join(shared)} need token_values=True, which reads these facts from the text")
         if self.projection_dim <= 0:
             raise ValueError(f"projection_dim={self.projection_dim} must be positive")
         if not 0.0 <= self.classifier_dropout < 1.0:
             raise ValueError(f"classifier_dropout={self.classifier_dropout} must lie in [0, 1)")
         if not (math.isfinite(self.target_mean) and math.isfinite(self.target_std) and self.target_std > 0):
             raise ValueError(
-                f"target_mean={self.target_mean}, target_std={self.target_std}: must be finite, the spread positive"
+                f"target_mean={self.target_mean}, target_std={self.target_std} must be finite, target_std positive"
             )
         self.hidden_size = self.projection_dim
 

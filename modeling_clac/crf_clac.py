@@ -1,10 +1,12 @@
 """
-A linear-chain conditional random field for tagging words (Lafferty, McCallum, Pereira 2001, "Conditional random
-fields"; forward algorithm and Viterbi decoding as in Rabiner 1989, doi 10.1109/5.18626, in log space).
+A linear-chain conditional random field (CRF) for tagging words.
 
-Written here rather than taken from a package: those on PyPI (pytorch-crf, TorchCRF) install but have had no release for
-years, want a mask that starts at the first token and has no gaps, give no marginal probabilities, and would become a
-requirement of every checkpoint that carries its code.
+After Lafferty, McCallum, Pereira 2001, "Conditional random fields". Forward algorithm and Viterbi decoding as in
+Rabiner 1989, doi 10.1109/5.18626, in log space.
+
+The packages on PyPI (pytorch-crf, TorchCRF) have had no release for years, need a mask without gaps that starts at the
+first token, and compute no marginal probabilities. They would also be a requirement of every checkpoint that carries
+the code of this module.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ from torch import Tensor, nn
 
 class LinearChainCrf(nn.Module):
     """
-    Scores of tag sequences y of the words t = 1..T, the places of a row where the mask is true, whatever lies between:
+    Linear-chain CRF over the words t = 1..T of a row: the positions where the mask is true, with or without gaps.
+
+    The score of a tag sequence y, and its probability:
 
         s(y) = start[y_1] + sum_t emission[t, y_t] + sum_t transition[y_(t-1), y_t] + end[y_T],  p(y) = exp s(y) / Z
 
-    All three tables start at zero, where the tags of a row are independent of each other, as they are without a CRF.
+    All three tables start at zero. The tags of a row are then independent of each other, as without a CRF.
+
+    Args:
+        num_tags: Number of tags.
     """
 
     def __init__(self, num_tags: int):
@@ -30,10 +37,12 @@ class LinearChainCrf(nn.Module):
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """
-        log p(tags) of each row.
+        Return log p(tags) of each row.
 
         Args:
-            emissions: `(B, L, num_tags)`. tags: `(B, L)` int64, not read where the mask is false. mask: `(B, L)` bool.
+            emissions: `(B, L, num_tags)`, scores of the tags of each token.
+            tags: `(B, L)` int64, ignored where the mask is false.
+            mask: `(B, L)` bool, true for the words.
 
         Returns:
             `(B,)` float32; 0 for a row without words.
@@ -51,7 +60,16 @@ class LinearChainCrf(nn.Module):
         return torch.where(filled[:, 0], path - first.logsumexp(dim=1), 0.0)
 
     def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """`(B, L, num_tags)`, `(B, L)` bool -> log p(y_t), `(B, L, num_tags)` float32; 0 where the mask is false."""
+        """
+        Return the logarithm of the marginal probability of each tag, log p(y_t).
+
+        Args:
+            emissions: `(B, L, num_tags)`, scores of the tags of each token.
+            mask: `(B, L)` bool, true for the words.
+
+        Returns:
+            `(B, L, num_tags)` float32; 0 where the mask is false.
+        """
         places, filled = _words_first(mask)
         packed = _pick(emissions, places)
         forward = self._forward(packed, filled)
@@ -67,7 +85,16 @@ class LinearChainCrf(nn.Module):
         return found
 
     def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """`(B, L, num_tags)`, `(B, L)` bool -> the likeliest tags, `(B, L)` int64; -1 where the mask is false."""
+        """
+        Return the most likely tag sequence of each row.
+
+        Args:
+            emissions: `(B, L, num_tags)`, scores of the tags of each token.
+            mask: `(B, L)` bool, true for the words.
+
+        Returns:
+            `(B, L)` int64; -1 where the mask is false.
+        """
         places, filled = _words_first(mask)
         packed = _pick(emissions, places)
         transition = self.transition.float()
@@ -89,7 +116,11 @@ class LinearChainCrf(nn.Module):
         return found
 
     def _forward(self, packed: Tensor, filled: Tensor) -> Tensor:
-        """Log of the summed weight of all beginnings that end in a tag, `(B, T, num_tags)`; stays after a row's end."""
+        """
+        Log of the summed weight of all tag sequences up to a word that end in a tag, `(B, T, num_tags)`.
+
+        Beyond the last word of a row the values of that word are repeated.
+        """
         transition = self.transition.float()
         alpha = [self.start.float() + packed[:, 0]]
         for step in range(1, packed.shape[1]):
@@ -99,7 +130,7 @@ class LinearChainCrf(nn.Module):
 
 
 def _words_first(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """`(B, L)` bool -> places `(B, T)` of the words of each row, in order, and which of them there are `(B, T)`."""
+    """`(B, L)` bool -> positions of each row's words `(B, T)`, and which of them are filled `(B, T)` bool."""
     counts = mask.sum(dim=1)
     longest = max(1, int(counts.max()))
     places = (~mask).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
@@ -107,7 +138,7 @@ def _words_first(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pick(emissions: Tensor, places: Tensor) -> Tensor:
-    """`(B, L, K)`, `(B, T)` -> `(B, T, K)` in float32: sums over many words of half precision would lose the last."""
+    """`(B, L, K)`, `(B, T)` -> `(B, T, K)` in float32, since half precision is too coarse for sums over many words."""
     return emissions.float().gather(1, places.unsqueeze(2).expand(-1, -1, emissions.shape[2]))
 
 

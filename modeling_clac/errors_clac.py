@@ -1,4 +1,4 @@
-"""The errors that invalid user input raises, and what to do about inputs that raise them."""
+"""Errors of invalid user input, and the policy for inputs that raise them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ ON_ERROR = ("raise", "skip", "warn")
 
 
 class ClacInputError(ValueError):
-    """Invalid user input: one line saying where, what is wrong and how to fix it."""
+    """Invalid user input. The message is one line that says where, what is wrong and how to fix it."""
 
 
 class InvalidStructureError(ClacInputError):
-    """A structure that cannot become a graph."""
+    """A structure that cannot be converted to a graph."""
 
 
 class Skipped(NamedTuple):
     """
-    One input that was left out.
+    An input that was skipped.
 
     Attributes:
-        place: its place in the input, from 0.
-        reason: the message of its error, which begins with its name.
+        place: Index in the input, from 0.
+        reason: Message of the error. It begins with the name of the input.
     """
 
     place: int
@@ -31,16 +31,17 @@ class Skipped(NamedTuple):
 
 class ErrorPolicy:
     """
-    What to do about inputs that cannot be used, and a record of those that were left out.
+    What to do with invalid inputs, and a record of those skipped.
 
     Args:
-        on_error: `"raise"` stops at the first one, `"skip"` leaves it out, `"warn"` leaves it out with a warning.
+        on_error: `"raise"` stops at the first invalid input, `"skip"` leaves it out, `"warn"` leaves it out with a
+            warning.
 
     Attributes:
-        skipped: what was left out so far, in the order of the input.
+        skipped: Inputs skipped so far, in input order.
 
     Raises:
-        ClacInputError: `on_error` is none of these.
+        ClacInputError: If `on_error` is none of these.
     """
 
     def __init__(self, on_error: str = "raise"):
@@ -50,14 +51,14 @@ class ErrorPolicy:
 
     def apply(self, place: int, error: ClacInputError) -> None:
         """
-        Deal with an input that cannot be used.
+        Raise or record the error of an invalid input.
 
         Args:
-            place: of the input, from 0.
-            error: what is wrong with it.
+            place: Index of the input, from 0.
+            error: The error.
 
         Raises:
-            ClacInputError: `error`, if the policy is `"raise"`.
+            ClacInputError: The given error, if the policy is `"raise"`.
         """
         if self.on_error == "raise":
             raise error
@@ -68,8 +69,14 @@ class ErrorPolicy:
 
 def check_on_error(on_error: str, choices: tuple[str, ...] = ON_ERROR) -> None:
     """
+    Check the value of an `on_error` argument.
+
+    Args:
+        on_error: The value.
+        choices: The allowed values.
+
     Raises:
-        ClacInputError: `on_error` is not one of the choices.
+        ClacInputError: If `on_error` is not one of the choices.
     """
     if on_error not in choices:
         raise ClacInputError(f"on_error={on_error!r}: choose {', '.join(choices[:-1])} or {choices[-1]}")
@@ -77,20 +84,29 @@ def check_on_error(on_error: str, choices: tuple[str, ...] = ON_ERROR) -> None:
 
 def one_line(error: object, limit: int = 200) -> str:
     """
-    The message of a library's error as one line, to quote within an error of ours.
+    Return the message of a library's error on one line, to be quoted in a message of ours.
 
     Args:
-        error: an exception; from one of the operating system the message without number and file name.
-        limit: longer messages are cut to this many characters.
+        error: An exception. For errors of the operating system, number and file name are left out.
+        limit: Maximum number of characters. Longer messages are cut.
 
     Returns:
-        The message with every run of white space as one space; the name of the class if there is no message.
+        The message with white space collapsed, or the name of the exception's class if the message is empty.
     """
     return _folded(_message(error), limit)
 
 
 def first_line(error: object, limit: int = 200) -> str:
-    """As [`one_line`], from the first line of the message only: what follows is often advice at length."""
+    """
+    Return the first line of the message of a library's error. The lines after it are often lengthy advice.
+
+    Args:
+        error: An exception. For errors of the operating system, number and file name are left out.
+        limit: Maximum number of characters. Longer messages are cut.
+
+    Returns:
+        The line with white space collapsed, or the name of the exception's class if the message is empty.
+    """
     return _folded(_message(error).partition("\n")[0], limit)
 
 

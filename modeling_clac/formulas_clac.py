@@ -1,9 +1,9 @@
 """
-Chemical formulas: from text to elements and amounts.
+Chemical formulas: parsing text into elements and amounts.
 
-What counts as a formula in running text is decided by those who read it: `quantities_clac` for the text tower, which
-also sees alloys and partial occupancies, and `datasets_scripts.entity_linking.formulas` for papers, of which only
-compounds of a definite composition count.
+Which words of a running text are formulas is decided by the callers: `quantities_clac` for the text tower, which
+includes alloys and partial occupancies, and `datasets_scripts.entity_linking.formulas` for papers, where only compounds
+of a definite composition count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ELEMENTS = (
     "Lv Ts Og"
 ).split()
 ATOMIC_NUMBERS = {symbol: place for place, symbol in enumerate(ELEMENTS, start=1)}
-# A pattern for one element symbol, longer ones first: `Co` is cobalt.
+# Pattern of an element symbol. Longer symbols come first: `Co` is cobalt.
 SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
 _PART = re.compile(rf"(?P<symbol>{SYMBOL}(?![a-z]))|(?P<open>[(\[])|(?P<close>[)\]])|(?P<amount>\d+(?:\.\d+)?)")
 
@@ -28,13 +28,13 @@ _BLANKS = re.compile(r"\s+(?![a-z])")
 
 class FormulaPart(NamedTuple):
     """
-    One symbol of a formula.
+    One element symbol of a formula.
 
     Attributes:
-        start: place of its first character.
-        end: place behind its last one.
-        symbol: the element.
-        amount: atoms in the formula, multiplied by the amounts behind the brackets around it.
+        start: Index of its first character.
+        end: Index after its last character.
+        symbol: The element symbol.
+        amount: Number of atoms, including the multipliers of the enclosing brackets.
     """
 
     start: int
@@ -45,20 +45,20 @@ class FormulaPart(NamedTuple):
 
 def formula_parts(text: str, in_sentence: bool = False) -> list[FormulaPart]:
     """
-    The symbols of a formula in their order; brackets may be nested.
+    Parse the element symbols of a formula in their order. Brackets may be nested.
 
     Args:
-        text: a formula, `K2Cu[Co(NO2)6]`.
-        in_sentence: accept brackets of the sentence around the formula, which need not be closed or opened in `text`
-            (`(SrTiO3`, `SrTiO3)`), and numbers with nothing in front of them.
+        text: A formula, such as `K2Cu[Co(NO2)6]`.
+        in_sentence: Also accept brackets that belong to the sentence around the formula and may be unbalanced in `text`
+            (`(SrTiO3`, `SrTiO3)`), and numbers without a symbol or bracket before them. Default: `False`.
 
     Returns:
-        The parts, none where the text is not a formula.
+        The parts; empty if the text is not a formula.
     """
     places: list[tuple[int, int, str]] = []
     amounts: list[float] = []
     opened: list[tuple[str, int]] = []
-    last: range | None = None  # the symbols that an amount would multiply
+    last: range | None = None  # the symbols that a following amount multiplies
     end = 0
     for part in _PART.finditer(text):
         if part.start() != end:
@@ -91,13 +91,13 @@ def formula_parts(text: str, in_sentence: bool = False) -> list[FormulaPart]:
 
 def read_formula(text: str) -> dict[str, float]:
     """
-    The composition that a formula states.
+    Return the composition given by a formula.
 
     Args:
-        text: a formula and nothing else, `Ca3(PO4)2`; blanks between its parts do not count.
+        text: A formula and nothing else, such as `Ca3(PO4)2`. Blanks between its parts are ignored.
 
     Returns:
-        Element -> atoms of it, in the order of the formula; empty where the text is not a formula.
+        Number of atoms by element, in the order of the formula; empty if the text is not a formula.
     """
     amounts: dict[str, float] = {}
     for part in formula_parts(_BLANKS.sub("", text)):

@@ -1,4 +1,4 @@
-"""Makes the classes known to transformers' Auto classes, and to `save_pretrained` as code that travels along."""
+"""Registers the classes with transformers' Auto classes, and their code to be saved with every checkpoint."""
 
 from transformers import (
     AutoConfig,
@@ -24,7 +24,7 @@ from .tokenization_clac import ClacTokenizer
 
 AutoConfig.register("clac", ClacConfig)
 AutoConfig.register("clac_graph", ClacGraphConfig)
-# Of several classes `AutoModel` takes the one that the configuration names as its architecture, else the first.
+# `AutoModel` takes the class named in the configuration's `architectures`, else the first one here.
 AutoModel.register(
     ClacConfig,
     (
@@ -43,7 +43,7 @@ AutoTokenizer.register(ClacConfig, ClacTokenizer)
 AutoFeatureExtractor.register(ClacConfig, ClacFeatureExtractor)
 AutoProcessor.register(ClacConfig, ClacProcessor)
 
-# Saved checkpoints carry the code of these classes and an `auto_map`, so they load without this package too.
+# `save_pretrained` copies the code of these classes and writes an `auto_map`: checkpoints load without this package.
 ClacConfig.register_for_auto_class()
 ClacGraphConfig.register_for_auto_class()
 ClacModel.register_for_auto_class("AutoModel")

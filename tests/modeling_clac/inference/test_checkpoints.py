@@ -165,7 +165,7 @@ def test_what_is_wrong_is_named(
     with pytest.raises(ClacInputError, match=r"model\.safetensors: damaged"):
         resolve_checkpoint(tmp_path).require_whole()
     file.unlink()
-    with pytest.raises(ClacInputError, match=r"no weights in it \(model\.safetensors missing\)"):
+    with pytest.raises(ClacInputError, match=r"no weights found \(model\.safetensors missing\)"):
         _ = resolve_checkpoint(tmp_path).fingerprint
     (tmp_path / "training.json").write_text("{")
     with pytest.raises(ClacInputError, match=r"training\.json: not readable as JSON"):
