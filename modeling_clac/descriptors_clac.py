@@ -1,11 +1,9 @@
 """
-What a mean over atoms cannot tell: how much room an atom has, in which directions the bonds point, and how much there
-is of each element.
+Crystal features that a mean over atoms loses: volume per atom, directions of the bonds, and amount of each element.
 
-Message passing sees the surroundings of each atom, but the mean over atoms forgets how they are turned against each
-other, and density is only hinted at by distances. Polymorphs differ in just that. It also mixes the elements with their
-neighbours, so that of two compounds in one structure, or two compositions of the same elements, the features nearly
-agree.
+Message passing sees the surroundings of each atom, but the mean over atoms loses their relative orientation, and
+distances only hint at the density. Polymorphs differ in exactly these. Message passing also mixes each element with its
+neighbours: two compounds with one structure, or two compositions of the same elements, get nearly the same features.
 """
 
 from __future__ import annotations
@@ -22,13 +20,13 @@ from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
 from .quantities_clac import FRACTION_PERIODS
 from .quantity_embedding_clac import number_waves
 
-# Degrees l of the bond-order parameters. Odd ones vanish unless the crystal is polar or at least has no centre.
+# Degrees l of the bond-order parameters. Odd ones vanish in crystals with a centre of inversion.
 DEGREES = (1, 2, 3, 4, 6)
-# Squared order parameters below this are noise of rounded coordinates.
+# Squared order parameters below this are noise from rounded coordinates.
 _NOISE = 1e-4
-# Keeps the biaxiality of (nearly) cubic crystals, 0/0, at zero.
+# Makes the biaxiality of (nearly) cubic crystals, 0/0, zero.
 _EPS = 1e-10
-# Ranges that hold the solids, and the Gaussians on their logarithms.
+# Ranges of the values of solids, and the number of Gaussians on their logarithms.
 _VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
 _DENSITY_RANGE = (0.05, 30.0)  # g/cm³
 _NUM_GAUSSIANS = 32
@@ -37,9 +35,15 @@ _NUM_GAUSSIANS = 32
 @lru_cache(maxsize=16)
 def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np.ndarray, float]:
     """
-    Exponents (a, b, c) of the monomials of one degree; the roots of their multinomial coefficients, with which the
-    monomials of two unit vectors have the product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the
-    harmonic ones, the null space of the Laplacian; and the factor that makes their product P_l(r̂ · r̂').
+    Monomials and harmonic basis of one degree l.
+
+    Returns:
+        Exponents (a, b, c) of the monomials; square roots of their multinomial coefficients, which give the monomials
+            of
+        two unit vectors the scalar product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the harmonic
+            ones,
+        the null space of the Laplacian; and the factor that turns the scalar product of the harmonic parts into
+        P_l(r̂ · r̂').
     """
     powers = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
     roots = [math.sqrt(math.factorial(degree) / math.prod(math.factorial(p) for p in triple)) for triple in powers]
@@ -55,22 +59,27 @@ def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np
 
 def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
     """
-    Squared global bond-orientational order parameters Q_l² (Steinhardt, Nelson, Ronchetti 1983,
-    doi 10.1103/PhysRevB.28.784, eq. 1.4) of weighted bonds: Q_l² = Σ_ab w_a w_b P_l(r̂_a · r̂_b) / (Σ_a w_a)².
+    Compute squared global bond-orientational order parameters and the biaxiality of weighted bonds.
 
-    P_l is a product of spherical harmonics (addition theorem), here the harmonic part of the l-th moment tensor of the
-    directions, so the cost is linear in the number of bonds. Where symmetry makes Q_l zero it comes out as the square
-    of a rounding error; a sum of powers of cosines would cancel to a rounding error only.
+    Q_l² = Σ_ab w_a w_b P_l(r̂_a · r̂_b) / (Σ_a w_a)² (Steinhardt, Nelson, Ronchetti 1983,
+    doi 10.1103/PhysRevB.28.784, eq. 1.4).
 
-    Q_2 cannot tell uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals; the biaxiality
-    1 - 6 tr(T³)² / tr(T²)³ of the traceless second moment T does: it vanishes when two eigenvalues are equal.
+    By the addition theorem P_l is a sum of products of spherical harmonics, here the harmonic part of the l-th moment
+    tensor of the directions, so the cost is linear in the number of bonds. Where symmetry makes Q_l zero, the result is
+    the square of a rounding error; a sum of powers of cosines would cancel only to a rounding error.
+
+    Q_2 does not distinguish uniaxial (tetragonal, trigonal, hexagonal) from biaxial crystals. The biaxiality
+    1 - 6 tr(T³)² / tr(T²)³ of the traceless second moment T does: it vanishes if two eigenvalues are equal.
 
     Args:
-        direction: `(E, 3)`, unit vectors. weight: `(E, C)`, not negative. graph: `(E,)` int64, graph of each bond.
+        direction: `(E, 3)`, unit vectors of the bonds.
+        weight: `(E, C)`, non-negative weights of the bonds in C channels.
+        graph: `(E,)` int64, graph of each bond.
+        num_graphs: Number of graphs.
 
     Returns:
-        Q_l² `(num_graphs, C, len(DEGREES))` and the biaxiality `(num_graphs, C)`, within rounding in [0, 1]; zeros for
-        a graph without bonds.
+        Q_l² `(num_graphs, C, len(DEGREES))` and the biaxiality `(num_graphs, C)`, in [0, 1] up to rounding; zeros for a
+        graph without bonds.
     """
     channels = weight.shape[1]
     total = weight.new_zeros(num_graphs, channels).index_add(0, graph, weight).clamp(min=1e-6)
@@ -88,7 +97,7 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
         moment = weight.new_zeros(num_graphs, *terms.shape[1:]).index_add(0, graph, terms) / total.unsqueeze(-1)
         orders.append(factor * ((moment @ moment.new_tensor(basis)) ** 2).sum(dim=-1))
         if degree == 2:
-            # Monomials z², yz, y², xz, xy, x²; those off the diagonal carry a factor of √2.
+            # Monomials z², yz, y², xz, xy, x²; the off-diagonal ones carry a factor of √2.
             zz, yz, yy, xz, xy, xx = (moment / moment.new_tensor(roots)).unbind(dim=-1)
             rows = [torch.stack(row, dim=-1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
             second = torch.stack(rows, dim=-2)
@@ -102,18 +111,35 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
 
 
 def log_gaussians(value: Tensor, low: float, high: float) -> Tensor:
-    """Gaussians on a uniform grid of log(value) from `low` to `high`: `(B,)` -> `(B, 32)`; resolves a few per cent."""
+    """
+    Expand values in Gaussians on a uniform grid of log(value). Resolves a few per cent.
+
+    Args:
+        value: `(B,)`, positive.
+        low: First value of the grid; smaller values count as this one.
+        high: Last value of the grid; larger values count as this one.
+
+    Returns:
+        `(B, 32)` float32.
+    """
     span = math.log(high / low)
     return gaussian_basis((value.float() / low).log().clamp(0.0, span), _NUM_GAUSSIANS, span)
 
 
 class GeometryReadout(nn.Module):
     """
-    Crystal features beside the pooled atoms: bond-order parameters of learnt classes of bonds, and volume per atom and
-    density on a grid. None changes with rotation, translation, the order of the atoms or the choice of the cell.
+    Bond-order parameters of learned classes of bonds, and volume per atom and density on a grid.
 
-    A bond j -> i belongs to channel c by the weight σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with the
-    atom features h and Gaussians g: "short Ti-O bonds" is one such class.
+    The features are invariant under rotation, translation, permutation of the atoms and the choice of the cell.
+
+    A bond j -> i belongs to channel c with weight σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with atom
+    features h and Gaussians g. A channel may, for example, learn "short Ti-O bonds".
+
+    Args:
+        config: A [`ClacGraphConfig`].
+
+    Attributes:
+        output_size: Number of features per crystal.
     """
 
     def __init__(self, config: Any):
@@ -136,9 +162,15 @@ class GeometryReadout(nn.Module):
         density: Tensor,
     ) -> Tensor:
         """
+        Compute the features of each crystal.
+
         Args:
-            atoms: `(N, F)`. edge_index: `(2, E)`. edge_vector: `(E, 3)` in Å. batch: `(N,)`, graph of each atom.
-            volume_per_atom: `(B,)` in Å³. density: `(B,)` in g/cm³.
+            atoms: `(N, F)`, atom features.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` in Å, from target to source.
+            batch: `(N,)` int64, graph of each atom.
+            volume_per_atom: `(B,)` in Å³.
+            density: `(B,)` in g/cm³.
 
         Returns:
             `(B, output_size)`, in the precision of `atoms`.
@@ -152,7 +184,7 @@ class GeometryReadout(nn.Module):
         direction = edge_vector / distance.unsqueeze(-1)
         order, biaxiality = bond_order(direction, weight, batch[target], len(volume_per_atom))
         features = [
-            # The logarithm, from -1 to 1, parts "zero by symmetry" from "small".
+            # The logarithm, scaled to [-1, 1], separates "zero by symmetry" from "small".
             1.0 - 2.0 * torch.log10(order.clamp(min=0.0) + _NOISE).flatten(1) / math.log10(_NOISE),
             2.0 * biaxiality - 1.0,
             log_gaussians(volume_per_atom, *_VOLUME_RANGE),
@@ -163,8 +195,17 @@ class GeometryReadout(nn.Module):
 
 class CompositionReadout(nn.Module):
     """
-    The composition alone, before message passing mixes it with the structure: Σ_Z x_Z a_Z ⊕ Σ_Z √x_Z b_Z with the
-    atomic fractions x and two learnt vectors a, b of each element. The root keeps minor elements in sight.
+    An embedding of the composition alone, before message passing mixes it with the structure.
+
+    Σ_Z x_Z a_Z ⊕ Σ_Z √x_Z b_Z with atomic fractions x and two learned vectors a and b for each element. The square root
+    keeps minor elements visible.
+
+    Args:
+        max_atomic_number: Largest atomic number that has an embedding.
+        size: Size of each of the two vectors.
+
+    Attributes:
+        output_size: Number of features, `2 * size`.
     """
 
     def __init__(self, max_atomic_number: int, size: int):
@@ -175,16 +216,30 @@ class CompositionReadout(nn.Module):
         use_clac_init(self)
 
     def forward(self, fraction: Tensor) -> Tensor:
-        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, output_size)`."""
+        """
+        Embed compositions.
+
+        Args:
+            fraction: `(B, max_atomic_number + 1)`, atomic fractions; a row of zeros if the composition is unknown.
+
+        Returns:
+            `(B, output_size)`.
+        """
         fraction = fraction.to(self.fraction.weight.dtype)
         return torch.cat([fraction @ self.fraction.weight, fraction.sqrt() @ self.root.weight], dim=-1)
 
 
 class StoichiometryReadout(nn.Module):
     """
-    Σ_Z a_Z ⊙ W [sin(2πu_Z/P_k) ⊕ cos(2πu_Z/P_k)] over the elements present, with a learnt vector a_Z of each and the
-    logarithm u_Z of its atomic fraction (see [`quantity_embedding_clac.number_waves`]): the waves of a half and of two
-    thirds are far apart, where a multiple of a_Z would hardly differ.
+    An embedding that resolves the amount of each element.
+
+    Σ_Z a_Z ⊙ W [sin(2πu_Z/P_k) ⊕ cos(2πu_Z/P_k)] over the elements present, with a learned vector a_Z for each element
+    and the logarithm u_Z of its atomic fraction, see [`number_waves`]. The waves of 1/2 and 2/3 are far apart, whereas
+    these multiples of a_Z would hardly differ.
+
+    Args:
+        max_atomic_number: Largest atomic number that has an embedding.
+        size: Number of features.
     """
 
     def __init__(self, max_atomic_number: int, size: int):
@@ -194,7 +249,15 @@ class StoichiometryReadout(nn.Module):
         use_clac_init(self)
 
     def forward(self, fraction: Tensor) -> Tensor:
-        """Atomic fractions `(B, max_atomic_number + 1)`, rows of zeros where nothing is known -> `(B, size)`."""
+        """
+        Embed compositions.
+
+        Args:
+            fraction: `(B, max_atomic_number + 1)`, atomic fractions; a row of zeros if the composition is unknown.
+
+        Returns:
+            `(B, size)`.
+        """
         row, element = fraction.nonzero(as_tuple=True)
         waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.fraction.weight.dtype)
         terms = self.element(element) * self.fraction(waves)
@@ -202,7 +265,18 @@ class StoichiometryReadout(nn.Module):
 
 
 def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, max_atomic_number: int) -> Tensor:
-    """`(N,)`, graph of each atom `(N,)`, `(B,)` -> atomic fractions `(B, max_atomic_number + 1)`."""
+    """
+    Compute the atomic fractions of each crystal.
+
+    Args:
+        atomic_numbers: `(N,)` int64.
+        batch: `(N,)` int64, graph of each atom.
+        num_atoms: `(B,)` int64.
+        max_atomic_number: Largest atomic number.
+
+    Returns:
+        `(B, max_atomic_number + 1)`.
+    """
     num_elements = max_atomic_number + 1
     cell = batch * num_elements + atomic_numbers
     count = torch.bincount(cell, minlength=len(num_atoms) * num_elements).view(len(num_atoms), num_elements)

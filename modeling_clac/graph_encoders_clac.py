@@ -1,4 +1,4 @@
-"""Graph encoders: CGCNN and PaiNN, their radial bases and cutoff, and pooling of atoms to crystals. Plain torch."""
+"""Graph encoders in plain torch: CGCNN and PaiNN, their radial bases and cutoff, and pooling of atoms to crystals."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import initialization as init
 
-# Keeps the gradient of a norm finite at zero (vector features start at zero, high-symmetry sites stay there).
+# Keeps the gradient of a norm finite at zero: vector features start at zero, and at high-symmetry sites they stay zero.
 _EPS = 1e-8
-# Edges whose messages are computed at a time on a CPU; with 128 features they take about a megabyte.
+# Number of edges whose messages are computed at a time on a CPU; with 128 features they take about a megabyte.
 _EDGE_BLOCK = 512
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Float32 at least; float64 stays."""
+    """Convert to at least float32; float64 is kept."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
     """
-    Radial Bessel functions sqrt(2/c) · sin(nπr/c) / r, n = 1..num_radial (Gasteiger, Groß, Günnemann 2020,
-    arXiv 2003.03123, eq. 7).
+    Radial Bessel functions sqrt(2/c) · sin(nπr/c) / r, n = 1..num_radial.
+
+    Gasteiger, Groß, Günnemann 2020, arXiv 2003.03123, eq. 7.
 
     Args:
-        distance: `(E,)`, Å, positive.
+        distance: `(E,)` in Å, positive.
+        num_radial: Number of functions.
+        cutoff: Cutoff c in Å.
 
     Returns:
-        `(E, num_radial)`, float32 at least: at large n the argument of the sine is too large for half precision.
+        `(E, num_radial)`, at least float32: for large n the argument of the sine is too large for half precision.
     """
     distance = full_precision(distance).unsqueeze(-1)
     n = torch.arange(1, num_radial + 1, device=distance.device, dtype=distance.dtype)
@@ -40,11 +43,14 @@ def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
 
 def gaussian_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
     """
-    Gaussians exp(-(r - μ)²/σ²) on a uniform grid of centres μ from 0 to the cutoff, σ = grid step (Xie & Grossman 2018,
-    doi 10.1103/PhysRevLett.120.145301, supplement).
+    Gaussians exp(-(r - μ)²/σ²) with centres μ on a uniform grid from 0 to the cutoff, and σ equal to the grid step.
+
+    Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301, supplement.
 
     Args:
-        distance: `(E,)`, Å.
+        distance: `(E,)` in Å.
+        num_radial: Number of Gaussians.
+        cutoff: Last centre, in Å.
 
     Returns:
         `(E, num_radial)` float32.
@@ -57,10 +63,16 @@ def gaussian_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
 
 def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
     """
-    0.5 · (cos(πr/c) + 1) below the cutoff c, else 0 (Behler 2011, doi 10.1063/1.3553717): value and slope vanish at c.
+    Cutoff function 0.5 · (cos(πr/c) + 1) for r < c, else 0. Value and slope vanish at c.
+
+    Behler 2011, doi 10.1063/1.3553717.
 
     Args:
-        distance: `(E,)`, Å.
+        distance: `(E,)` in Å.
+        cutoff: Cutoff c in Å.
+
+    Returns:
+        `(E,)`.
     """
     value = 0.5 * (torch.cos(distance * (math.pi / cutoff)) + 1.0)
     return value * (distance < cutoff)
@@ -68,10 +80,13 @@ def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
 
 def pool_atoms(features: Tensor, batch: Tensor, num_graphs: int, pooling: str) -> Tensor:
     """
-    Atoms to crystals.
+    Pool atom features to crystal features.
 
     Args:
-        features: `(N, F)`. batch: `(N,)` int64, graph of each atom. pooling: `"mean"`, `"sum"` or `"mean_max"`.
+        features: `(N, F)`, features of the atoms.
+        batch: `(N,)` int64, graph of each atom.
+        num_graphs: Number of graphs.
+        pooling: `"mean"`, `"sum"` or `"mean_max"`.
 
     Returns:
         `(num_graphs, F)`, or `(num_graphs, 2F)` for `"mean_max"`.
@@ -89,7 +104,7 @@ def pool_atoms(features: Tensor, batch: Tensor, num_graphs: int, pooling: str) -
 
 
 def use_clac_init(module: nn.Module) -> None:
-    """Marks the layers of a module, those inside `CGConv` too, for [`init_clac_layer`]."""
+    """Mark the layers of a module, including those inside `CGConv`, for [`init_clac_layer`]."""
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Embedding)):
             layer.is_clac_layer = True  # type: ignore[assignment]
@@ -97,9 +112,14 @@ def use_clac_init(module: nn.Module) -> None:
 
 def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
     """
-    Xavier weights, zero biases, unit normal embeddings. With transformers' default of N(0, 0.02) everywhere, messages
-    would start a thousand times smaller than the atoms they are added to, and the geometry would not be seen.
-    The guarded functions leave loaded weights alone.
+    Initialise a layer: Xavier weights and zero biases, or unit normal embeddings.
+
+    With transformers' default of N(0, 0.02) for all weights, messages would start a thousand times smaller than the
+    atom features they are added to, and the geometry would have no effect. transformers' `init` functions skip loaded
+    weights.
+
+    Args:
+        layer: The layer, changed in place.
     """
     if isinstance(layer, nn.Embedding):
         init.normal_(layer.weight, std=1.0)
@@ -111,17 +131,24 @@ def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
 
 class CGCNN(nn.Module):
     """
-    Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5:
-    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, by torch-geometric's
+    Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5.
+
+    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, computed by torch-geometric's
     `CGConv`.
 
-    Atoms enter through a learnt embedding of the atomic number. The original normalises with BatchNorm, whose
-    statistics depend on the batch and on the number of processes; a LayerNorm after each convolution takes its place.
+    Atoms enter through a learned embedding of the atomic number. The original normalises with BatchNorm, whose
+    statistics depend on the batch and on the number of processes; here a LayerNorm follows each convolution instead.
+
+    Args:
+        config: A [`ClacGraphConfig`].
+
+    Raises:
+        ImportError: If torch-geometric is not installed.
     """
 
     def __init__(self, config: Any):
         super().__init__()
-        try:  # takes seconds to import, and only this encoder needs it
+        try:  # slow to import, and needed by this encoder only
             from torch_geometric.nn import CGConv
         except ImportError as error:
             raise ImportError("the CGCNN encoder needs torch-geometric: pip install torch-geometric") from error
@@ -136,7 +163,17 @@ class CGCNN(nn.Module):
         use_clac_init(self)
 
     def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
-        """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
+        """
+        Compute atom features.
+
+        Args:
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` in Å, from target to source.
+
+        Returns:
+            `(N, hidden_size)`.
+        """
         features = self.embedding(atomic_numbers)
         distance = torch.linalg.vector_norm(edge_vector.float(), dim=-1)
         edges = gaussian_basis(distance, self.num_radial, self.cutoff).to(features.dtype)
@@ -147,9 +184,10 @@ class CGCNN(nn.Module):
 
 class _SumMessages(torch.autograd.Function):
     """
-    The sums over neighbours of one PaiNN block, see [`sum_messages`]. Edges pass in blocks whose messages stay in the
-    processor's cache, and backward computes them anew: written out for all edges at once, they cost more time to
-    allocate, store and read than to compute. No gradient with respect to the geometry.
+    The sums over neighbours of one PaiNN block, see [`sum_messages`]. No gradient with respect to the geometry.
+
+    Edges are processed in blocks whose messages stay in the processor's cache, and the messages are recomputed in the
+    backward pass: written out for all edges at once, they take longer to allocate, store and read than to compute.
     """
 
     @staticmethod
@@ -206,7 +244,7 @@ class _SumMessages(torch.autograd.Function):
 def _edge_blocks(
     edge_index: Tensor, radial: Tensor, direction: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Sources, targets, radial functions and directions of some edges at a time; of all where there is no cache."""
+    """Yield sources, targets, radial functions and directions of a block of edges; on a GPU of all edges at once."""
     size = _EDGE_BLOCK if radial.device.type == "cpu" else max(1, len(radial))
     arrays = (edge_index[0], edge_index[1], radial, direction)
     return zip(*(array.split(size) for array in arrays), strict=True)  # type: ignore[arg-type]
@@ -216,20 +254,25 @@ def sum_messages(
     phi: Tensor, vector: Tensor | None, weight: Tensor, radial: Tensor, direction: Tensor, edge_index: Tensor
 ) -> tuple[Tensor, Tensor]:
     """
-    Eqs. 7 and 8 of arXiv 2102.03150: Σ_j φ_s(j) ∘ W_s(r_ij), and Σ_j φ_vs(j) ∘ W_vs(r_ij) r̂_ij + v_j ∘ φ_vv(j) ∘
-    W_vv(r_ij), each the sum over the edges j -> i.
+    Sum the messages of all edges j -> i to each atom i (arXiv 2102.03150, eqs. 7 and 8).
+
+    Scalars: Σ_j φ_s(j) ∘ W_s(r_ij). Vectors: Σ_j φ_vs(j) ∘ W_vs(r_ij) r̂_ij + v_j ∘ φ_vv(j) ∘ W_vv(r_ij).
+
+    If the geometry requires a gradient, as for forces, everything is differentiable to any order.
 
     Args:
-        phi: `(N, 3F)`, φ_s, φ_vs and φ_vv of the sending atoms; without `vector` `(N, 2F)`, since φ_vv is not needed.
-        vector: `(N, 3, F)`, `None` for zeros. weight: `(num_radial + 1, 3F or 2F)`, of the filters W, in this order.
-        radial: `(E, num_radial + 1)`, radial functions and 1, times the cutoff function. direction: `(E, 3, 1)`.
+        phi: `(N, 3F)`, φ_s, φ_vs and φ_vv of the sending atoms; `(N, 2F)` without `vector`, where φ_vv is not needed.
+        vector: `(N, 3, F)`, vector features; `None` for zeros.
+        weight: `(num_radial + 1, 3F)` or `(num_radial + 1, 2F)`, weights of the filters W in the order of `phi`.
+        radial: `(E, num_radial + 1)`, radial functions and 1, times the cutoff function.
+        direction: `(E, 3, 1)`, unit vectors r̂_ij.
+        edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
 
     Returns:
-        `(N, F)` and `(N, 3, F)`.
+        Sums of the scalars `(N, F)` and of the vectors `(N, 3, F)`.
     """
     if not (torch.is_grad_enabled() and (radial.requires_grad or direction.requires_grad)):
         return _SumMessages.apply(phi, vector, weight, radial, direction, edge_index)
-    # Where forces are wanted: everything by automatic differentiation, to any order.
     size = weight.shape[1] // (2 if vector is None else 3)
     source, target = edge_index[0], edge_index[1]
     messages = phi[source] * (radial @ weight)
@@ -242,8 +285,13 @@ def sum_messages(
 
 class PaiNNInteraction(nn.Module):
     """
-    One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10). φ depends on the sending atom only, so it
-    is computed once for each atom and gathered to the edges.
+    One message and one update block of PaiNN (arXiv 2102.03150, eqs. 7-10).
+
+    φ depends only on the sending atom, so it is computed once per atom and gathered to the edges.
+
+    Args:
+        hidden_size: Number of features F.
+        num_radial: Number of radial functions.
     """
 
     def __init__(self, hidden_size: int, num_radial: int):
@@ -267,15 +315,19 @@ class PaiNNInteraction(nn.Module):
         direction: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """
+        Update the atom features.
+
         Args:
-            scalar: `(N, F)`. vector: `(N, 3, F)`, `None` for zeros. edge_index: `(2, E)`.
+            scalar: `(N, F)`, scalar features.
+            vector: `(N, 3, F)`, vector features; `None` for zeros.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
             radial: `(E, num_radial + 1)`, radial functions and 1, times the cutoff function.
             direction: `(E, 3, 1)`, unit vectors.
 
         Returns:
-            Updated `scalar` and `vector`, same shapes.
+            Updated scalar features `(N, F)` and vector features `(N, 3, F)`.
         """
-        # Autocast runs the linear layers in half precision; sums over neighbours stay in the precision of the features.
+        # Autocast runs the linear layers in half precision; sums over neighbours keep the precision of the features.
         to_scalar, from_vector, from_direction = self.phi(scalar).to(scalar.dtype).chunk(3, dim=-1)
         # The bias is the weight of the 1 among the radial functions.
         weight = torch.cat([self.filter.weight.T, self.filter.bias.unsqueeze(0)]).to(scalar.dtype)
@@ -299,8 +351,13 @@ class PaiNNInteraction(nn.Module):
 
 class PaiNN(nn.Module):
     """
-    Polarizable atom interaction neural network (Schütt, Unke, Gastegger 2021, arXiv 2102.03150): rotation-invariant
-    scalar and rotation-equivariant vector features. The scalars leave through a LayerNorm.
+    Polarizable atom interaction neural network (Schütt, Unke, Gastegger 2021, arXiv 2102.03150).
+
+    Atoms have rotation-invariant scalar and rotation-equivariant vector features. The output is the scalar features
+    after a LayerNorm.
+
+    Args:
+        config: A [`ClacGraphConfig`].
     """
 
     def __init__(self, config: Any):
@@ -315,7 +372,17 @@ class PaiNN(nn.Module):
         use_clac_init(self)
 
     def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
-        """`(N,)`, `(2, E)`, `(E, 3)` in Å -> atom features `(N, hidden_size)`."""
+        """
+        Compute atom features.
+
+        Args:
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` in Å, from target to source.
+
+        Returns:
+            `(N, hidden_size)`.
+        """
         scalar = self.embedding(atomic_numbers)
         vector: Tensor | None = None
         edge_vector = full_precision(edge_vector)

@@ -1,10 +1,10 @@
 """
-Contrastive losses as plain functions, and the gather that makes them right on several processes.
+Contrastive losses as plain functions, and the gather that makes them correct on several processes.
 
-Each takes unit vectors `x` and `y` of `(B, D)`, row i of one belonging to row i of the other, and scores the local rows
-against the rows of all processes, so the mean over processes is the loss of the joined batch, and so are the gradients
-once data parallelism has averaged them. `ignore` `(B, world_size · B)` marks pairs excluded from the negatives, see
-[`duplicate_mask`] and [`answered_mask`].
+Each loss takes unit vectors `x` and `y` of shape `(B, D)`, where row i of one is paired with row i of the other. It
+scores the local rows against the rows of all processes. The mean of the loss over processes is therefore the loss of
+the joined batch, and the same holds for the gradients once data parallelism has averaged them. `ignore`
+`(B, world_size · B)` marks pairs excluded from the negatives, see [`duplicate_mask`] and [`answered_mask`].
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
-# The label of what has none: all but the first piece of a word, padding, tokens that are not masked. PyTorch's default.
+# Label of tokens that do not count: all but the first piece of a word, padding, unmasked tokens. PyTorch's default.
 IGNORE_INDEX = -100
 
 
 def gather_with_grad(embeds: Tensor) -> Tensor:
     """
-    The rows of all processes in rank order, gradients flowing back to the process that made them.
+    Gather the rows of all processes in rank order. Gradients flow back to the process of each row.
 
     Args:
-        embeds: `(B, D)`; B must be the same on every process.
+        embeds: `(B, D)`; B must be the same on all processes.
 
     Returns:
         `(world_size · B, D)`; `embeds` itself without an initialised process group.
@@ -37,13 +37,13 @@ def gather_with_grad(embeds: Tensor) -> Tensor:
 
 def duplicate_mask(*labels: Tensor) -> Tensor:
     """
-    Pairs excluded from the negatives because they are the same thing twice: equal crystals, or equal texts.
+    Mark pairs excluded from the negatives because they are duplicates: equal crystals, or equal texts.
 
     Args:
-        labels: each `(B,)` int64; rows that share a label in any of them are duplicates.
+        labels: One or more tensors `(B,)` int64. Rows that share a label in any of them are duplicates.
 
     Returns:
-        `(B, world_size · B)` bool; a row and itself, its positive, is not marked.
+        `(B, world_size · B)` bool. A row and its own positive are not marked.
     """
     size = len(labels[0])
     same = torch.zeros(size, size * _world_size(), dtype=torch.bool, device=labels[0].device)
@@ -55,19 +55,21 @@ def duplicate_mask(*labels: Tensor) -> Tensor:
 
 def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Pairs excluded from the negatives because the text is a search phrase that the crystal answers as well: it has the
-    formula that the phrase names, and none of the conditions of the phrase fails.
+    Mark pairs excluded from the negatives because the text is a search phrase that the crystal answers as well.
+
+    A crystal answers a phrase if it has the formula that the phrase names and meets all conditions of the phrase.
 
     Args:
-        conditions: `(B, C)` uint8, 1 for each condition that a text sets. A text without conditions and formula
-            describes one crystal.
+        conditions: `(B, C)` uint8, 1 for each condition that a text sets. A text with neither conditions nor a formula
+            describes a single crystal.
         failing: `(B, C)` uint8, 1 for each condition that a crystal fails.
-        named_formula: `(B,)` int64, label of the formula that a phrase names, else 0.
+        named_formula: `(B,)` int64, label of the formula that a phrase names, or 0.
         formula: `(B,)` int64, label of the formula of each crystal.
 
     Returns:
-        `(B, world_size · B)` bool, local crystals by all texts; and the same for local texts by all crystals. A row and
-        itself is not marked.
+        Two masks `(B, world_size · B)` bool: local crystals by all texts, and local texts by all crystals. A row and
+            its
+        own positive are not marked.
     """
     positives = _positives(conditions)
     rows = torch.arange(len(conditions), device=conditions.device)
@@ -79,7 +81,7 @@ def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, fo
 
 
 def _answers(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> Tensor:
-    """T texts, B crystals -> `(T, B)` bool: whether the crystal answers the phrase."""
+    """T texts, B crystals -> `(T, B)` bool, whether the crystal answers the phrase."""
     missed = conditions.float() @ failing.float().T
     named = named_formula.unsqueeze(1)
     fits = (named == 0) | (named == formula.unsqueeze(0))
@@ -88,7 +90,7 @@ def _answers(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula
 
 
 def _gather(rows: Tensor) -> Tensor:
-    """The rows of all processes in rank order, without gradients."""
+    """Gather the rows of all processes in rank order, without gradients."""
     if _world_size() == 1:
         return rows
     parts = [torch.empty_like(rows) for _ in range(_world_size())]
@@ -100,12 +102,18 @@ def info_nce_loss(
     x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | None = None, ignore_reverse: Tensor | None = None
 ) -> Tensor:
     """
-    Symmetric InfoNCE (van den Oord et al. 2018, arXiv 1807.03748; CLIP's form, arXiv 2103.00020):
-    -½ · mean_i [log softmax_j(s·x_i·y_j)_i + log softmax_j(s·y_i·x_j)_i].
+    Symmetric InfoNCE loss.
+
+    -½ · mean_i [log softmax_j(s·x_i·y_j)_i + log softmax_j(s·y_i·x_j)_i] (van den Oord et al. 2018, arXiv 1807.03748;
+    in the form of CLIP, arXiv 2103.00020).
 
     Args:
-        logit_scale: scalar, s = 1/τ (not its logarithm).
-        ignore_reverse: as `ignore`, for the rows of `y` against all of `x`; default `ignore`, if it is symmetric.
+        x: `(B, D)`, unit vectors.
+        y: `(B, D)`, unit vectors.
+        logit_scale: Scalar s = 1/τ (not its logarithm).
+        ignore: `(B, world_size · B)` bool, rows of `x` by all rows of `y`: pairs excluded from the negatives.
+        ignore_reverse: `(B, world_size · B)` bool, the same for rows of `y` by all rows of `x`. Default: `ignore`,
+            which must then be symmetric.
 
     Returns:
         Scalar.
@@ -120,11 +128,17 @@ def info_nce_loss(
 
 def sigmoid_loss(x: Tensor, y: Tensor, logit_scale: Tensor, logit_bias: Tensor, ignore: Tensor | None = None) -> Tensor:
     """
-    Sigmoid loss (Zhai et al. 2023, arXiv 2303.15343, eq. 1): -1/B · Σ_ij log σ(z_ij · (s·x_i·y_j + b)), z_ij = 1 for
-    pairs, else -1.
+    Sigmoid loss.
+
+    -1/B · Σ_ij log σ(z_ij · (s·x_i·y_j + b)) with z_ij = 1 for pairs and -1 otherwise (Zhai et al. 2023,
+    arXiv 2303.15343, eq. 1).
 
     Args:
-        logit_scale: scalar, s. logit_bias: scalar, b; starts far below zero since most pairs are negatives.
+        x: `(B, D)`, unit vectors.
+        y: `(B, D)`, unit vectors.
+        logit_scale: Scalar s.
+        logit_bias: Scalar b. Starts far below zero, since most pairs are negatives.
+        ignore: `(B, world_size · B)` bool, pairs excluded from the negatives.
 
     Returns:
         Scalar.
@@ -142,14 +156,20 @@ def jensen_shannon_loss(
     x: Tensor, y: Tensor, logit_scale: Tensor, logit_bias: Tensor, ignore: Tensor | None = None
 ) -> Tensor:
     """
-    Negative Jensen-Shannon bound on the mutual information (Nowozin et al. 2016, arXiv 1606.00709; as a contrastive
-    loss of two modalities: CLIP-Lite, arXiv 2112.07133): E_pairs[sp(-T)] + E_negatives[sp(T)], sp(a) = log(1 + e^a),
-    with the critic T(x, y) = s·x·y + b and the other rows of the batch as negatives.
+    Negative Jensen-Shannon bound on the mutual information.
 
-    Unlike in the sigmoid loss, the negatives count as much as the pairs, however many they are.
+    E_pairs[sp(-T)] + E_negatives[sp(T)] with sp(a) = log(1 + e^a), the critic T(x, y) = s·x·y + b, and the other rows
+    of the batch as negatives (Nowozin et al. 2016, arXiv 1606.00709; as a contrastive loss of two modalities:
+    CLIP-Lite, arXiv 2112.07133).
+
+    Unlike in the sigmoid loss, the negatives have the same weight as the pairs, whatever their number.
 
     Args:
-        logit_scale: scalar, s. logit_bias: scalar, b.
+        x: `(B, D)`, unit vectors.
+        y: `(B, D)`, unit vectors.
+        logit_scale: Scalar s.
+        logit_bias: Scalar b.
+        ignore: `(B, world_size · B)` bool, pairs excluded from the negatives.
 
     Returns:
         Scalar.
@@ -158,7 +178,7 @@ def jensen_shannon_loss(
     rows, positives = torch.arange(len(x), device=x.device), _positives(x)
     negative = torch.ones_like(scores, dtype=torch.bool) if ignore is None else ~ignore
     negative[rows, positives] = False
-    # The mean over all negatives of the joined batch: its share of rows divides by the mean count of a row.
+    # Mean over the negatives of the joined batch: each process divides its sum by the mean count per process.
     count = negative.sum().to(scores.dtype)
     if _world_size() > 1:
         dist.all_reduce(count)
@@ -172,7 +192,7 @@ def _world_size() -> int:
 
 
 def _positives(rows: Tensor) -> Tensor:
-    """`(B,)` int64: where the local rows stand among those of all processes."""
+    """`(B,)` int64, index of each local row among the rows of all processes."""
     first = dist.get_rank() * len(rows) if _world_size() > 1 else 0
     return torch.arange(first, first + len(rows), device=rows.device)
 
