@@ -127,8 +127,8 @@ def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]
         was stopped by a signal.
     """
     directory = Path(recipe.output_dir)
-    state = train(replace(recipe, resume=(directory / "last").exists()))
-    if not state["finished"]:
+    progress = train(replace(recipe, resume=(directory / "last").exists()))
+    if not progress.finished:
         return None
     # The recipes train for one epoch, so this is also the last.
     embedder = ClacEmbedder.from_pretrained(directory / "best")
@@ -136,7 +136,7 @@ def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]
     result = evaluate_retrieval(embedder, records, bootstrap=1, on_error=recipe.on_error, show_progress=False)
     scores = {name: result["scores"][m.query][m.direction][m.score] for name, m in METRICS.items()}
     shutil.rmtree(directory)
-    return {"steps": state["step"], "training_seconds": state["seconds"], "scores": scores}
+    return {"steps": progress.step, "training_seconds": progress.seconds, "scores": scores}
 
 
 def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -156,15 +156,8 @@ def find_cycle(edges: dict[str, set[str]]) -> list[str]:
     return next((cycle for module in sorted(edges) if (cycle := visit(module, []))), [])
 
 
-# Being removed.
-_UNDER_WAY = {
-    ("train.export", "evaluation.reports.retrieval"),
-    ("train.finetuning.trainer", "train.pretrain"),
-}
-
-
 def test_imports_run_one_way(imports: set[Import]) -> None:
-    wrong = {(found.source, found.target) for found in imports if wrong_direction(found)} - _UNDER_WAY
+    wrong = {(found.source, found.target) for found in imports if wrong_direction(found)}
     assert not wrong, "\n".join(f"{source} must not import {target}" for source, target in sorted(wrong))
 
 

@@ -1,5 +1,5 @@
 """
-A trained checkpoint -> a directory to publish: weights stored in half the space, a model card with measured numbers.
+Make a directory to publish from a trained checkpoint: weights in half the space, a model card with measured numbers.
 
     python -m train.export --checkpoint runs/clac-mini/best --output_dir modeling_clac/assets/clac-mini \
         --result evaluation/results/clac-mini/result.json --index_dir modeling_clac/assets/mp-index
@@ -18,7 +18,6 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 import modeling_clac
-from evaluation.reports.retrieval import retrieval_markdown
 from modeling_clac import ClacModel
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, bundled_crystals
@@ -96,7 +95,9 @@ class ExportArguments:
 
     checkpoint: str = field(metadata={"help": "A checkpoint directory written by train.pretrain."})
     output_dir: str = field(metadata={"help": "The directory to write."})
-    result: str | None = field(default=None, metadata={"help": "result.json of evaluation.retrieval for the card."})
+    result: str | None = field(
+        default=None, metadata={"help": "result.json of evaluation.retrieval; the card shows the table.md next to it."}
+    )
     index_dir: str | None = field(
         default=None, metadata={"help": "Also embed the bundled crystals with it, and write their index here."}
     )
@@ -112,9 +113,13 @@ class ExportArguments:
 
 def export(arguments: ExportArguments) -> None:
     """
+    Write the directory to publish, and the index if one is wanted.
+
     Raises:
-        ClacInputError: the checkpoint is missing or was not written by pre-training, or has no gain to set.
+        ClacInputError: the checkpoint is missing or was not written by pre-training, it has no gain to set, or the
+            result has no table.
     """
+    table = retrieval_table(Path(arguments.result)) if arguments.result else None
     checkpoint, target = resolve_checkpoint(arguments.checkpoint), Path(arguments.output_dir)
     training = dict(checkpoint.training_record())
     embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
@@ -129,14 +134,29 @@ def export(arguments: ExportArguments) -> None:
         save_file(half, new / "model.safetensors", metadata={"format": "pt"})
         export_text_tower(embedder.model, new)
         (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
-        result = json.loads(Path(arguments.result).read_text(encoding="utf-8")) if arguments.result else None
-        card = model_card(target.name, embedder, training, result, arguments.num_train)
+        card = model_card(target.name, embedder, training, table, arguments.num_train)
         (new / "README.md").write_text(card, encoding="utf-8")
         if target.resolve().is_relative_to(PACKAGE.resolve()):
             _link_code(new, target)
     if arguments.index_dir is not None:
         index = CrystalIndex.build(ClacEmbedder.from_pretrained(target), bundled_crystals(), model_name=target.name)
         index.save(arguments.index_dir, table_source=BUNDLED_CRYSTALS)
+
+
+def retrieval_table(result: Path) -> str:
+    """
+    Read the table that `evaluation.retrieval` writes to `table.md` in the directory of its result.
+
+    Raises:
+        ClacInputError: there is no such result or table.
+    """
+    table = result.with_name("table.md")
+    for file in (result, table):
+        if not file.is_file():
+            raise ClacInputError(
+                f"--result {result}: {file} does not exist; evaluation.retrieval --output {result} writes it"
+            )
+    return table.read_text(encoding="utf-8").strip()
 
 
 def _set_gain(model: ClacModel, gain: float, checkpoint: Checkpoint) -> None:
@@ -161,10 +181,17 @@ def _shared(config: Any) -> str:
     return f" {listed.capitalize()} are embedded with the same weights for crystals and texts." if shared else ""
 
 
-def model_card(
-    name: str, embedder: ClacEmbedder, training: dict[str, Any], result: dict[str, Any] | None, num_train: int
-) -> str:
-    """The card of a checkpoint, from its configuration, its training record and its evaluation."""
+def model_card(name: str, embedder: ClacEmbedder, training: dict[str, Any], table: str | None, num_train: int) -> str:
+    """
+    Write the card of a checkpoint.
+
+    Args:
+        name: of the checkpoint.
+        embedder: with its configuration.
+        training: its training record.
+        table: of its evaluation, in Markdown; `None` if it has not been evaluated.
+        num_train: number of training crystals.
+    """
     config, recipe = embedder.model.config, training["recipe"]
     graph = config.graph_config
     summary = _SUMMARY.format(
@@ -189,7 +216,7 @@ def model_card(
         num_train=f"{num_train:,}",
         stages="\n\n".join(_stage(stage) for stage in _stages(training)),
         versions=", ".join(f"{package} {version}" for package, version in training["versions"].items()),
-        table=retrieval_markdown(result).strip() if result else "Not evaluated yet.",
+        table=table or "Not evaluated yet.",
     )
 
 

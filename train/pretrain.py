@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
+from accelerate.utils import set_seed
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
@@ -24,320 +25,285 @@ from transformers.utils import logging as transformers_logging
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
-from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.narrator.narratives import narrate
-from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import recover, replaced_file
 from modeling_clac.utils.provenance import provenance
-from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import PretrainArguments, recipe_of
-from train.pretraining.batches import PairBatches, StreamedBatches
-from train.pretraining.checkpoints import load_state, save_model, save_state
-from train.pretraining.collator import Collator
+from train.pretraining.batches import PairBatches, StreamedBatches, build_batches
+from train.pretraining.checkpoints import Progress, load_state, save_model, save_state
+from train.pretraining.collator import Batch
 from train.pretraining.gradcache import gradcache_backward
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective
-from train.pretraining.pairs import first_records, given_text, parse_crystals
+from train.pretraining.optimization import make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
-
-# Rate of the gains of shared facts, in learning rates.
-GAIN_RATE = 10.0
+from train.pretraining.validation import ValidationSet, load_validation, validate
 
 
-def choose_precision(requested: str) -> str:
-    """`auto` -> bf16 where matrix units compute in it; a CPU without them emulates it, at half the speed of float32."""
-    if requested != "auto":
-        return requested
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
-
-
-def make_accelerator(arguments: PretrainArguments) -> Accelerator:
-    """For any number of processes; they exchange gradients where they are, without copying them, and no buffers."""
-    return Accelerator(
-        mixed_precision=choose_precision(arguments.mixed_precision),
-        log_with=None if arguments.report_to == "none" else arguments.report_to,
-        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
-    )
-
-
-def make_optimizer(objective: nn.Module, arguments: PretrainArguments) -> torch.optim.Optimizer:
-    """AdamW over [`parameter_groups`], in one pass over memory: most weights are words, of which a batch has few."""
-    return torch.optim.AdamW(parameter_groups(objective, arguments), fused=True)
-
-
-def parameter_groups(objective: nn.Module, arguments: PretrainArguments) -> list[dict[str, Any]]:
+@dataclass
+class TrainingRun:
     """
-    AdamW groups: a lower rate for the text tower, a higher one for the gains of shared facts, which are single numbers
-    that have far to go; no decay for biases, norms, embeddings, gains and the temperature.
+    What one process needs to train.
+
+    Attributes:
+        arguments: of the run.
+        accelerator: of the processes.
+        processor: of crystals and texts.
+        validation: crystals and texts to validate on.
+        batches: of this process.
+        objective: model and losses, possibly wrapped for several processes.
+        optimizer: of the parameters of the objective.
+        scheduler: of the learning rates.
+        progress: how far the run has come.
+        start: the progress when this process started, which differs from zero in a resumed run.
+        started_at: seconds of the monotonic clock at that time.
+        stopping: whether to stop before the next batch.
     """
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in objective.named_parameters():
-        rate = arguments.learning_rate
-        if name.startswith("model.text_model."):
-            rate = arguments.text_learning_rate
-        elif name.endswith(".log_gain"):
-            rate = GAIN_RATE * arguments.learning_rate
-        decay = parameter.ndim == 2 and "embedding" not in name
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [
-        {"params": parameters, "lr": rate, "weight_decay": arguments.weight_decay if decay else 0.0}
-        for (rate, decay), parameters in groups.items()
-    ]
+
+    arguments: PretrainArguments
+    accelerator: Accelerator
+    processor: ClacProcessor
+    validation: ValidationSet
+    batches: PairBatches | StreamedBatches
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    progress: Progress
+    start: Progress
+    started_at: float
+    stopping: bool = False
+
+    @property
+    def output(self) -> Path:
+        return Path(self.arguments.output_dir)
+
+    @property
+    def model(self) -> ClacModel:
+        return self.accelerator.unwrap_model(self.objective).model
+
+    @property
+    def total_steps(self) -> int:
+        return self.arguments.num_epochs * len(self.batches)
+
+    @property
+    def epoch_is_complete(self) -> bool:
+        return self.progress.batch == len(self.batches)
+
+    def save(self) -> None:
+        """Write the checkpoint `last`, from which `--resume` continues."""
+        save_state(self.accelerator, self.output / "last", self.progress, recipe_of(self.arguments))
 
 
-def validate(
-    model: ClacModel,
-    processor: ClacProcessor,
-    crystals: list[Crystal],
-    records: list[dict[str, Any]],
-    text_column: str | None = None,
-) -> dict[str, float]:
+def train(arguments: PretrainArguments) -> Progress:
     """
-    Retrieval among the validation crystals, with one narrative for each, a fixed one or that of a column of the data,
-    and with formula and crystal system as a short query. The mean of the three top-1 scores chooses the best
-    checkpoint: narratives alone are answered long before short queries are.
-    """
-    embedder = ClacEmbedder(model, processor)
-    crystal_embeds = embedder.encode_crystals(crystals, show_progress=False)
-    texts = [
-        given_text(record, text_column) if text_column else narrate(record, ("validation", record["material_id"]))
-        for record in records
-    ]
-    text_embeds = embedder.encode_text(texts)
-    short_embeds = embedder.encode_text([f"{record['formula']}, {record['crystal_system']}" for record in records])
-    model.train()
-    scores = {
-        **{f"text_to_crystal_{k}": v for k, v in _scores(text_embeds, crystal_embeds).items()},
-        **{f"crystal_to_text_{k}": v for k, v in _scores(crystal_embeds, text_embeds).items()},
-    }
-    scores["short_to_crystal_top_1"] = _scores(short_embeds, crystal_embeds)["top_1"]
-    chosen_by = ("text_to_crystal_top_1", "crystal_to_text_top_1", "short_to_crystal_top_1")
-    scores["top_1"] = sum(scores[name] for name in chosen_by) / len(chosen_by)
-    return scores
+    Run pre-training to its end, or to a stop from which `--resume` continues.
 
-
-def _scores(queries: Any, keys: Any) -> dict[str, float]:
-    return retrieval_scores(retrieval_ranks(queries, keys))
-
-
-def train(arguments: PretrainArguments) -> dict[str, Any]:
-    """
-    Runs pre-training to its end, or to a stop that `--resume` continues from. Returns the last state: `epoch`,
-    `batch` (within the epoch), `step`, `best` (validation top-1), `seconds` (of all its parts) and `finished`.
+    Raises:
+        ClacInputError: the recipe does not fit the model, the data or what is in `output_dir`, or the loss is not
+            finite.
     """
     with StopRequest() as stop:
-        return _train(arguments, stop)
+        run = set_up(arguments)
+        bar = tqdm(
+            total=run.total_steps,
+            initial=run.progress.step,
+            desc="pre-training",
+            disable=not run.accelerator.is_main_process,
+        )
+        while not (run.progress.finished or run.stopping):
+            run_epoch(run, stop, bar)
+        bar.close()
+        finish(run)
+    return run.progress
 
 
-def _train(arguments: PretrainArguments, stop: StopRequest) -> dict[str, Any]:
-    accelerator = make_accelerator(arguments)
+# -------------------- set-up
+def set_up(arguments: PretrainArguments) -> TrainingRun:
+    """Build model, data and optimiser, and restore the state of a run that is resumed."""
+    accelerator = make_accelerator(arguments.mixed_precision, arguments.report_to)
+    show_progress = accelerator.is_main_process
     if not accelerator.is_main_process:
         transformers_logging.set_verbosity_error()
-    output = Path(arguments.output_dir)
-    say = accelerator.print
-    if accelerator.is_main_process:
-        recover(output / "last")
-    accelerator.wait_for_everyone()
-    if (output / "last").exists() and not arguments.resume:
-        raise ClacInputError(f"{output}: holds a run already; add --resume to continue it or choose another output_dir")
-    if arguments.resume and not (output / "last").exists():
-        raise ClacInputError(f"{output}: nothing to resume from (no checkpoint `last` in it)")
-
+    check_output(arguments, accelerator)
     set_seed(arguments.seed)
+
     model, processor = build_model(arguments)
-    records = first_records(
-        arguments.dataset,
-        "validation",
-        arguments.limit or arguments.validation_size,
-        arguments.streaming,
-        arguments.text_column,
+    validation = load_validation(arguments, processor, show_progress)
+    accelerator.print(f"validation: {len(validation.crystals):,} crystals{_left_out(validation.skipped)}")
+    batches = build_batches(
+        arguments, processor, accelerator.process_index, accelerator.num_processes, show_progress=show_progress
     )
-    crystals, records, skipped = parse_crystals(
-        records[: arguments.validation_size], processor, arguments.on_error, accelerator.is_main_process
-    )
-    validation = (crystals, records)
-    say(f"validation: {len(records):,} crystals{_left_out(skipped)}")
-    batches = build_batches(arguments, processor, accelerator)
     if isinstance(batches, PairBatches):
-        say(f"train: {len(batches.records):,} crystals{_left_out(batches.skipped)}")
-    total = arguments.num_epochs * len(batches)
+        accelerator.print(f"train: {len(batches.records):,} crystals{_left_out(batches.skipped)}")
+
     objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
     optimizer = make_optimizer(objective, arguments)
-    scheduler = get_cosine_schedule_with_warmup(optimizer, math.ceil(arguments.warmup_ratio * total), total)
-    # The schedule is stepped once for a joined batch, so accelerate must not multiply it by the processes.
+    total_steps = arguments.num_epochs * len(batches)
+    warmup_steps = math.ceil(arguments.warmup_ratio * total_steps)
+    scheduler = get_cosine_schedule_with_warmup(optimizer, warmup_steps, total_steps)
+    # The scheduler is stepped once for a joined batch, so accelerate must not multiply its steps by the processes.
     objective, optimizer = accelerator.prepare(objective, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": -1.0, "seconds": 0.0, "finished": False}
+
+    progress = resume(arguments, accelerator) if arguments.resume else Progress()
     if arguments.resume:
-        state = load_state(accelerator, output / "last", recipe_of(arguments))
-        if accelerator.is_main_process:
-            recover(output / "best")
-            _forget_later_epochs(output / "log.jsonl", state["step"])
-        say(f"resumed at epoch {state['epoch']}, batch {state['batch']} (step {state['step']} of {total})")
+        accelerator.print(
+            f"resumed at epoch {progress.epoch}, batch {progress.batch} (step {progress.step} of {total_steps})"
+        )
     if accelerator.is_main_process:
-        output.mkdir(parents=True, exist_ok=True)
+        Path(arguments.output_dir).mkdir(parents=True, exist_ok=True)
     if arguments.report_to != "none":
-        accelerator.init_trackers(output.name, recipe_of(arguments))
-    say(
+        accelerator.init_trackers(Path(arguments.output_dir).name, recipe_of(arguments))
+    accelerator.print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(batches)} steps an epoch, "
         f"{arguments.batch_size * accelerator.num_processes - 1} negatives for each pair less its duplicates, "
         f"precision {accelerator.mixed_precision}, {accelerator.num_processes} process(es)"
     )
-
-    first_step, first_seconds = state["step"], state["seconds"]
-    started_at = time.monotonic() - first_seconds
-    bar = tqdm(total=total, initial=state["step"], desc="pre-training", disable=not accelerator.is_main_process)
     objective.train()
-    stopping = False
-    while state["epoch"] < arguments.num_epochs and not stopping:
-        losses: list[float] = []
-        for batch in batches.epoch(state["epoch"], state["batch"]):
-            ids = batch.material_ids
-            loss = gradcache_backward(objective, accelerator, batch.to(accelerator.device))["loss"]
-            norm = accelerator.clip_grad_norm_(objective.parameters(), arguments.max_grad_norm)
-            _require_finite(loss, norm, ids, state["step"] + 1, output, accelerator)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            state["step"] += 1
-            state["batch"] += 1
-            state["seconds"] = round(time.monotonic() - started_at, 1)
-            bar.update()
-            bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
-            stopping = stop.agreed(accelerator)
-            if state["batch"] < len(batches):
-                if stopping or (arguments.max_steps and state["step"] - first_step >= arguments.max_steps):
-                    break
-                if arguments.save_steps and state["step"] % arguments.save_steps == 0:
-                    save_state(accelerator, output / "last", state, recipe_of(arguments))
-        if state["batch"] < len(batches):
-            break
-        state["epoch"], state["batch"] = state["epoch"] + 1, 0
-        state["finished"] = state["epoch"] == arguments.num_epochs
-        _end_of_epoch(accelerator, objective, processor, validation, state, losses, output, arguments)
-        save_state(accelerator, output / "last", state, recipe_of(arguments))
-    bar.close()
-    if not state["finished"]:
-        save_state(accelerator, output / "last", state, recipe_of(arguments))
-        say(f"stopped at step {state['step']} of {total}; saved, continue with --resume")
-    if isinstance(batches, StreamedBatches) and batches.skipped:
-        say(f"rows of process 0{_left_out(batches.skipped)}")
-    pairs = (state["step"] - first_step) * arguments.batch_size * accelerator.num_processes
-    say(f"{pairs / max(state['seconds'] - first_seconds, 1e-9):.1f} pairs/s")
-    # The gradient reducer holds the process group; freed later, it can wait for a thread that waits for it.
-    objective, optimizer, scheduler = accelerator.free_memory(objective, optimizer, scheduler)
-    accelerator.end_training()
-    return state
+    return TrainingRun(
+        arguments,
+        accelerator,
+        processor,
+        validation,
+        batches,
+        objective,
+        optimizer,
+        scheduler,
+        progress,
+        start=replace(progress),
+        started_at=time.monotonic(),
+    )
 
 
-def build_batches(
-    arguments: PretrainArguments, processor: ClacProcessor, accelerator: Accelerator
-) -> PairBatches | StreamedBatches:
+def check_output(arguments: PretrainArguments, accelerator: Accelerator) -> None:
     """
-    The training batches of this process.
-
     Raises:
-        ClacInputError: the recipe asks for longer texts than the text tower reads, or the data set cannot be used.
+        ClacInputError: `output_dir` holds a run and `resume` is not set, or the reverse.
     """
-    if arguments.max_text_tokens > processor.tokenizer.model_max_length:
+    last = Path(arguments.output_dir) / "last"
+    if accelerator.is_main_process:
+        recover(last)
+    accelerator.wait_for_everyone()
+    if last.exists() and not arguments.resume:
         raise ClacInputError(
-            f"max_text_tokens={arguments.max_text_tokens} is more than the text tower reads; "
-            f"choose at most {processor.tokenizer.model_max_length}"
+            f"{last.parent}: already holds a run; add --resume to continue it or choose another output_dir"
         )
-    collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
-    shared: dict[str, Any] = {
-        "batch_size": arguments.batch_size,
-        "seed": arguments.seed,
-        "phrase_style": arguments.phrase_style(),
-        "num_phrases": arguments.phrases_per_crystal,
-        "twins": arguments.twin_share,
-        "process_index": accelerator.process_index,
-        "num_processes": accelerator.num_processes,
-    }
-    if arguments.streaming:
-        return StreamedBatches(
-            arguments.dataset,
-            "train",
-            collator,
-            arguments.text_style(),
-            steps_per_epoch=arguments.steps_per_epoch,
-            shuffle_buffer=arguments.shuffle_buffer,
-            on_error=arguments.on_error,
-            **shared,
-        )
-    records = first_records(arguments.dataset, "train", arguments.limit, text_column=arguments.text_column)
-    crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, accelerator.is_main_process)
-    return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **shared)
+    if arguments.resume and not last.exists():
+        raise ClacInputError(f"{last.parent}: nothing to resume from (no checkpoint `last` in it)")
+
+
+def resume(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
+    """Restore weights, optimiser and progress, and drop the log of epochs that will be run again."""
+    output = Path(arguments.output_dir)
+    progress = load_state(accelerator, output / "last", recipe_of(arguments))
+    log = output / "log.jsonl"
+    if accelerator.is_main_process:
+        recover(output / "best")
+        if log.exists():
+            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= progress.step]
+            with replaced_file(log) as new:
+                new.write_text("".join(kept), encoding="utf-8")
+    return progress
+
+
+# -------------------- epoch
+def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
+    """Train to the end of the epoch, then validate and save; or return early with `run.stopping` set."""
+    arguments, progress = run.arguments, run.progress
+    losses: list[float] = []
+    for batch in run.batches.epoch(progress.epoch, progress.batch):
+        losses.append(training_step(run, batch))
+        progress.step += 1
+        progress.batch += 1
+        progress.seconds = round(run.start.seconds + time.monotonic() - run.started_at, 1)
+        bar.update()
+        bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+        run.stopping = stop.agreed(run.accelerator) or progress.step - run.start.step == arguments.max_steps
+        if run.stopping and not run.epoch_is_complete:
+            return
+        if arguments.save_steps and progress.step % arguments.save_steps == 0 and not run.epoch_is_complete:
+            run.save()
+    progress.epoch, progress.batch = progress.epoch + 1, 0
+    progress.finished = progress.epoch == arguments.num_epochs
+    if run.accelerator.is_main_process:
+        end_epoch(run, sum(losses) / len(losses))
+    run.accelerator.wait_for_everyone()
+    run.save()
+
+
+def training_step(run: TrainingRun, batch: Batch) -> float:
+    """Take one optimiser step and return the loss of the batch."""
+    loss = gradcache_backward(run.objective, run.accelerator, batch.to(run.accelerator.device))["loss"]
+    norm = run.accelerator.clip_grad_norm_(run.objective.parameters(), run.arguments.max_grad_norm)
+    require_finite(run, batch, loss.item(), float(norm))
+    run.optimizer.step()
+    run.scheduler.step()
+    run.optimizer.zero_grad()
+    return loss.item()
+
+
+def require_finite(run: TrainingRun, batch: Batch, loss: float, norm: float) -> None:
+    """
+    Raises:
+        ClacInputError: the loss or the norm of its gradient is NaN or infinite. The weights are still unchanged.
+    """
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    step, names = run.progress.step + 1, batch.material_ids
+    file = run.output / f"bad-batch-{run.accelerator.process_index}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"step": step, "material_id": names}) + "\n", encoding="utf-8")
+    raise ClacInputError(
+        f"step {step}: the loss ({loss}) or its gradient ({norm}) is not finite; the batch holds "
+        f"{', '.join(names[:4])}, ... (all {len(names)} in {file}). The last checkpoint is kept: lower the learning "
+        "rates or leave out the crystal that causes it, then --resume or start again"
+    )
+
+
+def end_epoch(run: TrainingRun, mean_loss: float) -> None:
+    """Validate, append a line to the log, and write the checkpoint `best` if it is; on the main process only."""
+    progress = run.progress
+    scores = validate(run.model, run.processor, run.validation)
+    entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step, "seconds": progress.seconds}
+    entry |= {"loss": mean_loss, **scores}
+    with (run.output / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(entry) + "\n")
+    run.accelerator.print(
+        f"epoch {progress.epoch}: loss {mean_loss:.3f}, validation top-1 "
+        f"{scores['text_to_crystal_top_1']:.3f} / {scores['crystal_to_text_top_1']:.3f}, "
+        f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
+    )
+    run.accelerator.log(entry, step=progress.step)
+    if scores["top_1"] > progress.best:
+        progress.best = scores["top_1"]
+        training = {**provenance(recipe_of(run.arguments)), "validation": entry}
+        if run.arguments.init_checkpoint is not None:
+            training["started_from"] = resolve_checkpoint(run.arguments.init_checkpoint).training_record()
+        save_model(run.model, run.processor, run.output / "best", training)
+
+
+# -------------------- finish
+def finish(run: TrainingRun) -> None:
+    """Save a run that was stopped, report, and free the processes."""
+    progress = run.progress
+    if not progress.finished:
+        run.save()
+        run.accelerator.print(f"stopped at step {progress.step} of {run.total_steps}; saved, continue with --resume")
+    if isinstance(run.batches, StreamedBatches) and run.batches.skipped:
+        run.accelerator.print(f"rows of process 0{_left_out(run.batches.skipped)}")
+    steps, seconds = progress.step - run.start.step, progress.seconds - run.start.seconds
+    pairs = steps * run.arguments.batch_size * run.accelerator.num_processes
+    run.accelerator.print(f"{pairs / max(seconds, 1e-9):.1f} pairs/s")
+    # The gradient reducer holds the process group. Freed later, it can wait for a thread that waits for it.
+    run.objective, run.optimizer, run.scheduler = run.accelerator.free_memory(
+        run.objective, run.optimizer, run.scheduler
+    )
+    run.accelerator.end_training()
 
 
 def _left_out(skipped: list[str]) -> str:
     return f", {len(skipped)} left out, such as {skipped[0]}" if skipped else ""
-
-
-def _forget_later_epochs(log: Path, step: int) -> None:
-    """Drops the lines of epochs that ended after the checkpoint that is resumed from; they will be run again."""
-    if log.exists():
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        with replaced_file(log) as new:
-            new.write_text("".join(kept), encoding="utf-8")
-
-
-def _require_finite(
-    loss: torch.Tensor, norm: Any, ids: list[str], step: int, output: Path, accelerator: Accelerator
-) -> None:
-    """
-    Raises:
-        ClacInputError: the loss or its gradient is NaN or infinite. The weights have not been touched by it.
-    """
-    if math.isfinite(loss.item()) and math.isfinite(float(norm)):
-        return
-    file = output / f"bad-batch-{accelerator.process_index}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"step": step, "material_id": ids}) + "\n", encoding="utf-8")
-    raise ClacInputError(
-        f"step {step}: the loss ({loss.item()}) or its gradient ({float(norm)}) is not finite; the batch holds "
-        f"{', '.join(ids[:4])}, ... (all {len(ids)} in {file}). The last checkpoint is kept: lower the rates or leave "
-        "out the crystal at fault, then --resume or start again"
-    )
-
-
-def _end_of_epoch(
-    accelerator: Accelerator,
-    objective: nn.Module,
-    processor: ClacProcessor,
-    validation: tuple[list[Crystal], list[dict[str, Any]]],
-    state: dict[str, Any],
-    losses: list[float],
-    output: Path,
-    arguments: PretrainArguments,
-) -> None:
-    """Validation retrieval on the main process, one line of log, and the checkpoint `best`."""
-    bare = accelerator.unwrap_model(objective).model
-    if accelerator.is_main_process:
-        scores = validate(bare, processor, *validation, arguments.text_column)
-        mean_loss = sum(losses) / max(len(losses), 1)
-        entry = {**{key: state[key] for key in ("epoch", "step", "seconds")}, "loss": mean_loss, **scores}
-        with (output / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(entry) + "\n")
-        accelerator.print(
-            f"epoch {state['epoch']}: loss {mean_loss:.3f}, validation top-1 "
-            f"{scores['text_to_crystal_top_1']:.3f} / {scores['crystal_to_text_top_1']:.3f}, "
-            f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
-        )
-        accelerator.log(entry, step=state["step"])
-        if scores["top_1"] > state["best"]:
-            state["best"] = scores["top_1"]
-            training = {**provenance(recipe_of(arguments)), "validation": entry}
-            if arguments.init_checkpoint is not None:
-                training["started_from"] = resolve_checkpoint(arguments.init_checkpoint).training_record()
-            save_model(bare, processor, output / "best", training)
-    accelerator.wait_for_everyone()
 
 
 if __name__ == "__main__":

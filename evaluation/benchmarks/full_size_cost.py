@@ -30,13 +30,13 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import parse_arguments, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
-from train.pretrain import choose_precision, make_optimizer
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.batches import PairBatches
 from train.pretraining.collator import Batch, Collator
 from train.pretraining.gradcache import gradcache_backward
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.optimization import choose_precision, make_optimizer
 from train.pretraining.pairs import first_records, parse_crystals
 
 # allenai/scibert_scivocab_uncased, a BERT-base with its own vocabulary (Beltagy et al. 2019, arXiv 1903.10676).

@@ -23,11 +23,12 @@ from torch import nn
 from evaluation.benchmarks.common import require_positive, write_figures
 from modeling_clac import ClacModel
 from modeling_clac.utils.arguments import parse_arguments, run_script
-from train.pretrain import build_batches, make_accelerator, make_optimizer
 from train.pretraining.arguments import PretrainArguments
+from train.pretraining.batches import build_batches
 from train.pretraining.collator import Batch
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.optimization import make_accelerator, make_optimizer
 
 PARTS = ("data", "graph tower", "text tower", "losses and heads", "optimiser")
 # All terms between and within the modalities, so that both crystals and texts come with copies.
@@ -119,10 +120,11 @@ def recipe_and_parts(arguments: StepArguments) -> tuple[PretrainArguments, Accel
         batch_size=arguments.batch_size or recipe.batch_size,
         limit=arguments.limit,
     )
-    accelerator = make_accelerator(recipe)
+    accelerator = make_accelerator(recipe.mixed_precision)
     set_seed(recipe.seed)
     model, processor = build_model(recipe)
-    return recipe, accelerator, model, build_batches(recipe, processor, accelerator)
+    batches = build_batches(recipe, processor, accelerator.process_index, accelerator.num_processes)
+    return recipe, accelerator, model, batches
 
 
 def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer, Any]:

@@ -22,10 +22,10 @@ from evaluation.benchmarks.common import require_positive, timed, write_figures
 from evaluation.benchmarks.pretraining_step import TERMS, StepArguments, recipe_and_parts
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
-from train.pretrain import make_optimizer
 from train.pretraining import length_buckets
 from train.pretraining.collator import Batch
 from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.optimization import make_optimizer
 
 OPTIONS = (
     "float32",

@@ -109,7 +109,7 @@ def test_result_goes_on(server: OptimadeServer, small_checkpoint: Path, bert_dir
     recipe = PretrainArguments(
         text_model=str(bert_directory), dataset=str(data), output_dir=str(tmp_path / "run"), **sizes
     )
-    assert train(recipe)["finished"]
+    assert train(recipe).finished
 
 
 def test_filter_is_used(server: OptimadeServer, chosen: list[dict[str, Any]], tmp_path: Path) -> None:

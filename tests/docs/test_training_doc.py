@@ -48,13 +48,13 @@ def test_lines_parse(line, monkeypatch) -> None:
 )
 def test_lines_train(line, bert_directory, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    state = train(parse_arguments(PretrainArguments, words_of(line) + small(bert_directory, tmp_path / "run")))
+    progress = train(parse_arguments(PretrainArguments, words_of(line) + small(bert_directory, tmp_path / "run")))
     (resumed,) = (other for other in SHELL if "--resume" in other)
-    if not state["finished"]:
+    if not progress.finished:
         assert SHELL.index(resumed) == SHELL.index(line) + 1
-        assert (state["step"], "--max_steps 2" in line) == (2, True)
+        assert (progress.step, "--max_steps 2" in line) == (2, True)
         words = words_of(resumed) + small(bert_directory, tmp_path / "run")
-        assert train(parse_arguments(PretrainArguments, words))["finished"]
+        assert train(parse_arguments(PretrainArguments, words)).finished
 
 
 def test_two_processes_on_the_cpu(bert_directory, tmp_path) -> None:

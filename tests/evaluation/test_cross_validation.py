@@ -78,7 +78,7 @@ def test_folds(bert_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     apart = [fold["encoder"]["accuracy"] - fold["baseline"]["accuracy"] for fold in result["folds"]]
     assert result["difference"]["accuracy"]["mean"] == pytest.approx(statistics.fmean(apart))
     assert result["difference"]["accuracy"]["standard_error"] == pytest.approx(statistics.stdev(apart) / 2)
-    with pytest.raises(ClacInputError, match="holds a run already"):
+    with pytest.raises(ClacInputError, match="already holds a run"):
         cross_validation.run(arguments)
     arguments.resume = True
     assert cross_validation.run(arguments)["folds"] == result["folds"]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluation.retrieval import RetrievalArguments, run
 from modeling_clac import DEFAULT_MODEL, ClacEmbedder
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import ROOT
-from train.export import ExportArguments, export, model_card
+from train.export import ExportArguments, export, model_card, retrieval_table
 from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
 
@@ -48,6 +48,24 @@ def test_export_keeps_the_model_and_says_where_it_comes_from(bert_directory, tmp
     assert all(shared in " ".join(card.split()) for card in cards)
 
 
+def test_the_card_shows_the_table_of_the_evaluation(bert_directory, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    checkpoint = trained(bert_directory, tmp_path / "run")
+    result = tmp_path / "evaluation" / "result.json"
+    options = {"checkpoint": str(checkpoint), "output_dir": str(tmp_path / "out"), "result": str(result)}
+    with pytest.raises(ClacInputError, match=r"result\.json does not exist"):
+        export(ExportArguments(**options))
+    # A pool of bundled crystals, as small as it may be.
+    run(RetrievalArguments(model=str(checkpoint), pool=4, output=str(result), bootstrap=2))
+    export(ExportArguments(**options))
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert (result.parent / "table.md").read_text(encoding="utf-8").strip() in card
+    (result.parent / "table.md").unlink()
+    with pytest.raises(ClacInputError, match=r"table\.md does not exist; evaluation\.retrieval --output") as raised:
+        export(ExportArguments(**options))
+    assert "\n" not in str(raised.value)
+
+
 def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     checkpoint = trained(bert_directory, tmp_path / "run")
@@ -62,6 +80,6 @@ def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint,
 
 def test_the_card_of_the_bundled_checkpoint_is_the_one_that_export_writes() -> None:
     training = resolve_checkpoint().training_record()
-    result = json.loads((ROOT / "evaluation" / "results" / "clac-mini" / "result.json").read_text(encoding="utf-8"))
-    card = model_card("clac-mini", ClacEmbedder.from_pretrained(), training, result, ExportArguments("", "").num_train)
+    table = retrieval_table(ROOT / "evaluation" / "results" / "clac-mini" / "result.json")
+    card = model_card("clac-mini", ClacEmbedder.from_pretrained(), training, table, ExportArguments("", "").num_train)
     assert (DEFAULT_MODEL / "README.md").read_text(encoding="utf-8") == card

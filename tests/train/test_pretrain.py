@@ -19,12 +19,13 @@ from modeling_clac.structures_clac import parse_structure
 from modeling_clac.utils.arguments import parse_arguments, run_script
 from tests.conftest import CRYSTALS, ROOT
 from tests.helpers.pretraining import SMALL, arguments, assert_same_inputs, launch
-from train.pretrain import parameter_groups, train
+from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.batches import PairBatches
 from train.pretraining.collator import Batch, Collator
 from train.pretraining.initial_model import build_model
 from train.pretraining.objective import ContrastiveObjective, ObjectiveSettings
+from train.pretraining.optimization import parameter_groups
 from train.pretraining.pairs import TextStyle, first_records
 
 
@@ -32,8 +33,8 @@ from train.pretraining.pairs import TextStyle, first_records
 def finished(bert_directory, tmp_path_factory) -> Path:
     """A run of two epochs, uninterrupted."""
     output = tmp_path_factory.mktemp("finished")
-    state = train(arguments(bert_directory, output))
-    assert (state["finished"], state["step"]) == (True, 8)
+    progress = train(arguments(bert_directory, output))
+    assert (progress.finished, progress.step) == (True, 8)
     return output
 
 
@@ -235,8 +236,10 @@ def test_texts_of_a_column(bert_directory, tmp_path) -> None:
     directory.mkdir()
     for split in ("train", "validation"):
         Dataset.from_list(records).to_parquet(directory / f"{split}.parquet")
-    state = train(arguments(bert_directory, tmp_path / "run", dataset=str(directory), text_column="mine", num_epochs=1))
-    assert state["finished"]
+    progress = train(
+        arguments(bert_directory, tmp_path / "run", dataset=str(directory), text_column="mine", num_epochs=1)
+    )
+    assert progress.finished
     with pytest.raises(ClacInputError, match="columns yours missing"):
         train(arguments(bert_directory, tmp_path / "b", dataset=str(directory), text_column="yours"))
     with pytest.raises(ClacInputError, match="its column mine holds no text"):

@@ -106,7 +106,7 @@ def _check_place(output: Path, arguments: FinetuneArguments) -> None:
     if not arguments.resume:
         if held or (output / RESULTS).exists():
             raise ClacInputError(
-                f"{output}: holds a run already; add --resume to continue it or choose another output_dir"
+                f"{output}: already holds a run; add --resume to continue it or choose another output_dir"
             )
         return
     if not held:

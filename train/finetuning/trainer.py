@@ -32,7 +32,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import replaced_file
 from train.finetuning.arguments import FinetuneArguments, recipe_of
-from train.pretrain import choose_precision
+from train.pretraining.optimization import choose_precision
 
 # The names of one layer of each kind of tower: BERT's, DistilBERT's, PaiNN's, CGCNN's and the norms of the last.
 _LAYER = re.compile(r"\.(?:layer|interactions|convolutions|norms)\.(\d+)\.")

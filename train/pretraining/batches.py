@@ -9,14 +9,60 @@ from typing import Any
 
 import numpy as np
 
+from modeling_clac import ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.structures_clac import Crystal
+from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator
-from train.pretraining.pairs import TextStyle, TrainingPair, open_split, parse_crystals
+from train.pretraining.pairs import TextStyle, TrainingPair, first_records, open_split, parse_crystals
 
 # Batches are sorted by length in groups of this many: long enough to sort well, short enough to mix well.
 _BUCKET_BATCHES = 8
+
+
+def build_batches(
+    arguments: PretrainArguments,
+    processor: ClacProcessor,
+    process_index: int = 0,
+    num_processes: int = 1,
+    show_progress: bool = True,
+) -> PairBatches | StreamedBatches:
+    """
+    Open the training split and plan the batches of one process.
+
+    Raises:
+        ClacInputError: the recipe allows longer texts than the text tower reads, or the data set cannot be used.
+    """
+    longest = processor.tokenizer.model_max_length
+    if arguments.max_text_tokens > longest:
+        raise ClacInputError(
+            f"max_text_tokens={arguments.max_text_tokens} is more than the text tower reads; choose at most {longest}"
+        )
+    collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
+    shared: dict[str, Any] = {
+        "batch_size": arguments.batch_size,
+        "seed": arguments.seed,
+        "phrase_style": arguments.phrase_style(),
+        "num_phrases": arguments.phrases_per_crystal,
+        "twins": arguments.twin_share,
+        "process_index": process_index,
+        "num_processes": num_processes,
+    }
+    if arguments.streaming:
+        return StreamedBatches(
+            arguments.dataset,
+            "train",
+            collator,
+            arguments.text_style(),
+            steps_per_epoch=arguments.steps_per_epoch,
+            shuffle_buffer=arguments.shuffle_buffer,
+            on_error=arguments.on_error,
+            **shared,
+        )
+    records = first_records(arguments.dataset, "train", arguments.limit, text_column=arguments.text_column)
+    crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, show_progress)
+    return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **shared)
 
 
 def group_by_system(crystals: Sequence[Crystal]) -> list[np.ndarray]:

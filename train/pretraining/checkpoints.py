@@ -1,8 +1,9 @@
-"""Checkpoints of a run: what they hold, written whole or not at all."""
+"""Checkpoints of a run: what they hold, and how they are written as a whole or not at all."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +14,70 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import recover, replaced_directory
 
 
+@dataclass
+class Progress:
+    """
+    How far a run has come.
+
+    Attributes:
+        epoch: epochs finished.
+        batch: batches of the present epoch finished.
+        step: steps taken in all.
+        best: highest validation score so far, see `validate`; -1 before the first.
+        seconds: of training and validation, all parts of a resumed run together.
+        finished: whether all epochs are done.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float = -1.0
+    seconds: float = 0.0
+    finished: bool = False
+
+
 def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, training: dict[str, Any]) -> None:
-    """A checkpoint that loads with `from_pretrained`, and `training.json`: where it comes from."""
+    """
+    Write a checkpoint for `from_pretrained`.
+
+    Args:
+        model: its weights and configuration.
+        processor: saved with it.
+        directory: replaced as a whole.
+        training: recipe, commit, versions and scores, for `training.json`.
+    """
     with replaced_directory(directory) as new:
         model.save_pretrained(new)
         processor.save_pretrained(new)
         (new / "training.json").write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
 
 
-def save_state(accelerator: Accelerator, directory: Path, state: dict[str, Any], arguments: dict[str, Any]) -> None:
-    """Weights, optimiser, schedule, random states and the place in the data; called by every process."""
+def save_state(accelerator: Accelerator, directory: Path, progress: Progress, recipe: dict[str, Any]) -> None:
+    """Write weights, optimiser, schedule, random states and progress; called by every process."""
     with replaced_directory(directory, accelerator.is_main_process, accelerator.wait_for_everyone) as new:
         accelerator.save_state(str(new))
         if accelerator.is_main_process:
-            (new / "state.json").write_text(json.dumps({"state": state, "arguments": arguments}), encoding="utf-8")
+            state = {"state": asdict(progress), "arguments": recipe}
+            (new / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
 
-def load_state(accelerator: Accelerator, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+def load_state(accelerator: Accelerator, directory: Path, recipe: dict[str, Any]) -> Progress:
     """
-    Back to where [`save_state`] was; returns the state.
+    Restore what [`save_state`] wrote.
 
     Raises:
-        ClacInputError: the run in `directory` was started with other arguments.
+        ClacInputError: the run in `directory` was started with another recipe.
     """
     recover(directory)
     stored = json.loads((directory / "state.json").read_text(encoding="utf-8"))
-    changed = [k for k, v in arguments.items() if stored["arguments"].get(k) != v]
+    changed = [k for k, v in recipe.items() if stored["arguments"].get(k) != v]
     if changed:
         raise ClacInputError(
             f"{directory}: was started with another {', '.join(changed)} "
             f"({', '.join(repr(stored['arguments'].get(k)) for k in changed)}); resume with the same recipe"
         )
     accelerator.load_state(str(directory))
-    return stored["state"]
+    return Progress(**stored["state"])
+
+
+__all__ = ["Progress", "load_state", "save_model", "save_state"]

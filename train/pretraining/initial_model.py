@@ -13,10 +13,10 @@ from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.tokenization_clac import read_formulas
-from train.pretraining.arguments import PretrainArguments
+from train.pretraining.arguments import ModelArguments
 
 
-def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]:
+def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
     """
     Pretrained text tower, fresh graph tower and projections, and the processor that fits them; or a checkpoint's.
 
@@ -50,7 +50,7 @@ def build_model(arguments: PretrainArguments) -> tuple[ClacModel, ClacProcessor]
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
 
 
-def _continued_model(arguments: PretrainArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:
+def _continued_model(arguments: ModelArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:
     embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
     model, config = embedder.model, embedder.model.config.graph_config
     wanted = {

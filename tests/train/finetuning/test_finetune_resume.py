@@ -82,7 +82,7 @@ def test_resumed_after_a_kill(arguments, whole, tmp_path) -> None:
     assert json.loads((output / "results.json").read_text())["seeds"] == [0]
     before = (output / "seed-0" / "model.safetensors").stat().st_mtime_ns
     again = replace(arguments, output_dir=str(output))
-    with pytest.raises(ClacInputError, match="holds a run already; add --resume"):
+    with pytest.raises(ClacInputError, match="already holds a run; add --resume"):
         finetune_pac.run(again)
     with pytest.raises(ClacInputError, match=r"started with another learning_rate \(0.001\)"):
         finetune_pac.run(replace(again, learning_rate=2e-3, resume=True))

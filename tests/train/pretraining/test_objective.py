@@ -208,10 +208,10 @@ def test_phrases_come_with_narratives(bert_directory, tmp_path, records) -> None
 def test_training_with_everything_learns_and_resumes(bert_directory: Path, tmp_path: Path) -> None:
     options = {"terms": list(ALL), "prior_weight": 0.1, "mlm_weight": 0.1, "loss": "jensen_shannon"}
     whole = train(arguments(bert_directory, tmp_path / "whole", **options))
-    assert whole["finished"]
-    assert math.isfinite(whole["best"])
+    assert whole.finished
+    assert math.isfinite(whole.best)
     train(arguments(bert_directory, tmp_path / "parts", max_steps=3, **options))
-    assert train(arguments(bert_directory, tmp_path / "parts", resume=True, **options))["finished"]
+    assert train(arguments(bert_directory, tmp_path / "parts", resume=True, **options)).finished
     expected, result = (load_file(tmp_path / part / "last" / "model.safetensors") for part in ("whole", "parts"))
     assert expected.keys() == result.keys()
     assert all(torch.equal(expected[name], result[name]) for name in expected)

@@ -1,0 +1,76 @@
+"""Precision, processes and the optimiser of pre-training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
+from torch import nn
+
+from train.pretraining.arguments import OptimizationArguments
+
+# Learning rate of the gains of shared facts, as a multiple of `learning_rate`.
+GAIN_RATE = 10.0
+
+
+def choose_precision(requested: str) -> str:
+    """
+    Resolve the precision `auto`: bf16 where matrix units compute in it. A CPU without them emulates bf16, at half the
+    speed of float32.
+    """
+    if requested != "auto":
+        return requested
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
+
+
+def make_accelerator(mixed_precision: str, report_to: str = "none") -> Accelerator:
+    """
+    Set up one or several processes, which exchange gradients in place, without copies, and no buffers.
+
+    Args:
+        mixed_precision: `bf16`, `no` or `auto`.
+        report_to: a tracker of accelerate, or `none`.
+    """
+    return Accelerator(
+        mixed_precision=choose_precision(mixed_precision),
+        log_with=None if report_to == "none" else report_to,
+        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
+    )
+
+
+def make_optimizer(objective: nn.Module, arguments: OptimizationArguments) -> torch.optim.Optimizer:
+    """
+    AdamW over [`parameter_groups`]. It is fused, one pass over memory: most weights are word embeddings, few of which
+    occur in a batch.
+    """
+    return torch.optim.AdamW(parameter_groups(objective, arguments), fused=True)
+
+
+def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> list[dict[str, Any]]:
+    """
+    Group the parameters by learning rate and weight decay.
+
+    The text tower has a lower rate. The gains of shared facts have a higher one, since they are single numbers with far
+    to go. Biases, norms, embeddings, gains and the temperature do not decay.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in objective.named_parameters():
+        rate = arguments.learning_rate
+        if name.startswith("model.text_model."):
+            rate = arguments.text_learning_rate
+        elif name.endswith(".log_gain"):
+            rate = GAIN_RATE * arguments.learning_rate
+        decay = parameter.ndim == 2 and "embedding" not in name
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": arguments.weight_decay if decay else 0.0}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+__all__ = ["GAIN_RATE", "choose_precision", "make_accelerator", "make_optimizer", "parameter_groups"]
