@@ -1,12 +1,12 @@
 """
-Which parts of the training objective and which graph encoder carry the retrieval accuracy, at an equal number of steps.
+Ablation of the training objective and the graph encoder: retrieval accuracy after an equal number of steps.
 
     python -m evaluation.ablation --output_dir evaluation/results/ablation --text_model_path "$(make -s minilm)"
 
 Trains every variant with every seed through `train.pretrain` and scores it on the validation split. A variant is a
-recipe; `python -m train.pretrain train/recipes/ablation/full.yaml` trains it alone. Finished runs are kept, so the same
-command continues after an interruption. Made small enough for two CPU cores and less than an hour; the differences are
-those of such a short training.
+recipe; `python -m train.pretrain train/recipes/ablation/full.yaml` trains one variant on its own. Finished runs are
+kept, so the same command resumes after an interruption. The default setup finishes in less than an hour on two CPU
+cores, so the differences only hold for such short training runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments, recipe_of
 from train.pretraining.pairs import first_records
 
-# What may differ between variants; all else has to be equal for a comparison, the number of steps above all.
+# The settings that may differ between variants. A fair comparison needs all others to be equal, above all the number
+# of steps.
 VARIED = frozenset({"terms", "loss", "prior_weight", "graph_encoder"})
 VARIANTS = ("inter", "inter-crystal", "inter-text", "full", "full-jensen-shannon", "full-sigmoid", "full-cgcnn")
 SPLIT = "validation"
@@ -44,35 +45,43 @@ class AblationArguments:
     """Arguments of the ablation."""
 
     output_dir: str = field(
-        default="evaluation/results/ablation", metadata={"help": "Where result.json, table.md and the figure go."}
+        default="evaluation/results/ablation",
+        metadata={"help": "Directory for result.json, table.md and the figure."},
     )
     recipes: str = field(
-        default="train/recipes/ablation", metadata={"help": "Directory with one recipe a variant, VARIANT.yaml."}
+        default="train/recipes/ablation", metadata={"help": "Directory with one recipe per variant, VARIANT.yaml."}
     )
     variants: list[str] = field(
-        default_factory=lambda: list(VARIANTS), metadata={"help": "Variants, in the order of the table."}
+        default_factory=lambda: list(VARIANTS), metadata={"help": "Variants to train, in the order of the table."}
     )
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2], metadata={"help": "Each variant runs once with each."})
+    seeds: list[int] = field(
+        default_factory=lambda: [0, 1, 2], metadata={"help": "Seeds. Each variant runs once with each seed."}
+    )
     text_model_path: str | None = field(
-        default=None, metadata={"help": "Read the text model from this directory instead of the Hub (no network)."}
+        default=None, metadata={"help": "Load the text model from this directory instead of the Hub (no network)."}
     )
-    pool: int = field(default=512, metadata={"help": "Crystals of the validation split that are ranked."})
+    pool: int = field(default=512, metadata={"help": "Number of crystals of the validation split to rank."})
     work_dir: str = field(
-        default="runs/ablation", metadata={"help": "Checkpoints of the run in progress; deleted when it is scored."}
+        default="runs/ablation",
+        metadata={"help": "Directory for the checkpoints of a run; they are deleted after scoring."},
     )
 
 
 def read_variants(arguments: AblationArguments) -> dict[str, PretrainArguments]:
     """
-    The recipe of every variant, by its name.
+    Read the recipe of each variant.
+
+    Returns:
+        The recipes by the name of the variant.
 
     Raises:
-        ClacInputError: a number is out of range, a recipe is missing or wrong, or recipes differ in more than `VARIED`.
+        ClacInputError: If an argument is out of range, a recipe is missing or invalid, or recipes differ in other
+            settings than `VARIED`.
     """
     for name in ("variants", "seeds"):
         values = getattr(arguments, name)
         if not values or len(set(values)) < len(values):
-            raise ClacInputError(f"--{name} {' '.join(map(str, values))}: give at least one, each once")
+            raise ClacInputError(f"--{name} {' '.join(map(str, values))}: expected one or more distinct values")
     if arguments.pool < 2:
         raise ClacInputError(f"--pool {arguments.pool}: must be at least 2")
     recipes = {
@@ -85,8 +94,8 @@ def read_variants(arguments: AblationArguments) -> dict[str, PretrainArguments]:
         different = [key for key in one if key not in VARIED and one[key] != other[key]]
         if different:
             raise ClacInputError(
-                f"{arguments.recipes}: {first} and {variant} differ in {', '.join(different)}; variants may differ in "
-                f"{', '.join(sorted(VARIED))} only"
+                f"{arguments.recipes}: {first} and {variant} differ in {', '.join(different)}; variants may only "
+                f"differ in {', '.join(sorted(VARIED))}"
             )
     return recipes
 
@@ -95,13 +104,18 @@ def finished_runs(
     file: Path, wanted: dict[tuple[str, int], dict[str, Any]], pool: int
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """
-    The runs recorded in `file` that are still wanted: same recipe, same pool.
+    Read the finished runs in `file` whose recipe and pool size match the requested ones.
 
     Args:
-        wanted: the recipe by (variant, seed).
+        file: The `result.json` of an earlier run; it need not exist.
+        wanted: Recipe by (variant, seed).
+        pool: Number of crystals in the pool.
+
+    Returns:
+        Finished runs by (variant, seed).
 
     Raises:
-        ClacInputError: `file` is there, but is no result of this script.
+        ClacInputError: If `file` exists but was not written by this script.
     """
     if not file.exists():
         return {}
@@ -110,29 +124,30 @@ def finished_runs(
         found = {(run["variant"], run["seed"]): run for run in runs if run["pool"] == pool}
     except (OSError, ValueError, KeyError, TypeError):
         raise ClacInputError(
-            f"{file}: not a result of this script; move it away or choose another --output_dir"
+            f"{file}: not a result of evaluation.ablation; move the file or choose another --output_dir"
         ) from None
     return {key: found[key] for key, recipe in wanted.items() if key in found and found[key]["recipe"] == recipe}
 
 
 def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """
-    One run from its beginning, or from where it was stopped, to its scores. Its checkpoints are deleted.
+    Train a model (or resume its training), score it, and delete its checkpoints.
 
     Args:
-        records: the pool.
+        recipe: Training arguments.
+        records: Crystals of the retrieval pool.
 
     Returns:
-        `steps`, `training_seconds` and `scores` by the name of the metric (0-1, see `METRICS`); `None` if the training
-        was stopped by a signal.
+        `steps`, `training_seconds` and `scores` by the name of the metric (0-1, see `METRICS`); `None` if a signal
+        stopped the training.
     """
     directory = Path(recipe.output_dir)
     progress = train(replace(recipe, resume=(directory / "last").exists()))
     if not progress.finished:
         return None
-    # The recipes train for one epoch, so this is also the last.
+    # The recipes train for one epoch, so the best checkpoint is also the last.
     embedder = ClacEmbedder.from_pretrained(directory / "best")
-    # The uncertainty shown is that over seeds, so the one over queries needs no resamples.
+    # Reports show the deviation over seeds, so the bootstrap over queries is not needed.
     result = evaluate_retrieval(embedder, records, bootstrap=1, on_error=recipe.on_error, show_progress=False)
     scores = {name: result["scores"][m.query][m.direction][m.score] for name, m in METRICS.items()}
     shutil.rmtree(directory)
@@ -141,14 +156,14 @@ def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]
 
 def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """
-    Mean and sample standard deviation (n - 1) over the seeds.
+    Compute the mean and the sample standard deviation (n - 1) over the seeds.
 
     Args:
-        runs: each with `variant` and `scores`.
+        runs: Entries with `variant` and `scores`.
 
     Returns:
-        By variant, in order of appearance: `runs`, their number, and by metric `{"mean", "sd"}`; the deviation of a
-        single run is `None`.
+        For each variant, in order of appearance: the number of `runs`, and `{"mean", "sd"}` for each metric. `sd` is
+        `None` for a single run.
     """
     by_variant: dict[str, list[dict[str, float]]] = {}
     for run in runs:
@@ -170,13 +185,13 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def run(arguments: AblationArguments) -> dict[str, Any]:
     """
-    Trains and scores what is missing, and writes the files anew after every run.
+    Train and score the missing runs, and rewrite the output files after each run.
 
     Returns:
-        `runs`, one entry each with recipe, seed, commit and scores, and their `summary`, see `summarise`.
+        `runs`, a list of entries with recipe, seed, commit and scores, and their `summary` (see `summarise`).
 
     Raises:
-        ClacInputError: an argument, a recipe or the data is unusable.
+        ClacInputError: If an argument, a recipe or the data set is invalid.
     """
     recipes = read_variants(arguments)
     planned = {
@@ -194,14 +209,14 @@ def run(arguments: AblationArguments) -> dict[str, Any]:
     file = Path(arguments.output_dir) / "result.json"
     wanted = {key: recipe_of(recipe) for key, recipe in planned.items()}
     runs = finished_runs(file, wanted, len(records))
-    # Asked once: the files written below are changes to the checkout.
+    # Determined once, because the files written below change the checkout.
     origin = provenance({})
     result = _result(arguments, recipes, runs, len(records))
     for key, recipe in _with_progress(planned, set(runs)):
         started = time.monotonic()
         outcome = train_and_score(recipe, records)
         if outcome is None:
-            print(f"stopped in {key[0]}, seed {key[1]}; the same command continues")
+            print(f"stopped in {key[0]}, seed {key[1]}; run the same command again to resume")
             break
         runs[key] = {
             "variant": key[0],
@@ -225,10 +240,10 @@ def run(arguments: AblationArguments) -> dict[str, Any]:
 def _with_progress(
     planned: dict[tuple[str, int], PretrainArguments], done: set[tuple[str, int]]
 ) -> Iterator[tuple[tuple[str, int], PretrainArguments]]:
-    """The runs that are missing, with a line before each that says how far it is and how long it will take."""
+    """Yield the missing runs, and print the progress and the estimated time left before each."""
     missing = {key: recipe for key, recipe in planned.items() if key not in done}
     if done:
-        print(f"{len(done)} of {len(planned)} runs are finished already")
+        print(f"{len(done)} of {len(planned)} runs are already finished")
     started = time.monotonic()
     for place, (key, recipe) in enumerate(missing.items()):
         seconds = (time.monotonic() - started) / place * (len(missing) - place) if place else None
@@ -256,7 +271,7 @@ def _result(
 
 
 def _public(words: Sequence[str]) -> list[str]:
-    """Command-line words without --text_model_path, a place on this machine."""
+    """Return the command-line words without --text_model_path, which names a local directory."""
     kept, skip = [], False
     for word in words:
         if not skip and not word.startswith("--text_model_path"):

@@ -1,6 +1,8 @@
 """
-Cross-validation of fine-tuned classes of texts: where a test split of a hundred texts cannot tell encoders apart, all
-texts of train and validation are held out in turn. The test split is not scored.
+Cross-validation of fine-tuned text classifiers.
+
+A test split of a hundred texts is too small to distinguish encoders. Cross-validation holds out every text of the
+training and validation splits once. The test split is not scored.
 
     python -m evaluation.cross_validation train/recipes/pac-battery-masked.yaml --seeds 0 --output_dir runs/masked-folds
 """
@@ -35,31 +37,41 @@ RESULT = "folds.json"
 
 @dataclass
 class CrossValidationArguments(PacArguments):
-    """Arguments of fine-tuning for classes of texts, and the number of folds."""
+    """Arguments of fine-tuning for text classification, and the number of folds."""
 
-    folds: int = field(default=5, metadata={"help": "Parts, each held out once."})
-    fold_seed: int = field(default=0, metadata={"help": "Seed of which texts go together."})
+    folds: int = field(default=5, metadata={"help": "Number of folds; each is held out once."})
+    fold_seed: int = field(default=0, metadata={"help": "Seed of the assignment of texts to folds."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.folds < 3:
-            raise ClacInputError(f"folds={self.folds}: one is held out and one chooses the epoch; give 3 or more")
+            raise ClacInputError(f"folds={self.folds}: expected 3 or more (test, validation and training folds)")
         if self.push_to_hub is not None:
-            raise ClacInputError("push_to_hub: the models of folds are no results; publish one of train.finetune_pac")
+            raise ClacInputError(
+                "push_to_hub: models of cross-validation cannot be published; publish a model of train.finetune_pac"
+            )
 
 
 def fold_rows(labels: Sequence[int], folds: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
     """
-    Rows of the splits of each fold: `test`, in which every row is once; `validation`, the part held out next; `train`,
-    all others. Classes have the same shares in all parts.
+    Split rows into stratified folds.
+
+    Args:
+        labels: Class of each row.
+        folds: Number of folds.
+        seed: Seed of the shuffling.
+
+    Yields:
+        For each fold, the rows of `test` (over all folds, each row once), `validation` (the test rows of the next
+        fold) and `train` (all other rows).
 
     Raises:
-        ClacInputError: a class has fewer texts than there are folds.
+        ClacInputError: If a class has fewer texts than there are folds.
     """
     counts = {label: labels.count(label) for label in set(labels)}
     rare, number = min(counts.items(), key=lambda item: item[1])
     if number < folds:
-        raise ClacInputError(f"label {rare} has {number} texts, too few for folds={folds}")
+        raise ClacInputError(f"label {rare}: {number} texts are too few for folds={folds}; use fewer folds")
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     parts = [held for _, held in splitter.split(np.zeros(len(labels)), np.asarray(labels))]
     for place, test in enumerate(parts):
@@ -79,15 +91,15 @@ def _write_fold(fold: ClassifiedTexts, text_column: str, directory: Path) -> Non
 
 def run(arguments: CrossValidationArguments) -> dict[str, Any]:
     """
-    Fine-tunes on every fold, in `output_dir/fold-N`, and writes `folds.json` after each.
+    Fine-tune on each fold in `output_dir/fold-N`, and update `folds.json` after each.
 
     Returns:
-        `folds`: of each its number of held-out texts, the encoder's scores (means over the seeds) and those of TF-IDF
-        with logistic regression, trained on all texts that are not held out; `mean` and `std` over the folds of both;
-        and of their `difference` the mean and its standard error, the folds taken for independent.
+        `folds`: for each fold the number of held-out texts, the scores of the encoder (means over the seeds) and of
+        TF-IDF with logistic regression trained on all other texts; the `mean` and `std` over the folds of both; and
+        the mean of their `difference` with its standard error, which assumes that folds are independent.
 
     Raises:
-        ClacInputError: bad arguments or data, as in `train.finetune_pac`, or a class with too few texts.
+        ClacInputError: If arguments or data are invalid (see `train.finetune_pac`), or a class has too few texts.
     """
     data = read_classified_texts(arguments.dataset, arguments.text_column, arguments.limit)
     texts = data.splits["train"] + data.splits["validation"]
@@ -105,12 +117,12 @@ def run(arguments: CrossValidationArguments) -> dict[str, Any]:
             resume=arguments.resume and any((directory / "run").glob("seed-*")),
         )
         encoder = finetune_pac.run(own)["mean"]["test"]
-        # It has no epoch to choose, so nothing has to be kept from it for that.
+        # The baseline has no epoch to select, so it also trains on the validation texts.
         baseline = bag_of_words_scores(fold, ("train", "validation"), ("test",))["test"]
         found.append({"texts": len(fold.splits["test"]), "encoder": encoder, "baseline": baseline})
         result = _result(arguments, found)
         write_json(result, output / RESULT)
-    _say(result)
+    _print(result)
     return result
 
 
@@ -146,7 +158,7 @@ def _standard_error(values: list[float]) -> float | None:
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
 
 
-def _say(result: dict[str, Any]) -> None:
+def _print(result: dict[str, Any]) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=f"{len(result['folds'])} folds, mean ± standard deviation")
     table.add_column("")
     names = list(result["mean"]["encoder"])

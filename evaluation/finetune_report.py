@@ -1,11 +1,11 @@
 """
-Compares fine-tuned encoders: joins the `results.json` of several runs into one table and one figure.
+Comparison of fine-tuned encoders: join the `results.json` of several runs into one table and one figure.
 
     python -m evaluation.finetune_report --results runs/ner/clac/results.json runs/ner/scibert/results.json \\
         --output_dir evaluation/results/ner-matscholar
 
-All results have to be of one task and one data set, scored alike; anything else is refused. Means and deviations are
-computed anew from the runs.
+All results must come from the same task, data set and scoring; other combinations raise an error. Means and standard
+deviations are recomputed from the runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
-# By task: name of the metric in the results, and in tables.
+# Task -> metric name in the results -> label in tables.
 METRICS = {
     "ner": {
         "micro_f1": "micro F1",
@@ -43,7 +43,7 @@ METRICS = {
     "property": {"mae": "MAE", "rmse": "RMSE", "r2": "R²"},
 }
 _ERRORS = ("mae", "rmse")  # in the unit of the target
-# Of the recipe: what has to be equal for scores to be comparable.
+# Recipe settings that must be equal for scores to be comparable.
 _SAME = ("text_column", "ignore_types", "limit")
 
 
@@ -51,16 +51,16 @@ _SAME = ("text_column", "ignore_types", "limit")
 class ReportArguments:
     """Arguments of the report."""
 
-    results: list[str] = field(metadata={"help": "Files results.json of train.finetune_*, in the order of the table."})
-    output_dir: str = field(metadata={"help": "Where result.json, table.md and the figure go."})
+    results: list[str] = field(metadata={"help": "results.json files of train.finetune_*, in the order of the table."})
+    output_dir: str = field(metadata={"help": "Directory for result.json, table.md and the figure."})
 
 
 def read_results(path: Path) -> dict[str, Any]:
     """
-    One `results.json`, checked.
+    Read and validate a `results.json`.
 
     Raises:
-        ClacInputError: it cannot be read, or is no result of a fine-tuning.
+        ClacInputError: If the file cannot be read or is not a result of fine-tuning.
     """
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -75,35 +75,35 @@ def read_results(path: Path) -> dict[str, Any]:
 
 
 def _problem(result: Any) -> str | None:
-    """Why something is no result of a fine-tuning, in a few words."""
+    """Return why `result` is not a valid result of fine-tuning, in a few words, or `None` if it is valid."""
     if not isinstance(result, dict):
-        return "it is no table of keys"
+        return "expected a JSON object"
     missing = [key for key in ("task", "dataset", "encoder", "runs") if not result.get(key)]
     if missing:
-        return f"{', '.join(missing)} missing"
+        return f"missing {', '.join(missing)}"
     if result["task"] not in METRICS:
-        return f"task is {result['task']!r}, not {', '.join(METRICS)}"
+        return f"unknown task {result['task']!r}, expected {', '.join(METRICS)}"
     if not isinstance(result["runs"], list) or not all(
         isinstance(run, dict) and "seed" in run for run in result["runs"]
     ):
-        return "runs are no list of entries with a seed"
+        return "runs: expected a list of objects with a seed"
     seeds = [run["seed"] for run in result["runs"]]
     if len(set(seeds)) < len(seeds):
-        return f"a seed is there twice ({', '.join(map(str, seeds))})"
+        return f"duplicate seeds ({', '.join(map(str, seeds))})"
     names = _metric_names(result["runs"][0])
     for run in result["runs"]:
         for split in HELD_OUT:
             scores = run.get(split)
             for name in METRICS[result["task"]]:
                 if not isinstance(scores, dict) or not _is_number(scores.get(name)):
-                    return f"seed {run['seed']} has no number {split}/{name}"
+                    return f"seed {run['seed']}: {split}/{name} is missing or not a number"
             for name, value in scores.items():
                 if not _is_number(value):
                     return f"seed {run['seed']}: {split}/{name} is {value!r}, not a number"
         if _metric_names(run) != names:
-            return f"seed {run['seed']} has other metrics than seed {seeds[0]}"
+            return f"seed {run['seed']} has different metrics from seed {seeds[0]}"
     if result["task"] == "property" and not _is_number(_baseline(result, "mean").get("mae")):
-        return "baseline 'mean' missing, which the errors are compared with"
+        return "missing baseline 'mean', which the errors are compared with"
     return None
 
 
@@ -121,15 +121,18 @@ def _baseline(result: dict[str, Any], name: str) -> dict[str, Any]:
 
 def join_results(paths: Sequence[Path]) -> dict[str, Any]:
     """
-    The results of several encoders as one.
+    Join the results of several encoders.
+
+    Args:
+        paths: `results.json` files, in the order of the table.
 
     Returns:
         `task`, `dataset`, `target`, `baselines`, `counts`, and `encoders`: a list with name, recipe, commit, command,
-        seeds, runs, and `mean` and `std` (sample deviation, `None` of one run) by split and metric.
+        seeds, runs, and `mean` and `std` (sample standard deviation, `None` for a single run) by split and metric.
 
     Raises:
-        ClacInputError: a file is none, two are of different tasks or data sets or were scored differently, or a name is
-            there twice.
+        ClacInputError: If a file is invalid, if the tasks, data sets or scoring of two files differ, or if two
+            encoders have the same name.
     """
     if not paths:
         raise ClacInputError("--results: give at least one results.json")
@@ -139,14 +142,15 @@ def join_results(paths: Sequence[Path]) -> dict[str, Any]:
         for name, (one, other) in _comparable(first, result).items():
             if one != other:
                 raise ClacInputError(
-                    f"{path}: {name} is {_short(other)}, but {_short(one)} in {paths[0]}; only results of one task and "
-                    "one data set, scored alike, can be compared"
+                    f"{path}: {name} is {_short(other)}, but {_short(one)} in {paths[0]}; compare only results with "
+                    "the same task, data set and scoring"
                 )
     names = [result["encoder"] for result in results]
     for place, name in enumerate(names):
         if name in names[:place]:
             raise ClacInputError(
-                f"{paths[place]}: encoder {name} is that of {paths[names.index(name)]}, too; give another `name` to one"
+                f"{paths[place]}: duplicate encoder {name} (first seen in {paths[names.index(name)]}); "
+                "change the `name` of one"
             )
     return {
         "task": first["task"],
@@ -159,14 +163,14 @@ def join_results(paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def _comparable(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Name -> value in each of what has to be equal, the plainest first."""
+    """Return the values that must be equal, by name; the most obvious difference comes first."""
     found = {name: (one.get(name), other.get(name)) for name in ("task", "dataset", "target")}
     for name in _SAME:
         found[f"recipe {name}"] = (one.get("recipe") or {}).get(name), (other.get("recipe") or {}).get(name)
     found["number of rows"] = _rows(one), _rows(other)
     for split in HELD_OUT:
         found[f"set of {split} metrics"] = sorted(one["runs"][0][split]), sorted(other["runs"][0][split])
-    # Computed from the same rows by the same rule, so a difference means other rows or another column.
+    # Baselines are deterministic, so a difference means that rows or columns differ.
     found["baseline"] = _rounded(one.get("baselines") or {}), _rounded(other.get("baselines") or {})
     return found
 
@@ -206,7 +210,7 @@ def _encoder(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def score_rows(report: dict[str, Any], split: str, metrics: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """A row of text for each encoder and baseline: its name, then mean ± sd of every metric."""
+    """Yield a table row for each encoder and baseline: its name, then mean ± sd of each metric."""
     for entry in report["encoders"]:
         yield (entry["encoder"], *(_cell(entry, split, name) for name in metrics))
     for baseline, scores in report["baselines"].items():
@@ -218,7 +222,7 @@ def score_rows(report: dict[str, Any], split: str, metrics: Sequence[str]) -> It
 
 
 def type_rows(report: dict[str, Any], split: str) -> Iterator[tuple[str, ...]]:
-    """A row of text for each entity type: its name, then mean ± sd of the F1 of every encoder."""
+    """Yield a table row for each entity type: its name, then mean ± sd of the F1 score of each encoder."""
     for name in entity_types(report, split):
         yield (name, *(_cell(entry, split, f"{TYPE_PREFIX}{name}") for entry in report["encoders"]))
 
@@ -228,7 +232,7 @@ def _cell(entry: dict[str, Any], split: str, metric: str) -> str:
 
 
 def _score(metric: str, mean: float, sd: float | None) -> str:
-    """Shares with three decimals, errors with three digits: their size depends on the unit."""
+    """Format shares with three decimals, and errors, whose scale depends on the unit, with three significant digits."""
     return with_deviation(mean, sd, 3 if metric in _ERRORS else 0)
 
 
@@ -239,12 +243,12 @@ def _header(report: dict[str, Any], metrics: Sequence[str]) -> list[str]:
 
 
 def caption(report: dict[str, Any]) -> str:
-    """What the numbers are of, in a few sentences."""
+    """Describe the data set, seeds and scoring in a few sentences."""
     encoders = report["encoders"]
     seeds = sorted({tuple(entry["seeds"]) for entry in encoders})
     commits = sorted({entry["commit"] or "unknown" for entry in encoders})
     rows = " / ".join(f"{number:,} {split}" for split, number in report["counts"].items())
-    told = " or ".join(", ".join(map(str, entry)) for entry in seeds)
+    seed_lists = " or ".join(", ".join(map(str, entry)) for entry in seeds)
     target = report["target"]
     kind = (
         "Entities count when their type and both ends are right (seqeval, strict). " if report["task"] == "ner" else ""
@@ -256,13 +260,13 @@ def caption(report: dict[str, Any]) -> str:
         kind += f"Target: {target['name']}. "
     return (
         f"Data set {report['dataset']}{f' ({rows} rows)' if rows else ''}; mean ± sample standard "
-        f"deviation over the seeds {told}. The epoch is the best on validation; test was scored once. {kind}"
+        f"deviation over the seeds {seed_lists}. The epoch is the best on validation; test was scored once. {kind}"
         f"Commit {', '.join(commits)}."
     )
 
 
 def report_markdown(report: dict[str, Any]) -> str:
-    """Tables in markdown: scores on test and validation, those of each entity type, caption, and the commands."""
+    """Return markdown tables of the scores, overall and for each entity type, with the caption and the commands."""
     lines: list[str] = []
     metrics = list(METRICS[report["task"]])
     for split in reversed(HELD_OUT):
@@ -283,7 +287,7 @@ def _markdown(header: Sequence[str], rows: Iterator[tuple[str, ...]], title: str
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Scores on test on the terminal, as many as fit, and the caption below."""
+    """Print the scores on the test split that fit on the terminal, and the caption."""
     metrics = [name for name in METRICS[report["task"]] if name not in ("micro_precision", "micro_recall")]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("encoder")
@@ -298,11 +302,15 @@ def print_report(report: dict[str, Any]) -> None:
 
 def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
     """
-    Writes `result.json`, `table.md` and the figure of the task (PNG and SVG). All of it is made before the first file
-    is written, and each file replaces its predecessor in one step.
+    Write `result.json`, `table.md` and the figure of the task (PNG and SVG).
+
+    All contents are created before the first file is written, and each file is replaced atomically.
+
+    Returns:
+        The paths of the written files.
 
     Raises:
-        ClacInputError: the place cannot be written to.
+        ClacInputError: If the directory is not writable.
     """
     name, draw = FIGURES[report["task"]]
     figure = draw(report)
@@ -318,10 +326,11 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
 
 def run(arguments: ReportArguments) -> dict[str, Any]:
     """
-    Joins, writes and prints.
+    Join the results, write the files and print the table.
 
     Raises:
-        ClacInputError: the results cannot be read or compared, or the place cannot be written to; then nothing is.
+        ClacInputError: If the results cannot be read or compared, or the directory is not writable. Nothing is
+            written in that case.
     """
     report = join_results([Path(path) for path in arguments.results])
     words = ["--results", *arguments.results, "--output_dir", arguments.output_dir]

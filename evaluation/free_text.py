@@ -1,5 +1,5 @@
 """
-Precision of search phrases whose right answers follow from properties.
+Precision of search phrases whose correct answers follow from properties.
 
     python -m evaluation.free_text --model DIR --queries evaluation/queries/development.yaml --split validation
 """
@@ -42,10 +42,10 @@ class FreeTextArguments:
 
     queries: str = field(metadata={"help": "YAML file of phrases and conditions."})
     model: str | None = field(
-        default=None, metadata={"help": "Checkpoint: a directory or a Hub id; default the bundled one."}
+        default=None, metadata={"help": "Checkpoint: a directory or a Hub id. Default: the bundled one."}
     )
-    split: str = field(default="validation", metadata={"help": "Split whose crystals are searched."})
-    data: str | None = field(default=None, metadata={"help": "Directory with {split}.parquet; default the bundle."})
+    split: str = field(default="validation", metadata={"help": "Split to search."})
+    data: str | None = field(default=None, metadata={"help": "Directory with {split}.parquet. Default: bundled."})
     seed: int = field(default=0, metadata={"help": "Seed of the bootstrap."})
     output: str | None = field(default=None, metadata={"help": "FILE.json for the result."})
 
@@ -53,14 +53,19 @@ class FreeTextArguments:
 @dataclass(frozen=True)
 class Phrase:
     """
-    A search phrase and the conditions that a right answer meets, all of them.
+    A search phrase and the conditions that a correct answer must meet.
 
     Attributes:
-        text: as typed. elements: all present. any: at least one present. nonmetals: no other nonmetals present.
-        num_elements: (smallest, largest). crystal_system: its name. polar: in a polar space group.
-        prototype: a name of the structure type, see `modeling_clac.concepts.structure_types`.
-        ranges: column -> (smallest, largest), `None` for an open end. Crystals whose value is unknown are not searched,
-            since nobody can tell whether they are right.
+        text: The phrase as a user types it.
+        elements: Elements that must all be present.
+        any: Elements of which at least one must be present.
+        nonmetals: The only nonmetals that may be present. Default: any.
+        num_elements: Smallest and largest number of elements.
+        crystal_system: Name of the crystal system.
+        polar: Whether the space group must be polar.
+        prototype: Name of the structure type, see `modeling_clac.concepts.structure_types`.
+        ranges: Column -> (smallest, largest) value, `None` for an open end. Crystals without a value are excluded from
+            the search, because whether they are correct is unknown.
     """
 
     text: str
@@ -74,10 +79,11 @@ class Phrase:
     ranges: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def is_decided(self, record: Mapping[str, Any]) -> bool:
-        """Whether the record knows every property that the phrase is about."""
+        """Return whether the record has a value for every property in `ranges`."""
         return all(record.get(column) is not None for column in self.ranges)
 
     def is_right(self, record: Mapping[str, Any]) -> bool:
+        """Return whether the record meets all conditions."""
         elements = set(record["elements"])
         if not set(self.elements) <= elements or (self.any and not elements & set(self.any)):
             return False
@@ -101,8 +107,10 @@ class Phrase:
 
 def read_phrases(path: Path) -> list[Phrase]:
     """
+    Read search phrases from a YAML file.
+
     Raises:
-        ClacInputError: the file is missing, not YAML, or holds an entry that is no phrase.
+        ClacInputError: If the file is missing, is not YAML, or contains an invalid entry.
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -111,22 +119,27 @@ def read_phrases(path: Path) -> list[Phrase]:
     except yaml.YAMLError as error:
         raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
     if not isinstance(entries, list) or not entries:
-        raise ClacInputError(f"{path}: a list of phrases is expected, each with `text` and conditions")
+        raise ClacInputError(f"{path}: expected a list of phrases, each with `text` and conditions")
     known = {entry.name for entry in fields(Phrase)}
     for place, entry in enumerate(entries, start=1):
         unknown = set(entry) - known if isinstance(entry, dict) else set()
         if not isinstance(entry, dict) or unknown or not isinstance(entry.get("text"), str):
-            detail = f"unknown key {', '.join(sorted(map(str, unknown)))}" if unknown else "no `text`"
-            raise ClacInputError(f"{path}: entry {place}: {detail}; known are {', '.join(sorted(known))}")
+            detail = f"unknown key {', '.join(sorted(map(str, unknown)))}" if unknown else "missing `text`"
+            raise ClacInputError(f"{path}: entry {place}: {detail}; known keys: {', '.join(sorted(known))}")
     return [Phrase(**entry) for entry in entries]
 
 
 def precision_at_k(scores: np.ndarray, right: np.ndarray, k: int = K) -> tuple[float, float, float]:
     """
-    Precision among the k best, the best that is possible, and what chance gives.
+    Compute the precision of the `k` best-scored crystals.
 
     Args:
-        scores: `(n,)`, larger is better. right: `(n,)` bool.
+        scores: Scores `(n,)`; larger is better.
+        right: Whether each crystal is a correct answer, `(n,)` bool.
+        k: Number of results.
+
+    Returns:
+        The precision, the highest possible precision, and the precision of a random ranking (all 0-1).
     """
     size = min(k, len(scores))
     best = np.argsort(-scores, kind="stable")[:size]
@@ -137,15 +150,22 @@ def evaluate_phrases(
     embedder: Any, records: Sequence[Mapping[str, Any]], phrases: Sequence[Phrase], seed: int = 0
 ) -> dict[str, Any]:
     """
-    Searches for every phrase among the crystals that can be decided.
+    Search for each phrase among the crystals that have values for its properties.
+
+    Args:
+        embedder: A [`ClacEmbedder`], or an object with the same `encode_crystals` and `encode_text`.
+        records: Crystals with `cif`, `material_id`, `elements` and properties.
+        phrases: Search phrases.
+        seed: Seed of the bootstrap.
 
     Returns:
-        `precision_at_10`, `possible` and `chance`, means over the phrases that have an answer; `share_of_possible`, the
-        mean of precision over what is possible, with its 95 % bootstrap `interval` over phrases; and `phrases`, one
-        entry for each with the number of right answers and of crystals searched.
+        `precision_at_10`, `possible` and `chance`, averaged over the phrases that have a correct answer;
+        `share_of_possible`, the mean ratio of precision to possible precision, with its 95 % bootstrap `interval` over
+        phrases; and `phrases`, one entry for each with the number of correct answers (`right`) and of crystals
+        `searched`.
 
     Raises:
-        ClacInputError: no phrase has an answer among the records.
+        ClacInputError: If no phrase has a correct answer among the records.
     """
     names = [str(record["material_id"]) for record in records]
     crystals = embedder.encode_crystals([record["cif"] for record in records], names=names)
@@ -163,7 +183,7 @@ def evaluate_phrases(
         entries.append(entry | {"precision_at_10": precision, "possible": possible, "chance": chance})
     answered = [entry for entry in entries if entry["right"]]
     if not answered:
-        raise ClacInputError("no phrase has a right answer among these crystals")
+        raise ClacInputError("none of the phrases has a correct answer among these crystals")
     shares = np.array([entry["precision_at_10"] / entry["possible"] for entry in answered])
     means = {
         name: float(np.mean([entry[name] for entry in answered])) for name in ("precision_at_10", "possible", "chance")
@@ -173,7 +193,7 @@ def evaluate_phrases(
 
 
 def print_phrases(result: Mapping[str, Any]) -> None:
-    """Worst phrases first, and the means."""
+    """Print the scores of the phrases, worst first, and the means."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("phrase", "precision@10", "possible", "chance", "right", "searched"):
         table.add_column(name, justify="left" if name == "phrase" else "right")
@@ -186,14 +206,14 @@ def print_phrases(result: Mapping[str, Any]) -> None:
     low, high = result["interval"]
     without = len(result["phrases"]) - len(answered)
     console.print(
-        f"{len(answered)} phrases ({without} without an answer left out): precision@10 "
+        f"{len(answered)} phrases ({without} without a correct answer excluded): precision@10 "
         f"{result['precision_at_10']:.3f}, possible {result['possible']:.3f}, chance {result['chance']:.3f}; share of "
-        f"the possible {result['share_of_possible']:.3f} [{low:.3f}, {high:.3f}]"
+        f"possible {result['share_of_possible']:.3f} [{low:.3f}, {high:.3f}]"
     )
 
 
 def phrases_row(name: str, result: Mapping[str, Any]) -> str:
-    """The means as a row of the table in the README."""
+    """Format the means as a row of the table in the README."""
     low, high = result["interval"]
     cells = [name, result["split"], str(sum(bool(entry["right"]) for entry in result["phrases"]))]
     cells += [f"{result[column]:.3f}" for column in ("precision_at_10", "possible", "chance")]
@@ -202,11 +222,13 @@ def phrases_row(name: str, result: Mapping[str, Any]) -> str:
 
 def run(arguments: FreeTextArguments) -> dict[str, Any]:
     """
+    Evaluate the phrases, print the scores, and write them to `--output` if given.
+
     Raises:
-        ClacInputError: an argument, the phrases, the data or the model is unusable; nothing has been written then.
+        ClacInputError: If an argument, the phrases, the data or the model is invalid. Nothing is written in that case.
     """
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
-        raise ClacInputError(f"--output {arguments.output}: give the name of a .json file")
+        raise ClacInputError(f"--output {arguments.output}: expected a file name ending in .json")
     checkpoint = resolve_checkpoint(arguments.model)
     phrases = read_phrases(Path(arguments.queries))
     records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)

@@ -1,15 +1,15 @@
 """
-How often a pair of the literature data set is right, and how many of the names of materials are found.
+Precision of the pairs in the literature data set, and recall of the names of materials.
 
     python -m evaluation.literature_quality --data_set runs/literature --corpus paragraphs.parquet --draw to-judge.jsonl
     python -m evaluation.literature_quality --data_set runs/literature --corpus paragraphs.parquet
 
-The first draws pairs at random and writes them out with their surroundings, for a person to put `right` (true or false)
-and a `note` to each. The second reads the judgements that are committed, which hold no text of a paper.
+The first command draws random pairs and writes them with the surrounding text. An annotator then adds `right` (true or
+false) and a `note` to each. The second command reads the committed judgements, which contain no text of papers.
 
-Precision: the share of the judged pairs in which the words name a compound of that composition, and not part of one, a
-doped relative or something else. Recall: where a paper itself explains a name, as in `barium titanate (BaTiO3)`, the
-bracket is taken away, and it is seen whether the name alone is understood.
+Precision is the share of the judged pairs whose words name a compound of the given composition, and not a part of a
+compound, a doped variant or something else. Recall is measured on names that a paper explains, such as
+`barium titanate (BaTiO3)`: the formula in parentheses is removed, and the name alone must be recognised.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Corpus
 from datasets_scripts.entity_linking.formulas import flatten_markup, read_compound
 from datasets_scripts.entity_linking.mentions import read_paragraph
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 from modeling_clac.utils.provenance import git_commit
@@ -39,7 +39,7 @@ RESULTS = Path("evaluation/results/literature")
 JUDGEMENTS = RESULTS / "judgements.jsonl"
 _KEPT = ("doi", "paragraph", "matched", "matched_start", "formula", "polymorph")
 _SURROUNDINGS = 160
-# Words that end like the names of compounds do, before their formula in brackets.
+# Words with the ending of a compound name, followed by a formula in parentheses.
 _EXPLAINED = re.compile(
     r"(?<![\w-])(?:[a-z]+\s)?[a-z]+(?:\([IV]+\))?\s?[a-z]*(?:ide|ate|ite|ia|ina|ica|tile|tase|ire)"
     r"\s\(([A-Z][A-Za-z0-9()]*?)\)"
@@ -48,26 +48,31 @@ _EXPLAINED = re.compile(
 
 @dataclass
 class QualityArguments:
-    """Arguments of the quality of literature pairs."""
+    """Arguments of the evaluation of literature pairs."""
 
-    data_set: str = field(metadata={"help": "Directory made by datasets_scripts.literature."})
-    corpus: list[str] = field(metadata={"help": "The files it was made from."})
-    draw: str | None = field(default=None, metadata={"help": "Write pairs to judge to this file, and stop."})
-    number: int = field(default=200, metadata={"help": "Pairs to draw."})
-    seed: int = field(default=0, metadata={"help": "Seed of the draw."})
+    data_set: str = field(metadata={"help": "Directory written by datasets_scripts.literature."})
+    corpus: list[str] = field(metadata={"help": "Files that the data set was built from."})
+    draw: str | None = field(default=None, metadata={"help": "Write random pairs to judge to this file and exit."})
+    number: int = field(default=200, metadata={"help": "Number of pairs to draw."})
+    seed: int = field(default=0, metadata={"help": "Seed of the random sample."})
 
 
 def pairs(directory: Path) -> list[dict[str, Any]]:
-    """All pairs of the data set, in the order of the corpus."""
+    """
+    Read all pairs of the data set, in the order of the corpus.
+
+    Raises:
+        ClacInputError: If the directory contains no parquet files.
+    """
     files = sorted(directory.glob("*.parquet"))
     if not files:
-        raise ClacInputError(f"{directory}: no parquet files; make them with datasets_scripts.literature")
+        raise ClacInputError(f"{directory}: no parquet files; build the data set with datasets_scripts.literature")
     rows = [row for file in files for row in pq.read_table(file).to_pylist()]
     return sorted(rows, key=lambda row: (row["paragraph"], row["matched_start"]))
 
 
 def draw(arguments: QualityArguments) -> list[dict[str, Any]]:
-    """Pairs drawn at random, each with the text around its match."""
+    """Draw random pairs, each with the text around its match."""
     found = pairs(Path(arguments.data_set))
     drawn = random.Random(arguments.seed).sample(found, min(arguments.number, len(found)))
     for row in drawn:
@@ -78,23 +83,33 @@ def draw(arguments: QualityArguments) -> list[dict[str, Any]]:
 
 def read_judgements(file: Path) -> list[dict[str, Any]]:
     """
+    Read the judged pairs from a JSON-lines file.
+
     Raises:
-        ClacInputError: the file is missing, or a line has no judgement.
+        ClacInputError: If the file cannot be read, or a line has no judgement.
     """
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
-        raise ClacInputError(f"{file}: no judgements ({error})") from None
+        raise ClacInputError(f"{file}: cannot read judgements ({first_line(error)})") from None
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("right"), bool):
-            raise ClacInputError(f"{file}, line {number}: `right` is neither true nor false")
+            raise ClacInputError(f"{file}, line {number}: `right` is {row.get('right')!r}, expected true or false")
     return rows
 
 
 def share_with_interval(right: int, total: int) -> dict[str, float]:
     """
-    A share and Wilson's 95 % interval (1927, doi 10.1080/01621459.1927.10502953):
-    (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
+    Compute a share and its 95 % Wilson interval.
+
+    The interval is (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), Wilson 1927, doi 10.1080/01621459.1927.10502953.
+
+    Args:
+        right: Number of successes.
+        total: Number of trials n.
+
+    Returns:
+        `share` p and the ends `low` and `high` of the interval (NaN if `total` is 0), and `number`, the total.
     """
     if total == 0:
         return {"share": math.nan, "low": math.nan, "high": math.nan, "number": 0}
@@ -105,7 +120,7 @@ def share_with_interval(right: int, total: int) -> dict[str, float]:
 
 
 def explained_names(text: str) -> Iterator[tuple[str, int, Any]]:
-    """(text without the bracket, where the name ends in it, composition) of every name that the text explains."""
+    """Yield (text without the parenthesis, end of the name in it, composition) for each name that the text explains."""
     for found in _EXPLAINED.finditer(text):
         composition, _ = read_compound(found[1])
         if composition is not None:
@@ -114,7 +129,7 @@ def explained_names(text: str) -> Iterator[tuple[str, int, Any]]:
 
 
 def name_recall(files: list[Path]) -> tuple[int, int, Counter[str]]:
-    """Names understood, names explained, and the ones missed most."""
+    """Return the number of recognised names, the number of explained names, and a count of the missed names."""
     understood, total, missed = 0, 0, Counter[str]()
     for document in Corpus(files, on_error="skip").documents(Report()):
         for paragraph in document:
@@ -130,13 +145,15 @@ def name_recall(files: list[Path]) -> tuple[int, int, Counter[str]]:
 
 def run(arguments: QualityArguments) -> None:
     """
+    Draw pairs to judge, or compute, write and print precision and recall.
+
     Raises:
-        ClacInputError: files are missing, or a judgement is.
+        ClacInputError: If a file or a judgement is missing.
     """
     if arguments.draw is not None:
         lines = [json.dumps(row, ensure_ascii=False) for row in draw(arguments)]
         write_files({Path(arguments.draw): ("\n".join(lines) + "\n").encode()})
-        print(f"{len(lines)} pairs in {arguments.draw}; add `right` and `note`, take away `surroundings`")
+        print(f"wrote {len(lines)} pairs to {arguments.draw}; add `right` and `note`, and remove `surroundings`")
         return
     judged = read_judgements(JUDGEMENTS)
     stated = [row for row in judged if row["polymorph"] == "stated"]
@@ -153,7 +170,7 @@ def run(arguments: QualityArguments) -> None:
     for name in ("precision", "precision_polymorph_stated", "recall_of_explained_names"):
         value = result[name]
         print(f"{name}: {value['share']:.3f} [{value['low']:.3f}, {value['high']:.3f}] of {value['number']}")
-    print("missed most: " + ", ".join(f"{name} ({number})" for name, number in result["missed_most"]))
+    print("most often missed: " + ", ".join(f"{name} ({number})" for name, number in result["missed_most"]))
 
 
 if __name__ == "__main__":

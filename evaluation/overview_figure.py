@@ -1,5 +1,5 @@
 """
-The picture of the README: two towers, one space, and the real answers to the real query of `make demo`.
+Overview figure of the README: two towers, one embedding space, and the actual results of the query in `make demo`.
 
     python -m evaluation.overview_figure --output_dir docs
 """
@@ -29,7 +29,7 @@ _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 class OverviewArguments:
     """Arguments of the figure."""
 
-    output_dir: str = field(default="docs", metadata={"help": "Where overview.png and overview.svg go."})
+    output_dir: str = field(default="docs", metadata={"help": "Directory for overview.png and overview.svg."})
 
 
 def _box(axes: Any, x: float, y: float, text: str, color: str, width: float = 2.1) -> None:
@@ -46,7 +46,7 @@ def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], colo
 
 
 def draw() -> plt.Figure:
-    """The figure, 7 inches wide; the map is the plane of the two main directions of the bundled crystal vectors."""
+    """Draw the figure, 7 inches wide; the map shows the first two principal components of the bundled embeddings."""
     index, embedder = bundled_index(), ClacEmbedder.from_pretrained()
     query = embedder.encode_text(QUERY)[0]
     hits = index.search(query, k=4)
@@ -78,6 +78,7 @@ def draw() -> plt.Figure:
 
 
 def run(arguments: OverviewArguments) -> None:
+    """Draw the figure and write it as PNG and SVG."""
     output = Path(arguments.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     figure = draw()

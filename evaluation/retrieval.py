@@ -1,5 +1,5 @@
 """
-Text <-> crystal retrieval of a checkpoint on a held-out pool.
+Text <-> crystal retrieval accuracy of a checkpoint on a held-out pool.
 
     python -m evaluation.retrieval --model modeling_clac/assets/clac-mini --split test --pool 1024 \
         --output runs/retrieval/result.json
@@ -42,30 +42,33 @@ DIRECTIONS = ("text_to_crystal", "crystal_to_text")
 class RetrievalArguments:
     """Arguments of the retrieval evaluation."""
 
-    # No paths as defaults: results record the arguments, and would name the place of this installation.
+    # Defaults are not paths, because results record the arguments and would contain the path of the installation.
     model: str | None = field(
-        default=None, metadata={"help": "Checkpoint: a directory or a Hub id; default the bundled one."}
+        default=None, metadata={"help": "Checkpoint: a directory or a Hub id. Default: the bundled one."}
     )
-    split: str = field(default="test", metadata={"help": "Split whose crystals make the pool."})
-    pool: int = field(default=1024, metadata={"help": "Crystals in the pool; a larger split is sampled."})
+    split: str = field(default="test", metadata={"help": "Split to take the pool from."})
+    pool: int = field(default=1024, metadata={"help": "Number of crystals in the pool; a larger split is sampled."})
     data: str | None = field(
         default=None,
         metadata={
-            "help": "Directory with {split}.parquet, or a directory or file of parquet with a split column; default "
+            "help": "Directory with {split}.parquet, or a parquet file or directory with a split column. Default: "
             "the bundled crystals."
         },
     )
-    seed: int = field(default=0, metadata={"help": "Seed of the pool, the wording of the texts and the bootstrap."})
+    seed: int = field(default=0, metadata={"help": "Seed of the pool, the narratives and the bootstrap."})
     output: str | None = field(
-        default=None, metadata={"help": "FILE.json for the result; table.md, retrieval.png and .svg go beside it."}
+        default=None,
+        metadata={"help": "FILE.json for the result; table.md, retrieval.png and .svg go to the same directory."},
     )
-    batch_size: int = field(default=64, metadata={"help": "Crystals or texts embedded at once."})
-    bootstrap: int = field(default=1000, metadata={"help": "Resamples behind the intervals."})
-    on_error: str = field(default="raise", metadata={"help": "Unusable crystals: raise, or skip (they are counted)."})
+    batch_size: int = field(default=64, metadata={"help": "Crystals or texts per batch."})
+    bootstrap: int = field(default=1000, metadata={"help": "Bootstrap samples for the intervals."})
+    on_error: str = field(
+        default="raise", metadata={"help": "Invalid crystals: raise an error, or skip and count them."}
+    )
 
 
 class Embedder(Protocol):
-    """What the evaluation asks of a model; [`ClacEmbedder`] is one."""
+    """Interface of the evaluated model, which [`ClacEmbedder`] implements."""
 
     @property
     def encode_crystals(self) -> Callable[..., Any]: ...
@@ -75,10 +78,17 @@ class Embedder(Protocol):
 
 def query_texts(records: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, list[str]]:
     """
-    The text of every record for each kind of query in `QUERIES`, as a function of the record and the seed alone.
+    Write the query texts of each record. They depend only on the record and the seed.
+
+    Args:
+        records: Property records of crystals.
+        seed: Seed of the narratives.
+
+    Returns:
+        For each kind of query in `QUERIES`, one text per record.
 
     Raises:
-        ClacInputError: a record holds nothing to narrate.
+        ClacInputError: If a record has no facts to narrate.
     """
     texts: dict[str, list[str]] = {name: [] for name in QUERIES}
     for record in records:
@@ -104,26 +114,29 @@ def evaluate_retrieval(
     show_progress: bool | None = None,
 ) -> dict[str, Any]:
     """
-    Scores every kind of query in both directions over a pool of crystals.
+    Score each kind of query in both directions over a pool of crystals.
 
     Text -> crystal ranks all crystals of the pool for each text. Crystal -> text ranks the distinct texts for each
-    crystal: a text that several crystals share is one candidate, and right for each of them.
+    crystal: a text shared by several crystals is a single candidate, and correct for each of them.
 
     Args:
-        embedder: see [`Embedder`]; vectors of unit length.
-        records: the pool, with `REQUIRED_COLUMNS` and whatever the narrator can tell.
-        seed: of the wording of the texts and of the bootstrap.
-        bootstrap: resamples behind the 95 % intervals.
-        on_error: `"raise"` or `"skip"` for unusable crystals; those skipped leave the pool.
+        embedder: Model that returns embeddings of unit length, see [`Embedder`].
+        records: Crystals of the pool, with `REQUIRED_COLUMNS` and the properties that the narrator uses.
+        seed: Seed of the narratives and the bootstrap.
+        batch_size: Crystals or texts per batch.
+        bootstrap: Number of bootstrap samples for the 95 % intervals.
+        on_error: `"raise"` an error for an invalid crystal, or `"skip"` it, which removes it from the pool.
+        show_progress: Whether to show progress bars. Default: the embedder decides.
 
     Returns:
-        `pool` (crystals ranked), `skipped` (reasons), `same_formula_and_space_group` (crystals that share both with
-        another one of the pool), and `scores[query][direction]`: `top_1`, `top_3`, `top_10`, `mrr` (0-1), their
-        `intervals`, the `curve` of top-k accuracies for k up to 20, the number of `candidates`, the scores of `chance`,
-        and the `ceiling`: the expected scores of a perfect model, which cannot tell identical texts apart.
+        `pool` (number of ranked crystals), `skipped` (reasons), `same_formula_and_space_group` (number of crystals
+        that share both with another crystal of the pool), and `scores[query][direction]`: `top_1`, `top_3`, `top_10`,
+        `mrr` (0-1), their `intervals`, the `curve` of top-k accuracies for k up to 20, the number of `candidates`, the
+        scores of `chance`, and the `ceiling`, the expected scores of a perfect model, limited by identical texts.
 
     Raises:
-        ClacInputError: fewer than two crystals, nothing to narrate, or an unusable crystal with `on_error="raise"`.
+        ClacInputError: If there are fewer than two crystals, a record has no facts to narrate, or a crystal is
+            invalid and `on_error="raise"`.
     """
     names = [str(record["material_id"]) for record in records]
     crystals, skipped = embedder.encode_crystals(
@@ -137,9 +150,10 @@ def evaluate_retrieval(
     left_out = {index for index, _ in skipped}
     records = [record for index, record in enumerate(records) if index not in left_out]
     if len(records) < 2:
-        raise ClacInputError(f"a pool of {len(records)} crystal(s) leaves nothing to rank; give at least 2")
+        raise ClacInputError(f"a pool of {len(records)} crystal(s) is too small to rank; give at least 2")
     texts = query_texts(records, seed)
-    # One text has one vector: the same text in batches of different padding would differ by rounding, and rank by it.
+    # Each distinct text is embedded once: rounding depends on the padding of the batch, so identical texts embedded
+    # twice would differ slightly and no longer tie.
     distinct, places = np.unique([text for kind in QUERIES for text in texts[kind]], return_inverse=True)
     text_embeds = embedder.encode_text(distinct.tolist(), batch_size=batch_size, show_progress=show_progress)
     scores: dict[str, Any] = {}
@@ -166,8 +180,15 @@ def evaluate_retrieval(
 
 def ideal_ranks(groups: np.ndarray) -> np.ndarray:
     """
-    Ranks a perfect model reaches when the queries of one group are identical: it can only list the group's keys first,
-    so each of the g queries gets another of the ranks 1..g. `(Q,)` group ids -> `(Q,)` int64.
+    Compute the ranks of a perfect model when the queries of a group are identical.
+
+    Such a model can only rank the keys of the group first, so the g queries of a group get the ranks 1..g.
+
+    Args:
+        groups: Group id of each query, `(Q,)`.
+
+    Returns:
+        Ranks, `(Q,)` int64.
     """
     seen: Counter[Any] = Counter()
     ranks = np.empty(len(groups), dtype=np.int64)
@@ -178,7 +199,7 @@ def ideal_ranks(groups: np.ndarray) -> np.ndarray:
 
 
 def _summary(ranks: np.ndarray, best: np.ndarray, candidates: int, bootstrap: int, seed: int) -> dict[str, Any]:
-    # Every k once: the curve and the table come from the same resamples.
+    # All k in one call, so that the curve and the table use the same bootstrap samples.
     curve = retrieval_scores(ranks, CURVE)
     intervals = bootstrap_intervals(ranks, CURVE, bootstrap, seed)
     reported = [*(f"top_{k}" for k in TOP), "mrr"]
@@ -187,7 +208,7 @@ def _summary(ranks: np.ndarray, best: np.ndarray, candidates: int, bootstrap: in
         **{name: curve[name] for name in reported},
         "intervals": {name: intervals[name] for name in reported},
         "ceiling": retrieval_scores(best, TOP),
-        # Chance puts the right one at every rank equally often.
+        # A random ranking puts the correct candidate at each rank with equal probability.
         "chance": retrieval_scores(np.arange(1, candidates + 1), TOP),
         "candidates": candidates,
         "curve": {
@@ -200,36 +221,40 @@ def _summary(ranks: np.ndarray, best: np.ndarray, candidates: int, bootstrap: in
 
 
 def _sharing(records: Sequence[Mapping[str, Any]], columns: tuple[str, ...]) -> int:
-    """Number of records that agree with another one in all the columns."""
+    """Count the records that share the values of all `columns` with another record."""
     counts = Counter(tuple(record[column] for column in columns) for record in records)
     return sum(count for count in counts.values() if count > 1)
 
 
 def read_split(data: Path, split: str) -> list[dict[str, Any]]:
     """
-    The rows of one split, from `{data}/{split}.parquet` or from parquet with a `split` column.
+    Read the rows of a split from `{data}/{split}.parquet`, or from parquet files with a `split` column.
+
+    Args:
+        data: Directory or parquet file.
+        split: Name of the split.
 
     Raises:
-        ClacInputError: the data, the split, a column or a required value is missing.
+        ClacInputError: If the data, the split, a required column or a required value is missing.
     """
     if (data / f"{split}.parquet").is_file():
         table = _read_parquet(data / f"{split}.parquet")
     else:
         paths = sorted(data.glob("*.parquet")) if data.is_dir() else [data] if data.is_file() else []
         if not paths:
-            raise ClacInputError(f"{data}: no parquet file there")
+            raise ClacInputError(f"{data}: no parquet file found")
         tables = [table for table in map(_read_parquet, paths) if "split" in table.column_names]
         table = pa.concat_tables(tables, promote_options="permissive") if tables else None
         known = sorted({str(s) for s in table["split"].unique().to_pylist()} if table else {p.stem for p in paths})
         if table is None or split not in known:
-            raise ClacInputError(f"{data}: no split {split!r}; there is {', '.join(known)}")
+            raise ClacInputError(f"{data}: unknown split {split!r}; available splits: {', '.join(known)}")
         table = table.filter(pa.compute.equal(table["split"], split))
     missing = [column for column in REQUIRED_COLUMNS if column not in table.column_names]
     if missing:
-        raise ClacInputError(f"{data}: split {split!r} lacks the columns {', '.join(missing)}")
+        raise ClacInputError(f"{data}: split {split!r} has no column {', '.join(missing)}")
     empty = [column for column in REQUIRED_COLUMNS if table[column].null_count]
     if empty:
-        raise ClacInputError(f"{data}: split {split!r} has rows without {', '.join(empty)}; remove them first")
+        raise ClacInputError(f"{data}: split {split!r} has rows with empty {', '.join(empty)}; remove these rows")
     return table.to_pylist()
 
 
@@ -241,7 +266,7 @@ def _read_parquet(path: Path) -> pa.Table:
 
 
 def sample_pool(records: list[dict[str, Any]], size: int, seed: int) -> list[dict[str, Any]]:
-    """`size` records drawn without replacement, in their order; all of them when there are no more."""
+    """Draw `size` records without replacement and keep their order; return all records if there are no more."""
     if len(records) <= size:
         return records
     rows = np.random.default_rng(seed).choice(len(records), size, replace=False)
@@ -250,11 +275,14 @@ def sample_pool(records: list[dict[str, Any]], size: int, seed: int) -> list[dic
 
 def describe_model(checkpoint: Checkpoint) -> dict[str, Any]:
     """
-    `model` (its name), `fingerprint` (see [`Checkpoint`]), and `training`: the checkpoint's own `training.json` with
-    recipe, seed and commit, or `None`.
+    Describe a checkpoint for a result file.
+
+    Returns:
+        `model` (the name), `fingerprint` (see [`Checkpoint`]), and `training`, the contents of the `training.json` of
+        the checkpoint with recipe, seed and commit, or `None`.
 
     Raises:
-        ClacInputError: the checkpoint has no weights, or its `training.json` is damaged.
+        ClacInputError: If the checkpoint has no weights, or its `training.json` is invalid.
     """
     return {"model": checkpoint.name, "fingerprint": checkpoint.fingerprint, "training": checkpoint.training}
 
@@ -264,17 +292,17 @@ def _check(arguments: RetrievalArguments) -> None:
         if getattr(arguments, name) < least:
             raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least {least}")
     if arguments.on_error not in ("raise", "skip"):
-        raise ClacInputError(f"--on_error {arguments.on_error}: choose raise or skip")
+        raise ClacInputError(f"--on_error {arguments.on_error}: expected raise or skip")
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
-        raise ClacInputError(f"--output {arguments.output}: give the name of a .json file")
+        raise ClacInputError(f"--output {arguments.output}: expected a file name ending in .json")
 
 
 def run(arguments: RetrievalArguments) -> dict[str, Any]:
     """
-    Evaluates, prints the table, and writes the result where `--output` says.
+    Evaluate the model, print the table, and write the result to `--output` if given.
 
     Raises:
-        ClacInputError: an argument, the data or the model is unusable; nothing has been written then.
+        ClacInputError: If an argument, the data or the model is invalid. Nothing is written in that case.
     """
     _check(arguments)
     checkpoint = resolve_checkpoint(arguments.model)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the crystals, alternating runs, and the report."""
+"""Shared code of the benchmarks: drawing crystals, timing alternating runs, and reporting."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from modeling_clac.errors_clac import ClacInputError
 
 def require_positive(arguments: Any, *names: str) -> None:
     """
+    Check that the named arguments are at least 1.
+
     Raises:
-        ClacInputError: one of the named arguments is less than 1.
+        ClacInputError: If an argument is less than 1.
     """
     for name in names:
         if getattr(arguments, name) < 1:
@@ -29,24 +31,24 @@ def require_positive(arguments: Any, *names: str) -> None:
 
 
 def draw_crystals(count: int, seed: int) -> list[str]:
-    """CIFs of `count` crystals of the bundled data set in random order; 0: all of them."""
+    """Return the CIFs of `count` random crystals of the bundled data set, or of all in random order if it is 0."""
     cifs = bundled_crystals()["cif"].to_pylist()
     return [cifs[row] for row in np.random.default_rng(seed).permutation(len(cifs))[: count or None]]
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Wall time in seconds."""
+    """Call `work` and return its wall time in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-# Arguments that name places of a machine, which are no part of a result.
+# Arguments with local paths, which are not part of a result.
 _PLACES = ("text_model_path", "output", "worker_output")
 
 
 def write_figures(figures: Mapping[str, Any], output: str | None) -> None:
-    """Writes JSON if a path is given, without the places among the `arguments`."""
+    """Write the figures as JSON if a path is given, without local paths among the `arguments`."""
     if output is not None:
         arguments = {name: value for name, value in figures.get("arguments", {}).items() if name not in _PLACES}
         figures = {**figures, "arguments": arguments} if arguments else figures
@@ -58,10 +60,11 @@ def write_figures(figures: Mapping[str, Any], output: str | None) -> None:
 @dataclass(frozen=True)
 class Comparison:
     """
-    Several ways to do the same work, the first of them ours.
+    Timings of several implementations of the same task; the first is ours.
 
     Attributes:
-        seconds: of every run of each way. count: crystals that a run deals with.
+        seconds: Seconds of each run, by the name of the implementation.
+        count: Number of crystals that a run processes.
     """
 
     seconds: dict[str, list[float]]
@@ -69,7 +72,14 @@ class Comparison:
 
     @classmethod
     def measure(cls, ways: Mapping[str, Callable[[], Any]], count: int, repeats: int) -> Comparison:
-        """The ways take turns, so that a busy machine slows all of them."""
+        """
+        Time the implementations in alternating runs, so that a busy machine slows down all of them.
+
+        Args:
+            ways: Implementations by name.
+            count: Number of crystals that a run processes.
+            repeats: Number of runs of each.
+        """
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, way in ways.items():
@@ -77,7 +87,12 @@ class Comparison:
         return cls(seconds, count)
 
     def report(self, title: str) -> dict[str, Any]:
-        """Prints a table of rates and ratios. Returns `count` and, of each way, its seconds, rate and ratio to ours."""
+        """
+        Print a table of rates and ratios.
+
+        Returns:
+            `count`, and `ways` with the seconds, the rate and the ratio to ours of each implementation.
+        """
         ours = next(iter(self.seconds))
         table = Table(title=title, caption=f"best of {len(self.seconds[ours])} alternating runs")
         for column in ("", "seconds", "crystals/s", f"times as long as {ours}", "range"):

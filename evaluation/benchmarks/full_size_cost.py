@@ -1,10 +1,10 @@
 """
-Memory, time and arithmetic of training a full-size model, and what they come to on graphics processors.
+Memory, time and FLOP of training a full-size model, and a projection to GPUs.
 
     python -m evaluation.benchmarks.full_size_cost --recipe train/recipes/clac-ps.yaml
 
-Takes real optimiser steps on real crystals with copies of both modalities. Without `--text_model_path` a BERT as large
-as SciBERT with random weights stands in for it: the cost does not depend on the values.
+Takes optimiser steps on real crystals with augmented copies of both modalities. Without `--text_model_path` the text
+model is a BERT of the size of SciBERT with random weights, since the cost does not depend on the weights.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from train.pretraining.pairs import first_records, parse_crystals
 
 # allenai/scibert_scivocab_uncased, a BERT-base with its own vocabulary (Beltagy et al. 2019, arXiv 1903.10676).
 SCIBERT_VOCABULARY = 31_090
-# Peak of dense bfloat16 products, FLOP/s. The data sheets "NVIDIA H100 Tensor Core GPU" (SXM, 1,979 TFLOP/s) and
-# "NVIDIA RTX A6000" (309.7 TFLOP/s) give it with sparsity, which doubles it.
+# Peak of dense bfloat16 matrix products, FLOP/s. The data sheets "NVIDIA H100 Tensor Core GPU" (SXM, 1,979 TFLOP/s)
+# and "NVIDIA RTX A6000" (309.7 TFLOP/s) state twice as much, which assumes sparsity.
 H100, A6000 = 989e12, 154.8e12
-# (name, number of processors, peak of one)
+# (name, number of GPUs, peak of one GPU)
 MACHINES = (("1 x H100 SXM", 1, H100), ("4 x RTX A6000", 4, A6000))
-# What the authors report for pre-training (arXiv 2502.16451).
+# Reported for pre-training in arXiv 2502.16451.
 REPORTED_HOURS, REPORTED_MACHINE = 24.0, MACHINES[1]
 
 
@@ -56,38 +56,42 @@ class CostArguments:
 
     recipe: str = field(default="train/recipes/clac-ps.yaml", metadata={"help": "Recipe of the model to measure."})
     text_model_path: str | None = field(
-        default=None, metadata={"help": "Text model to measure; default SciBERT's size with random weights."}
+        default=None, metadata={"help": "Text model to measure. Default: the size of SciBERT, with random weights."}
     )
-    terms: list[str] = field(default_factory=list, metadata={"help": "Contrastive terms; default those of the recipe."})
-    pairs: int = field(default=8, metadata={"help": "Pairs a step."})
-    chunk_size: int = field(
-        default=4, metadata={"help": "Pairs that go through the towers at once; bounds the memory."}
-    )
-    steps: int = field(default=3, metadata={"help": "Steps timed, after one that is not; the median counts."})
-    threads: int = field(default=2, metadata={"help": "Threads of torch."})
-    utilisation: float = field(default=0.35, metadata={"help": "Share of the peak that training reaches, 0-1."})
+    terms: list[str] = field(default_factory=list, metadata={"help": "Contrastive terms. Default: as in the recipe."})
+    pairs: int = field(default=8, metadata={"help": "Pairs per step."})
+    chunk_size: int = field(default=4, metadata={"help": "Pairs per pass through the towers, which bounds the memory."})
+    steps: int = field(default=3, metadata={"help": "Timed steps, after a warm-up step; the median is reported."})
+    threads: int = field(default=2, metadata={"help": "Torch threads."})
+    utilisation: float = field(default=0.35, metadata={"help": "Assumed share of the peak performance, 0-1."})
     total_pairs: int = field(default=126_000, metadata={"help": "Pairs of the projected training."})
-    epochs: int = field(default=5, metadata={"help": "Passes of the projected training."})
+    epochs: int = field(default=5, metadata={"help": "Epochs of the projected training."})
 
 
 def build(recipe: PretrainArguments) -> tuple[Any, Any]:
-    """Model and processor of the recipe, with a random BERT of SciBERT's size where it names no local text model."""
+    """
+    Build the model and the processor of the recipe.
+
+    If the recipe has no local text model, use a random BERT of the size of SciBERT.
+    """
     if recipe.text_model_path is not None:
         return build_model(recipe)
     with tempfile.TemporaryDirectory() as directory:
         BertModel(BertConfig(vocab_size=SCIBERT_VOCABULARY)).save_pretrained(directory)
-        # SciBERT's word pieces are not at hand offline; those of the bundled model cut texts into about as many.
+        # The vocabulary of SciBERT is not available offline; that of the bundled model gives about as many tokens.
         AutoTokenizer.from_pretrained(DEFAULT_MODEL).save_pretrained(directory)
         return build_model(replace(recipe, text_model_path=directory))
 
 
 def count_flops(objective: ContrastiveObjective, batches: list[Batch]) -> float:
     """
-    Floating-point operations of one pair, forward and backward, the mean over the batches. Matrix products only, a
-    multiplication and an addition counting as two; sums over edges and elementwise work are not in it.
+    Count the floating-point operations per pair in the forward and backward pass, averaged over the batches.
+
+    Only matrix products are counted, with two operations for a multiplication and an addition; sums over edges and
+    elementwise operations are not included.
     """
     counter = FlopCounterMode(display=False)
-    # Fused attention on a CPU is unknown to the counter; written out, it is two matrix products.
+    # The counter does not support fused attention on a CPU, so use the implementation with two matrix products.
     with counter, sdpa_kernel(SDPBackend.MATH):
         for batch in batches:
             for chunk in batch.chunks:
@@ -99,7 +103,7 @@ def count_flops(objective: ContrastiveObjective, batches: list[Batch]) -> float:
 def step_seconds(
     objective: ContrastiveObjective, optimizer: torch.optim.Optimizer, batches: list[Batch], precision: str
 ) -> list[float]:
-    """Seconds of one whole optimiser step a batch, the first left out since it allocates."""
+    """Measure the seconds of an optimiser step on each batch, except the first, which warms up."""
     accelerator = Accelerator(mixed_precision=precision)
     prepared, optimizer = accelerator.prepare(objective, optimizer)
     taken = []
@@ -113,32 +117,32 @@ def step_seconds(
 
 
 def gpu_hours(flops_per_pair: float, pairs: int, epochs: int, peak: float, utilisation: float) -> float:
-    """Hours that one processor needs: pairs · epochs · FLOP a pair / (`peak` FLOP/s · `utilisation`) / 3600."""
+    """Return the GPU-hours of a training run: pairs · epochs · FLOP per pair / (`peak` · `utilisation`) / 3600."""
     return pairs * epochs * flops_per_pair / (peak * utilisation) / 3600
 
 
 def peak_memory() -> float:
-    """Largest resident memory of this process so far, GiB."""
+    """Return the peak resident memory of this process in GiB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 def run(arguments: CostArguments) -> dict[str, float]:
     """
-    Measures and prints.
+    Measure the cost and print it.
 
     Returns:
-        `parameters`; `tokens`, `atoms` and `edges` of a pair, its copies included; `flops_per_pair`,
-        `seconds_per_step`, `peak_gib`; and `hours NAME` of every machine.
+        `parameters`; `tokens`, `atoms` and `edges` per pair, including copies; `flops_per_pair`, `seconds_per_step`
+        and `peak_gib`; and `hours NAME` for each machine.
 
     Raises:
-        ClacInputError: an argument is out of range, or the recipe or the text model is missing.
+        ClacInputError: If an argument is out of range, or the recipe or the text model is missing.
     """
     for name in ("pairs", "chunk_size", "steps", "threads", "total_pairs", "epochs"):
         if getattr(arguments, name) < 1:
             raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
     if not 0 < arguments.utilisation <= 1:
-        raise ClacInputError(f"--utilisation {arguments.utilisation}: must be a share, above 0 and at most 1")
+        raise ClacInputError(f"--utilisation {arguments.utilisation}: must be greater than 0 and at most 1")
     torch.set_num_threads(arguments.threads)
     recipe = parse_arguments(PretrainArguments, [arguments.recipe])
     recipe = replace(
@@ -153,7 +157,7 @@ def run(arguments: CostArguments) -> dict[str, float]:
     optimizer = make_optimizer(objective, recipe)
     precision = choose_precision(recipe.mixed_precision)
     seconds = median(step_seconds(objective, optimizer, batches, precision))
-    # Before the count, whose attention is written out and takes more.
+    # Read before counting, since unfused attention needs more memory.
     memory = peak_memory()
     flops = count_flops(objective, batches)
     result = {
@@ -173,7 +177,7 @@ def run(arguments: CostArguments) -> dict[str, float]:
 
 
 def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArguments) -> list[Batch]:
-    """A warm-up batch and those to be timed, of crystals drawn at random, with texts as the recipe writes them."""
+    """Build a warm-up batch and the timed batches from random crystals, with the text style of the recipe."""
     records = first_records(recipe.dataset, "train", 0)
     wanted = arguments.pairs * (arguments.steps + 1)
     rows = np.random.default_rng(recipe.seed).permutation(len(records))[:wanted]
@@ -191,7 +195,7 @@ def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArgum
 
 
 def pair_sizes(batches: list[Batch]) -> dict[str, float]:
-    """Mean tokens (padding included), atoms and edges of a pair, copies included."""
+    """Return the mean number of tokens (including padding), atoms and edges per pair, including copies."""
     chunks = [chunk for batch in batches for chunk in batch.chunks]
     pairs = sum(chunk.size for chunk in chunks)
     return {
@@ -210,14 +214,14 @@ def _print(result: dict[str, float], arguments: CostArguments, recipe: PretrainA
     rate = flops * arguments.pairs / result["seconds_per_step"]
     for name, value in (
         ("parameters", f"{result['parameters'] / 1e6:.1f} M"),
-        ("a pair with its copies: tokens", f"{result['tokens']:.0f}"),
-        ("a pair with its copies: atoms, edges", f"{result['atoms']:.0f}, {result['edges']:,.0f}"),
-        ("arithmetic of a pair, forward and backward", f"{flops / 1e9:,.1f} GFLOP"),
+        ("tokens per pair with copies", f"{result['tokens']:.0f}"),
+        ("atoms, edges per pair with copies", f"{result['atoms']:.0f}, {result['edges']:,.0f}"),
+        ("operations per pair, forward and backward", f"{flops / 1e9:,.1f} GFLOP"),
         (
             f"step of {arguments.pairs} pairs in chunks of {arguments.chunk_size}, {precision_name(precision)}",
             f"{result['seconds_per_step']:.2f} s",
         ),
-        (f"rate, {arguments.threads} thread(s), repeated forward passes not counted", f"{rate / 1e9:,.0f} GFLOP/s"),
+        (f"rate, {arguments.threads} thread(s), without repeated forward passes", f"{rate / 1e9:,.0f} GFLOP/s"),
         ("peak memory of the process", f"{result['peak_gib']:.1f} GiB"),
     ):
         table.add_row(name, value)
@@ -235,11 +239,11 @@ def _print(result: dict[str, float], arguments: CostArguments, recipe: PretrainA
         )
     name, count, peak = REPORTED_MACHINE
     implied = total / (REPORTED_HOURS * 3600 * count * peak)
-    console.print(f"The authors report about {REPORTED_HOURS:g} h on {name}: {implied:.1%} of its peak by this count")
+    console.print(f"The paper reports about {REPORTED_HOURS:g} h on {name}, which is {implied:.1%} of the peak")
 
 
 def precision_name(precision: str) -> str:
-    """`no` -> float32, the precision without mixing."""
+    """Return the name of a precision; `no` mixed precision is `float32`."""
     return "float32" if precision == "no" else precision
 
 

@@ -1,6 +1,5 @@
 """
-Crystals turned into graph tensors per second, on one core: from CIF text against pymatgen and ase, and from parsed
-crystals.
+Speed of graph construction on one core: from CIF text, compared with pymatgen and ASE, and from parsed crystals.
 
     OMP_NUM_THREADS=1 python -m evaluation.benchmarks.graph_construction
 """
@@ -24,7 +23,7 @@ from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE
 from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.arguments import run_script
 
-# Distances of the oracle and of ours differ by the rounding of float32.
+# Our distances and the reference distances differ by float32 rounding errors, Å.
 _ROUNDING = 1e-4
 
 
@@ -32,20 +31,25 @@ _ROUNDING = 1e-4
 class GraphArguments:
     """Arguments of the graph construction benchmark."""
 
-    limit: int = field(default=0, metadata={"help": "Crystals drawn from the bundled data set; 0 takes all."})
+    limit: int = field(default=0, metadata={"help": "Random crystals of the bundled data set; 0: all."})
     alternative: int = field(default=256, metadata={"help": "Crystals compared with pymatgen, which is slow."})
-    ase: int = field(default=64, metadata={"help": "Crystals compared with ase, which is slower."})
-    cutoff: float = field(default=6.0, metadata={"help": "Neighbour cutoff in Å."})
-    max_neighbors: int = field(default=16, metadata={"help": "Neighbours per atom, before the end of the shell."})
-    batch_size: int = field(default=64, metadata={"help": "Crystals a batch."})
-    repeats: int = field(default=3, metadata={"help": "Alternating runs; the best counts."})
-    seed: int = field(default=0, metadata={"help": "Seed of the draw."})
+    ase: int = field(default=64, metadata={"help": "Crystals compared with ASE, which is slower."})
+    cutoff: float = field(default=6.0, metadata={"help": "Cutoff of the neighbours in Å."})
+    max_neighbors: int = field(default=16, metadata={"help": "Neighbours per atom; the last shell is completed."})
+    batch_size: int = field(default=64, metadata={"help": "Crystals per batch."})
+    repeats: int = field(default=3, metadata={"help": "Alternating runs; the fastest is reported."})
+    seed: int = field(default=0, metadata={"help": "Seed of the random sample."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
 def pymatgen_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
     """
-    `CifParser` and `Structure.get_all_neighbors`, cut by the rule of `build_edges`.
+    Build edges with `CifParser` and `Structure.get_all_neighbors`, truncated as in `build_edges`.
+
+    Args:
+        cif: CIF text.
+        cutoff: Cutoff in Å.
+        cap: Neighbours per atom; the last shell is completed.
 
     Returns:
         Atomic numbers `(N,)`; fractional coordinates `(N, 3)`; rows (target, source, image) `(E, 5)` int64; distances
@@ -54,7 +58,7 @@ def pymatgen_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
     from pymatgen.io.cif import CifParser
 
     with warnings.catch_warnings():
-        # The parser tells of every coordinate that it rounds.
+        # The parser warns about each coordinate that it rounds.
         warnings.simplefilter("ignore")
         structure = CifParser.from_str(cif).parse_structures(primitive=False)[0]
     rows, distances = [], []
@@ -69,7 +73,7 @@ def pymatgen_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
 
 
 def ase_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
-    """`ase.io` and `ase.neighborlist.neighbor_list`, as [`pymatgen_edges`]."""
+    """Build edges with `ase.io` and `ase.neighborlist.neighbor_list`; see [`pymatgen_edges`]."""
     from ase.io import read
     from ase.neighborlist import neighbor_list
 
@@ -87,7 +91,7 @@ def ase_edges(cif: str, cutoff: float, cap: int) -> tuple[np.ndarray, ...]:
 
 
 def kept_neighbors(lengths: Sequence[float], cap: int) -> int:
-    """How many of one atom's ascending distances (Å) stay: `cap`, then on to the end of the shell."""
+    """Count the neighbours to keep among an atom's ascending distances (Å): `cap`, plus the rest of the last shell."""
     count = min(cap, len(lengths))
     while count < len(lengths) and lengths[count] - lengths[count - 1] <= SHELL_TOLERANCE:
         count += 1
@@ -95,7 +99,7 @@ def kept_neighbors(lengths: Sequence[float], cap: int) -> int:
 
 
 def clac_edges(crystal: Crystal, graph: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (target, source, image) `(E, 5)` of a graph, the images recovered from the vectors, and distances in Å."""
+    """Return rows (target, source, image) `(E, 5)` and distances in Å, with the images recovered from edge vectors."""
     source, target = graph["edge_index"]
     offset = graph["edge_vector"] - crystal.positions[source] + crystal.positions[target]
     images = np.rint(offset @ np.linalg.inv(crystal.cell)).astype(np.int64)
@@ -106,8 +110,16 @@ def differing_edges(
     ours: tuple[np.ndarray, np.ndarray], oracle: tuple[np.ndarray, np.ndarray], num_atoms: int, cutoff: float
 ) -> int:
     """
-    Edges that only one of the two has, as multisets of (target, source, image). An atom with a distance within
-    a rounding error of a limit of the rules, the tolerance of a shell or the cutoff, may go either way and is left out.
+    Count the edges that are in only one of two graphs, compared as multisets of (target, source, image).
+
+    Atoms with a distance within rounding error of the shell tolerance or the cutoff are excluded, because rounding
+    decides which neighbours they keep.
+
+    Args:
+        ours: Rows `(E, 5)` and distances `(E,)` in Å of our graph.
+        oracle: Rows and distances of the reference graph.
+        num_atoms: Number of atoms.
+        cutoff: Cutoff in Å.
     """
     differing = 0
     for target in range(num_atoms):
@@ -126,16 +138,19 @@ def differing_edges(
 
 def check_edges(extractor: ClacFeatureExtractor, cifs: Sequence[str], edges: Callable[..., Any]) -> int:
     """
-    Compares all edges of all crystals with the oracle's. Returns the number compared.
+    Compare all edges of all crystals with the reference `edges`.
+
+    Returns:
+        The number of compared edges.
 
     Raises:
-        ClacInputError: a crystal differs.
+        ClacInputError: If a crystal differs.
     """
     compared = 0
     for cif in cifs:
         crystal = extractor.parse(cif)
         numbers, fractional, rows, lengths = edges(cif, extractor.cutoff, extractor.max_neighbors)
-        # The parsers sort atoms, or move them into the cell: atoms and images are renamed to what ours calls them.
+        # The parsers sort atoms or move them into the cell, so map their atoms and images to ours.
         offset = (crystal.positions @ np.linalg.inv(crystal.cell))[None] - fractional[:, None]
         place = np.abs(offset - np.rint(offset)).sum(axis=-1).argmin(axis=1)
         moved = np.rint(offset[np.arange(len(place)), place]).astype(np.int64)
@@ -152,22 +167,25 @@ def check_edges(extractor: ClacFeatureExtractor, cifs: Sequence[str], edges: Cal
 
 
 def tensors_of(structures: Sequence[Any], extractor: ClacFeatureExtractor, batch_size: int) -> list[Any]:
-    """Batches of graph tensors, from CIF text or parsed crystals."""
+    """Build batches of graph tensors from CIF texts or parsed crystals."""
     groups = [structures[start : start + batch_size] for start in range(0, len(structures), batch_size)]
     return [extractor.collate(extractor.graphs(group)) for group in groups]
 
 
 def alternative_tensors(cifs: Sequence[str], edges: Callable[..., Any], cutoff: float, cap: int) -> list[Any]:
-    """Edges as tensors, each crystal by itself: the alternatives pay for no collation."""
+    """Build edges as tensors for each crystal; unlike ours, this time does not include collation."""
     return [[torch.from_numpy(array) for array in edges(cif, cutoff, cap)] for cif in cifs]
 
 
 def run(arguments: GraphArguments) -> dict[str, Any]:
     """
-    Measures and prints. Returns the figures of each comparison by its name.
+    Measure the speed and print tables.
+
+    Returns:
+        The figures of each comparison by its name.
 
     Raises:
-        ClacInputError: an argument is out of range, or edges differ from the oracle's.
+        ClacInputError: If an argument is out of range, or edges differ from those of pymatgen or ASE.
     """
     require_positive(arguments, "alternative", "ase", "max_neighbors", "batch_size", "repeats")
     torch.set_num_threads(1)
@@ -206,8 +224,10 @@ def run(arguments: GraphArguments) -> dict[str, Any]:
         title = f"{count:,} crystals, {cutoff} Å, {cap} neighbours, one thread"
         figures[name] = Comparison.measure(ways, count, arguments.repeats).report(title)
     write_figures(figures, arguments.output)
-    say = f"edges equal to the oracle's: {edges['pymatgen']:,} (pymatgen), {edges['ase']:,} (ase)"
-    Console().print(say, highlight=False)
+    Console().print(
+        f"identical edges: {edges['pymatgen']:,} (pymatgen), {edges['ase']:,} (ASE)",
+        highlight=False,
+    )
     return figures
 
 

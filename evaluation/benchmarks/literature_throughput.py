@@ -1,10 +1,10 @@
 """
-Paragraphs a second that the literature matching reads, against looking every formula up in every paragraph.
+Throughput of literature matching, compared with searching each paragraph for each formula.
 
     python -m evaluation.benchmarks.literature_throughput --corpus paragraphs.parquet --output literature.json
 
-The catalogue holds the bundled compositions and as many made-up ones as it takes; the other way is one search of each
-paragraph for each formula, as strings, timed on a few paragraphs, since it takes that long.
+The catalogue contains the bundled compositions and randomly generated ones. The alternative searches for each formula
+as a string; it is slow, so only a few paragraphs are timed.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from modeling_clac.utils.arguments import run_script
 
 @dataclass
 class LiteratureBenchmarkArguments:
-    """Arguments of the benchmark."""
+    """Arguments of the literature benchmark."""
 
     corpus: list[str] = field(metadata={"help": "Files of paragraphs: parquet or JSON lines."})
-    formulas: int = field(default=150_000, metadata={"help": "Different compositions in the catalogue."})
+    formulas: int = field(default=150_000, metadata={"help": "Distinct compositions in the catalogue."})
     paragraphs: int = field(default=10_000, metadata={"help": "Paragraphs to read."})
-    compared: int = field(default=20, metadata={"help": "Paragraphs for the search formula by formula."})
+    compared: int = field(default=20, metadata={"help": "Paragraphs to search formula by formula."})
     output: str | None = field(default=None, metadata={"help": "JSON file for the figures."})
 
 
 def make_formulas(number: int) -> list[str]:
-    """The bundled reduced formulas, then made-up ones of three elements, all different."""
+    """Return distinct reduced formulas: the bundled ones, then random ones with three elements."""
     found = dict.fromkeys(bundled_crystals()["formula"].to_pylist())
     draw = random.Random(0)
     symbols = [symbol for symbol in ELEMENTS[:83] if symbol not in ("He", "Ne", "Ar", "Kr", "Xe")]
@@ -53,7 +53,7 @@ def make_formulas(number: int) -> list[str]:
 
 
 def read_documents(files: list[Path], number: int) -> Iterator[list[Paragraph]]:
-    """Documents until they hold so many paragraphs."""
+    """Yield documents until they contain `number` paragraphs."""
     left = number
     for document in Corpus(files, on_error="skip").documents(Report()):
         yield document[:left]
@@ -64,15 +64,17 @@ def read_documents(files: list[Path], number: int) -> Iterator[list[Paragraph]]:
 
 def run(arguments: LiteratureBenchmarkArguments) -> None:
     """
+    Measure both methods, print a table, and write the figures to `--output` if given.
+
     Raises:
-        ClacInputError: a number is not positive, or the corpus cannot be read.
+        ClacInputError: If an argument is less than 1, or the corpus cannot be read.
     """
     require_positive(arguments, "formulas", "paragraphs", "compared")
     formulas = make_formulas(arguments.formulas)
     documents = list(read_documents([Path(name) for name in arguments.corpus], arguments.paragraphs))
     texts = [paragraph.text for document in documents for paragraph in document]
     if not texts:
-        raise ClacInputError(f"{', '.join(arguments.corpus)}: no paragraphs")
+        raise ClacInputError(f"{', '.join(arguments.corpus)}: no paragraphs found")
     started = time.perf_counter()
     catalogue = Catalogue({"formula": formula, "material_id": formula} for formula in formulas)
     catalogue_seconds = time.perf_counter() - started
@@ -85,18 +87,18 @@ def run(arguments: LiteratureBenchmarkArguments) -> None:
     started = time.perf_counter()
     for text in few:
         for formula in formulas:
-            formula in text  # noqa: B015 - only its time counts
+            formula in text  # noqa: B015 - only the time is of interest
     slow = (time.perf_counter() - started) / len(few)
 
     rate = len(texts) / seconds
     table = Table(title=f"{len(texts):,} paragraphs, {len(catalogue):,} compositions, one core")
-    for name in ("way", "paragraphs/s", "ratio"):
-        table.add_column(name, justify="left" if name == "way" else "right")
+    for name in ("method", "paragraphs/s", "ratio"):
+        table.add_column(name, justify="left" if name == "method" else "right")
     table.add_row("index of compositions", f"{rate:,.0f}", "1")
-    table.add_row("every formula in every paragraph", f"{1 / slow:,.1f}", f"1/{rate * slow:,.0f}")
+    table.add_row("search for each formula", f"{1 / slow:,.1f}", f"1/{rate * slow:,.0f}")
     console = Console()
     console.print(table)
-    console.print(f"{pairs:,} pairs; the catalogue took {catalogue_seconds:.1f} s, once")
+    console.print(f"{pairs:,} pairs; building the catalogue took {catalogue_seconds:.1f} s (not included)")
     figures = {
         "paragraphs": len(texts),
         "compositions": len(catalogue),

@@ -1,9 +1,9 @@
 """
-Time and memory of building narratives, from a thousand records to 126,000.
+Time and memory of building narratives, from 1,000 to 126,000 records.
 
     python -m evaluation.benchmarks.narrative_scale --output narratives.json
 
-The records are the bundled ones, repeated under other identifiers; every size is built in a process of its own.
+The records are copies of the bundled ones with new identifiers; each size is built in a separate process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 
-# Peak memory of a process and of those that it has waited for; Linux gives it in kB.
+# Prints the peak memory of the process and its finished children, which Linux reports in kB.
 _CHILD = """
 import resource, sys
 from datasets_scripts.narratives import NarrativeArguments, build
@@ -37,15 +37,15 @@ print(max(own, 0) + max(others, 0) * (int(sys.argv[4]) if int(sys.argv[4]) > 1 e
 
 @dataclass
 class ScaleArguments:
-    """Arguments of the benchmark."""
+    """Arguments of the narrative benchmark."""
 
     sizes: list[int] = field(default_factory=lambda: [1_000, 10_000, 126_000], metadata={"help": "Numbers of records."})
-    workers: int = field(default=2, metadata={"help": "Processes at once."})
+    workers: int = field(default=2, metadata={"help": "Number of processes."})
     output: str | None = field(default=None, metadata={"help": "JSON file for the figures."})
 
 
 def repeat_records(number: int, file: Path) -> None:
-    """Writes so many records, each with an identifier of its own."""
+    """Write `number` copies of the bundled records to a parquet file, each with a unique identifier."""
     table = bundled_crystals()
     with pq.ParquetWriter(file, table.schema) as writer:
         for start in range(0, number, len(table)):
@@ -56,11 +56,13 @@ def repeat_records(number: int, file: Path) -> None:
 
 def run(arguments: ScaleArguments) -> None:
     """
+    Measure each size, print a table, and write the figures to `--output` if given.
+
     Raises:
-        ClacInputError: a number is not positive, or a build fails.
+        ClacInputError: If an argument is less than 1, or a build fails.
     """
     if min(*arguments.sizes, arguments.workers) < 1:
-        raise ClacInputError("--sizes and --workers must be positive")
+        raise ClacInputError("--sizes and --workers: must be at least 1")
     figures = []
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as directory:

@@ -1,8 +1,8 @@
 """
-PaiNN as arXiv 2102.03150 writes it, message by message: what `PaiNN` of `modeling_clac.graph_encoders_clac` is compared
-with, in its values and gradients, and in its speed.
+Reference implementation of PaiNN, written message by message as in arXiv 2102.03150.
 
-Every edge has its own φ(s_j), filter and messages, all written out; plain torch with automatic differentiation.
+Tests and benchmarks compare `PaiNN` of `modeling_clac.graph_encoders_clac` with it in values, gradients and speed. It
+computes φ(s_j), the filter and the messages explicitly for each edge, in plain torch with automatic differentiation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,16 @@ def painn_reference(
     encoder: Any, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor
 ) -> tuple[Tensor, Tensor]:
     """
-    Atomic numbers `(N,)`, edges `(2, E)` (row 0 = source j, row 1 = target i) and their vectors `(E, 3)` in Å, with the
-    weights of the `PaiNN` `encoder` -> scalars `(N, F)`, behind its LayerNorm, and vectors `(N, 3, F)`.
+    Run the forward pass with the weights of `encoder`.
+
+    Args:
+        encoder: A `PaiNN`.
+        atomic_numbers: Atomic numbers, `(N,)`.
+        edge_index: Edges, `(2, E)`; row 0 = source j, row 1 = target i.
+        edge_vector: Edge vectors in Å, `(E, 3)`.
+
+    Returns:
+        Scalars `(N, F)` after the final LayerNorm, and vectors `(N, 3, F)`.
     """
     source, target = edge_index
     scalar = F.embedding(atomic_numbers, encoder.embedding.weight)

@@ -1,5 +1,5 @@
 """
-PaiNN forward and backward against PaiNN written message by message, with the same weights on the same edges.
+Speed of the forward and backward pass of PaiNN, compared with an implementation written message by message.
 
     python -m evaluation.benchmarks.painn_speed --threads 1
 """
@@ -25,17 +25,22 @@ from modeling_clac.utils.arguments import run_script
 class PainnArguments:
     """Arguments of the PaiNN benchmark."""
 
-    crystals: int = field(default=128, metadata={"help": "Crystals in the batch, drawn from the bundled data set."})
+    crystals: int = field(default=128, metadata={"help": "Random crystals of the bundled data set in a batch."})
     hidden_size: int = field(default=128, metadata={"help": "Features per atom."})
     num_interactions: int = field(default=3, metadata={"help": "Message-passing layers."})
-    threads: int = field(default=1, metadata={"help": "Threads of torch."})
-    repeats: int = field(default=5, metadata={"help": "Alternating runs of both; the best counts."})
-    seed: int = field(default=0, metadata={"help": "Seed of the draw and of the weights."})
+    threads: int = field(default=1, metadata={"help": "Torch threads."})
+    repeats: int = field(default=5, metadata={"help": "Alternating runs; the fastest is reported."})
+    seed: int = field(default=0, metadata={"help": "Seed of the random sample and the weights."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
 def step(encoder: PaiNN, forward: Callable[[], torch.Tensor]) -> list[torch.Tensor]:
-    """Output `(N, F)`, and the gradients of the encoder's weights under a loss that weighs all outputs alike."""
+    """
+    Run a forward and a backward pass of the mean squared output.
+
+    Returns:
+        The output `(N, F)`, and the gradients of the weights of the encoder.
+    """
     encoder.zero_grad()
     output = forward()
     output.square().mean().backward()
@@ -44,10 +49,10 @@ def step(encoder: PaiNN, forward: Callable[[], torch.Tensor]) -> list[torch.Tens
 
 def run(arguments: PainnArguments) -> dict[str, Any]:
     """
-    Measures and prints. Returns the figures.
+    Measure both implementations, print a table, and return the figures.
 
     Raises:
-        ClacInputError: an argument is out of range, or the two do not agree.
+        ClacInputError: If an argument is out of range, or the implementations do not agree.
     """
     require_positive(arguments, "crystals", "hidden_size", "num_interactions", "threads", "repeats")
     torch.set_num_threads(arguments.threads)
@@ -56,7 +61,7 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
     arrays = inputs["atomic_numbers"], inputs["edge_index"], inputs["edge_vector"]
     torch.manual_seed(arguments.seed)
     encoder = PaiNN(config)
-    # In float64: at sites of high symmetry the float32 gradient of |v| is the direction of a rounding error.
+    # Compare in float64, since at sites of high symmetry |v| is 0 and its float32 gradient is determined by rounding.
     exact, exact_arrays = deepcopy(encoder).double(), (*arrays[:2], arrays[2].double())
     ours = step(exact, lambda: exact(*exact_arrays))
     theirs = step(exact, lambda: painn_reference(exact, *exact_arrays)[0])
@@ -64,7 +69,10 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
         float((one - two).norm() / two.norm().clamp(min=1e-12)) for one, two in zip(ours, theirs, strict=True)
     )
     if difference > 1e-6:
-        raise ClacInputError(f"the two differ by {difference:.1e} of an output or gradient: nothing to compare")
+        raise ClacInputError(
+            f"the implementations disagree: relative difference {difference:.1e} of an output or gradient, "
+            "expected at most 1e-6"
+        )
     ways = {
         "CLaC": lambda: step(encoder, lambda: encoder(*arrays)),
         "message by message": lambda: step(encoder, lambda: painn_reference(encoder, *arrays)[0]),

@@ -1,5 +1,5 @@
 """
-Where the time of a pre-training step with augmented copies goes: data, graph tower, text tower, optimiser.
+Profile of a pre-training step with augmented copies: time in data, graph tower, text tower, losses and optimiser.
 
     python -m evaluation.benchmarks.pretraining_step --recipe train/recipes/clac-mini.yaml --threads 2
 """
@@ -31,7 +31,7 @@ from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.optimization import make_accelerator, make_optimizer
 
 PARTS = ("data", "graph tower", "text tower", "losses and heads", "optimiser")
-# All terms between and within the modalities, so that both crystals and texts come with copies.
+# All terms between and within the modalities, so that both crystals and texts have augmented copies.
 TERMS = ["crystal-text", "crystal'-text", "crystal-text'", "crystal'-text'", "crystal-crystal'", "text-text'"]
 
 
@@ -39,19 +39,19 @@ TERMS = ["crystal-text", "crystal'-text", "crystal-text'", "crystal'-text'", "cr
 class StepArguments:
     """Arguments of the step benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
     terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
-    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
-    batch_size: int = field(default=0, metadata={"help": "Pairs a step; 0: the recipe's."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs per step; 0: as in the recipe."})
     limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
-    steps: int = field(default=8, metadata={"help": "Steps timed, after one to warm up; the median counts."})
-    threads: int = field(default=2, metadata={"help": "Threads of torch."})
-    profile: bool = field(default=True, metadata={"help": "Also print the operators of one step by torch.profiler."})
+    steps: int = field(default=8, metadata={"help": "Timed steps, after a warm-up step; the median is reported."})
+    threads: int = field(default=2, metadata={"help": "Torch threads."})
+    profile: bool = field(default=True, metadata={"help": "Also print the operators of a step, from torch.profiler."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
 class Stopwatch:
-    """Seconds of named parts. A part that starts within another one is not counted there."""
+    """Seconds spent in named parts; the time of a nested part is not counted in the outer one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -66,6 +66,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
+        """Charge the time within the `with` block to `name`."""
         self._charge()
         self._running.append(name)
         yield
@@ -73,13 +74,13 @@ class Stopwatch:
         self._running.pop()
 
     def charge_to(self, name: str) -> None:
-        """From now on the time belongs to `name`, instead of to the innermost part."""
+        """Charge the time from now on to `name` instead of the innermost part."""
         self._charge()
         self._running[-1] = name
 
 
 class _Mark(torch.autograd.Function):
-    """Leaves tensors as they are; in backward, calls `reached` when their gradients are there."""
+    """Identity that calls `reached` in the backward pass, when the gradient of its output is available."""
 
     @staticmethod
     def forward(context: Any, reached: Callable[[], None], x: torch.Tensor) -> torch.Tensor:
@@ -94,8 +95,10 @@ class _Mark(torch.autograd.Function):
 
 def watch_tower(tower: nn.Module, name: str, stopwatch: Stopwatch) -> None:
     """
-    Charges forward and backward of a tower to `name`. Backward runs through the towers one after the other, since each
-    starts with the gradient of its last output and autograd takes the latest operation first.
+    Charge the forward and backward pass of a tower to `name`.
+
+    The backward pass runs through the towers one after the other, because autograd processes the latest operation
+    first and the operations of a tower are consecutive.
     """
     forward = tower.forward
 
@@ -111,7 +114,7 @@ def watch_tower(tower: nn.Module, name: str, stopwatch: Stopwatch) -> None:
 
 
 def recipe_and_parts(arguments: StepArguments) -> tuple[PretrainArguments, Accelerator, ClacModel, Any]:
-    """The recipe with what the arguments say, and the accelerator, model and batches that pre-training makes of it."""
+    """Apply the arguments to the recipe, and build its accelerator, model and batches as in pre-training."""
     recipe = parse_arguments(PretrainArguments, [arguments.recipe])
     recipe = replace(
         recipe,
@@ -128,7 +131,7 @@ def recipe_and_parts(arguments: StepArguments) -> tuple[PretrainArguments, Accel
 
 
 def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer, Any]:
-    """The accelerator, objective, optimiser and batches of pre-training with the recipe."""
+    """Build the accelerator, objective, optimiser and batches of the recipe as in pre-training."""
     recipe, accelerator, model, batches = recipe_and_parts(arguments)
     objective: nn.Module = ContrastiveObjective(model, recipe.objective_settings())
     optimizer = make_optimizer(objective, recipe)
@@ -138,7 +141,7 @@ def prepare(arguments: StepArguments) -> tuple[Accelerator, nn.Module, torch.opt
 
 
 def endless(batches: Any) -> Iterator[Batch]:
-    """Yield the batches of one epoch after the other."""
+    """Yield batches endlessly, epoch after epoch."""
     epoch = 0
     while True:
         yield from batches.epoch(epoch)
@@ -152,7 +155,7 @@ def one_step(
     batch: Batch,
     stopwatch: Stopwatch,
 ) -> None:
-    """Take a step with a batch in one chunk, as `train.pretrain` does."""
+    """Take a training step on a batch with a single chunk, as in `train.pretrain`."""
     with stopwatch.part("losses and heads"):
         loss = objective(batch.chunks[0], batch.labels)["loss"]
         accelerator.backward(loss)
@@ -164,10 +167,13 @@ def one_step(
 
 def run(arguments: StepArguments) -> dict[str, Any]:
     """
-    Measures and prints. Returns seconds and share of each of `PARTS`.
+    Measure the parts of a step and print a table.
+
+    Returns:
+        The seconds and the share of each of `PARTS`.
 
     Raises:
-        ClacInputError: an argument is out of range, or the data are too few.
+        ClacInputError: If an argument is out of range, or there are too few crystals.
     """
     require_positive(arguments, "steps", "threads")
     torch.set_num_threads(arguments.threads)
@@ -185,13 +191,13 @@ def run(arguments: StepArguments) -> dict[str, Any]:
         one_step(accelerator, objective, optimizer, batch, stopwatch)
         runs.append(stopwatch.seconds)
     seconds = {part: median(run[part] for run in runs[1:]) for part in PARTS}
-    # Texts are written and split into tokens for a whole epoch at once; each step gets its share.
+    # The texts of an epoch are written and tokenised at once; charge each step its share.
     seconds["data"] += per_epoch
     return _report(arguments, seconds, batches, lambda: one_step(accelerator, objective, optimizer, batch, stopwatch))
 
 
 def _seconds_of_texts(batches: Any) -> float:
-    """Seconds to write and tokenise the texts of an epoch."""
+    """Measure the seconds to write and tokenise the texts of an epoch."""
     started = time.perf_counter()
     texts = [batches.style.write(record, (batches.seed, 1)).text for record in batches.records]
     batches.collator.tokenize(texts)

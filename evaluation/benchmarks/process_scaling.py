@@ -1,5 +1,5 @@
 """
-Pairs per second of pre-training with several processes of one thread each, against one process of one thread.
+Pre-training throughput of several single-threaded processes, compared with one.
 
     python -m evaluation.benchmarks.process_scaling --recipe train/recipes/clac-mini.yaml
 """
@@ -31,31 +31,31 @@ from modeling_clac.utils.arguments import run_script
 class ScalingArguments:
     """Arguments of the scaling benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
     terms: list[str] = field(default_factory=lambda: ["crystal-text"], metadata={"help": "Contrastive terms."})
-    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
-    batch_size: int = field(default=0, metadata={"help": "Pairs a step and process; 0: the recipe's."})
-    limit: int = field(default=1024, metadata={"help": "Crystals that make the epoch that is timed; 0: all."})
-    processes: int = field(default=2, metadata={"help": "Processes compared with one."})
-    repeats: int = field(default=3, metadata={"help": "Alternating launches of both; the best counts."})
-    worker_output: str | None = field(default=None, metadata={"help": "Of the processes that are launched."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs per step and process; 0: as in the recipe."})
+    limit: int = field(default=1024, metadata={"help": "Crystals in the timed epoch; 0: all."})
+    processes: int = field(default=2, metadata={"help": "Number of processes to compare with one."})
+    repeats: int = field(default=3, metadata={"help": "Alternating launches; the fastest is reported."})
+    worker_output: str | None = field(default=None, metadata={"help": "Internal: result file of a worker."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
 def work(arguments: ScalingArguments) -> None:
-    """One of the processes: trains, and the first one writes the pairs per second of all to `worker_output`."""
+    """Train in one of the processes; the main process writes the total pairs per second to `worker_output`."""
     torch.set_num_threads(1)
     names = ("recipe", "terms", "text_model_path", "batch_size", "limit")
     step_arguments = StepArguments(**{name: getattr(arguments, name) for name in names})
     accelerator, objective, optimizer, batches = prepare(step_arguments)
     expected = int(os.environ["WORLD_SIZE"])
     if accelerator.num_processes != expected:
-        raise RuntimeError(f"{accelerator.num_processes} process(es) joined, {expected} were started")
+        raise RuntimeError(f"{accelerator.num_processes} process(es) joined, expected {expected}")
     for batch in islice(batches.epoch(0), 2):
         one_step(accelerator, objective, optimizer, batch, Stopwatch())
     accelerator.wait_for_everyone()
-    # A whole epoch: the same pairs and texts for any number of processes. Each batch holds texts of similar length, so
-    # a few steps would measure the texts they happen to hold.
+    # Time a whole epoch, which has the same pairs and texts for any number of processes. A few steps would depend on
+    # the sampled texts, since each batch contains texts of similar length.
     started, pairs = time.perf_counter(), 0
     for batch in batches.epoch(1):
         one_step(accelerator, objective, optimizer, batch, Stopwatch())
@@ -69,10 +69,13 @@ def work(arguments: ScalingArguments) -> None:
 
 def launch(arguments: ScalingArguments, processes: int) -> dict[str, Any]:
     """
-    `rate` in pairs per second of so many processes on this machine, the `pairs` trained on, and their `batch_size`.
+    Launch the training with a number of processes on this machine.
+
+    Returns:
+        `rate` in pairs per second, the number of `pairs` trained on, and the `batch_size` per process.
 
     Raises:
-        ClacInputError: the processes fail.
+        ClacInputError: If a process fails.
     """
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory) / "rate.json"
@@ -93,11 +96,14 @@ def launch(arguments: ScalingArguments, processes: int) -> dict[str, Any]:
 
 def run(arguments: ScalingArguments) -> dict[str, Any] | None:
     """
-    Measures and prints. Returns the pairs per second of one process and of several, and their ratio; in a process that
-    was launched by another, nothing.
+    Measure the throughput and print a table.
+
+    Returns:
+        The pairs per second of one process and of several, and their ratio; `None` in a worker process.
 
     Raises:
-        ClacInputError: an argument is out of range, a process fails, or the two would not train on as many pairs.
+        ClacInputError: If an argument is out of range, a process fails, or the number of pairs depends on the number
+            of processes.
     """
     require_positive(arguments, "processes", "repeats")
     if arguments.worker_output is not None:
@@ -112,13 +118,13 @@ def run(arguments: ScalingArguments) -> dict[str, Any] | None:
             size, pairs[count] = result["batch_size"], result["pairs"]
     if len(set(pairs.values())) > 1:
         raise ClacInputError(
-            f"--limit {arguments.limit}: whole batches of 1 and of {counts[1]} process(es) hold other "
-            f"numbers of pairs; give a multiple of {size * counts[1]}"
+            f"--limit {arguments.limit}: 1 and {counts[1]} process(es) train on different numbers of pairs; "
+            f"use a multiple of {size * counts[1]}"
         )
     best = {count: max(rates[count]) for count in counts}
     table = Table(
-        title=f"pre-training, {size} pairs a process, one thread each",
-        caption=f"best of {arguments.repeats} alternating launches, an epoch of {pairs[1]:,} pairs each",
+        title=f"pre-training, {size} pairs per process, one thread each",
+        caption=f"best of {arguments.repeats} alternating launches with an epoch of {pairs[1]:,} pairs",
     )
     for column in ("processes", "pairs/s", "times one process"):
         table.add_column(column, justify="right")

@@ -1,5 +1,5 @@
 """
-Time of a search over the bundled crystals: within a process, and as a cold `clac search`.
+Latency of a search in the bundled crystals: within a process, and for a cold start of `clac search`.
 
     python -m evaluation.benchmarks.search_latency
 """
@@ -45,15 +45,15 @@ FLOOR = "import torch, transformers"
 class LatencyArguments:
     """Arguments of the latency benchmark."""
 
-    k: int = field(default=10, metadata={"help": "Crystals a query returns."})
-    queries: int = field(default=200, metadata={"help": "Queries timed within the process."})
-    repeats: int = field(default=5, metadata={"help": "Cold processes of each kind; the median counts."})
-    subset: int = field(default=256, metadata={"help": "Crystals re-embedded to time a search without an index."})
-    threads: int = field(default=2, metadata={"help": "Threads of torch."})
+    k: int = field(default=10, metadata={"help": "Number of results per query."})
+    queries: int = field(default=200, metadata={"help": "Timed queries within the process."})
+    repeats: int = field(default=5, metadata={"help": "Cold starts of each command; the median is reported."})
+    subset: int = field(default=256, metadata={"help": "Crystals to embed for the time of a search without index."})
+    threads: int = field(default=2, metadata={"help": "Torch threads."})
 
 
 def call_milliseconds(call: Callable[[Any], Any], inputs: Sequence[Any], times: int) -> np.ndarray:
-    """Milliseconds of each of `times` calls `(times,)`, the inputs taken in turn, after one warm-up round."""
+    """Measure `times` calls in milliseconds, `(times,)`, cycling through the inputs after a warm-up round."""
     for value in inputs:
         call(value)
     taken = np.empty(times)
@@ -66,10 +66,19 @@ def call_milliseconds(call: Callable[[Any], Any], inputs: Sequence[Any], times: 
 
 def process_seconds(commands: dict[str, list[str]], repeats: int) -> dict[str, float]:
     """
-    Median wall time of each command as a fresh process. The commands take turns, so that a busy machine slows all.
+    Measure the median wall time of each command in a new process.
+
+    The commands alternate, so that a busy machine slows down all of them.
+
+    Args:
+        commands: Command lines by name.
+        repeats: Runs of each command.
+
+    Returns:
+        Seconds by name.
 
     Raises:
-        ClacInputError: a command fails or is not there.
+        ClacInputError: If a command fails or is not installed.
     """
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repeats):
@@ -78,7 +87,7 @@ def process_seconds(commands: dict[str, list[str]], repeats: int) -> dict[str, f
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True)
             except FileNotFoundError:
-                raise ClacInputError(f"{command[0]}: no such command; install the package first") from None
+                raise ClacInputError(f"{command[0]}: command not found; install the package first") from None
             except subprocess.CalledProcessError as error:
                 reason = (error.stderr.strip().splitlines() or ["no message"])[-1]
                 raise ClacInputError(f"{name} failed: {reason}") from None
@@ -88,10 +97,10 @@ def process_seconds(commands: dict[str, list[str]], repeats: int) -> dict[str, f
 
 def run(arguments: LatencyArguments) -> None:
     """
-    Measures and prints.
+    Measure the latencies and print tables.
 
     Raises:
-        ClacInputError: an argument is out of range, or the checkpoint, the index or the command is missing.
+        ClacInputError: If an argument is out of range, or the checkpoint, the index or the command is missing.
     """
     for name in ("k", "queries", "repeats", "subset", "threads"):
         if getattr(arguments, name) < 1:
@@ -119,12 +128,12 @@ def run(arguments: LatencyArguments) -> None:
     cifs = bundled_crystals()["cif"].to_pylist()[: arguments.subset]
     started = time.perf_counter()
     embedder.encode_crystals(cifs)
-    # Linear in the crystals, so a part of them stands for all.
+    # Embedding time is linear in the number of crystals, so extrapolate from a subset.
     embedding = (time.perf_counter() - started) / len(cifs) * len(index)
     query = float(np.median(rows["text encoding + top-k"])) / 1000
     console.print(
-        f"Without an index, embedding the crystals anew: {embedding:.1f} s a query (from {len(cifs)} crystals), "
-        f"{embedding / query:,.0f} times as long",
+        f"without an index, embedding all crystals: {embedding:.1f} s per query (extrapolated from {len(cifs)} "
+        f"crystals), {embedding / query:,.0f} times as long",
         highlight=False,
     )
 

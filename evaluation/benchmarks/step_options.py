@@ -1,5 +1,5 @@
 """
-What else could make a pre-training step faster: each option takes the same steps over the same batches in turn.
+Speed of a pre-training step with different options, each measured on the same batches in alternating runs.
 
     python -m evaluation.benchmarks.step_options --recipe train/recipes/clac-mini.yaml
 """
@@ -40,17 +40,21 @@ OPTIONS = (
 
 @dataclass
 class OptionArguments:
-    """Arguments of the benchmark of options."""
+    """Arguments of the options benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and its data."})
+    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
     terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
-    text_model_path: str | None = field(default=None, metadata={"help": "As in pre-training."})
-    batch_size: int = field(default=0, metadata={"help": "Pairs a step; 0: the recipe's."})
+    text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
+    batch_size: int = field(default=0, metadata={"help": "Pairs per step; 0: as in the recipe."})
     limit: int = field(default=1024, metadata={"help": "Crystals to draw batches from; 0: all."})
-    options: list[str] = field(default_factory=lambda: list(OPTIONS), metadata={"help": f"Of: {', '.join(OPTIONS)}."})
-    batches: int = field(default=4, metadata={"help": "Batches of a run; all options take the same."})
-    repeats: int = field(default=3, metadata={"help": "Alternating runs, after one to warm up; the best counts."})
-    threads: int = field(default=2, metadata={"help": "Threads of torch."})
+    options: list[str] = field(
+        default_factory=lambda: list(OPTIONS), metadata={"help": f"Any of {', '.join(OPTIONS)}."}
+    )
+    batches: int = field(default=4, metadata={"help": "Batches per run, the same for all options."})
+    repeats: int = field(
+        default=3, metadata={"help": "Alternating runs, after a warm-up run; the fastest is reported."}
+    )
+    threads: int = field(default=2, metadata={"help": "Torch threads."})
     output: str | None = field(default=None, metadata={"help": "Also write the figures to this JSON file."})
 
 
@@ -63,8 +67,8 @@ def _one_bucket() -> Iterator[None]:
         length_buckets.CPU_BUCKET_SIZE = before
 
 
-class _Remembered:
-    """Outputs of a frozen tower by its inputs: what a cache of features does for texts that come again."""
+class _Cached:
+    """Cache of the outputs of a frozen tower by its inputs, as for texts that recur in training."""
 
     def __init__(self, compute: Callable[..., Any]):
         self.compute = compute
@@ -88,17 +92,17 @@ def _run(objective: nn.Module, optimizer: torch.optim.Optimizer, batches: list[B
 
 
 def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches: list[Batch]) -> Callable[[], None]:
-    """Steps over all batches with one of `OPTIONS`, on a copy of the objective."""
+    """Return a function that takes a step on each batch with one of `OPTIONS`, using a copy of the objective."""
     objective = deepcopy(objective).train()
     model: Any = objective.model
     if option in ("frozen text tower", "cached text features"):
         model.text_model.requires_grad_(False)
     if option == "cached text features":
-        model.pool_text = _Remembered(model.pool_text)
+        model.pool_text = _Cached(model.pool_text)
     if option == "eager attention":
         model.text_model.set_attn_implementation("eager")
     if option == "torch.compile":
-        # Batches differ in length, so shapes are left open.
+        # The text length differs between batches.
         model.text_model.compile(dynamic=True)
     optimizer = make_optimizer(objective, recipe)
 
@@ -114,16 +118,18 @@ def make_way(option: str, objective: ContrastiveObjective, recipe: Any, batches:
 
 def run(arguments: OptionArguments) -> dict[str, Any]:
     """
-    Measures and prints. Returns of each option the seconds of its runs, pairs per second, and how many times as fast as
-    the first one it is.
+    Measure the options and print a table.
+
+    Returns:
+        For each option the seconds of its runs, the pairs per second, and the speed relative to the first option.
 
     Raises:
-        ClacInputError: an argument is out of range, or the data are too few.
+        ClacInputError: If an argument is out of range, or there are too few crystals.
     """
     require_positive(arguments, "batches", "repeats", "threads")
     unknown = [option for option in arguments.options if option not in OPTIONS]
     if unknown or not arguments.options:
-        raise ClacInputError(f"--options {' '.join(arguments.options)}: choose from {', '.join(OPTIONS)}")
+        raise ClacInputError(f"--options {' '.join(arguments.options)}: expected any of {', '.join(OPTIONS)}")
     torch.set_num_threads(arguments.threads)
     names = ("recipe", "terms", "text_model_path", "batch_size", "limit")
     step_arguments = StepArguments(**{name: getattr(arguments, name) for name in names})

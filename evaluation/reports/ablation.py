@@ -1,4 +1,4 @@
-"""The ablation on the terminal, as a markdown table, and as a figure at the column width of a paper."""
+"""Reports of the ablation: terminal output, a markdown table, and a figure of the column width of a paper."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 @dataclass(frozen=True)
 class Metric:
-    """Where a number stands in the result of `evaluate_retrieval`, and its name in tables."""
+    """
+    A metric of the ablation.
+
+    Attributes:
+        query: Kind of query in the result of `evaluate_retrieval`.
+        direction: Direction of retrieval.
+        score: Name of the score.
+        label: Name in tables.
+    """
 
     query: str
     direction: str
@@ -36,14 +44,14 @@ METRICS = {
     for panel, (query, score, label) in _PANELS.items()
     for direction in DIRECTION_LABELS
 }
-# Okabe and Ito's palette, as in the other figures; the markers serve prints in grey.
+# Palette of Okabe and Ito, as in the other figures; the markers distinguish the series in greyscale prints.
 _STYLES = {"text_to_crystal": ("#0072B2", "o", -0.16), "crystal_to_text": ("#D55E00", "s", 0.16)}
 _LOSSES = {"info_nce": "InfoNCE", "jensen_shannon": "JSD", "sigmoid": "sigmoid"}
 _ENCODERS = {"painn": "PaiNN", "cgcnn": "CGCNN"}
 
 
 def variant_cells(recipe: dict[str, Any]) -> tuple[str, str, str]:
-    """Terms, loss and graph encoder of a recipe in words."""
+    """Describe the terms, the loss and the graph encoder of a recipe."""
     within = [kind for kind in ("crystal", "text") if f"{kind}-{kind}'" in recipe["terms"]]
     terms = " + ".join(["inter", *(f"{kind} intra" for kind in within)])
     loss = _LOSSES[recipe["loss"]] + (" + prior" if recipe["prior_weight"] else "")
@@ -51,7 +59,7 @@ def variant_cells(recipe: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def ablation_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """One row of text a variant: terms, loss, encoder, number of runs, then mean ± sd of every metric."""
+    """Yield a table row for each variant: terms, loss, encoder, number of runs, then mean ± sd of each metric."""
     recipes = {run["variant"]: run["recipe"] for run in result["runs"]}
     for variant, summary in result["summary"].items():
         numbers = (
@@ -62,7 +70,7 @@ def ablation_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def caption(result: dict[str, Any]) -> str:
-    """What the numbers are of, in a few sentences."""
+    """Describe the seeds, the number of steps and the pool in a few sentences."""
     runs = result["runs"]
     recipe = runs[0]["recipe"]
     steps = sorted({run["steps"] for run in runs})
@@ -79,7 +87,7 @@ def caption(result: dict[str, Any]) -> str:
 
 
 def ablation_markdown(result: dict[str, Any]) -> str:
-    """The table in markdown, with its caption and the command that made it."""
+    """Return the table in markdown, with its caption and the command that produced it."""
     header = ("terms", "loss", "graph encoder", "runs", *(metric.label for metric in METRICS.values()))
     lines = ["| " + " | ".join(header) + " |", "|---|---|---|" + "---:|" * (len(header) - 3)]
     lines += ["| " + " | ".join(row) + " |" for row in ablation_rows(result)]
@@ -87,7 +95,7 @@ def ablation_markdown(result: dict[str, Any]) -> str:
 
 
 def print_ablation(result: dict[str, Any]) -> None:
-    """The table on the terminal, one line a direction so that it fits, and the caption below."""
+    """Print the table, one line per direction so that it fits the terminal, and the caption."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("variant", "direction"):
         table.add_column(name, no_wrap=True)
@@ -104,7 +112,11 @@ def print_ablation(result: dict[str, Any]) -> None:
 
 
 def ablation_figure(result: dict[str, Any]) -> Figure:
-    """A row a variant, a panel a metric: every run as a pale mark, mean and standard deviation over the seeds."""
+    """
+    Draw the scores, with a row for each variant and a panel for each metric.
+
+    Pale markers show the runs; dark markers with error bars show the mean and standard deviation over the seeds.
+    """
     recipes = {run["variant"]: run["recipe"] for run in result["runs"]}
     names = list(result["summary"])
     with matplotlib.rc_context(SETTINGS):
@@ -145,7 +157,7 @@ def ablation_figure(result: dict[str, Any]) -> Figure:
 
 
 def _short_label(recipe: dict[str, Any]) -> tuple[str, str]:
-    """What sets a variant apart: its terms, and loss and encoder where they are not the usual ones."""
+    """Return a short label in two lines: the terms, and the loss and the encoder if they are not the defaults."""
     within = [kind for kind in ("crystal", "text") if f"{kind}-{kind}'" in recipe["terms"]]
     first = "+ both intra" if len(within) == 2 else f"+ {within[0]} intra" if within else "inter only"
     _, loss, encoder = variant_cells(recipe)
@@ -154,10 +166,15 @@ def _short_label(recipe: dict[str, Any]) -> tuple[str, str]:
 
 def write_ablation(result: dict[str, Any], path: Path) -> list[Path]:
     """
-    Writes `result` to `path` (JSON) and `table.md`, `ablation.png`, `ablation.svg` beside it, each whole or not at all.
+    Write `result` to `path` (JSON), and `table.md`, `ablation.png` and `ablation.svg` to the same directory.
+
+    Each file is written atomically.
+
+    Returns:
+        The paths of the written files.
 
     Raises:
-        ClacInputError: the place cannot be written to.
+        ClacInputError: If the directory is not writable.
     """
     figure = ablation_figure(result)
     contents = {

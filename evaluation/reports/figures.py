@@ -1,4 +1,4 @@
-"""Figures of the evaluation, at the column width of a paper."""
+"""Figures of the retrieval evaluation, and settings shared by all figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = {
     "formula_crystal_system": "formula, crystal system",
 }
 DIRECTION_LABELS = {"text_to_crystal": "text → crystal", "crystal_to_text": "crystal → text"}
-# Okabe and Ito's palette, told apart with any colour vision; the markers serve prints in grey.
+# Palette of Okabe and Ito, safe for colour-blind readers; the markers distinguish the series in greyscale prints.
 _STYLES = {
     "narrative": ("#0072B2", "o"),
     "narrative_masked": ("#D55E00", "s"),
@@ -41,7 +41,12 @@ SETTINGS: dict[Any, Any] = {
 
 
 def retrieval_figure(result: dict[str, Any]) -> Figure:
-    """Top-k accuracy for k = 1..20 with 95 % bands, one panel a direction; `result` is that of `evaluate_retrieval`."""
+    """
+    Draw the top-k accuracy for k = 1..20 with 95 % bands, one panel per direction.
+
+    Args:
+        result: Result of `evaluate_retrieval`.
+    """
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(COLUMN_WIDTH, 3.9), layout="constrained")
         panels = figure.subplots(2, 1, sharex=True, sharey=True)
@@ -71,7 +76,7 @@ def retrieval_figure(result: dict[str, Any]) -> Figure:
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """The figure as `"png"` (300 dpi) or `"svg"`, the same bytes for the same figure."""
+    """Render a figure as `"png"` (300 dpi) or `"svg"`; equal figures give equal bytes."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(buffer, format=kind, dpi=300, metadata={"Date": None} if kind == "svg" else {})

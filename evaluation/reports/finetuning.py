@@ -1,4 +1,8 @@
-"""Figures of fine-tuned encoders, at the column width of a paper; `report` is that of `join_results`."""
+"""
+Figures that compare fine-tuned encoders, of the column width of a paper.
+
+The argument `report` of all functions is the result of `evaluation.finetune_report.join_results`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ from matplotlib.lines import Line2D
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS
 
 TYPE_PREFIX = "f1/"
-# Okabe and Ito's palette, told apart with any colour vision; the markers and lines serve prints in grey.
+# Palette of Okabe and Ito, safe for colour-blind readers; markers and line styles distinguish the encoders in
+# greyscale prints.
 _STYLES: tuple[tuple[str, str, Any], ...] = (
     ("#0072B2", "o", "-"),
     ("#D55E00", "s", "--"),
@@ -33,7 +38,16 @@ _BASELINE = "0.55"
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: name at its left, length, deviation (`None`: of one run), what is written on it, colour."""
+    """
+    A bar of a chart.
+
+    Attributes:
+        name: Label on the axis.
+        value: Length.
+        sd: Standard deviation; `None` for a single run.
+        text: Text on the bar.
+        colour: Matplotlib colour.
+    """
 
     name: str
     value: float
@@ -43,22 +57,30 @@ class Bar:
 
 
 def entity_types(report: dict[str, Any], split: str = "test") -> list[str]:
-    """The entity types that have an F1, in the order of the results."""
+    """List the entity types that have an F1 score, in the order of the results."""
     names = report["encoders"][0]["mean"][split]
     return [name.removeprefix(TYPE_PREFIX) for name in names if name.startswith(TYPE_PREFIX)]
 
 
 def with_deviation(mean: float, sd: float | None, digits: int = 0) -> str:
-    """`0.842 ± 0.004`, or the mean alone; three decimals, or as many as show so many digits of the mean."""
+    """
+    Format a mean and its standard deviation, as in `0.842 ± 0.004`.
+
+    Args:
+        mean: The mean.
+        sd: The standard deviation; `None` to show the mean alone.
+        digits: Significant digits of the mean. Default: three decimals.
+    """
     decimals = 3 if not digits else max(0, digits - 1 - math.floor(math.log10(abs(mean)))) if mean else digits
     return f"{mean:.{decimals}f}" if sd is None else f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
 
 
 def entities_figure(report: dict[str, Any]) -> Figure:
     """
-    F1 on test of every entity type, an axis each, encoders as lines with a band of one standard deviation, their micro
-    F1 in the legend. The radial axis starts below the smallest value, which its labels say. With fewer than three types
-    there is no radar to draw, and bars of the micro F1 take its place.
+    Draw a radar chart of the F1 score on the test split for each entity type.
+
+    Encoders are lines with a band of one standard deviation; the legend shows their micro F1. The radial axis starts
+    below the smallest value, as its labels show. For fewer than three types, draw bars of the micro F1 instead.
     """
     types = entity_types(report)
     if len(types) < 3:
@@ -68,11 +90,11 @@ def entities_figure(report: dict[str, Any]) -> Figure:
     lowest = 1.0
     handles = []
     labels = [_wrapped(name.replace("_", " "), 12) for name in types]
-    # What the labels beside, above and below leave, in inches: set by hand, since a layout engine that sees labels
-    # all around shrinks the radar more than they need.
-    beside = 0.1 + 0.065 * max(len(line) for label in labels for line in label.split("\n"))
+    # Margins for the labels, in inches. They are set by hand, because a layout engine shrinks the radar more than the
+    # labels around it require.
+    side_margin = 0.1 + 0.065 * max(len(line) for label in labels for line in label.split("\n"))
     above = 0.16 + 0.12 * max(label.count("\n") + 1 for label in labels)
-    diameter = min(2.6, COLUMN_WIDTH - 2 * beside)
+    diameter = min(2.6, COLUMN_WIDTH - 2 * side_margin)
     below = above + 0.2 + 0.14 * len(report["encoders"])
     with matplotlib.rc_context(SETTINGS):
         height = above + diameter + below
@@ -89,8 +111,8 @@ def entities_figure(report: dict[str, Any]) -> Figure:
             panel.fill_between(around, np.append(low, low[0]), np.append(high, high[0]), color=colour, alpha=0.18, lw=0)
             panel.plot(around, np.append(means, means[0]), color=colour, marker=marker, linestyle=line)
             micro = with_deviation(entry["mean"]["test"]["micro_f1"], entry["std"]["test"]["micro_f1"])
-            told = f"{entry['encoder']}, micro F1 {micro}"
-            handles.append(Line2D([], [], color=colour, marker=marker, linestyle=line, label=told))
+            legend = f"{entry['encoder']}, micro F1 {micro}"
+            handles.append(Line2D([], [], color=colour, marker=marker, linestyle=line, label=legend))
         start = _radial_axis(panel, lowest)
         panel.set_theta_zero_location("N")
         panel.set_theta_direction(-1)
@@ -101,7 +123,7 @@ def entities_figure(report: dict[str, Any]) -> Figure:
             up = round(math.cos(angle), 6)
             label.set_verticalalignment("bottom" if up > 0.93 else "top" if up < -0.93 else "center")
         panel.tick_params(axis="x", pad=-2)
-        # Between the first two axes, away from the lines' corners.
+        # Between the first two axes, away from the markers.
         panel.set_rlabel_position(math.degrees(angles[1]) / 2)
         panel.grid(color="0.85", linewidth=0.5)
         panel.spines["polar"].set_color("0.7")
@@ -111,7 +133,7 @@ def entities_figure(report: dict[str, Any]) -> Figure:
 
 
 def _radial_axis(panel: Any, lowest: float) -> float:
-    """From below the smallest value to 1, in at most five steps of one size; returns its start."""
+    """Set up the radial axis from below the smallest value to 1 in at most five equal steps, and return its start."""
     step = 0.1 if lowest >= 0.5 else 0.2
     count = max(2, min(math.ceil((1 - max(lowest - 0.02, 0)) / step - 1e-9), round(1 / step)))
     start = 1 - count * step
@@ -124,7 +146,7 @@ def _radial_axis(panel: Any, lowest: float) -> float:
 
 
 def abstracts_figure(report: dict[str, Any]) -> Figure:
-    """Accuracy and macro F1 on test, a bar each encoder with its standard deviation, baselines as lines."""
+    """Draw accuracy and macro F1 on the test split: encoders as bars with standard deviations, baselines as lines."""
     return _share_figure(report, {"accuracy": "accuracy", "macro_f1": "macro F1"})
 
 
@@ -135,7 +157,7 @@ def _share_figure(report: dict[str, Any], metrics: dict[str, str]) -> Figure:
         figure = Figure(figsize=(COLUMN_WIDTH, height), layout="constrained")
         panels = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
         lines: dict[str, Line2D] = {}
-        told: dict[str, list[str]] = {}
+        values: dict[str, list[str]] = {}
         for panel, (metric, title) in zip(panels, metrics.items(), strict=True):
             bars = []
             for place, entry in enumerate(encoders):
@@ -147,19 +169,21 @@ def _share_figure(report: dict[str, Any], metrics: dict[str, str]) -> Figure:
                 if value is not None:
                     line = ("--", ":", "-.")[place % 3]
                     lines[name] = panel.axvline(value, color="0.2", linestyle=line, linewidth=0.9)
-                    told.setdefault(name, []).append(f"{title} {value:.3f}")
+                    values.setdefault(name, []).append(f"{title} {value:.3f}")
             panel.set_title(title, loc="left")
             panel.set_xlim(0, 1)
         if lines:
-            labels = [f"{name} ({', '.join(values)})" for name, values in told.items()]
+            labels = [f"{name} ({', '.join(parts)})" for name, parts in values.items()]
             figure.legend(list(lines.values()), labels, loc="outside lower center", ncols=1, frameon=False)
     return figure
 
 
 def property_figure(report: dict[str, Any]) -> Figure:
     """
-    Mean absolute error on test of encoders and baselines, as a share of that of predicting the mean of the training
-    targets (baseline `mean`); in its unit on the bars.
+    Draw the mean absolute error (MAE) on the test split of encoders and baselines.
+
+    The length of a bar is the MAE divided by that of predicting the mean of the training targets (baseline `mean`); the
+    text on it is the MAE in its unit.
     """
     unit = (report["target"] or {}).get("unit") or ""
     whole = report["baselines"]["mean"]["test"]["mae"]
@@ -169,7 +193,7 @@ def property_figure(report: dict[str, Any]) -> Figure:
         text = f"{with_deviation(mean, sd, 3)} {unit}".rstrip()
         share = None if sd is None else sd / whole
         bars.append(Bar(entry["encoder"], mean / whole, share, text, _STYLES[place % len(_STYLES)][0]))
-    # The mean last: it is what the others are measured by.
+    # The mean comes last, since it is the reference for the others.
     for name in sorted(report["baselines"], key=lambda name: name == "mean"):
         value = report["baselines"][name]["test"]["mae"]
         bars.append(Bar(name, value / whole, None, f"{with_deviation(value, None, 3)} {unit}".rstrip(), _BASELINE))
@@ -187,7 +211,7 @@ def property_figure(report: dict[str, Any]) -> Figure:
 
 
 def _draw_bars(panel: Axes, bars: Sequence[Bar], longest: float) -> None:
-    """Bars from 0 below each other; the text at the foot of the bar, or beside it where the bar is short."""
+    """Draw horizontal bars, with the text inside long bars and to the right of short ones."""
     for row, bar in enumerate(bars):
         panel.barh(row, bar.value, 0.72, color=bar.colour)
         if bar.sd:
@@ -214,7 +238,7 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)) or text
 
 
-# By task: name of the file, and what draws it.
+# Task -> file name and drawing function of its figure.
 FIGURES: dict[str, tuple[str, Callable[[dict[str, Any]], Figure]]] = {
     "ner": ("entities", entities_figure),
     "pac": ("abstracts", abstracts_figure),

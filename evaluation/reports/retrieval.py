@@ -1,4 +1,4 @@
-"""Results on the terminal, as a markdown table, and as files that are whole or absent."""
+"""Reports of the retrieval evaluation: terminal output, a markdown table, and files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADER = ("query", "direction", "top-1", "top-3", "top-10", "MRR", "ceiling top
 
 
 def retrieval_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """One row of text for each kind of query and direction; scores with their 95 % intervals."""
+    """Yield a table row for each kind of query and direction: scores with 95 % intervals, ceiling and chance."""
     for kind, directions in result["scores"].items():
         for direction, label in DIRECTION_LABELS.items():
             scores = directions[direction]
@@ -31,7 +31,7 @@ def retrieval_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def caption(result: dict[str, Any]) -> str:
-    """What the numbers are of, in a few sentences."""
+    """Describe the model, the pool and the intervals in a few sentences."""
     skipped = f" {len(result['skipped'])} unusable crystals were skipped." if result["skipped"] else ""
     return (
         f"{result['model']} (weights {result['fingerprint']}), split {result['split']}, "
@@ -43,7 +43,7 @@ def caption(result: dict[str, Any]) -> str:
 
 
 def print_retrieval(result: dict[str, Any]) -> None:
-    """The scores on the terminal, with the interval of top-1 only so that they fit, and the caption below."""
+    """Print the scores, with the interval of top-1 only so that they fit the terminal, and the caption."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("query", "direction", "top-1", "95 %", "top-3", "top-10", "MRR", "ceiling"):
         table.add_column(name, justify="left" if name in ("query", "direction") else "right", no_wrap=name != "query")
@@ -60,7 +60,7 @@ def print_retrieval(result: dict[str, Any]) -> None:
 
 
 def retrieval_markdown(result: dict[str, Any]) -> str:
-    """The table in markdown, with its caption and the command that made it."""
+    """Return the table in markdown, with its caption and the command that produced it."""
     lines = ["| " + " | ".join(_HEADER) + " |", "|---|---|" + "---:|" * (len(_HEADER) - 2)]
     lines += ["| " + " | ".join(row) + " |" for row in retrieval_rows(result)]
     return "\n".join([*lines, "", caption(result), "", f"    {result['command']}", ""])
@@ -68,11 +68,15 @@ def retrieval_markdown(result: dict[str, Any]) -> str:
 
 def write_retrieval(result: dict[str, Any], path: Path) -> list[Path]:
     """
-    Writes `result` to `path` (JSON) and `table.md`, `retrieval.png`, `retrieval.svg` beside it. All of it is made
-    before the first file is written, and each file replaces its predecessor in one step.
+    Write `result` to `path` (JSON), and `table.md`, `retrieval.png` and `retrieval.svg` to the same directory.
+
+    All contents are created before the first file is written, and each file is replaced atomically.
+
+    Returns:
+        The paths of the written files.
 
     Raises:
-        ClacInputError: the place cannot be written to.
+        ClacInputError: If the directory is not writable.
     """
     figure = retrieval_figure(result)
     contents = {

@@ -1,8 +1,8 @@
 """
-The rules of applications: which property values and which elements justify which uses.
+Rules that decide which applications the properties and the elements of a crystal justify.
 
-Rules that rest on composition name elements, so the narrator leaves them out when the formula is masked. Thresholds are
-screening heuristics and are never printed; the numbers in a sentence are the record's own.
+Rules that depend on the composition name elements, so the narrator omits them if the formula is masked. Thresholds are
+screening heuristics and never printed; the numbers in a sentence are those of the record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Elements = frozenset[str]
 REDOX = symbols("Ti V Cr Mn Fe Co Ni Cu Mo Nb W")
 HEAVY = symbols("Cs Ba La Ce Eu Gd Lu Hf W Hg Tl Pb Bi")
 
-# Sets that only one rule below uses.
+# Sets that are used by a single rule.
 _OXIDANTS = symbols("O S Se F Cl Br I P N")
 _CONDUCTING = (TRANSITION - symbols("Y Zr Sc Hf Ta Zn")) | (LANTHANIDES - symbols("La Lu")) | symbols("Sn Pb Sb Bi Te")
 _MULTIVALENT = symbols("Mg Ca")
@@ -65,12 +65,21 @@ _BONE = symbols("Ca P O")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: it holds if every column of `needs` is known and both tests pass.
+    """
+    A rule, which holds if every column of `needs` is known and both tests pass.
 
-    `cite` are the columns whose numbers give the reason; `show` the elements to name in it; `notes` replaces
-    the standard wording and may use `{names}` for those elements and any column of `needs` for its number.
-    `firm` says that the facts carry the plain word 'suits'; composition alone, or a condition that is needed
-    but does not suffice, does not.
+    Attributes:
+        name: Name of the rule.
+        needs: Columns that must be known; `elements` stands for the composition.
+        areas: Wordings of the application, the main one first.
+        test_values: Test of the property values. Default: passes.
+        test_elements: Test of the elements. Default: passes.
+        cite: Columns whose numbers appear in the reason.
+        show: Elements to name in the reason.
+        notes: Replaces the standard wording of the reason. It may contain `{names}` for the elements of `show`, and the
+            columns of `needs` for their numbers.
+        firm: Whether the facts are strong enough for 'suits'. Composition alone and conditions that are necessary but
+            not sufficient are not.
     """
 
     name: str

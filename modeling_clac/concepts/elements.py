@@ -1,4 +1,4 @@
-"""The elements: their names, the sets of them that chemistry names, and what compounds of an anion are called."""
+"""Names of the elements, groups of elements, and names of compounds by anion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELEMENT_NAMES: dict[str, str] = dict(zip(_NAMES[::2], _NAMES[1::2], strict=True)
 
 
 def symbols(text: str) -> frozenset[str]:
-    """The set of element symbols in a text that lists them."""
+    """Return the set of element symbols in a space-separated text."""
     return frozenset(text.split())
 
 
@@ -32,16 +32,16 @@ LANTHANIDES = symbols("La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu")
 RARE_EARTH = LANTHANIDES | symbols("Sc Y")
 PLATINUM_GROUP = symbols("Ru Rh Pd Os Ir Pt")
 REFRACTORY = symbols("Ti Zr Hf V Nb Ta Cr Mo W")
-# Bismuth counts as a pnictogen although it is a metal.
+# Includes bismuth, although it is a metal.
 PNICTOGENS = symbols("N P As Sb Bi")
-# Without oxygen, whose compounds are oxides.
+# Excludes oxygen, whose compounds are oxides.
 CHALCOGENS = symbols("S Se Te")
 HALOGENS = symbols("F Cl Br I")
 NOBLE_GASES = symbols("He Ne Ar Kr Xe Rn")
-# With the metalloids: what a metal forms a compound with, rather than an alloy.
+# Includes the metalloids: elements with which a metal forms a compound rather than an alloy.
 NONMETALS = symbols("H B C N O F Si P S Cl As Se Br Te I Ge Sb At") | NOBLE_GASES
 
-# What compounds are called in which the element is the anion.
+# Element -> name of the compounds in which it is the anion.
 ANION_NAMES = {
     "O": "oxide",
     "F": "fluoride",

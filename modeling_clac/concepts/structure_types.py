@@ -1,4 +1,4 @@
-"""Structure types: what the field calls crystals of one stoichiometry and space group, and the words papers use."""
+"""Structure types, identified by stoichiometry and space group, and their names in the literature."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ class StructureType:
     A structure type.
 
     Attributes:
-        space_groups: numbers of the groups that its crystals have (names of types as in the Inorganic Crystal Structure
-            Database).
-        names: what a crystal of this type is called, the most precise name first; empty where stoichiometry and space
-            group leave doubts worth having.
-        stoichiometry: amounts of the elements of its reduced formula, sorted.
-        nonmetals: whether the crystal holds a nonmetal, since the same stoichiometry and space group may mean another
-            type for alloys; None for both.
-        words: what papers call a phase of this type, in small letters.
+        space_groups: Numbers of the possible space groups.
+        names: Names of the type as in the Inorganic Crystal Structure Database, the most precise first; empty if
+            stoichiometry and space group do not determine the type.
+        stoichiometry: Amounts of the elements in the reduced formula, sorted.
+        nonmetals: Whether the crystal contains a nonmetal, since alloys with the same stoichiometry and space group may
+            have another type; None for both.
+        words: Names of a phase of this type in papers, in lower case.
     """
 
     space_groups: tuple[int, ...]
@@ -62,7 +61,7 @@ STRUCTURE_TYPES = (
     StructureType((139,), ("ThCr2Si2-type",), (1, 2, 2), nonmetals=None),
     StructureType((227,), ("spinel",), (1, 2, 4), words=("spinel",)),
     StructureType((225,), ("double perovskite", "elpasolite"), (1, 1, 2, 6)),
-    # Only read in papers, beside a formula.
+    # Only used to identify phases in papers, next to a formula.
     StructureType((141,), words=("anatase",)),
     StructureType((61,), words=("brookite",)),
     StructureType((167,), words=("corundum",)),
@@ -86,14 +85,14 @@ _BY_FACTS = {
 
 def structure_types(formula: str | None, space_group: float | None) -> tuple[str, ...]:
     """
-    The names of a crystal's structure type.
+    Return the names of the structure type of a crystal.
 
     Args:
-        formula: its reduced formula, None where unknown.
-        space_group: the number of its space group, None where unknown.
+        formula: Reduced formula, or None if unknown.
+        space_group: Number of the space group, or None if unknown.
 
     Returns:
-        The names, the most precise one first; empty if formula and space group decide for none of the common types.
+        The names, the most precise first; empty if formula and space group do not determine a common type.
     """
     if formula is None or space_group is None:
         return ()

@@ -1,4 +1,4 @@
-"""Crystal systems and classes of space groups, by space group number."""
+"""Crystal systems and classes of space groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def _numbers(*ranges: tuple[int, int]) -> frozenset[int]:
     return frozenset(n for low, high in ranges for n in range(low, high + 1))
 
 
-# From the fewest symmetries to the most (International Tables for Crystallography, volume A).
+# In order of increasing symmetry (International Tables for Crystallography, volume A).
 CRYSTAL_SYSTEMS: dict[str, range] = {
     "triclinic": range(1, 3),
     "monoclinic": range(3, 16),
@@ -17,7 +17,7 @@ CRYSTAL_SYSTEMS: dict[str, range] = {
     "hexagonal": range(168, 195),
     "cubic": range(195, 231),
 }
-# The trigonal groups with a rhombohedral lattice: R3, R-3, R32, R3m, R3c, R-3m, R-3c.
+# Trigonal groups with a rhombohedral lattice: R3, R-3, R32, R3m, R3c, R-3m, R-3c.
 RHOMBOHEDRAL = frozenset({146, 148, 155, 160, 161, 166, 167})
 
 # Space groups whose point group is polar: 1, 2, m, mm2, 4, 4mm, 3, 3m, 6, 6mm.
@@ -28,19 +28,19 @@ CENTROSYMMETRIC = _numbers(
     (2, 2), (10, 15), (47, 74), (83, 88), (123, 142), (147, 148), (162, 167), (175, 176), (191, 194),
     (200, 206), (221, 230),
 )  # fmt: skip
-# Point group 432 has no inversion center, yet its second-order response vanishes.
+# Groups with a second-order optical response. It vanishes in point group 432, which has no inversion centre.
 SECOND_ORDER = _numbers((1, 206), (215, 230)) - CENTROSYMMETRIC
 
 
 def crystal_system(space_group: int) -> str:
     """
-    The crystal system of a space group.
+    Return the crystal system of a space group.
 
     Args:
-        space_group: its number.
+        space_group: Number of the space group.
 
     Raises:
-        ValueError: it is not between 1 and 230.
+        ValueError: If the number is not between 1 and 230.
     """
     for name, groups in CRYSTAL_SYSTEMS.items():
         if space_group in groups:

@@ -1,9 +1,9 @@
 """
-The property columns of the data sets of crystals, each described once.
+Property columns of crystal data sets, defined in one table.
 
-The options of `clac search`, the headers and units of its answers, the schemas and cards of data sets, the facts in
-prompts, the checks of texts, the readers of databases and the numbers of the narrator all derive from `PROPERTIES`. To
-add a property, add a row here and its wordings in `modeling_clac/narrator/phrases.py`.
+The options of `clac search`, the headers and units of its results, the schemas and cards of data sets, the facts in
+prompts, the checks of texts, the readers of databases and the numbers of the narrator derive from `PROPERTIES`. To add
+a property, add a row here and its wordings in `modeling_clac/narrator/phrases.py`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ class Property:
     A property column.
 
     Attributes:
-        column: its name in tables and records.
-        label: its name in a text.
-        unit: of its values; empty if they are dimensionless.
-        note: what the label leaves open, for data cards.
-        decimals: shown in tables.
-        text_decimals: numbers of decimals of which a narrative draws one; default `decimals`.
-        header: short name for the head of a table; empty if tables do not show the column.
-        priority: place among the columns of a table; a narrow terminal shows those with the smallest numbers.
-        option: stem of its options of `clac search`, `band_gap` for `--band-gap-min`; empty if it has none.
-        bounds: ends of the range that have an option.
-        from_structure: whether it is computed from the structure, so that no source has to give it.
-        matminer: CSV of matminer 0.3.9 and the column in it.
-        mp_summary: path in a summary of the Materials Project, its keys joined by dots.
-        optimade: prefix of an OPTIMADE provider -> paths in the attributes of its entries; the first that is there
-            counts. Only properties with the meaning and the unit of the column.
-        gpt_narratives: names of the column, with the unit in brackets, in the public GPT narratives.
+        column: Name in tables and records.
+        label: Name in texts.
+        unit: Unit of the values; empty if they are dimensionless.
+        note: Details for data cards that the label does not state.
+        decimals: Decimals in tables.
+        text_decimals: Possible numbers of decimals in narratives, one of which is drawn. Default: `decimals`.
+        header: Short column header for tables; empty if tables do not show the column.
+        priority: Position among the columns of a table; a narrow terminal shows the smallest numbers.
+        option: Stem of the options of `clac search`, e.g. `band_gap` for `--band-gap-min`; empty if there are none.
+        bounds: Ends of the range that have an option.
+        from_structure: Whether it is computed from the structure rather than read from a source.
+        matminer: CSV file of matminer 0.3.9 and its column.
+        mp_summary: Path in a summary document of the Materials Project, with keys joined by dots.
+        optimade: Prefix of an OPTIMADE provider -> paths in the attributes of its entries, of which the first present
+            one is read. Only properties with the meaning and the unit of the column.
+        gpt_narratives: Names of the column in the public GPT narratives, with the unit in parentheses.
     """
 
     column: str
@@ -54,27 +54,27 @@ class Property:
 
     @property
     def unit_name(self) -> str:
-        """The unit, `dimensionless` where there is none."""
+        """The unit, or `dimensionless`."""
         return self.unit or "dimensionless"
 
     @property
     def meaning(self) -> str:
-        """Unit and note, as a data card gives them."""
+        """Unit and note for data cards."""
         parts = (self.unit, self.note) if self.unit else (self.note, self.unit_name)
         return ", ".join(filter(None, parts))
 
     @property
     def range_options(self) -> dict[str, str]:
-        """End of the range, `min` or `max` -> parameter of `clac search`."""
+        """End of the range (`min` or `max`) -> parameter of `clac search`."""
         return {end: f"{self.option}_{end}" for end in self.bounds} if self.option else {}
 
 
 def _mp_stability(key: str) -> tuple[str, ...]:
-    # One value for each functional; the website of the Materials Project shows that of the mixed scheme.
+    # There is one value per functional; the website of the Materials Project shows that of the mixed scheme.
     return tuple(f"_mp_stability.{scheme}.{key}" for scheme in ("gga_gga+u_r2scan", "gga_gga+u", "r2scan"))
 
 
-# In the order of the columns in data sets. A row: what it is; where and how it is shown; where it comes from.
+# In the order of the columns in data sets. Each row has three parts: definition, display, sources.
 PROPERTIES: dict[str, Property] = {row.column: row for row in (
     Property(
         "density", "density", "g/cm³", decimals=2, text_decimals=(2, 3),
@@ -169,15 +169,15 @@ PROPERTIES: dict[str, Property] = {row.column: row for row in (
     ),
 )}  # fmt: skip
 
-# Column -> unit, or `dimensionless`.
+# Column -> unit or `dimensionless`.
 UNITS: dict[str, str] = {column: row.unit_name for column, row in PROPERTIES.items()}
-# All columns of numbers in a record.
+# All numeric columns of a record.
 NUMERIC_COLUMNS: tuple[str, ...] = ("nsites", "space_group_number", *PROPERTIES)
 
-# Unit -> how texts write it or a multiple of it -> factor to the unit.
+# Unit -> spelling in texts, also of multiples -> factor to the unit.
 UNIT_SPELLINGS: dict[str, dict[str, float]] = {
     "eV": {"eV": 1.0, "meV": 1e-3},
-    # Texts often leave out "per atom".
+    # Texts often omit "per atom".
     "eV/atom": {"eV/atom": 1.0, "eV per atom": 1.0, "meV/atom": 1e-3, "meV per atom": 1e-3, "eV": 1.0, "meV": 1e-3},
     "GPa": {"GPa": 1.0, "MPa": 1e-3},
     "g/cm³": {"g/cm³": 1.0, "g/cm3": 1.0, "g/cm^3": 1.0, "g cm-3": 1.0, "kg/m³": 1e-3, "kg/m3": 1e-3},

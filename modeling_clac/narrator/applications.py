@@ -1,4 +1,4 @@
-"""The uses that the facts of a record justify by the rules, and the sentences that say so and why."""
+"""Applications that the facts of a record justify, and sentences that state them with their reasons."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from .phrases import DECIMALS, join_words, number
 
 @dataclass(frozen=True)
 class Application:
-    """One application area that a record justifies.
+    """
+    An application area that a record justifies.
 
-    `name` identifies the rule, `area` is its main wording and `wordings` all wordings a narrative may use,
-    `reason` is the justification with the record's numbers and units, and `facts` are the record columns it
-    rests on (`elements` stands for the composition).
+    Attributes:
+        name: Name of the rule.
+        area: Main wording of the area.
+        reason: Justification with the numbers of the record and their units.
+        facts: Columns of the record that the rule depends on; `elements` stands for the composition.
+        wordings: All wordings of the area that a narrative may use.
     """
 
     name: str
@@ -28,7 +32,7 @@ class Application:
     wordings: tuple[str, ...]
 
 
-# x the number, u its unit
+# Placeholders: x number, u unit.
 REASONS: dict[str, tuple[str, ...]] = {
     "density": ("a density of {x} {u}", "its density of {x} {u}"),
     "formation_energy_per_atom": ("a formation energy of {x} {u}", "its formation energy of {x} {u}"),
@@ -43,7 +47,7 @@ REASONS: dict[str, tuple[str, ...]] = {
 }
 COMPOSITION_NOTES = ("its {names} content", "{names} in the composition", "the presence of {names}")
 
-# r reason, a area.
+# Placeholders: r reason, a area.
 SOFT_FRAMES = (
     "Given {r}, it is worth screening for {a}.",
     "Candidate for {a}: {r}.",
@@ -62,15 +66,15 @@ FIRM_FRAMES = (
     "Because of {r}, it suits {a}.",
 )
 
-# Numbers that a reason may print; other needs only enter the test.
+# Columns whose numbers a reason may print; the other columns of a rule are only tested.
 _CITED = {column: DECIMALS[column] for column in (*REASONS, "space_group_number")}
-# The columns whose numbers a sentence of a rule may print, in a fixed order.
+# Rule -> columns whose numbers its sentence may print, in a fixed order.
 _PRINTED = {rule.name: tuple(column for column in _CITED if column in rule.needs) for rule in RULES}
 
 
 @lru_cache(maxsize=1 << 16)
 def _composition_rules(elements: Elements) -> tuple[Rule, ...]:
-    """Return the rules whose element test passes, which is worth caching: records share chemical systems."""
+    """Return the rules whose element test passes; cached, because many records share a chemical system."""
     return tuple(rule for rule in RULES if rule.test_elements is not None and rule.test_elements(elements))
 
 
@@ -78,15 +82,27 @@ _PROPERTY_RULES = tuple(rule for rule in RULES if rule.test_elements is None)
 
 
 def matching_rules(values: Values, elements: Elements, known: frozenset[str]) -> list[Rule]:
-    """Return the rules whose needs lie within `known` (columns, or 'elements') and whose tests pass."""
+    """
+    Return the rules that hold for a record.
+
+    Args:
+        values: Numbers of the record by column.
+        elements: Element symbols of the record.
+        known: Columns that rules may depend on, including `elements` if they may depend on the composition.
+    """
     rules = _PROPERTY_RULES + _composition_rules(elements) if "elements" in known else _PROPERTY_RULES
     return [r for r in rules if r.needs <= known and (r.test_values is None or r.test_values(values))]
 
 
 def application_reason(rule: Rule, values: Values, order: Sequence[str], draw: Callable[[], float]) -> str:
-    """Word the reason of `rule` from the record's `values` and elements (`order`: symbols in formula order).
+    """
+    Write the reason why `rule` holds for a record.
 
-    `draw` returns floats within [0, 1) and picks the wording and the decimals.
+    Args:
+        rule: Rule that holds for the record.
+        values: Numbers of the record by column.
+        order: Element symbols in the order of the formula.
+        draw: Returns floats in [0, 1), which select the wording and the decimals.
     """
     shown = {}
     for column in _PRINTED[rule.name]:
@@ -104,7 +120,7 @@ def application_reason(rule: Rule, values: Values, order: Sequence[str], draw: C
 
 
 def application_sentence(rule: Rule, values: Values, order: Sequence[str], draw: Callable[[], float]) -> str:
-    """Word one sentence that names an area of `rule` together with its reason."""
+    """Write a sentence that names an area of `rule` and its reason; see [`application_reason`] for the arguments."""
     reason = application_reason(rule, values, order, draw)
     frames = FIRM_FRAMES if rule.firm else SOFT_FRAMES
     area = rule.areas[int(draw() * len(rule.areas))]

@@ -1,9 +1,9 @@
-"""Offline narrator: a property record of a crystal becomes a short English narrative.
+"""
+Offline narrator, which writes a short English narrative from the property record of a crystal.
 
-The narrator states only what the record holds. Missing values are never mentioned, every number is the
-record's own within the decimals shown (plus the volume per atom and the number of elements, which follow from
-it), and the wording depends on nothing but the seed, the options and the record, so the same call gives the
-same text everywhere.
+The narrator only states facts of the record. Missing values are never mentioned, and each number is that of the record
+within the decimals shown, or follows from it (volume per atom, number of elements). The text depends only on the seed,
+the options and the record, so equal calls give equal texts on every machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .record import Known, read_record
 
 __all__ = ["Application", "applications", "narrate", "narrate_sentences"]
 
-# Columns that one sentence tells together, and a column that has a teller of its own; every other column is a fact.
+# Facts that combine several columns in a sentence or have a function of their own; any other column is a fact.
 _GROUPS: dict[str, tuple[str, ...]] = {
     "cell": ("volume", "nsites"),
     "stability": ("energy_above_hull",),
@@ -36,19 +36,19 @@ def _fact_columns() -> dict[str, tuple[str, ...]]:
     return {fact: _GROUPS.get(fact, (fact,)) for fact in facts if fact in _GROUPS or fact in words.SINGLE}
 
 
-# Every fact and the record columns it tells; one keep decision is drawn per fact.
+# Fact -> columns of the record in its sentence; each fact is kept or dropped as a whole.
 FACT_COLUMNS: dict[str, tuple[str, ...]] = {
     "composition": ("elements",),
     "symmetry": ("crystal_system", "space_group_symbol", "space_group_number"),
     **_fact_columns(),
 }
 
-# Energies above the hull (eV/atom) that part the stability words.
+# Limits of the stability classes: energies above the hull in eV/atom.
 ON_HULL, NEAR_HULL, METASTABLE = 1e-6, 0.05, 0.2
 
 
 class Draw:
-    """Seeded choices built on `random()` alone, whose stream is the same in every Python version."""
+    """Seeded random choices, based only on `random()`, whose stream is the same in all Python versions."""
 
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed).random
@@ -66,7 +66,7 @@ class Draw:
             items[i], items[j] = items[j], items[i]
 
 
-# -------------------- telling a fact
+# -------------------- sentences for facts
 def _tell_composition(known: Known, draw: Draw, masked: bool, with_system: bool) -> str | None:
     composition = known.composition
     phrases = composition.phrases
@@ -132,7 +132,7 @@ def _tell_stability(known: Known, draw: Draw) -> str | None:
         return None
     if energy <= ON_HULL:
         key = "stable"
-        # Numerical noise around zero is not worth the digits.
+        # Do not print numerical noise around zero.
         energy = 0.0 if abs(energy) <= ON_HULL else energy
     elif energy <= NEAR_HULL:
         key = "near"
@@ -168,7 +168,7 @@ def _tell_pair(
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
 ) -> Callable[[Known, Draw], str | None]:
-    """Build the teller of two columns with one unit; `first` and `second` are (column, placeholder)."""
+    """Build the function that words two columns with the same unit; `first` and `second` are (column, placeholder)."""
     unit = {"u": PROPERTIES[first[0]].unit}
 
     def tell(known: Known, draw: Draw) -> str | None:
@@ -206,14 +206,14 @@ _TELLERS = {fact: _OWN_TELLERS.get(fact) or _tell_single(fact) for fact in FACT_
 
 # -------------------- public API
 def seed_text(seed: Any) -> str:
-    """Spell a seed so that equal seeds give equal text whatever their integer type or the Python version."""
+    """Convert a seed to text that is the same for all integer types and Python versions."""
     if isinstance(seed, tuple):
         return "(" + ",".join(seed_text(part) for part in seed) + ")"
     return f"{seed}"
 
 
 def _facts(known: Known, masked: bool) -> list[str]:
-    """Name the facts a narrative of this record can tell."""
+    """List the facts that a narrative of this record can state."""
     composition, numbers = known.composition, known.numbers
     facts = []
     if composition.symbols or (not masked and (composition.formula or composition.is_oxide)):
@@ -227,7 +227,7 @@ def _facts(known: Known, masked: bool) -> list[str]:
 
 
 def _justifying(known: Known, facts: list[str], masked: bool) -> frozenset[str]:
-    """Name the columns that application rules may rest on, given the facts that are told."""
+    """Return the columns that application rules may depend on, given the stated facts."""
     columns = {column for fact in facts for column in FACT_COLUMNS[fact] if column in known.numbers}
     if "composition" in facts and known.composition.symbols and not masked:
         columns.add("elements")
@@ -242,20 +242,17 @@ def narrate_sentences(
     keep: float = 1.0,
     max_applications: int = 1,
 ) -> list[str]:
-    """Return the sentences of `narrate`, in order.
-
-    See `narrate` for the arguments and errors.
-    """
+    """Write the sentences of a narrative; see [`narrate`] for the arguments and errors."""
     if not 0.0 <= keep <= 1.0:
-        raise ValueError(f"keep must lie within 0 and 1, got {keep}")
+        raise ValueError(f"keep must be between 0 and 1, got {keep}")
     if max_applications < 0:
         raise ValueError(f"max_applications must not be negative, got {max_applications}")
     known = read_record(record)
     facts = _facts(known, mask_formula)
     if not facts:
-        raise ValueError("the record holds nothing to narrate")
+        raise ValueError("the record has no facts to narrate")
     identity = record.get("material_id") or known.composition.formula
-    # The record's identity joins the seed so that one seed does not give all records the same wording.
+    # The identity of the record is part of the seed; otherwise all records would get the same wording.
     draw = Draw(f"{seed_text(seed)}|{identity}")
     draw.shuffle(facts)
     if keep < 1.0:
@@ -286,19 +283,27 @@ def narrate(
     keep: float = 1.0,
     max_applications: int = 1,
 ) -> str:
-    """Write a narrative of a property record, sentences joined by one space.
+    """
+    Write a narrative of a property record.
 
-    `record` maps column names to values in the units of `modeling_clac.data.properties`. Missing, None and NaN values
-    are not mentioned.
-    The text depends only on the record, the options and `seed`; facts come in shuffled order, application
-    areas last.
+    The facts come in random order, followed by application areas. The text depends only on the arguments.
 
-    With `mask_formula` no formula, element or family name occurs; the number of elements may. `keep` is the
-    probability to keep each fact: at least one is kept, and the composition always is unless masked. At most
-    `max_applications` application areas follow, resting on kept facts only.
+    Args:
+        record: Values by column, in the units of `modeling_clac.data.properties`. Missing, None and NaN values are not
+            mentioned.
+        seed: Seed of the wording, the order and the selection of facts.
+        mask_formula: Whether to omit the formula and the names of elements and families. The number of elements may
+            still be mentioned.
+        keep: Probability of keeping each fact, 0-1. At least one fact is kept, and the composition always is unless
+            masked.
+        max_applications: Maximum number of application areas. They depend only on the kept facts.
 
-    Raises ValueError if the record holds nothing to tell, if a numeric column holds no number, or if `keep`
-    or `max_applications` is out of range.
+    Returns:
+        The sentences joined by spaces.
+
+    Raises:
+        ValueError: If the record has no facts to narrate, a numeric column has a value that is not a number, or `keep`
+            or `max_applications` is out of range.
     """
     return " ".join(
         narrate_sentences(record, seed, mask_formula=mask_formula, keep=keep, max_applications=max_applications)
@@ -306,10 +311,18 @@ def narrate(
 
 
 def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> list[Application]:
-    """Return every application area the record's facts justify, with its reason and the columns it rests on.
+    """
+    List the application areas that the facts of a record justify.
 
-    With `mask_formula` rules that rest on composition are left out. A record that justifies none gives an
-    empty list. Raises ValueError if a numeric column holds no number.
+    Args:
+        record: Values by column, see [`narrate`].
+        mask_formula: Whether to exclude rules that depend on the composition.
+
+    Returns:
+        The areas with their reasons; empty if there are none.
+
+    Raises:
+        ValueError: If a numeric column has a value that is not a number.
     """
     known = read_record(record)
     columns = _justifying(known, _facts(known, mask_formula), mask_formula)

@@ -1,9 +1,9 @@
-"""Wording of the narrator: element names, number formatting and the phrasings of each fact.
+"""
+Wordings of the narrator: number formatting, and sentence templates for each fact.
 
-Nothing in here decides what is true of a record. The templates only name placeholders; the narrator fills
-them from the facts it knows. Sentences stay short because text length sets the training cost, and none opens
-with a word that is also an element symbol (In, As, At, I, He, Be, No), so masked text can be searched for
-symbols.
+The templates contain placeholders, which the narrator fills from the facts of a record. Sentences are short, because
+text length determines the cost of training. None starts with a word that is also an element symbol (In, As, At, I, He,
+Be, No), so that masked texts can be searched for symbols.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..data.properties import PROPERTIES
 ARITY = {1: "unary", 2: "binary", 3: "ternary", 4: "quaternary", 5: "quinary", 6: "senary", 7: "septenary"}
 COUNT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
-# Decimals a number may be shown with; the narrator draws one of them per sentence.
+# Possible numbers of decimals of each column; the narrator draws one per sentence.
 DECIMALS: dict[str, tuple[int, ...]] = {
     **{column: row.text_decimals or (row.decimals,) for column, row in PROPERTIES.items()},
     "volume_per_atom": PROPERTIES["volume"].text_decimals,
@@ -25,7 +25,7 @@ DECIMALS: dict[str, tuple[int, ...]] = {
 
 
 def number(value: float, decimals: int) -> str:
-    """Return `value` rounded to `decimals` places, or to more places where those would show only zeros."""
+    """Format `value` with `decimals` decimals, or with two significant digits if it is less than the last decimal."""
     if value == 0:
         return "0"
     size = abs(value)
@@ -43,19 +43,20 @@ def join_words(words: list[str] | tuple[str, ...]) -> str:
 
 def with_article(phrase: str) -> str:
     """Put 'a' or 'an' before `phrase`."""
-    # These open with a vowel letter but a 'y' sound.
+    # These start with a vowel letter but a 'y' sound.
     if phrase.startswith(("unary", "uranium", "europium")):
         return "a " + phrase
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
 def capitalize(phrase: str) -> str:
-    """Upper-case the first letter only."""
+    """Capitalise the first letter and keep the others."""
     return phrase[:1].upper() + phrase[1:]
 
 
 # -------------------- composition
-# f formula, e element names, ary 'ternary', fam 'oxide', named 'lithium cobalt oxide'; a_*, A_* with article
+# Placeholders: f formula, e element names, ary 'ternary', fam 'oxide', named 'lithium cobalt oxide', sys 'cubic';
+# a_* and A_* with article.
 COMPOUND = (
     "{f} is {a_ary} {fam}.",
     "{f} is {a_named}.",
@@ -188,7 +189,7 @@ _ALL_SYMMETRY = (
     "Symmetry: {sys}, {sg}, no. {no}.",
     "Structurally {sys}: space group {sg}, number {no}.",
 )
-# Keyed by (system known, symbol known, number known).
+# (system known, symbol known, number known) -> templates.
 SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
     (True, False, False): _SYSTEM,
     (False, True, False): _SYMBOL,
@@ -200,7 +201,7 @@ SYMMETRY: dict[tuple[bool, bool, bool], tuple[str, ...]] = {
 }
 
 # -------------------- cell
-# v volume, pa volume per atom, u their unit, sites '20 sites', atoms '20 atoms', n sites as a number
+# Placeholders: v volume, pa volume per atom, u their unit, sites '20 sites', atoms '20 atoms', n number of sites.
 CELL = (
     "The cell of {v} {u} holds {sites}.",
     "Cell volume {v} {u} with {atoms}.",
@@ -227,8 +228,8 @@ CELL_SITES = (
     "Number of sites: {n}.",
 )
 
-# -------------------- one-number facts
-# x the number, u its unit, w a class word such as 'low', 'moderate', 'high'
+# -------------------- facts with one number
+# Placeholders: x number, u unit, w class word such as 'low', 'moderate', 'high'.
 SINGLE: dict[str, tuple[str, ...]] = {
     "density": (
         "Density: {x} {u}.",
@@ -299,7 +300,7 @@ SINGLE: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# x the energy above the hull, u its unit
+# Placeholders: x energy above the hull, u its unit.
 STABILITY: dict[str, tuple[str, ...]] = {
     "stable": (
         "Thermodynamically stable, {x} {u} above the hull.",
@@ -338,7 +339,7 @@ STABILITY: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# b bulk modulus, g shear modulus, u their unit, w class word of the bulk (or only) modulus
+# Placeholders: b bulk modulus, g shear modulus, u their unit, w class word of the bulk modulus.
 MODULI = (
     "Bulk modulus {b} {u}, shear modulus {g} {u}.",
     "Bulk and shear moduli: {b} and {g} {u}.",
@@ -364,7 +365,7 @@ SHEAR = (
     "Its shear modulus amounts to {g} {u}.",
 )
 
-# e electronic, t total, w class word of the total (or only) constant
+# Placeholders: e electronic constant, t total constant, w class word of the total (or only) constant.
 DIELECTRIC = (
     "Dielectric constant {t}, electronic part {e}.",
     "The total dielectric constant is {t}, of which {e} is electronic.",
@@ -389,7 +390,8 @@ DIELECTRIC_TOTAL = (
     "Dielectric constant {t}, ions included.",
 )
 
-# Class words as (upper bound, word), first match wins; bounds follow usage and the spread of known crystals.
+# Column -> (upper bound, class word), where the first match counts. The bounds follow usage in the literature and the
+# distribution of known crystals.
 CLASS_WORDS: dict[str, tuple[tuple[float, str], ...]] = {
     "density": ((3.0, "low"), (8.0, "moderate"), (math.inf, "high")),
     "formation_energy_per_atom": (
@@ -421,7 +423,12 @@ CLASS_WORDS: dict[str, tuple[tuple[float, str], ...]] = {
 
 
 def class_word(column: str, value: float) -> str:
-    """Return the class word of a value, e.g. 'low' for a density of 1.8 g/cm³."""
+    """
+    Return the class word of a value, e.g. 'low' for a density of 1.8 g/cm³.
+
+    Raises:
+        ValueError: If the value is NaN.
+    """
     for bound, word in CLASS_WORDS[column]:
         if value <= bound:
             return word

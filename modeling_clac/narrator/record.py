@@ -1,4 +1,4 @@
-"""Reads a property record for the narrator: the known values, and the phrases that follow from the composition."""
+"""Known values of a property record, and phrases for its composition."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..formulas_clac import read_formula
 from . import phrases as words
 from .phrases import capitalize, join_words, with_article
 
-# An anion former named here gives its family word if the rest of the elements leaves no doubt.
+# Anion formers that determine the family word if the other elements leave no ambiguity.
 _STRONG = {symbol: ANION_NAMES[symbol] for symbol in "F Cl Br I S Se Te N".split()}
-# Ordered by how surely the element is the anion of a binary with one further down.
+# Sorted so that, in a binary of two of them, the first is the anion.
 _WEAK = {symbol: ANION_NAMES[symbol] for symbol in "C P As Sb B Si Ge H".split()}
-# Every family word that stands for a fixed set of compositions.
+# All family words that denote a fixed set of compositions.
 FAMILIES = (
     *(*_STRONG.values(), *_WEAK.values()),
     *("oxide", "oxyfluoride", "oxygen-containing compound", "intermetallic", "elemental solid"),
@@ -28,7 +28,16 @@ _AMBIGUOUS_WITH_STRONG = frozenset({"H", "C", "P", "As"})
 
 @dataclass(frozen=True)
 class Composition:
-    """What the composition columns tell: symbols in formula order and the phrases built from them."""
+    """
+    Composition of a crystal.
+
+    Attributes:
+        formula: Formula, or None if unknown.
+        symbols: Element symbols in the order of the formula.
+        elements: The same symbols as a set.
+        is_oxide: Whether the record marks the crystal as an oxide.
+        phrases: Texts for the placeholders of the templates.
+    """
 
     formula: str | None
     symbols: tuple[str, ...]
@@ -39,7 +48,15 @@ class Composition:
 
 @dataclass
 class Known:
-    """The known values of a record: numbers by column, and text columns or None."""
+    """
+    Known values of a record.
+
+    Attributes:
+        numbers: Finite numbers by column.
+        crystal_system: Crystal system in lower case, or None.
+        space_group_symbol: Symbol of the space group, or None.
+        composition: Composition.
+    """
 
     numbers: dict[str, float]
     crystal_system: str | None
@@ -48,7 +65,7 @@ class Known:
 
 
 def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
-    """Return the family noun, the elements it names, and whether the rest goes before it ('copper oxide')."""
+    """Return the family noun, the elements it implies, and whether the others precede it ('copper oxide')."""
     if elements & NOBLE_GASES:
         return "compound", (), False
     nonmetals = elements & NONMETALS
@@ -68,21 +85,21 @@ def _family(elements: frozenset[str]) -> tuple[str, tuple[str, ...], bool]:
     if not nonmetals:
         return "intermetallic", (), True
     named = (*strong, *weak)
-    # Hanging hyphens: "sulfur- and iodine-containing".
+    # With suspended hyphens: "sulfur- and iodine-containing".
     return join_words([ELEMENT_NAMES[symbol] + "-" for symbol in named]) + "containing compound", named, False
 
 
 @lru_cache(maxsize=1 << 16)
 def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: bool) -> Composition:
     found = tuple(read_formula(formula)) if formula else ()
-    # The formula gives the order; the listed elements decide if the two disagree.
+    # The formula determines the order; if the elements disagree with it, they take precedence.
     symbols = found if listed is None or set(listed) == set(found) else listed
     if not symbols or any(symbol not in ELEMENT_NAMES for symbol in symbols):
         return Composition(formula, (), frozenset(), is_oxide, {"f": formula or ""})
     elements = frozenset(symbols)
     names = [ELEMENT_NAMES[symbol] for symbol in symbols]
-    family, told, before = _family(elements) if len(symbols) > 1 else ("elemental solid", (), False)
-    others = [ELEMENT_NAMES[symbol] for symbol in symbols if symbol not in told]
+    family, implied, before = _family(elements) if len(symbols) > 1 else ("elemental solid", (), False)
+    others = [ELEMENT_NAMES[symbol] for symbol in symbols if symbol not in implied]
     if before:
         joined = "-".join(others) if family == "intermetallic" else " ".join(others)
         named = f"{joined} {family}".lstrip()
@@ -110,12 +127,17 @@ def _composition(formula: str | None, listed: tuple[str, ...] | None, is_oxide: 
 
 
 def _text(value: Any) -> str | None:
-    """Return a stripped string, or None for a missing value (None, NaN, an empty string)."""
+    """Return a stripped string, or None for a missing value (None, NaN or an empty string)."""
     return value.strip() or None if isinstance(value, str) else None
 
 
 def read_record(record: Mapping[str, Any]) -> Known:
-    """Take the known values out of a record. A numeric column that holds no number is a ValueError."""
+    """
+    Read the known values of a record.
+
+    Raises:
+        ValueError: If a numeric column has a value that is not a number.
+    """
     get = record.get
     numbers: dict[str, float] = {}
     for column in NUMERIC_COLUMNS:
@@ -130,7 +152,7 @@ def read_record(record: Mapping[str, Any]) -> Known:
             numbers[column] = value
     listed = get("elements")
     symbols: tuple[str, ...] | None = None
-    # A missing list may come as None or, out of a data frame, as NaN.
+    # A missing list is None, or NaN in a data frame.
     if listed is not None and not isinstance(listed, float):
         symbols = tuple(dict.fromkeys(str(symbol) for symbol in listed)) or None
     chemsys = _text(get("chemsys"))

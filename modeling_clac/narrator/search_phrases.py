@@ -1,8 +1,8 @@
 """
-Short texts as people type them into a search: "wide-gap cubic oxide", "hard ceramic coating", "light borides".
+Short search phrases as users type them: "wide-gap cubic oxide", "hard ceramic coating", "light borides".
 
-A query names a few traits of a record, each of which holds for it; like a narrative it invents nothing, but it
-identifies no single crystal. Thresholds are the everyday ones of the field and are never printed.
+A query names a few traits of a record. Like a narrative it only states facts of the record, but it does not identify a
+single crystal. The thresholds are common in the field and never printed.
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ _MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
 
 
 def prototype_of(known: Known) -> tuple[str, ...]:
-    """Names of the structure type, empty if it is not among the common ones that formula and space group tell."""
+    """Return the names of the structure type; empty unless formula and space group determine a common one."""
     return structure_types(known.composition.formula, known.numbers.get("space_group_number"))
 
 
 @dataclass(frozen=True)
 class Trait:
     """
-    Something that holds for a record and that a query can name.
+    A trait that a query can name.
 
     Attributes:
-        group: of traits in one group a query names at most one.
-        before: wordings in front of the noun. after: wordings behind it. One of the two may be empty.
-        needs: columns without which nobody knows whether it holds.
+        group: A query names at most one trait of each group.
+        holds: Tests whether a record has the trait.
+        before: Wordings in front of the noun; may be empty if `after` is not.
+        after: Wordings after the noun; may be empty if `before` is not.
+        needs: Columns that must be known to decide whether a record has the trait.
     """
 
     group: str
@@ -59,14 +61,14 @@ class Trait:
     needs: tuple[str, ...] = ()
 
     def unknown(self, known: Known) -> bool:
-        """Whether the record does not tell if the trait holds."""
+        """Return whether the record lacks a column that decides about the trait."""
         return not all(column in known.numbers for column in self.needs)
 
 
 def _range(
     group: str, column: str, low: float, high: float, before: tuple[str, ...], after: tuple[str, ...] = ()
 ) -> Trait:
-    """A trait of numbers from `low` to `high`."""
+    """Build a trait that holds if the value of `column` is between `low` and `high`."""
     return Trait(group, lambda known: low <= known.numbers.get(column, math.nan) <= high, before, after, (column,))
 
 
@@ -99,7 +101,11 @@ def _of_elements(count: int) -> Callable[[Known], bool]:
 
 
 def _pugh(known: Known) -> float | None:
-    """Bulk over shear modulus; above 1.75 metals tend to be ductile (Pugh 1954, doi 10.1080/14786440808520496)."""
+    """
+    Return the ratio of bulk to shear modulus, or None if unknown.
+
+    Metals above 1.75 tend to be ductile (Pugh 1954, doi 10.1080/14786440808520496).
+    """
     bulk, shear = known.numbers.get("bulk_modulus_vrh"), known.numbers.get("shear_modulus_vrh")
     return bulk / shear if bulk is not None and shear is not None and bulk > 0 and shear > 0 else None
 
@@ -188,7 +194,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("absence", _lacks(frozenset({"Co"})), ("cobalt-free",), ("without cobalt",)),
     Trait("absence", _lacks(RARE_EARTH), ("rare-earth-free",), ("without rare earths",)),
 )
-# Not about the kind of material, so a query that names nothing else would be odd.
+# These do not describe the kind of material, so a query should not consist of them alone.
 _SIDE_GROUPS = frozenset({"absence", "arity", "inversion"})
 
 _GENERIC_NOUNS = ("material", "compound", "crystal", "solid", "materials", "compounds")
@@ -197,7 +203,7 @@ _USE_FRAMES = ("{use}", "{use}", "material for {use}", "materials for {use}", "{
 
 
 def _nouns(known: Known) -> list[str]:
-    """Class names of a composition, from the family to the ceramics."""
+    """Return the class nouns of a composition, such as its family, chalcogenide, halide, alloy or ceramic."""
     elements = known.composition.elements
     if not elements:
         return []
@@ -221,12 +227,12 @@ def _nouns(known: Known) -> list[str]:
 @dataclass(frozen=True)
 class Query:
     """
-    A text and what it asks for. A text with neither conditions nor a formula is about one crystal.
+    A text and the conditions that it expresses. A text without conditions and formula describes one crystal.
 
     Attributes:
-        text: the phrase.
-        conditions: names in `CONDITIONS`; a crystal answers the query if all of them hold.
-        formula: the formula that it has to have, if the query names one.
+        text: The phrase.
+        conditions: Names in `CONDITIONS`; a crystal matches the query if all of them hold.
+        formula: The required formula, if the query names one.
     """
 
     text: str
@@ -238,7 +244,7 @@ _CLASSES = (
     *FAMILIES,
     *("chalcogenide", "halide", "pnictide", "alloy", "metallic compound", "intermetallic compound", "ceramic"),
 )
-# Everything that a query may ask for and that can be told of a record.
+# All conditions that a query may express.
 CONDITIONS: tuple[str, ...] = (
     *(f"trait {place}" for place in range(len(TRAITS))),
     *(f"element {symbol}" for symbol in ELEMENT_NAMES),
@@ -250,8 +256,9 @@ CONDITIONS: tuple[str, ...] = (
 
 def failing(record: Mapping[str, Any]) -> frozenset[str]:
     """
-    The `CONDITIONS` that do not hold for a record. Those of which it does not tell are not among them: a crystal whose
-    band gap nobody has computed may have a wide one.
+    Return the `CONDITIONS` that do not hold for a record.
+
+    Undecided conditions are not included: a crystal without a computed band gap may have a wide one.
     """
     known = read_record(record)
     elements = known.composition.elements
@@ -266,21 +273,28 @@ def failing(record: Mapping[str, Any]) -> frozenset[str]:
 
 
 def in_system(system: str) -> str:
-    """The condition that a crystal is of this crystal system."""
+    """Return the name of the condition that a crystal belongs to `system`."""
     return f"trait {next(place for place, trait in enumerate(TRAITS) if trait.before == (system,))}"
 
 
 def _undecided(rule: Rule, elements: frozenset[str], columns: frozenset[str]) -> bool:
-    """Whether the rule may hold once the missing columns are known."""
+    """Return whether the rule could hold if the missing columns were known."""
     return not rule.needs <= columns and (rule.test_elements is None or rule.test_elements(elements))
 
 
 def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Query:
     """
-    Write one short query that a crystal answers: one to three of its traits, its class or structure type, an element
-    it contains, or a use that its properties justify. The text depends only on the record and `seed`.
+    Write a short query that a crystal matches.
 
-    Raises ValueError if the record holds nothing to ask for, or if a numeric column holds no number.
+    A query names one to three traits of the crystal, its class or structure type, an element, or an application that
+    its properties justify. The text depends only on the record and `seed`.
+
+    Args:
+        record: Values by column, see `modeling_clac.narrator.narratives.narrate`.
+        seed: Seed of the random choices.
+
+    Raises:
+        ValueError: If the record has no traits, or a numeric column has a value that is not a number.
     """
     known = read_record(record)
     identity = record.get("material_id") or known.composition.formula
@@ -291,7 +305,7 @@ def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Que
     columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
     uses = matching_rules(known.numbers, elements, columns)
     if not (traits or class_nouns):
-        raise ValueError("the record holds nothing to ask for")
+        raise ValueError("the record has no traits for a query")
     if uses and draw.random() < 0.25:
         noun = draw.pick(tuple(class_nouns) or _GENERIC_NOUNS)
         rule = uses[int(draw.random() * len(uses))]
@@ -325,7 +339,7 @@ def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Que
 
 
 def _of_noun(noun: str, known: Known) -> set[str]:
-    """What a class word asks for; "sulfur- and iodine-containing compound" names elements."""
+    """Return the conditions of a class noun; "sulfur- and iodine-containing compound" names elements."""
     condition = f"class {noun.removesuffix('s')}"
     if condition in CONDITIONS:
         return {condition}
@@ -333,11 +347,21 @@ def _of_noun(noun: str, known: Known) -> set[str]:
 
 
 def _chosen_traits(traits: list[int], draw: Draw, named: bool) -> list[int]:
-    """Places in `TRAITS` of up to three that go together; with a noun that says something they may be none."""
+    """
+    Choose up to three traits of different groups.
+
+    Args:
+        traits: Positions in `TRAITS` of the traits of the record.
+        draw: Random choices.
+        named: Whether the noun is specific, so that no trait is needed.
+
+    Returns:
+        Positions in `TRAITS`.
+    """
     wanted = int(draw.random() * 3) + (0 if named else 1)
     shuffled = list(traits)
     draw.shuffle(shuffled)
-    # The telling traits first.
+    # The most informative traits come first.
     shuffled.sort(key=lambda place: TRAITS[place].group in _SIDE_GROUPS)
     first_of_group: dict[str, int] = {}
     for place in shuffled:
@@ -346,7 +370,7 @@ def _chosen_traits(traits: list[int], draw: Draw, named: bool) -> list[int]:
 
 
 def _words(chosen: list[int], draw: Draw) -> tuple[list[str], list[str]]:
-    """Wordings in front of and behind the noun."""
+    """Draw the wordings in front of and after the noun."""
     before: list[str] = []
     after: list[str] = []
     for place in chosen:

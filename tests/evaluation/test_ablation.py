@@ -1,4 +1,4 @@
-"""The ablation: comparable recipes, statistics over seeds, runs that are kept, and what is written."""
+"""Ablation: comparable recipes, statistics over seeds, reuse of finished runs, and output files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DIFFERENT: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def recipes(bert_directory: Path, tmp_path: Path) -> Path:
-    """A directory of two variants that train in a moment."""
+    """Directory with two variants that train quickly."""
     directory = tmp_path / "recipes"
     directory.mkdir()
     for name, different in DIFFERENT.items():
@@ -76,7 +76,7 @@ def test_trains_scores_writes_and_keeps_finished_runs(recipes, monkeypatch, caps
     more = run(arguments(recipes))
     assert trained == [("inter-1", 1), ("full-sigmoid-1", 1)]
     assert [r for r in more["runs"] if r["seed"] == 0] == result["runs"]
-    assert "2 of 4 runs are finished already" in capsys.readouterr().out
+    assert "2 of 4 runs are already finished" in capsys.readouterr().out
     stored = json.loads((places / "results" / "result.json").read_text())
     assert stored["runs"] == more["runs"] and stored["summary"] == more["summary"]
     assert all({"recipe", "seed", "commit", "versions"} <= set(r) for r in stored["runs"])
@@ -93,7 +93,7 @@ def test_trains_scores_writes_and_keeps_finished_runs(recipes, monkeypatch, caps
     assert trained == [("inter-0", 0), ("inter-1", 1)]
 
 
-def test_a_stopped_run_continues(recipes, monkeypatch, capsys) -> None:
+def test_stopped_run_resumes(recipes, monkeypatch, capsys) -> None:
     real, seen = ablation.train, []
 
     def stopped(training):
@@ -109,7 +109,7 @@ def test_a_stopped_run_continues(recipes, monkeypatch, capsys) -> None:
     assert seen == [True, False] and [r["steps"] for r in result["runs"]] == [2, 2]
 
 
-def test_committed_variants_take_equal_steps_and_differ_only_as_they_say() -> None:
+def test_committed_variants_differ_only_in_the_varied_settings() -> None:
     recipes = read_variants(AblationArguments())
     assert tuple(recipes) == VARIANTS
     assert {path.stem for path in (ROOT / "train" / "recipes" / "ablation").glob("*.yaml")} == set(VARIANTS)
@@ -129,7 +129,7 @@ def test_committed_variants_take_equal_steps_and_differ_only_as_they_say() -> No
     }
 
 
-def test_mean_and_deviation_are_those_of_numpy() -> None:
+def test_mean_and_deviation_match_numpy() -> None:
     values = np.random.default_rng(0).uniform(size=(2, 3))
     runs = [
         {"variant": name, "scores": {"score": value}}
@@ -148,21 +148,21 @@ def test_mean_and_deviation_are_those_of_numpy() -> None:
     ("change", "message"),
     [
         ({"seeds": []}, "--seeds"),
-        ({"seeds": [0, 0]}, "each once"),
+        ({"seeds": [0, 0]}, "--seeds 0 0: expected one or more distinct values"),
         ({"variants": ["inter", "missing"]}, "cannot read the recipe"),
         ({"pool": 1}, "--pool 1"),
     ],
 )
-def test_wrong_arguments_are_refused(recipes, change, message) -> None:
+def test_invalid_arguments_are_errors(recipes, change, message) -> None:
     with pytest.raises(ClacInputError, match=message):
         run(arguments(recipes, **change))
 
 
-def test_unequal_budgets_and_foreign_results_are_refused(recipes) -> None:
+def test_unequal_budgets_and_foreign_results_are_errors(recipes) -> None:
     results = recipes.parent / "results"
     results.mkdir()
     (results / "result.json").write_text("{}")
-    with pytest.raises(ClacInputError, match="not a result of this script"):
+    with pytest.raises(ClacInputError, match=r"not a result of evaluation\.ablation"):
         run(arguments(recipes))
     longer = recipes / "full-sigmoid.yaml"
     longer.write_text(longer.read_text().replace("num_epochs: 1", "num_epochs: 2"))
@@ -170,7 +170,7 @@ def test_unequal_budgets_and_foreign_results_are_refused(recipes) -> None:
         run(arguments(recipes))
 
 
-def test_command_tells_of_mistakes_in_one_line(tmp_path) -> None:
+def test_command_prints_errors_in_one_line(tmp_path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "evaluation.ablation", "--recipes", str(tmp_path)],
         cwd=ROOT,

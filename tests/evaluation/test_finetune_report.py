@@ -1,4 +1,4 @@
-"""The report on fine-tuned encoders, from results that the tests make up."""
+"""Report on fine-tuned encoders, from synthetic results."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def result(task: str, encoder: str = "clac-mini", seeds: int = 3, types: str = "
         "command": f"python -m train.finetune_{task} recipe.yaml",
         "seeds": list(range(seeds)),
         "runs": runs,
-        # Not to be trusted: the report computes its own.
+        # Wrong on purpose: the report computes its own means.
         "mean": {"test": {"accuracy": 7.0}},
         "std": {},
         "baselines": BASELINES[task],
@@ -109,7 +109,7 @@ def test_files_and_their_numbers(task, tmp_path) -> None:
     assert "seeds 0, 1, 2" in table and "1,000 train / 100 validation / 200 test rows" in table and "0123abc" in table
     for name, scores in BASELINES[task].items():
         assert f"| {name} (baseline) | {scores['test'][metric]:.3f} |" in table
-    # Rows of a table have as many cells as its header.
+    # All rows of a table have the same number of cells as its header.
     for block in re.findall(r"((?:^\|.*\n)+)", table, flags=re.MULTILINE):
         assert len({line.count("|") for line in block.splitlines()}) == 1
 
@@ -140,7 +140,7 @@ def test_one_seed_has_no_deviation(tmp_path) -> None:
         (0.0, 0.0, 3, "0.000 ± 0.000"),
     ],
 )
-def test_numbers_are_written_with_their_deviation(mean, sd, digits, text) -> None:
+def test_means_are_formatted_with_their_deviation(mean, sd, digits, text) -> None:
     assert with_deviation(mean, sd, digits) == text
 
 
@@ -161,13 +161,13 @@ def test_radar_draws_every_type_and_encoder(types, tmp_path) -> None:
         np.testing.assert_allclose(line.get_ydata(), [*means, means[0]])
     assert panel.get_ylim()[0] <= min(min(line.get_ydata()) for line in panel.get_lines()) and panel.get_ylim()[1] == 1
     (legend,) = figure.legends
-    told = [text.get_text() for text in legend.get_texts()]
+    entries = [text.get_text() for text in legend.get_texts()]
     micro = [[seed["test"]["micro_f1"] for seed in one["runs"]] for one in given]
-    assert told == [
+    assert entries == [
         f"{one['encoder']}, micro F1 {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
         for one, values in zip(given, micro, strict=True)
     ]
-    # Nothing runs out of the figure, and no label of a type lies upon another.
+    # All labels are inside the figure and do not overlap.
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in panel.get_xticklabels()]
     for place, box in enumerate(boxes):
@@ -176,7 +176,7 @@ def test_radar_draws_every_type_and_encoder(types, tmp_path) -> None:
         assert not box.overlaps(legend.get_window_extent()), labels[place]
 
 
-def test_two_types_make_bars(tmp_path) -> None:
+def test_two_entity_types_are_drawn_as_bars(tmp_path) -> None:
     (panel,) = figure_of("ner", result("ner", types="two"), directory=tmp_path).axes
     assert not isinstance(panel, PolarAxes) and panel.get_title(loc="left") == "micro F1"
 
@@ -205,7 +205,7 @@ def test_errors_of_properties_are_shares_of_the_mean_predictor(tmp_path) -> None
 
 
 @pytest.mark.parametrize("task", FILES)
-def test_figures_are_the_same_bytes_again_and_hold_text(task, tmp_path) -> None:
+def test_figures_are_reproducible_and_contain_text(task, tmp_path) -> None:
     make(tmp_path, result(task))
     svg = tmp_path / "out" / f"{FILES[task]}.svg"
     before = svg.read_bytes()
@@ -241,22 +241,22 @@ def spoilt(task: str, name: str, value: Any) -> dict[str, Any]:
 
 UNREADABLE = [
     ("{", "not JSON"),
-    ("[]", "no table of keys"),
-    ({"task": "ner"}, "dataset, encoder, runs missing"),
-    (result("pac") | {"task": "retrieval"}, "task is 'retrieval', not ner, pac, property"),
-    (result("pac", runs=[]), "runs missing"),
-    (result("pac", runs=[3]), "no list of entries with a seed"),
-    (result("pac", runs=[*result("pac")["runs"], result("pac")["runs"][0]]), "a seed is there twice (0, 1, 2, 0)"),
-    (without("pac", "accuracy"), "seed 1 has no number test/accuracy"),
-    (without("ner", "f1/MAT"), "seed 1 has other metrics than seed 0"),
-    (json.dumps(result("property", baselines={})), "baseline 'mean' missing"),
-    (spoilt("pac", "macro_f1", float("nan")), "seed 1 has no number test/macro_f1"),
+    ("[]", "expected a JSON object"),
+    ({"task": "ner"}, "missing dataset, encoder, runs"),
+    (result("pac") | {"task": "retrieval"}, "unknown task 'retrieval', expected ner, pac, property"),
+    (result("pac", runs=[]), "missing runs"),
+    (result("pac", runs=[3]), "runs: expected a list of objects with a seed"),
+    (result("pac", runs=[*result("pac")["runs"], result("pac")["runs"][0]]), "duplicate seeds (0, 1, 2, 0)"),
+    (without("pac", "accuracy"), "seed 1: test/accuracy is missing or not a number"),
+    (without("ner", "f1/MAT"), "seed 1 has different metrics from seed 0"),
+    (json.dumps(result("property", baselines={})), "missing baseline 'mean'"),
+    (spoilt("pac", "macro_f1", float("nan")), "seed 1: test/macro_f1 is missing or not a number"),
     (spoilt("ner", "f1/MAT", None), "test/f1/MAT is None, not a number"),
 ]
 
 
 @pytest.mark.parametrize(("content", "message"), UNREADABLE, ids=[message for _, message in UNREADABLE])
-def test_files_that_are_no_results_are_one_line(content, message, tmp_path) -> None:
+def test_invalid_results_are_one_line_errors(content, message, tmp_path) -> None:
     with pytest.raises(ClacInputError) as caught:
         make(tmp_path, content)
     assert message in str(caught.value) and "results-0.json" in str(caught.value) and "\n" not in str(caught.value)
@@ -276,12 +276,12 @@ OTHERS = [
     (result("pac"), result("pac", "b", counts={"train": 10, "validation": 100, "test": 200}), "number of rows is"),
     (result("ner"), result("ner", "b", types="two"), "set of validation metrics is"),
     (result("pac"), result("pac", "b", baselines={}), "baseline is {}"),
-    (result("pac"), result("pac"), "encoder clac-mini is that of"),
+    (result("pac"), result("pac"), "duplicate encoder clac-mini (first seen in"),
 ]
 
 
 @pytest.mark.parametrize(("one", "other", "message"), OTHERS, ids=[message for _, _, message in OTHERS])
-def test_what_cannot_be_compared_is_refused(one, other, message, tmp_path) -> None:
+def test_incomparable_results_are_errors(one, other, message, tmp_path) -> None:
     with pytest.raises(ClacInputError) as caught:
         make(tmp_path, one, other)
     assert message in str(caught.value) and "results-1.json" in str(caught.value) and "\n" not in str(caught.value)
@@ -293,7 +293,7 @@ def test_windows_may_differ(tmp_path) -> None:
     assert len(make(tmp_path, result("ner"), result("ner", "b", counts=counts))["encoders"]) == 2
 
 
-def test_errors_on_the_command_line_keep_what_was_there(tmp_path) -> None:
+def test_errors_on_the_command_line_keep_existing_files(tmp_path) -> None:
     make(tmp_path, result("pac"))
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     done = report_in_a_process(tmp_path / "none.json", tmp_path / "out")

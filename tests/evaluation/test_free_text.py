@@ -1,4 +1,4 @@
-"""Precision of search phrases: conditions, the score itself, the committed files, and bad input."""
+"""Precision of search phrases: conditions, scores, committed files, and invalid input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = [ROOT / "evaluation" / "queries" / f"{name}.yaml" for name in ("developm
 
 
 class Oracle:
-    """Embeds each phrase next to its right answers, one axis a phrase; `sign` -1 makes it always wrong."""
+    """Embeds each phrase and its correct answers on an axis of their own; with `sign=-1` all answers are wrong."""
 
     def __init__(self, phrases: list[Phrase], records: list[dict[str, Any]], sign: float = 1.0):
         self.rows = [[float(p.is_decided(r) and p.is_right(r)) * sign for p in phrases] for r in records]
@@ -39,7 +39,7 @@ def test_committed_phrases_have_answers(file: Path, records) -> None:
     assert evaluate_phrases(Oracle(phrases, records, -1.0), records, phrases)["share_of_possible"] < 0.2
 
 
-def test_the_two_sets_share_no_phrase() -> None:
+def test_development_and_frozen_phrases_are_disjoint() -> None:
     development, frozen = ({phrase.text for phrase in read_phrases(file)} for file in FILES)
     assert not development & frozen
 
@@ -85,7 +85,7 @@ def test_precision_by_hand() -> None:
     assert precision_at_k(scores, right, 10) == (0.5, 0.5, 0.5)
 
 
-def test_unknown_properties_are_not_searched(records) -> None:
+def test_crystals_with_unknown_properties_are_not_searched(records) -> None:
     phrase = Phrase("wide gap", ranges={"band_gap": [3.0, None]})
     result = evaluate_phrases(Oracle([phrase], records), records, [phrase])
     assert result["phrases"][0]["searched"] == sum(record["band_gap"] is not None for record in records)
@@ -95,13 +95,13 @@ def test_unknown_properties_are_not_searched(records) -> None:
     ("content", "reason"),
     [
         ("[", "not YAML"),
-        ("text: a", "a list of phrases"),
-        ("- {elements: [O]}", "entry 1: no `text`"),
+        ("text: a", "expected a list of phrases"),
+        ("- {elements: [O]}", "entry 1: missing `text`"),
         ("- {text: a}\n- {text: b, element: [O]}", "entry 2: unknown key element"),
         (None, "cannot be read"),
     ],
 )
-def test_bad_files_are_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+def test_invalid_files_are_errors(tmp_path: Path, content: str | None, reason: str) -> None:
     file = tmp_path / "queries.yaml"
     if content is not None:
         file.write_text(content)
@@ -110,5 +110,5 @@ def test_bad_files_are_refused(tmp_path: Path, content: str | None, reason: str)
 
 
 def test_phrases_without_answers(records) -> None:
-    with pytest.raises(ClacInputError, match="no phrase"):
+    with pytest.raises(ClacInputError, match="none of the phrases"):
         evaluate_phrases(Oracle([Phrase("x", elements=["Og"])], records), records, [Phrase("x", elements=["Og"])])

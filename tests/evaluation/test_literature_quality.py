@@ -1,4 +1,4 @@
-"""The report on literature pairs: what is drawn, how shares are bounded, and which names count."""
+"""Evaluation of literature pairs: sampling, confidence intervals, judgements, and recall of explained names."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from modeling_clac.errors_clac import ClacInputError
 
 
 @pytest.mark.parametrize(("right", "total"), [(0, 10), (5, 10), (185, 200), (200, 200)])
-def test_intervals_are_wilsons(right: int, total: int) -> None:
+def test_intervals_match_scipy(right: int, total: int) -> None:
     expected = binomtest(right, total).proportion_ci(method="wilson")
     found = share_with_interval(right, total)
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
-def test_drawn_pairs_show_their_surroundings(tmp_path: Path) -> None:
+def test_drawn_pairs_contain_surrounding_text(tmp_path: Path) -> None:
     text = "Much has been said. Crystals of NaCl are cubic."
     row = {
         "doi": "10.1/x",
@@ -51,7 +51,7 @@ def test_drawn_pairs_show_their_surroundings(tmp_path: Path) -> None:
     assert draw(QualityArguments(str(tmp_path), [], number=4)) == drawn
 
 
-def test_names_that_a_paper_explains(tmp_path: Path) -> None:
+def test_recall_of_explained_names(tmp_path: Path) -> None:
     text = "We compare barium titanate (BaTiO3) with unknownium oxide (MgO) here."
     found = list(explained_names(text))
     assert [composition for _, _, composition in found] == [composition_of("BaTiO3"), composition_of("MgO")]
@@ -63,7 +63,7 @@ def test_names_that_a_paper_explains(tmp_path: Path) -> None:
     assert (understood, total) == (1, 2) and missed["unknownium oxide"] == 1
 
 
-def test_committed_judgements_are_whole_and_hold_no_text() -> None:
+def test_committed_judgements_are_complete_and_contain_no_text() -> None:
     rows = read_judgements(JUDGEMENTS)
     assert len(rows) == 200
     assert all(len(row["matched"]) < 60 and "surroundings" not in row and "text" not in row for row in rows)
@@ -72,9 +72,9 @@ def test_committed_judgements_are_whole_and_hold_no_text() -> None:
     assert "0.925" in quality_text(JUDGEMENTS.parent / "result.json")
 
 
-def test_a_missing_judgement_is_one_line(tmp_path: Path) -> None:
+def test_missing_judgement_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "j.jsonl").write_text('{"right": true}\n{"right": null}\n')
-    with pytest.raises(ClacInputError, match="line 2: `right` is neither"):
+    with pytest.raises(ClacInputError, match="line 2: `right` is None, expected true or false"):
         read_judgements(tmp_path / "j.jsonl")
-    with pytest.raises(ClacInputError, match="no judgements"):
+    with pytest.raises(ClacInputError, match="cannot read judgements"):
         read_judgements(tmp_path / "nothing.jsonl")

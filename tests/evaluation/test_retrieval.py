@@ -1,4 +1,4 @@
-"""Retrieval: ranks against an oracle, the metric module, and the evaluation from records to files."""
+"""Retrieval evaluation: ranks compared with a simple reference, the metric module, and the result files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SCORES = ("top_1", "top_3", "top_10", "mrr")
 
 
 class MatchingEmbedder:
-    """Gives a text the vector of the crystal it was written for; crystals are random directions."""
+    """Embeds crystals as random directions, and each text as the vector of its crystal."""
 
     def __init__(self, records: list[dict[str, Any]], seed: int = 0):
         vectors = np.random.default_rng(0).normal(size=(len(records), 64)).astype(np.float32)
@@ -60,7 +60,7 @@ class MatchingEmbedder:
 
 
 class ConstantEmbedder(MatchingEmbedder):
-    """Maps everything to one point."""
+    """Maps all inputs to the same vector."""
 
     def encode_crystals(self, structures: list[str], **kwargs: Any) -> Any:
         return np.ones((len(structures), 4), dtype=np.float32), []
@@ -74,7 +74,7 @@ def distinct_formulas(records: list[dict[str, Any]], count: int) -> list[dict[st
 
 
 def argsort_ranks(queries: np.ndarray, keys: np.ndarray, targets: np.ndarray) -> list[int]:
-    """The definition, literally: sort each row of the full matrix, a key that ties with the right one before it."""
+    """Compute ranks from the definition: sort each row of the full matrix; a tied key precedes the right one."""
     ranks = []
     for row, target in zip(queries @ keys.T, targets, strict=True):
         is_right = np.arange(len(keys)) == target
@@ -87,7 +87,7 @@ def argsort_ranks(queries: np.ndarray, keys: np.ndarray, targets: np.ndarray) ->
 def retrieval_problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     num_queries, num_keys, size = draw(st.integers(1, 40)), draw(st.integers(1, 40)), draw(st.integers(1, 4))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    # Few small integers: many exact ties, and sums without rounding.
+    # Small integers give many exact ties, and sums without rounding errors.
     queries = generator.integers(-2, 3, (num_queries, size)).astype(np.float32)
     keys = generator.integers(-2, 3, (num_keys, size)).astype(np.float32)
     return queries, keys, generator.integers(0, num_keys, num_queries), draw(st.integers(1, 50))
@@ -118,7 +118,7 @@ def test_collapsed_and_diverged_models_rank_last() -> None:
     assert retrieval_ranks(ones, ones * np.nan).tolist() == [5] * 5
 
 
-def test_ranks_refuse_what_does_not_belong_together() -> None:
+def test_inconsistent_shapes_are_errors() -> None:
     with pytest.raises(ValueError, match="3 queries but 2 targets"):
         retrieval_ranks(np.ones((3, 2)), np.ones((3, 2)), np.array([0, 1]))
     with pytest.raises(ValueError, match="2 keys"):
@@ -130,7 +130,7 @@ def test_ranks_refuse_what_does_not_belong_together() -> None:
 def test_ideal_ranks_of_identical_queries() -> None:
     ranks = ideal_ranks(np.array([7, 3, 7, 7, 5]))
     assert ranks.tolist() == [1, 1, 2, 3, 1]
-    # One query of the three alike can be right at first place: (1/3 · 3 + 2) / 5.
+    # Of the three identical queries, one can rank its key first: (1/3 · 3 + 2) / 5.
     assert retrieval_scores(ranks)["top_1"] == pytest.approx(3 / 5)
 
 
@@ -150,7 +150,7 @@ def test_bootstrap_is_deterministic_and_holds_the_point(seed: int) -> None:
 
 def test_metric_module_equals_the_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate = pytest.importorskip("evaluate")
-    # From elsewhere, as its users load it.
+    # Load it from another directory, as users do.
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)
     keys = generator.normal(size=(300, 16)).astype(np.float32)
@@ -184,7 +184,7 @@ def test_scores_of_a_random_checkpoint_are_in_range(small_checkpoint: Path, reco
             assert curve["accuracy"][:10:9] == [scores["top_1"], scores["top_10"]]
 
 
-def test_coinciding_vectors_score_perfectly(records: list[dict[str, Any]]) -> None:
+def test_identical_vectors_score_perfectly(records: list[dict[str, Any]]) -> None:
     pool = distinct_formulas(records, 24)
     result = evaluate_retrieval(MatchingEmbedder(pool), pool, bootstrap=20)
     for kind in QUERIES:
@@ -195,7 +195,7 @@ def test_coinciding_vectors_score_perfectly(records: list[dict[str, Any]]) -> No
             assert scores["ceiling"]["top_1"] == 1.0
 
 
-def test_one_point_scores_nothing(records: list[dict[str, Any]]) -> None:
+def test_constant_embeddings_score_zero(records: list[dict[str, Any]]) -> None:
     pool = distinct_formulas(records, 24)
     result = evaluate_retrieval(ConstantEmbedder(pool), pool, bootstrap=20)
     for kind in QUERIES:
@@ -203,9 +203,9 @@ def test_one_point_scores_nothing(records: list[dict[str, Any]]) -> None:
             assert result["scores"][kind][direction]["top_10"] == 0.0
 
 
-def test_identical_texts_bound_what_can_be_reached(records: list[dict[str, Any]]) -> None:
+def test_identical_texts_limit_the_ceiling(records: list[dict[str, Any]]) -> None:
     first, second, third, fourth = distinct_formulas(records, 4)
-    # Three polymorphs of one formula, two of which share the space group and one more that differs in system too.
+    # Three polymorphs of one formula: two have the same space group, the third has another crystal system.
     twin = {**second, "formula": first["formula"], "space_group_number": first["space_group_number"]}
     twin["crystal_system"] = first["crystal_system"]
     other = "cubic" if first["crystal_system"] != "cubic" else "triclinic"
@@ -216,7 +216,7 @@ def test_identical_texts_bound_what_can_be_reached(records: list[dict[str, Any]]
     formula, system = result["scores"]["formula"], result["scores"]["formula_crystal_system"]
     assert formula["text_to_crystal"]["ceiling"]["top_1"] == pytest.approx(2 / 4)
     assert system["text_to_crystal"]["ceiling"]["top_1"] == pytest.approx(3 / 4)
-    # The shared vector is that of the last polymorph: it is found, the other two are not.
+    # The shared text has the vector of the last polymorph, so only this one is found.
     assert formula["text_to_crystal"]["top_1"] == pytest.approx(2 / 4)
     assert formula["crystal_to_text"]["candidates"] == 2
     assert formula["crystal_to_text"]["ceiling"]["top_1"] == 1.0
@@ -235,7 +235,7 @@ def test_texts_of_the_queries(records: list[dict[str, Any]]) -> None:
     assert texts != query_texts([record], seed=4)
 
 
-def test_unusable_crystals_are_refused_or_counted(small_checkpoint: Path, records: list[dict[str, Any]]) -> None:
+def test_invalid_crystals_are_errors_or_counted(small_checkpoint: Path, records: list[dict[str, Any]]) -> None:
     pool = [*records[:3], {**records[3], "cif": "data_broken"}]
     embedder = ClacEmbedder.from_pretrained(small_checkpoint, device="cpu")
     with pytest.raises(ClacInputError, match=records[3]["material_id"]):
@@ -256,13 +256,13 @@ def test_pool_is_a_seeded_sample_without_replacement(records: list[dict[str, Any
     assert sample_pool(records, 10_000, seed=0) == records
 
 
-def test_split_from_files_or_from_a_column(tmp_path: Path, records: list[dict[str, Any]]) -> None:
+def test_split_from_file_or_column(tmp_path: Path, records: list[dict[str, Any]]) -> None:
     table = pq.read_table(CRYSTALS / "validation.parquet")
     assert read_split(CRYSTALS, "validation") == records
     pq.write_table(table.slice(0, 5), tmp_path / "all.parquet")
     assert read_split(tmp_path, "validation") == records[:5]
     assert read_split(tmp_path / "all.parquet", "validation") == records[:5]
-    with pytest.raises(ClacInputError, match="no split 'test'; there is validation"):
+    with pytest.raises(ClacInputError, match="unknown split 'test'; available splits: validation"):
         read_split(tmp_path, "test")
 
 
@@ -292,7 +292,7 @@ def test_command_writes_result_table_and_figure(small_checkpoint: Path, tmp_path
     assert (result["seed"], result["split"], result["split_size"], result["pool"]) == (0, "test", 1024, 16)
     assert "--pool 16" in result["command"]
     assert {"commit", "versions", "date"} <= result.keys()
-    # A result names no place of the machine beyond what the command named.
+    # A result contains no local paths except in the command.
     assert str(ROOT) not in json.dumps({**result, "command": ""})
     table = (output.parent / "table.md").read_text(encoding="utf-8")
     assert table == retrieval_markdown(result)
@@ -308,15 +308,15 @@ def test_command_writes_result_table_and_figure(small_checkpoint: Path, tmp_path
     [
         (["--model", "{tmp}/nothing"], "no such checkpoint directory"),
         (["--model", "{tmp}"], "config.json missing"),
-        (["--split", "holdout"], "no split 'holdout'; there is test, train, validation"),
-        (["--split", "small", "--data", "{tmp}"], "lacks the columns cif, formula"),
-        (["--data", "{tmp}/nothing"], "no parquet file there"),
+        (["--split", "holdout"], "unknown split 'holdout'; available splits: test, train, validation"),
+        (["--split", "small", "--data", "{tmp}"], "has no column cif, formula"),
+        (["--data", "{tmp}/nothing"], "no parquet file found"),
         (["--pool", "1"], "must be at least 2"),
         (["--bootstrap", "0"], "must be at least 1"),
-        (["--output", "{tmp}/new/result.txt"], "give the name of a .json file"),
+        (["--output", "{tmp}/new/result.txt"], "expected a file name ending in .json"),
     ],
 )
-def test_bad_input_is_one_line(
+def test_invalid_input_is_a_one_line_error(
     words: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns = ["material_id", "crystal_system", "space_group_number"]
@@ -343,7 +343,7 @@ def test_help_names_every_argument(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert all(f"--{argument.name} " in text for argument in fields(RetrievalArguments))
 
 
-def test_bad_input_from_a_shell(tmp_path: Path) -> None:
+def test_invalid_input_from_a_shell(tmp_path: Path) -> None:
     done = run_cli("--model", tmp_path / "nothing", "--output", tmp_path / "result.json")
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path / 'nothing'}: no such checkpoint directory")

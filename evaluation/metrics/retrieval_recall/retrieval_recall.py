@@ -1,6 +1,6 @@
 """Top-k accuracy and mean reciprocal rank of retrieval between two sets of embeddings, as an `evaluate` metric."""
 
-# `evaluate` reads the imports of this file line by line: each must stand on one line.
+# `evaluate` parses the imports of this file line by line, so each import must fit on one line.
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ import numpy as np
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
 _DESCRIPTION = """
-Row i of the predictions (query embeddings) belongs to row i of the references (key embeddings). Every query ranks all
-keys by inner product; a key that ties with the right one counts as ranked before it.
+Row i of the predictions (query embeddings) matches row i of the references (key embeddings). Each query ranks all keys
+by inner product; a key with the same score as the matching key is ranked before it.
 """
 
 _KWARGS_DESCRIPTION = """
 Args:
-    predictions: query embeddings, `(N, D)`.
-    references: key embeddings, `(N, D)`.
-    top: the k of the top-k accuracies; default (1, 3, 10).
+    predictions: Query embeddings, `(N, D)`.
+    references: Key embeddings, `(N, D)`.
+    top: The k of the top-k accuracies. Default: (1, 3, 10).
 
 Returns:
-    `top_1`, `top_3`, `top_10` (one for each k): share of queries whose key is among the k best; and `mrr`, the mean
-    reciprocal rank. All within 0 and 1.
+    `top_1`, `top_3`, `top_10` (one for each k), the share of queries whose matching key is among the k best, and
+    `mrr`, the mean reciprocal rank. All values are between 0 and 1.
 
 Examples:
     >>> metric = evaluate.load("evaluation/metrics/retrieval_recall")
@@ -35,7 +35,7 @@ Examples:
 
 
 class RetrievalRecall(evaluate.Metric):
-    """See `_DESCRIPTION` and `_KWARGS_DESCRIPTION`, which `evaluate` shows to users."""
+    """Retrieval metric; `evaluate` shows `_DESCRIPTION` and `_KWARGS_DESCRIPTION` to users."""
 
     def _info(self) -> evaluate.MetricInfo:
         vector = datasets.Sequence(datasets.Value("float32"))

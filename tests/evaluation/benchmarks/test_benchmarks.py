@@ -1,4 +1,4 @@
-"""Every benchmark at a tiny size through its entry point: that it runs and what it reports, not how fast."""
+"""Each benchmark runs at a tiny size through its entry point and reports its figures."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.conftest import CRYSTALS, ROOT
 
 @pytest.fixture(autouse=True)
 def same_threads():
-    """The benchmarks set the threads of torch for themselves."""
+    """Restore the number of torch threads, which the benchmarks change."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
 
 
 def start(monkeypatch: pytest.MonkeyPatch, name: str, kind: str, *words: object) -> None:
-    """`python -m evaluation.benchmarks.NAME WORDS`, in this process."""
+    """Run `python -m evaluation.benchmarks.NAME WORDS` in this process."""
     module = importlib.import_module(f"evaluation.benchmarks.{name}")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
@@ -55,10 +55,10 @@ def test_graph_construction(monkeypatch, capsys, tmp_path) -> None:
         ways = figures[name]["ways"]
         assert figures[name]["count"] == count and len(ways) == 2
         assert all(set(way) == {"seconds", "per_second", "ratio", "ratio_median"} for way in ways.values())
-    assert "edges equal to the oracle's" in capsys.readouterr().out
+    assert "identical edges" in capsys.readouterr().out
 
 
-def test_graph_construction_notices_a_wrong_edge(cifs) -> None:
+def test_graph_construction_detects_a_wrong_edge(cifs) -> None:
     from evaluation.benchmarks.graph_construction import check_edges, pymatgen_edges
     from modeling_clac import ClacFeatureExtractor
     from modeling_clac.errors_clac import ClacInputError
@@ -130,11 +130,11 @@ def test_search_latency(monkeypatch, capsys) -> None:
         ("graph_construction", "GraphArguments", ("--repeats", 0), "--repeats 0: must be at least 1"),
         ("painn_speed", "PainnArguments", ("--crystals", 0), "--crystals 0: must be at least 1"),
         ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot read the recipe"),
-        ("step_options", "OptionArguments", ("--options", "magic"), "--options magic: choose from float32, bf16"),
+        ("step_options", "OptionArguments", ("--options", "magic"), "--options magic: expected any of float32, bf16"),
         ("process_scaling", "ScalingArguments", ("--processes", 0), "--processes 0: must be at least 1"),
     ],
 )
-def test_mistakes_are_one_line(monkeypatch, capsys, name, kind, words, message) -> None:
+def test_invalid_arguments_are_one_line_errors(monkeypatch, capsys, name, kind, words, message) -> None:
     with pytest.raises(SystemExit, match="2"):
         start(monkeypatch, name, kind, *words)
     assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The cost benchmark with a model that costs nothing: its count against one by hand, and its arithmetic."""
+"""Cost benchmark with a tiny model: operation counts compared with hand calculations, and the projection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_measures_and_projects(recipe, bert_directory, capsys) -> None:
     result = run(CostArguments(**options, threads=torch.get_num_threads(), utilisation=0.5))
     assert result["seconds_per_step"] > 0 and 0.1 < result["peak_gib"] < 100
     assert 0 < result["tokens"] <= 2 * 48 and result["edges"] > result["atoms"] > 2
-    # A multiplication and an addition for each weight that a token meets, and twice that backwards.
+    # A multiplication and an addition for each weight and token, and twice as many in the backward pass.
     weights = 2 * (4 * 32 * 32 + 2 * 32 * 64)
     assert result["flops_per_pair"] > 3 * 2 * weights * result["tokens"]
     for name, count, peak in MACHINES:
@@ -64,7 +64,7 @@ def test_counts_multiplications_and_additions_of_both_passes() -> None:
     layer = Linear(8, 16, bias=False)
     chunks = [Chunk(4, {}, {"x": torch.ones(4, 8, requires_grad=True)}) for _ in range(2)]
     batches = [SimpleNamespace(chunks=[chunk]) for chunk in chunks]
-    # Forward, gradient of the weights, gradient of the input.
+    # Forward pass, gradient of the weights, gradient of the input.
     assert count_flops(layer, batches) == 3 * 2 * 8 * 16
 
 
@@ -72,7 +72,7 @@ def test_hours_by_hand() -> None:
     assert gpu_hours(1e12, pairs=3600, epochs=2, peak=4e12, utilisation=0.5) == pytest.approx(1.0)
 
 
-def test_stand_in_has_the_vocabulary_of_scibert(recipe, monkeypatch) -> None:
+def test_random_text_model_has_the_vocabulary_of_scibert(recipe, monkeypatch) -> None:
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     real = full_size_cost.BertConfig
     monkeypatch.setattr(full_size_cost, "BertConfig", lambda **options: real(**options, **small))
@@ -81,12 +81,12 @@ def test_stand_in_has_the_vocabulary_of_scibert(recipe, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("change", [{"pairs": 0}, {"steps": 0}, {"utilisation": 0.0}, {"terms": ["crystal"]}])
-def test_wrong_arguments_are_refused(recipe, change) -> None:
+def test_invalid_arguments_are_errors(recipe, change) -> None:
     with pytest.raises(ClacInputError):
         run(CostArguments(recipe=str(recipe), **change))
 
 
-def test_command_tells_of_mistakes_in_one_line(tmp_path) -> None:
+def test_command_prints_errors_in_one_line(tmp_path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "evaluation.benchmarks.full_size_cost", "--recipe", str(tmp_path / "none.yaml")],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The narrator tells the truth, the whole of what it is asked, and nothing that the record does not hold."""
+"""Narratives are true, complete and deterministic, and state nothing that is not in the record."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from tests.helpers.narrator_checks import (
 
 
 # -------------------- truthfulness
-def test_every_number_is_the_records_own(bundle: list[Record]) -> None:
-    """Over 3,000 narratives, masked and not, each with every application, hold only true numbers."""
-    told: set[str] = set()
+def test_numbers_are_those_of_the_record(bundle: list[Record]) -> None:
+    """Over 3,000 narratives, masked and unmasked, with all applications, contain only true numbers."""
+    found: set[str] = set()
     count = 0
     for i, record in enumerate(bundle[::2]):
         for masked in (False, True):
@@ -47,9 +47,9 @@ def test_every_number_is_the_records_own(bundle: list[Record]) -> None:
             for sentence in narrate_sentences(record, i, mask_formula=masked, max_applications=99):
                 assert not untrue_numbers(sentence, record), (sentence, record)
                 assert not misplaced_moduli(sentence, record), (sentence, record)
-                told |= {c for c in CONTEXT.keys() - told if CONTEXT[c].search(sentence)}
+                found |= {c for c in CONTEXT.keys() - found if CONTEXT[c].search(sentence)}
     assert count >= 3000
-    assert told == NUMBER_CONTEXT.keys()
+    assert found == NUMBER_CONTEXT.keys()
 
 
 finite = st.floats(min_value=1e-6, max_value=900, allow_nan=False)
@@ -70,7 +70,7 @@ def test_numbers_of_any_size_are_true(values: Record, seed: int) -> None:
         assert not untrue_numbers(sentence, record), sentence
 
 
-def test_the_number_checker_sees_errors() -> None:
+def test_number_checker_detects_errors() -> None:
     assert not untrue_numbers("Density: 3.57 g/cm³.", FULL)
     assert untrue_numbers("Density: 3.58 g/cm³.", FULL)
     assert untrue_numbers("Density: 2.87 g/cm³.", FULL)
@@ -89,7 +89,7 @@ def test_small_numbers_do_not_round_to_zero(value: float) -> None:
     seed=st.integers(),
 )
 def test_elements_and_families_named_are_in_the_record(symbols: list[str], seed: int) -> None:
-    """No narrative, nor any application of it, names an element or a family the composition does not hold."""
+    """Narratives and applications only name elements and families of the composition."""
     record = FULL | {"formula": "".join(symbols), "elements": symbols, "chemsys": None, "is_oxide": None}
     text = narrate(record, seed, max_applications=99).lower()
     for symbol, name in ELEMENTS.items():
@@ -129,7 +129,7 @@ def test_family_word(formula: str, word: str) -> None:
         ("Pd", "intermetallic"),
     ],
 )
-def test_no_family_word_beyond_what_is_certain(formula: str, word: str) -> None:
+def test_no_uncertain_family_word(formula: str, word: str) -> None:
     for seed in range(60):
         assert word not in narrate({"formula": formula}, seed, max_applications=0).lower()
 
@@ -140,7 +140,7 @@ def test_arity(formula: str, word: str) -> None:
     assert set(re.findall(r"binary|ternary|quaternary|unary", texts)) == {word}
 
 
-def test_crystal_system_is_the_records(bundle: list[Record]) -> None:
+def test_crystal_system_is_that_of_the_record(bundle: list[Record]) -> None:
     for i, record in enumerate(bundle[:3000]):
         found = set(re.findall("|".join(SYSTEMS), narrate(record, i, max_applications=99).lower()))
         assert found <= {record["crystal_system"]}
@@ -235,7 +235,7 @@ def test_missing_values_are_never_mentioned(missing: set[str], absence: Any, see
         assert not re.search(TELLTALES[column], text, re.IGNORECASE), (column, text)
 
 
-def test_known_values_are_all_told() -> None:
+def test_all_known_values_are_mentioned() -> None:
     for seed in range(200):
         text = narrate(FULL, seed)
         for column in TELLTALES.keys() - {
@@ -253,12 +253,12 @@ def test_formula_alone() -> None:
 
 
 @pytest.mark.parametrize("record", [{}, {"density": None, "formula": NAN}, {"material_id": "x-9"}, {"elements": []}])
-def test_nothing_known_is_a_one_line_error(record: Record) -> None:
+def test_record_without_facts_is_a_one_line_error(record: Record) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         narrate(record)
 
 
-def test_bad_arguments_are_value_errors() -> None:
+def test_invalid_arguments_are_value_errors() -> None:
     with pytest.raises(ValueError, match="density"):
         narrate({"density": "heavy"})
     with pytest.raises(ValueError, match="keep"):
@@ -280,7 +280,7 @@ def test_masked_text_names_no_element(bundle: list[Record]) -> None:
         assert record["formula"] not in re.findall(r"\w+", text), text
 
 
-def test_masked_applications_rest_on_no_composition(bundle: list[Record]) -> None:
+def test_masked_applications_do_not_depend_on_the_composition(bundle: list[Record]) -> None:
     for record in bundle[:2000]:
         masked = applications(record, mask_formula=True)
         assert not [a for a in masked if set(a.facts) & {*COMPOSITION}]
@@ -288,7 +288,7 @@ def test_masked_applications_rest_on_no_composition(bundle: list[Record]) -> Non
         assert masked == [a for a in unmasked if "elements" not in a.facts]
 
 
-def test_masked_composition_may_only_be_counted() -> None:
+def test_masked_composition_states_only_the_number_of_elements() -> None:
     texts = {narrate(only(*COMPOSITION), seed, mask_formula=True) for seed in range(100)}
     assert len(texts) >= 5
     assert all(re.search(r"ternary|three|3", text, re.IGNORECASE) for text in texts)

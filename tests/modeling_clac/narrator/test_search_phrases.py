@@ -1,4 +1,4 @@
-"""Queries say only what holds: every phrase is looked up in the record by rules written down here once more."""
+"""Search phrases are true: each phrase is checked against the record with independent rules."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def value(record: dict[str, Any], column: str) -> float | None:
 
 
 def contradiction(query: str, record: dict[str, Any]) -> str | None:
-    """The first thing a query says that the record denies or does not know."""
+    """Return the first statement of a query that the record contradicts or does not support."""
     words = set(re.findall(r"[a-z-]+", query.lower()))
     elements = set(record["elements"])
     for system in SYSTEMS:
-        # "Cubic perovskite" and the Laves phases are names of structure types; they hold anyway.
+        # Names of structure types such as "cubic perovskite" contain the system, which must hold as well.
         if system in words and record["crystal_system"] != system:
             return system
     for name, symbol in SYMBOLS.items():
-        asked = re.search(rf"\b(containing {name}|{name}-(containing|based))\b", query)
-        if (asked or re.search(rf"\b(with|containing) {symbol}\b", query)) and symbol not in elements:
+        named = re.search(rf"\b(containing {name}|{name}-(containing|based))\b", query)
+        if (named or re.search(rf"\b(with|containing) {symbol}\b", query)) and symbol not in elements:
             return name
     limits = [
         ("wide-gap|wide gap|wide band gap|large-gap|large band gap|transparent", "band_gap", 3.0, None),
@@ -74,7 +74,7 @@ def test_queries_are_true(records) -> None:
     for record in records:
         for seed in range(8):
             query = narrate_query(record, seed).text
-            if any(area in query for area in USES):  # their truth is tested with the rules
+            if any(area in query for area in USES):  # tested with the rules
                 continue
             assert contradiction(query, record) is None, (query, record["material_id"])
 
@@ -85,14 +85,14 @@ def test_queries_are_short_and_varied(records) -> None:
     assert sum(len(query.split()) for query in queries) / len(queries) < 8
     assert len(set(queries)) > len(queries) / 2
     assert not any("  " in query or query != query.strip() for query in queries)
-    told = Counter(word for query in queries for word in query.split())
+    counts = Counter(word for query in queries for word in query.split())
     for word in ("oxide", "cubic", "stable", "dense", "material", "containing", "intermetallic", "for"):
-        assert told[word] > 5, word
+        assert counts[word] > 5, word
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_a_seed_decides(records, seed) -> None:
+def test_equal_seeds_give_equal_queries(records, seed) -> None:
     record = records[seed % len(records)]
     assert narrate_query(record, seed) == narrate_query(dict(record), seed)
 
@@ -115,14 +115,14 @@ def test_structure_types(formula, elements, group, name) -> None:
     assert prototype_of(read_record(record | {"space_group_number": 2})) == ()
 
 
-def test_every_trait_holds_for_some_crystal_and_not_for_all(records) -> None:
+def test_each_trait_holds_for_some_crystals_but_not_all(records) -> None:
     known = [read_record(record) for record in records]
     for trait in TRAITS:
         share = sum(map(trait.holds, known)) / len(known)
         assert 0 < share < 1, trait.before
 
 
-def test_a_crystal_answers_its_own_queries(records) -> None:
+def test_crystals_match_their_own_queries(records) -> None:
     for record in records[::4]:
         missing = failing(record)
         for seed in range(8):
@@ -130,8 +130,8 @@ def test_a_crystal_answers_its_own_queries(records) -> None:
             assert query.conditions <= set(CONDITIONS) and not query.conditions & missing, (query, record["formula"])
 
 
-def test_who_else_answers_a_query(records) -> None:
-    """Another crystal answers if its properties, once all are known, do not contradict the words."""
+def test_other_crystals_match_a_query(records) -> None:
+    """Another crystal matches if its properties, with unknown ones completed, do not contradict the text."""
     contradicted = answered = 0
     for record in records[::16]:
         query = narrate_query(record, 1)
@@ -157,6 +157,6 @@ def test_unknown_is_not_failing() -> None:
     )
 
 
-def test_an_empty_record_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing to ask"):
+def test_empty_record_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no traits for a query"):
         narrate_query({})

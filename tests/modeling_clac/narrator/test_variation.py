@@ -1,4 +1,4 @@
-"""The narrator words each fact in several ways, keeps its form, and thins out what it tells when asked to."""
+"""Variation of narratives: several wordings per fact, well-formed sentences, and dropped facts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.helpers.narrator_checks import (
 
 # -------------------- variation
 def shapes(texts: set[str]) -> set[str]:
-    """Blank the numbers, so that other decimals of one phrasing do not count as another."""
+    """Replace numbers, so that a wording with other decimals does not count as another wording."""
     return {re.sub(r"\d+(\.\d+)?", "#", text) for text in texts}
 
 
@@ -45,7 +45,7 @@ def test_five_phrasings_for_each_stability(energy: float) -> None:
 
 
 def test_each_application_rule(bundle: list[Record]) -> None:
-    """Each rule holds on just the facts it names and has five phrasings, with a reason out of those facts."""
+    """Each rule holds for the facts it names alone, and has five phrasings with reasons from these facts."""
     examples: dict[str, Record] = {}
     for record in bundle:
         for application in applications(record):
@@ -129,7 +129,7 @@ def test_sentences_are_short_and_well_formed(bundle: list[Record]) -> None:
 
 
 # -------------------- keep
-def test_keep_thins_the_facts() -> None:
+def test_keep_drops_facts() -> None:
     lengths = {
         keep: sum(len(narrate_sentences(FULL, s, keep=keep, max_applications=0)) for s in range(300)) / 300
         for keep in (0.0, 0.5, 1.0)
@@ -147,7 +147,7 @@ def test_composition_is_kept_unless_masked() -> None:
     assert all(text for text in kept)
 
 
-def test_a_dropped_fact_does_not_come_back_in_an_application() -> None:
+def test_dropped_facts_do_not_appear_in_applications() -> None:
     for seed in range(300):
         sentences = narrate_sentences(FULL, seed, keep=0.3, mask_formula=True, max_applications=99)
         facts = narrate_sentences(FULL, seed, keep=0.3, mask_formula=True, max_applications=0)
