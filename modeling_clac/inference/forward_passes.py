@@ -58,7 +58,7 @@ def _workers(num_workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that share the cores of the calling thread's torch."""
     num_threads = torch.get_num_threads()
     started = threading.Barrier(num_workers + 1)
-    pool = ThreadPoolExecutor(num_workers, "clac-forward", torch.set_num_threads, (num_threads // num_workers,))
+    pool = ThreadPoolExecutor(num_workers, "clac-forward", _use_threads, (num_threads // num_workers,))
     try:
         # A number that is set in one thread becomes the default of threads that start later. So all workers start now,
         # and then the default is set again.
@@ -71,6 +71,12 @@ def _workers(num_workers: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         started.abort()
         pool.shutdown(cancel_futures=True)
+
+
+def _use_threads(num_threads: int) -> None:
+    # Asking for the number first takes over the default, which torch would else do later and undo what is set here.
+    torch.get_num_threads()
+    torch.set_num_threads(num_threads)
 
 
 __all__ = ["forward_passes"]
