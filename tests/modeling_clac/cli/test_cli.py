@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -300,6 +301,19 @@ def test_the_atom_limit_is_an_option(clac: Run, tmp_path: Path, salt: Path, smal
 
 
 # ----------------------------------------------------------------------------------------------- index and search
+def test_index_parses_each_file_once(
+    clac: Run, tmp_path: Path, cifs: list[str], small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for number, text in enumerate(cifs[:5]):
+        (tmp_path / f"{number}.cif").write_text(text)
+    read: list[str] = []
+    read_string = gemmi.cif.read_string
+    monkeypatch.setattr("gemmi.cif.read_string", lambda text: read.append(text) or read_string(text))
+    result = clac("index", tmp_path, "-o", tmp_path / "index", "--model", small_checkpoint)
+    assert (result.code, len(CrystalIndex.load(tmp_path / "index"))) == (0, 5), result.err
+    assert sorted(read) == sorted(cifs[:5])
+
+
 def test_index_then_search(clac: Run, tmp_path: Path, salt: Path, crystals: Path, small_checkpoint: Path):
     directory = tmp_path / "index"
     made = clac("index", salt, crystals, "-o", directory, "--model", small_checkpoint, "--json")

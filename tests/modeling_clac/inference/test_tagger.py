@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
 
 from modeling_clac import (
     ClacConfig,
@@ -342,6 +344,19 @@ def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:
     assert [entry["file"] for entry in document["predictions"]] == [str(salt)]
     assert len(document["skipped"]) == 1 and "bad.cif" in result.err
     assert_one_line(clac("predict", bad, "--model", predictor, "--on-error", "skip"), "no usable structure, 1 skipped")
+
+
+def test_predict_and_embed_accept_large_cells(clac: Run, predictor, small_checkpoint, tmp_path) -> None:
+    structure = Structure(Lattice.cubic(3.35), ["Po"], [[0, 0, 0]]).make_supercell([22, 22, 22])
+    file = tmp_path / "large.cif"
+    structure.to(str(file))
+    predict = ("predict", file, "--model", predictor, "--json")
+    assert_one_line(clac(*predict), "large.cif: 10,648 atoms in the cell, more than the limit of 10,000", "--max-atoms")
+    (entry,) = json.loads(clac(*predict, "--max-atoms", 20_000).out)["predictions"]
+    assert math.isfinite(entry["value"])
+    embed = ("embed", file, "-o", tmp_path / "o.parquet", "--model", small_checkpoint)
+    assert_one_line(clac(*embed), "limit of 10,000")
+    assert clac(*embed, "--max-atoms", 20_000).code == 0
 
 
 def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:
