@@ -41,7 +41,7 @@ from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.formulas_clac import read_formula
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.atomic_files import replaced_file
 
 CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
@@ -77,8 +77,7 @@ class RebuildArguments:
     )
 
     def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise ClacInputError(f"--limit {self.limit}: must be at least 1")
+        require_at_least(self, 1, "limit")
 
 
 @dataclass(frozen=True)

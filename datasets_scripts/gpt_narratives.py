@@ -20,16 +20,17 @@ from typing import Any
 import pyarrow as pa
 from pymatgen.core import Element, Lattice, Structure
 
-from datasets_scripts.common.cards import CardText, write_card
-from datasets_scripts.common.crystal_rows import SCHEMA, structure_columns
+from datasets_scripts.common.cards import PAPER, CardText, write_card
+from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, SCHEMA, structure_columns
 from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of, unreadable
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.llm.check_text import text_problems
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import reduced_formula
-from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line, one_line
 from modeling_clac.formulas_clac import read_formula
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.structures_clac import MIN_DISTANCE
+from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.provenance import git_commit
 
 REPOSITORY = "yjeong/GPT-Narratives-for-Materials"
@@ -67,13 +68,9 @@ class GptNarrativesArguments:
     workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
 
     def __post_init__(self) -> None:
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
-        for name in ("workers", "max_atoms"):
-            if getattr(self, name) <= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
-        if self.limit < 0:
-            raise ClacInputError(f"--limit {self.limit}: must not be negative")
+        check_on_error(self.on_error, ("raise", "skip"))
+        require_positive(self, "workers", "max_atoms")
+        require_at_least(self, 0, "limit")
 
 
 class _Unusable(Exception):
@@ -146,9 +143,9 @@ def read_structure(atoms: Mapping[str, Any], max_atoms: int) -> Structure:
         structure = Structure(
             cell, elements, coords, coords_are_cartesian=bool(atoms.get("cartesian")), to_unit_cell=True
         )
-        if not cell.volume >= len(elements):  # 1 Å³ an atom; not a number is not more, either
+        if not cell.volume >= MIN_ATOM_VOLUME * len(elements):  # nor where it is not a number
             raise _Unusable("atoms: the cell has no volume")
-        if not structure.is_valid(0.3):  # Å
+        if not structure.is_valid(MIN_DISTANCE):
             raise _Unusable("atoms: two of them in one place")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise _Unusable(f"atoms: no structure ({one_line(error, limit=80)})") from None
@@ -266,10 +263,7 @@ def card_text(arguments: GptNarrativesArguments) -> CardText:
             "source for its licence."
         ),
         licence="other",
-        citations=(
-            "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
-            "Multimodal Representation of Materials Knowledge, arXiv 2502.16451",
-        ),
+        citations=(PAPER,),
         columns=_MEANINGS,
         tags=("materials-science", "crystals", "synthetic-text"),
     )
@@ -297,10 +291,7 @@ def build(arguments: GptNarrativesArguments) -> None:
     if not any(directory.glob("*.parquet")):
         raise ClacInputError(f"{given}: none of {source.num_rows:,} rows can be used ({report.left_out[0]})")
     write_card(directory, card_text(arguments), report)
-    for name, number in report.counts.items():
-        print(f"{name}: {number:,}")
-    for reason in report.left_out:
-        print(f"left out: {reason}")
+    report.show()
 
 
 if __name__ == "__main__":

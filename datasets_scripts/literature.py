@@ -23,14 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.cards import PAPER, CardText, write_card
 from datasets_scripts.common.records import Records, Report, require_shards, split_of
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, shard_file, write_report
 from datasets_scripts.entity_linking.corpus import Corpus
 from datasets_scripts.entity_linking.matching import Catalogue, match_document
 from modeling_clac.data.bundled import SPLITS
-from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.errors_clac import ClacInputError, check_on_error
+from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import git_commit
 
@@ -88,11 +88,8 @@ class LiteratureArguments:
     workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
 
     def __post_init__(self) -> None:
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
-        for name in ("max_materials", "max_per_crystal", "max_per_paper", "max_characters", "workers"):
-            if getattr(self, name) < 1:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be at least 1")
+        check_on_error(self.on_error, ("raise", "skip"))
+        require_at_least(self, 1, "max_materials", "max_per_crystal", "max_per_paper", "max_characters", "workers")
         if not 0.0 < self.similarity <= 1.0:
             raise ClacInputError(f"--similarity {self.similarity}: must be above 0, and 1 at most")
 
@@ -241,10 +238,7 @@ def card_text(arguments: LiteratureArguments) -> CardText:
             "has its own licence (column `licence`)."
         ),
         licence="other",
-        citations=(
-            "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
-            "Multimodal Representation of Materials Knowledge, arXiv 2502.16451",
-        ),
+        citations=(PAPER,),
         columns=_MEANINGS,
         tags=("materials-science", "crystals", "scientific-papers"),
         details=quality_text(_QUALITY),
@@ -298,10 +292,7 @@ def build(arguments: LiteratureArguments) -> None:
     if not any(directory.glob("*.parquet")):
         raise ClacInputError(f"no pair in {report.counts.get('paragraphs', 0):,} paragraphs; nothing is written")
     write_card(directory, card_text(arguments), report)
-    for name, number in sorted(report.counts.items()):
-        print(f"{name}: {number:,}")
-    for reason in report.left_out:
-        print(f"left out: {reason}")
+    report.show()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.cards import PAPER, CardText, write_card
 from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of_record, usable_rows
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.llm.arguments import NarrativeArguments
@@ -154,8 +154,7 @@ def card_text(arguments: NarrativeArguments) -> CardText:
             "on papers or experiments. Values come from density functional theory."
         ),
         citations=(
-            "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
-            "Multimodal Representation of Materials Knowledge, arXiv 2502.16451",
+            PAPER,
             "Jain et al. (2013), APL Materials 1, 011002, for crystals of the Materials Project",
         ),
         columns=_MEANINGS,
@@ -182,10 +181,7 @@ def build(arguments: NarrativeArguments) -> None:
     joined = read_reports(directory, arguments.num_shards)
     if joined is not None:
         write_card(directory, card_text(arguments), joined)
-    for name, number in report.counts.items():
-        print(f"{name}: {number:,}")
-    for reason in report.left_out:
-        print(f"left out: {reason}")
+    report.show()
     if joined is None:
         print("the card is written with the last shard")
 

@@ -34,7 +34,7 @@ from datasets_scripts.common.shards import ShardWriter, write_report
 from datasets_scripts.databases.mp_summary import add_summaries
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, response_fields, to_record
 from modeling_clac.errors_clac import ClacInputError, one_line
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.atomic_files import replaced_file
 from modeling_clac.utils.provenance import git_commit
 
@@ -71,13 +71,8 @@ class OptimadeArguments:
             raise ClacInputError("give either --provider or --base_url")
         if not self.filter.strip():
             raise ClacInputError("--filter is empty; to have all of a database, give 'nelements>=1'")
-        for name in ("limit", "timeout", "max_atoms"):
-            if getattr(self, name) <= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
-        if self.page_limit is not None and self.page_limit <= 0:
-            raise ClacInputError(f"--page_limit {self.page_limit}: must be positive")
-        if self.retries < 0 or self.interval < 0:
-            raise ClacInputError("--retries and --interval must not be negative")
+        require_positive(self, "limit", "timeout", "max_atoms", "page_limit")
+        require_at_least(self, 0, "retries", "interval")
 
 
 def require_optimade() -> None:
@@ -315,8 +310,7 @@ def build(arguments: OptimadeArguments) -> Path:
     report.count("crystals written", len(records))
     write_report(directory, 0, 1, report)
     write_card(directory, card_text(arguments, server, find_licences(arguments, server)), report)
-    for name, number in report.counts.items():
-        print(f"{name}: {number:,}")
+    report.show()
     return directory
 
 

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from datasets_scripts.common.http import USER_AGENT
 from modeling_clac.errors_clac import ClacInputError, one_line
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.atomic_files import replaced_file
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("doc_id", "doi", "title", "text", "date", "licence", "source")])
@@ -55,11 +55,8 @@ class ParagraphArguments:
             raise ClacInputError(f"--source {self.source}: choose one of {', '.join(SOURCES)}")
         if not self.query.strip():
             raise ClacInputError("--query is empty; say what to search for")
-        for name in ("limit", "timeout"):
-            if getattr(self, name) <= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
-        if self.retries < 0 or (self.interval is not None and self.interval < 0):
-            raise ClacInputError("--retries and --interval must not be negative")
+        require_positive(self, "limit", "timeout")
+        require_at_least(self, 0, "retries", "interval")
 
 
 @dataclass(frozen=True)

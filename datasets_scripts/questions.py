@@ -23,8 +23,8 @@ from datasets_scripts.common.shards import ShardWriter, build_shards, read_repor
 from datasets_scripts.multiple_choice.baselines import Baseline, baselines, baselines_table
 from datasets_scripts.multiple_choice.drawing import KINDS, Question, draw_questions
 from datasets_scripts.multiple_choice.facts import Facts, facts_of, found_space_group
-from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.errors_clac import ClacInputError, check_on_error
+from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import git_commit
 
@@ -78,14 +78,9 @@ class QuestionArguments:
     workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
 
     def __post_init__(self) -> None:
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
-        for name in ("window", "workers"):
-            if getattr(self, name) <= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
-        for name in ("limit", "symprec"):
-            if not getattr(self, name) >= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must not be negative")
+        check_on_error(self.on_error, ("raise", "skip"))
+        require_positive(self, "window", "workers")
+        require_at_least(self, 0, "limit", "symprec")
 
 
 def build_shard(arguments: QuestionArguments, shard: int) -> Report:
@@ -223,10 +218,7 @@ def build(arguments: QuestionArguments) -> None:
     records.require_columns("cif")
     records.require_disjoint_splits(arguments.seed)
     report = build_shards(build_shard, arguments, shards, arguments.executor, arguments.workers)
-    for name, number in report.counts.items():
-        print(f"{name}: {number:,}")
-    for reason in report.left_out:
-        print(f"left out: {reason}")
+    report.show()
     directory = Path(arguments.output_dir)
     joined = read_reports(directory, arguments.num_shards)
     if joined is None:

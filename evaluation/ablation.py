@@ -27,7 +27,7 @@ from evaluation.reports.ablation import METRICS, print_ablation, write_ablation
 from evaluation.retrieval import evaluate_retrieval, sample_pool
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.utils.arguments import parse_arguments, run_script
+from modeling_clac.utils.arguments import parse_arguments, require_at_least, run_script
 from modeling_clac.utils.provenance import provenance
 from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments, recipe_of
@@ -82,8 +82,7 @@ def read_variants(arguments: AblationArguments) -> dict[str, PretrainArguments]:
         values = getattr(arguments, name)
         if not values or len(set(values)) < len(values):
             raise ClacInputError(f"--{name} {' '.join(map(str, values))}: expected one or more distinct values")
-    if arguments.pool < 2:
-        raise ClacInputError(f"--pool {arguments.pool}: must be at least 2")
+    require_at_least(arguments, 2, "pool")
     recipes = {
         variant: parse_arguments(PretrainArguments, [str(Path(arguments.recipes) / f"{variant}.yaml")])
         for variant in arguments.variants

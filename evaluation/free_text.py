@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -25,10 +24,10 @@ from evaluation.retrieval import describe_model, read_split
 from modeling_clac.concepts.elements import NONMETALS
 from modeling_clac.concepts.structure_types import structure_types
 from modeling_clac.concepts.symmetry import POLAR
-from modeling_clac.errors_clac import ClacInputError, first_line, one_line
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import read_yaml, run_script
 from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
@@ -112,12 +111,7 @@ def read_phrases(path: Path) -> list[Phrase]:
     Raises:
         ClacInputError: If the file is missing, is not YAML, or contains an invalid entry.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ClacInputError(f"{path}: cannot be read ({first_line(error)})") from None
-    except yaml.YAMLError as error:
-        raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
+    entries = read_yaml(path)
     if not isinstance(entries, list) or not entries:
         raise ClacInputError(f"{path}: expected a list of phrases, each with `text` and conditions")
     known = {entry.name for entry in fields(Phrase)}

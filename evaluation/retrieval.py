@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 
 from evaluation.metrics.intervals import bootstrap_intervals
 from evaluation.reports.retrieval import print_retrieval, write_retrieval
-from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line
 from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.narratives import narrate
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
@@ -288,11 +288,9 @@ def describe_model(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _check(arguments: RetrievalArguments) -> None:
-    for name, least in (("pool", 2), ("bootstrap", 1), ("batch_size", 1)):
-        if getattr(arguments, name) < least:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least {least}")
-    if arguments.on_error not in ("raise", "skip"):
-        raise ClacInputError(f"--on_error {arguments.on_error}: expected raise or skip")
+    require_at_least(arguments, 2, "pool")
+    require_at_least(arguments, 1, "bootstrap", "batch_size")
+    check_on_error(arguments.on_error, ("raise", "skip"))
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
         raise ClacInputError(f"--output {arguments.output}: expected a file name ending in .json")
 

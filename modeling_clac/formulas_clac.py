@@ -23,6 +23,8 @@ SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
 _PART = re.compile(rf"(?P<symbol>{SYMBOL}(?![a-z]))|(?P<open>[(\[])|(?P<close>[)\]])|(?P<amount>\d+(?:\.\d+)?)")
 
 
+# For `str.translate`.
+PLAIN_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _BLANKS = re.compile(r"\s+(?![a-z])")
 
 
@@ -105,4 +107,4 @@ def read_formula(text: str) -> dict[str, float]:
     return amounts
 
 
-__all__ = ["ATOMIC_NUMBERS", "ELEMENTS", "SYMBOL", "FormulaPart", "formula_parts", "read_formula"]
+__all__ = ["ATOMIC_NUMBERS", "ELEMENTS", "PLAIN_SUBSCRIPTS", "SYMBOL", "FormulaPart", "formula_parts", "read_formula"]

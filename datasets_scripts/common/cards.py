@@ -17,6 +17,10 @@ from modeling_clac.utils.atomic_files import replaced_file
 
 _SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1e6), ("1M<n<10M", 1e7))
 
+PAPER = (
+    "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
+    "Multimodal Representation of Materials Knowledge, arXiv 2502.16451"
+)
 # What the columns that all our data sets share mean, with units.
 COLUMNS = {
     "material_id": "identifier in the source",

@@ -14,6 +14,8 @@ from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import STRUCTURE_COLUMNS, describe_crystal
 
 DECIMALS = 6  # of every real number and of the CIFs
+# A cell that leaves its atoms less room has no volume worth the name; Å³ an atom.
+MIN_ATOM_VOLUME = 1.0
 
 
 def crystal_schema(properties: Iterable[str]) -> pa.Schema:
@@ -58,4 +60,4 @@ def structure_columns(structure: Structure) -> dict[str, Any]:
     return {"cif": cif, **rounded, "is_oxide": "O" in facts["elements"] and len(facts["elements"]) > 1}
 
 
-__all__ = ["DECIMALS", "SCHEMA", "crystal_schema", "structure_columns"]
+__all__ = ["DECIMALS", "MIN_ATOM_VOLUME", "SCHEMA", "crystal_schema", "structure_columns"]

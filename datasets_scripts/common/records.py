@@ -46,6 +46,13 @@ class Report:
             self.count(name, number)
         self.left_out = (self.left_out + other.left_out)[:20]
 
+    def show(self) -> None:
+        """Prints the counts and the reasons."""
+        for name, number in self.counts.items():
+            print(f"{name}: {number:,}")
+        for reason in self.left_out:
+            print(f"left out: {reason}")
+
 
 def split_of(formula: str, seed: int) -> str:
     """The split of a reduced formula, the same for all of its crystals and in every run."""

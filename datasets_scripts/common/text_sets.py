@@ -113,8 +113,7 @@ def count_table(title: Sequence[str], counts: Mapping[str, Mapping[str, int]], m
 
 def print_report(report: Report, output: str) -> None:
     """What was counted, and where the data set is."""
-    for name, number in report.counts.items():
-        print(f"{number:>10,}  {name}")
+    report.show()
     print(f"wrote {output}")
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from pymatgen.core import Element, Lattice, Structure
 
-from datasets_scripts.common.crystal_rows import structure_columns
+from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, structure_columns
 from datasets_scripts.databases.attributes import number_at
 from modeling_clac.data.properties import PROPERTIES
+from modeling_clac.structures_clac import MIN_DISTANCE
 
 # Of the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
 FIELDS = (
@@ -23,8 +24,6 @@ FIELDS = (
     "structure_features",
     "nsites",
 )
-# Two atoms closer than this are one, drawn twice.
-_CLOSEST = 0.3  # Å
 
 
 class LeftOut(Exception):
@@ -67,10 +66,10 @@ def read_structure(attributes: Mapping[str, Any], max_atoms: int) -> Structure:
         finite = all(math.isfinite(x) for row in (*lattice, *positions) for x in row)
     except (TypeError, ValueError):
         raise LeftOut("no positions of atoms") from None
-    if not finite or cell.volume < len(symbols):  # less than 1 Å³ an atom
+    if not finite or cell.volume < MIN_ATOM_VOLUME * len(symbols):
         raise LeftOut("no volume")
     structure = Structure(cell, symbols, positions, coords_are_cartesian=True, to_unit_cell=True)
-    if not structure.is_valid(_CLOSEST):
+    if not structure.is_valid(MIN_DISTANCE):
         raise LeftOut("two atoms in one place")
     return structure
 

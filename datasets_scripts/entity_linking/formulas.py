@@ -6,14 +6,14 @@ import math
 import re
 from functools import lru_cache
 
-from modeling_clac.formulas_clac import ELEMENTS, read_formula
+from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
 
 # Sorted (symbol, amount) with amounts of greatest common divisor one: Te2Mo, MoTe2 and Mo2Te4 are one composition.
 Composition = tuple[tuple[str, int], ...]
 
 _SYMBOLS = frozenset(ELEMENTS)
-# Typographic hyphens, too.
-_PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
+# Subscripts and typographic hyphens.
+_PLAIN = PLAIN_SUBSCRIPTS | str.maketrans("₊₋ₓ‐‑", "+-x--")
 # `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` behind a letter or bracket.
 _MARKUP = re.compile(
     r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"

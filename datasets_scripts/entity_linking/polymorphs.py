@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from datasets_scripts.entity_linking.mentions import Mention
 from datasets_scripts.entity_linking.polymorph_letters import groups_of_letter
 from modeling_clac.concepts.structure_types import STRUCTURE_TYPES
-from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, RHOMBOHEDRAL
+from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, RHOMBOHEDRAL, space_group_number
 
 # Stacking of layered compounds, in front of their formula.
 _STACKINGS = {
@@ -142,8 +141,9 @@ def _stated(text: str, mention: Mention) -> frozenset[int]:
     if word and not _BROKEN_BY.search(behind[: word.start()]) and not _is_other_formula(behind[: word.start()]):
         return _WORDS[word.group().lower()]
     for symbol in _SYMBOL.findall(before + " " + behind):
-        number = _space_group(symbol.replace("−", "-").replace("_", ""))
-        if number:
+        # A letter alone, `C2` or `I4` are more often something else.
+        number = space_group_number(symbol) if len(symbol.replace("_", "")) > 2 else None
+        if number is not None:
             return frozenset([number])
     return frozenset()
 
@@ -151,15 +151,6 @@ def _stated(text: str, mention: Mention) -> frozenset[int]:
 def _is_other_formula(between: str) -> bool:
     """Whether another material stands between a word and the mention, to which the word may belong."""
     return re.search(r"[A-Z][a-z]?\d|[A-Z][a-z]?[A-Z]", between) is not None
-
-
-@lru_cache(maxsize=1024)
-def _space_group(symbol: str) -> int:
-    import gemmi
-
-    # A letter alone, `C2` or `I4` are more often something else.
-    found = gemmi.find_spacegroup_by_name(symbol) if len(symbol) > 2 else None
-    return found.number if found is not None else 0
 
 
 __all__ = ["Candidate", "Choice", "choose"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, check_on_error
+from modeling_clac.utils.arguments import require_at_least, require_positive
 from modeling_clac.utils.paths import ASSETS
 
 BACKENDS = ("openai", "narrator")
@@ -53,14 +54,9 @@ class NarrativeArguments:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ClacInputError(f"--backend {self.backend}: choose one of {', '.join(BACKENDS)}")
-        if self.on_error not in ("raise", "skip"):
-            raise ClacInputError(f"--on_error {self.on_error}: choose raise or skip")
-        for name in ("concurrency", "max_completion_tokens", "workers", "timeout"):
-            if getattr(self, name) <= 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must be positive")
-        for name in ("limit", "retries", "max_reasks", "price_input", "price_output"):
-            if getattr(self, name) < 0:
-                raise ClacInputError(f"--{name} {getattr(self, name)}: must not be negative")
+        check_on_error(self.on_error, ("raise", "skip"))
+        require_positive(self, "concurrency", "max_completion_tokens", "workers", "timeout")
+        require_at_least(self, 0, "limit", "retries", "max_reasks", "price_input", "price_output")
         if self.budget_cost is not None and not self.price_input + self.price_output:
             raise ClacInputError("--budget_cost needs --price_input and --price_output, of a million tokens each")
         if self.backend == "narrator" and (self.batch_export or self.batch_import):

@@ -10,7 +10,7 @@ from typing import Any
 
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
 from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS
-from modeling_clac.formulas_clac import ELEMENTS, read_formula
+from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
 from modeling_clac.quantities_clac import NUMBER, find_quantities
 
 # Quantities that follow from the columns and that a text may state -> unit.
@@ -33,7 +33,6 @@ _UNIT = re.compile(
     r"\s?(" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w³²^])"
 )
 _WORD = re.compile(r"[A-Z][\w/-]*")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 # Half a unit of the last digit, and some slack for halves that binary numbers round the other way.
 _HALF = 0.5 + 1e-6
 
@@ -53,7 +52,7 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
     Returns:
         One short sentence for each problem, none for a text that passes.
     """
-    text = text.translate(_SUBSCRIPTS)
+    text = text.translate(PLAIN_SUBSCRIPTS)
     if not text.strip():
         return ["the text is empty"]
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]

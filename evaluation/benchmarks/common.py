@@ -15,19 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from modeling_clac.data.bundled import bundled_crystals
-from modeling_clac.errors_clac import ClacInputError
-
-
-def require_positive(arguments: Any, *names: str) -> None:
-    """
-    Check that the named arguments are at least 1.
-
-    Raises:
-        ClacInputError: If an argument is less than 1.
-    """
-    for name in names:
-        if getattr(arguments, name) < 1:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
 
 
 def draw_crystals(count: int, seed: int) -> list[str]:

@@ -21,9 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from modeling_clac.data.bundled import bundled_crystals
-from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
 
 STAGES = ("parse", "edges", "collate", "forward")
@@ -128,9 +127,7 @@ def run(arguments: ThroughputArguments) -> None:
     Raises:
         ClacInputError: an argument is out of range, or there is no checkpoint.
     """
-    for name in ("alternative", "threads", "batch_size", "repeats"):
-        if getattr(arguments, name) < 1:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
+    require_at_least(arguments, 1, "alternative", "threads", "batch_size", "repeats")
     torch.set_num_threads(arguments.threads)
     embedder = ClacEmbedder.from_pretrained(arguments.model)
     cifs = bundled_crystals()["cif"].to_pylist()

@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.arguments import parse_arguments, run_script
+from modeling_clac.utils.arguments import parse_arguments, require_at_least, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.batches import PairBatches
@@ -138,9 +138,7 @@ def run(arguments: CostArguments) -> dict[str, float]:
     Raises:
         ClacInputError: If an argument is out of range, or the recipe or the text model is missing.
     """
-    for name in ("pairs", "chunk_size", "steps", "threads", "total_pairs", "epochs"):
-        if getattr(arguments, name) < 1:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
+    require_at_least(arguments, 1, "pairs", "chunk_size", "steps", "threads", "total_pairs", "epochs")
     if not 0 < arguments.utilisation <= 1:
         raise ClacInputError(f"--utilisation {arguments.utilisation}: must be greater than 0 and at most 1")
     torch.set_num_threads(arguments.threads)

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive, write_figures
+from evaluation.benchmarks.common import Comparison, draw_crystals, write_figures
 from modeling_clac import ClacFeatureExtractor
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE
 from modeling_clac.structures_clac import Crystal
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 
 # Our distances and the reference distances differ by float32 rounding errors, Å.
 _ROUNDING = 1e-4
@@ -187,7 +187,7 @@ def run(arguments: GraphArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or edges differ from those of pymatgen or ASE.
     """
-    require_positive(arguments, "alternative", "ase", "max_neighbors", "batch_size", "repeats")
+    require_at_least(arguments, 1, "alternative", "ase", "max_neighbors", "batch_size", "repeats")
     torch.set_num_threads(1)
     cutoff, cap, size = arguments.cutoff, arguments.max_neighbors, arguments.batch_size
     extractor = ClacFeatureExtractor(cutoff, cap)

@@ -23,11 +23,11 @@ from rich.table import Table
 from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Corpus, Paragraph
 from datasets_scripts.entity_linking.matching import Catalogue, match_document
-from evaluation.benchmarks.common import require_positive, write_figures
+from evaluation.benchmarks.common import write_figures
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.formulas_clac import ELEMENTS
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 
 
 @dataclass
@@ -69,7 +69,7 @@ def run(arguments: LiteratureBenchmarkArguments) -> None:
     Raises:
         ClacInputError: If an argument is less than 1, or the corpus cannot be read.
     """
-    require_positive(arguments, "formulas", "paragraphs", "compared")
+    require_at_least(arguments, 1, "formulas", "paragraphs", "compared")
     formulas = make_formulas(arguments.formulas)
     documents = list(read_documents([Path(name) for name in arguments.corpus], arguments.paragraphs))
     texts = [paragraph.text for document in documents for paragraph in document]

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from evaluation.benchmarks.common import Comparison, draw_crystals, require_positive, write_figures
+from evaluation.benchmarks.common import Comparison, draw_crystals, write_figures
 from evaluation.benchmarks.painn_reference import painn_reference
 from modeling_clac import ClacFeatureExtractor, ClacGraphConfig
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.graph_encoders_clac import PaiNN
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 
 
 @dataclass
@@ -54,7 +54,7 @@ def run(arguments: PainnArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or the implementations do not agree.
     """
-    require_positive(arguments, "crystals", "hidden_size", "num_interactions", "threads", "repeats")
+    require_at_least(arguments, 1, "crystals", "hidden_size", "num_interactions", "threads", "repeats")
     torch.set_num_threads(arguments.threads)
     config = ClacGraphConfig(hidden_size=arguments.hidden_size, num_interactions=arguments.num_interactions)
     inputs = ClacFeatureExtractor.from_graph_config(config)(draw_crystals(arguments.crystals, arguments.seed))

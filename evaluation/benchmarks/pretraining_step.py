@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from evaluation.benchmarks.common import require_positive, write_figures
+from evaluation.benchmarks.common import write_figures
 from modeling_clac import ClacModel
-from modeling_clac.utils.arguments import parse_arguments, run_script
+from modeling_clac.utils.arguments import parse_arguments, require_at_least, run_script
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.batches import build_batches
 from train.pretraining.collator import Batch
@@ -175,7 +175,7 @@ def run(arguments: StepArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or there are too few crystals.
     """
-    require_positive(arguments, "steps", "threads")
+    require_at_least(arguments, 1, "steps", "threads")
     torch.set_num_threads(arguments.threads)
     accelerator, objective, optimizer, batches = prepare(arguments)
     model: Any = accelerator.unwrap_model(objective).model

@@ -21,10 +21,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.benchmarks.common import require_positive, write_figures
+from evaluation.benchmarks.common import write_figures
 from evaluation.benchmarks.pretraining_step import StepArguments, Stopwatch, one_step, prepare
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 
 
 @dataclass
@@ -105,7 +105,7 @@ def run(arguments: ScalingArguments) -> dict[str, Any] | None:
         ClacInputError: If an argument is out of range, a process fails, or the number of pairs depends on the number
             of processes.
     """
-    require_positive(arguments, "processes", "repeats")
+    require_at_least(arguments, 1, "processes", "repeats")
     if arguments.worker_output is not None:
         work(arguments)
         return None

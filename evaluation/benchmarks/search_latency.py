@@ -25,7 +25,7 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.search.filters import Filters
 from modeling_clac.search.index import bundled_index
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 
 QUERIES = (
     "a hard ceramic nitride for cutting tools",
@@ -102,9 +102,7 @@ def run(arguments: LatencyArguments) -> None:
     Raises:
         ClacInputError: If an argument is out of range, or the checkpoint, the index or the command is missing.
     """
-    for name in ("k", "queries", "repeats", "subset", "threads"):
-        if getattr(arguments, name) < 1:
-            raise ClacInputError(f"--{name} {getattr(arguments, name)}: must be at least 1")
+    require_at_least(arguments, 1, "k", "queries", "repeats", "subset", "threads")
     torch.set_num_threads(arguments.threads)
     embedder, index, k = ClacEmbedder.from_pretrained(), bundled_index(), arguments.k
     vectors = list(embedder.encode_text(QUERIES))

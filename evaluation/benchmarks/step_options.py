@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from evaluation.benchmarks.common import require_positive, timed, write_figures
+from evaluation.benchmarks.common import timed, write_figures
 from evaluation.benchmarks.pretraining_step import TERMS, StepArguments, recipe_and_parts
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.arguments import require_at_least, run_script
 from train.pretraining import length_buckets
 from train.pretraining.collator import Batch
 from train.pretraining.objective import ContrastiveObjective
@@ -126,7 +126,7 @@ def run(arguments: OptionArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or there are too few crystals.
     """
-    require_positive(arguments, "batches", "repeats", "threads")
+    require_at_least(arguments, 1, "batches", "repeats", "threads")
     unknown = [option for option in arguments.options if option not in OPTIONS]
     if unknown or not arguments.options:
         raise ClacInputError(f"--options {' '.join(arguments.options)}: expected any of {', '.join(OPTIONS)}")

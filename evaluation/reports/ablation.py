@@ -14,9 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.reports.figures import COLUMN_WIDTH, DIRECTION_LABELS, SETTINGS, figure_bytes
+from evaluation.reports.figures import COLUMN_WIDTH, DIRECTION_LABELS, SETTINGS, write_report
 from modeling_clac import ClacGraphConfig
-from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 
 @dataclass(frozen=True)
@@ -165,23 +164,5 @@ def _short_label(recipe: dict[str, Any]) -> tuple[str, str]:
 
 
 def write_ablation(result: dict[str, Any], path: Path) -> list[Path]:
-    """
-    Write `result` to `path` (JSON), and `table.md`, `ablation.png` and `ablation.svg` to the same directory.
-
-    Each file is written atomically.
-
-    Returns:
-        The paths of the written files.
-
-    Raises:
-        ClacInputError: If the directory is not writable.
-    """
-    figure = ablation_figure(result)
-    contents = {
-        path.with_name("table.md"): ablation_markdown(result).encode(),
-        path.with_name("ablation.png"): figure_bytes(figure, "png"),
-        path.with_name("ablation.svg"): figure_bytes(figure, "svg"),
-        path: json_bytes(result),
-    }
-    write_files(contents)
-    return [path, *(file for file in contents if file != path)]
+    """Write `result` to `path` (JSON), with `table.md`, `ablation.png` and `ablation.svg`; see `write_report`."""
+    return write_report(path, result, ablation_markdown(result), ablation_figure(result), "ablation")

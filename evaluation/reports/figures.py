@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
+
+from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 COLUMN_WIDTH = 3.4  # inches
 LABELS = {
@@ -81,3 +84,31 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(buffer, format=kind, dpi=300, metadata={"Date": None} if kind == "svg" else {})
     return buffer.getvalue()
+
+
+def write_report(path: Path, result: dict[str, Any], table: str, figure: Figure, name: str) -> list[Path]:
+    """
+    Write a result, its table and its figure. All of it is made before the first file is written, and each file replaces
+    its predecessor in one step.
+
+    Args:
+        path: of the result (JSON); the other files go into its directory.
+        result: of the evaluation.
+        table: in markdown, for `table.md`.
+        figure: for a PNG and an SVG.
+        name: of the figure's files.
+
+    Returns:
+        The files, `path` first.
+
+    Raises:
+        ClacInputError: the place cannot be written to.
+    """
+    contents = {
+        path.with_name("table.md"): table.encode(),
+        path.with_name(f"{name}.png"): figure_bytes(figure, "png"),
+        path.with_name(f"{name}.svg"): figure_bytes(figure, "svg"),
+        path: json_bytes(result),
+    }
+    write_files(contents)
+    return [path, *(file for file in contents if file != path)]

@@ -10,8 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.reports.figures import DIRECTION_LABELS, LABELS, figure_bytes, retrieval_figure
-from modeling_clac.utils.atomic_files import json_bytes, write_files
+from evaluation.reports.figures import DIRECTION_LABELS, LABELS, retrieval_figure, write_report
 
 COLUMNS = ("top_1", "top_3", "top_10", "mrr")
 _HEADER = ("query", "direction", "top-1", "top-3", "top-10", "MRR", "ceiling top-1", "chance top-1")
@@ -67,23 +66,5 @@ def retrieval_markdown(result: dict[str, Any]) -> str:
 
 
 def write_retrieval(result: dict[str, Any], path: Path) -> list[Path]:
-    """
-    Write `result` to `path` (JSON), and `table.md`, `retrieval.png` and `retrieval.svg` to the same directory.
-
-    All contents are created before the first file is written, and each file is replaced atomically.
-
-    Returns:
-        The paths of the written files.
-
-    Raises:
-        ClacInputError: If the directory is not writable.
-    """
-    figure = retrieval_figure(result)
-    contents = {
-        path.with_name("table.md"): retrieval_markdown(result).encode(),
-        path.with_name("retrieval.png"): figure_bytes(figure, "png"),
-        path.with_name("retrieval.svg"): figure_bytes(figure, "svg"),
-        path: json_bytes(result),
-    }
-    write_files(contents)
-    return [path, *(file for file in contents if file != path)]
+    """Write `result` to `path` (JSON), with `table.md`, `retrieval.png` and `retrieval.svg`; see `write_report`."""
+    return write_report(path, result, retrieval_markdown(result), retrieval_figure(result), "retrieval")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import gemmi
+
 
 def _numbers(*ranges: tuple[int, int]) -> frozenset[int]:
     return frozenset(n for low, high in ranges for n in range(low, high + 1))
@@ -48,4 +52,31 @@ def crystal_system(space_group: int) -> str:
     raise ValueError(f"space group number {space_group} is not between 1 and 230")
 
 
-__all__ = ["CENTROSYMMETRIC", "CRYSTAL_SYSTEMS", "POLAR", "RHOMBOHEDRAL", "SECOND_ORDER", "crystal_system"]
+@lru_cache(maxsize=1024)
+def space_group_number(symbol: str) -> int | None:
+    """
+    The number of a space group.
+
+    Args:
+        symbol: Hermann-Mauguin symbol in any setting, `Fm-3m`, `P6_3/mmc`, `P21/n`; or the number.
+
+    Returns:
+        From 1 to 230, None where there is no such group.
+    """
+    plain = symbol.strip().replace("_", "").replace("−", "-")
+    if plain.isdigit():
+        # gemmi reads 0 as P1.
+        return int(plain) if 1 <= int(plain) <= 230 else None
+    group = gemmi.find_spacegroup_by_name(plain) if plain else None
+    return None if group is None else group.number
+
+
+__all__ = [
+    "CENTROSYMMETRIC",
+    "CRYSTAL_SYSTEMS",
+    "POLAR",
+    "RHOMBOHEDRAL",
+    "SECOND_ORDER",
+    "crystal_system",
+    "space_group_number",
+]

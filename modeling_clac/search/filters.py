@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import gemmi
 import numpy as np
 
-from ..concepts.symmetry import CRYSTAL_SYSTEMS
+from ..concepts.symmetry import CRYSTAL_SYSTEMS, space_group_number
 from ..data.structure_facts import reduced_formula
 from ..errors_clac import ClacInputError
 from ..formulas_clac import read_formula
@@ -71,11 +71,10 @@ def _element(symbol: str) -> str:
 
 
 def _space_group_number(space_group: str | int) -> int:
-    text = str(space_group).strip().replace("_", "")
-    group = gemmi.find_spacegroup_by_name(text) if text else None
-    if group is None:
+    number = space_group_number(str(space_group))
+    if number is None:
         raise ClacInputError(f"unknown space group {space_group!r}; give a number (1-230) or a symbol such as Fm-3m")
-    return group.number
+    return number
 
 
 def _reduced_formula(formula: str) -> str:

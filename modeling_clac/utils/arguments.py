@@ -48,6 +48,56 @@ def run_script(kind: type[T], run: Callable[[T], object]) -> None:
         raise SystemExit(2) from None
 
 
+def require_at_least(arguments: Any, least: float, *names: str) -> None:
+    """
+    Check arguments that have a smallest value.
+
+    Args:
+        arguments: the dataclass that holds them.
+        least: the smallest value.
+        names: of the arguments; those that are None are not checked.
+
+    Raises:
+        ClacInputError: one of them is smaller.
+    """
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and not value >= least:
+            raise ClacInputError(f"--{name} {value}: must be at least {least}")
+
+
+def require_positive(arguments: Any, *names: str) -> None:
+    """
+    Check arguments that must be above zero.
+
+    Args:
+        arguments: the dataclass that holds them.
+        names: of the arguments; those that are None are not checked.
+
+    Raises:
+        ClacInputError: one of them is zero or less.
+    """
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise ClacInputError(f"--{name} {value}: must be positive")
+
+
+def read_yaml(path: Path) -> Any:
+    """
+    The content of a YAML file.
+
+    Raises:
+        ClacInputError: the file cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClacInputError(f"{path}: cannot be read ({first_line(error)})") from None
+    except yaml.YAMLError as error:
+        raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
+
+
 def arguments_table(kind: type) -> str:
     """The arguments of a script as a markdown table: name, default and help of every field of `kind`."""
     lines = ["| argument | default | |", "|---|---|---|"]
@@ -63,12 +113,7 @@ def arguments_table(kind: type) -> str:
 
 
 def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ClacInputError(f"{path}: cannot read the recipe ({first_line(error)})") from None
-    except yaml.YAMLError as error:
-        raise ClacInputError(f"{path}: not YAML ({one_line(error)})") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ClacInputError(f"{path}: a recipe is a list of 'key: value' lines")
     known = {field.name for field in dataclasses.fields(kind)}

@@ -201,7 +201,7 @@ def test_columns_by_name_and_unit(name: str, value: Any, expected: dict[str, flo
         ({"input": "nowhere.parquet"}, "nowhere.parquet: no such file"),
         ({"shard": 3}, "--shard 3"),
         ({"workers": 0}, "--workers 0"),
-        ({"on_error": "ignore"}, "--on_error ignore"),
+        ({"on_error": "ignore"}, "on_error='ignore'"),
         ({"limit": -1}, "--limit -1"),
     ],
 )

@@ -155,7 +155,7 @@ def test_pages_of_another_query_are_kept(server: OptimadeServer, tmp_path: Path)
         ({"filter": "nelements>20"}, "no usable crystal"),
         ({"base_url": None}, "--provider or --base_url"),
         ({"limit": 0}, "--limit 0"),
-        ({"interval": -1.0}, "must not be negative"),
+        ({"interval": -1.0}, "must be at least 0"),
         ({"base_url": "http://127.0.0.1:9", "retries": 0}, "run again to go on"),
         ({"mp_properties": True}, "MP_API_KEY"),
     ],

@@ -430,7 +430,7 @@ def test_bad_tables(tmp_path, table, change, message) -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("--window 0", "must be positive"), ("--symprec -1", "must not be negative"), ("--executor x", "local, ray")],
+    [("--window 0", "must be positive"), ("--symprec -1", "must be at least 0"), ("--executor x", "local, ray")],
 )
 def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:
     command = [sys.executable, "-m", "datasets_scripts.questions", "--output_dir", str(tmp_path / "out")]

@@ -149,7 +149,7 @@ def test_mean_and_deviation_match_numpy() -> None:
     [
         ({"seeds": []}, "--seeds"),
         ({"seeds": [0, 0]}, "--seeds 0 0: expected one or more distinct values"),
-        ({"variants": ["inter", "missing"]}, "cannot read the recipe"),
+        ({"variants": ["inter", "missing"]}, "cannot be read"),
         ({"pool": 1}, "--pool 1"),
     ],
 )
@@ -180,4 +180,4 @@ def test_command_prints_errors_in_one_line(tmp_path) -> None:
     )
     assert process.returncode == 2
     (line,) = process.stderr.strip().splitlines()
-    assert line.startswith("error: ") and "inter.yaml: cannot read the recipe" in line
+    assert line.startswith("error: ") and "inter.yaml: cannot be read" in line

@@ -91,7 +91,7 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_
         ("text_model: x\nlearning_rte: 1\n", "unknown key 'learning_rte'"),
         ("- a list\n", "'key: value' lines"),
         ("a: [1\n", "not YAML"),
-        (None, "cannot read the recipe"),
+        (None, "cannot be read"),
         ("text_model: {missing}\ndataset: {data}\n", "text_model {missing}:"),
         ("text_model: {bert}\ndataset: {missing}\n", "{missing}: cannot load split"),
         ("text_model: {bert}\ndataset: {data}\nbatch_size: 0\n", "batch_size=0 must be at least 1"),

@@ -131,7 +131,7 @@ def test_search_latency(monkeypatch, capsys) -> None:
     [
         ("graph_construction", "GraphArguments", ("--repeats", 0), "--repeats 0: must be at least 1"),
         ("painn_speed", "PainnArguments", ("--crystals", 0), "--crystals 0: must be at least 1"),
-        ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot read the recipe"),
+        ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
         ("step_options", "OptionArguments", ("--options", "magic"), "--options magic: expected any of float32, bf16"),
         ("process_scaling", "ScalingArguments", ("--processes", 0), "--processes 0: must be at least 1"),
     ],

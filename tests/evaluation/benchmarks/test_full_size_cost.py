@@ -96,4 +96,4 @@ def test_command_prints_errors_in_one_line(tmp_path) -> None:
     )
     assert process.returncode == 2
     (line,) = process.stderr.strip().splitlines()
-    assert line.startswith("error: ") and "cannot read the recipe" in line
+    assert line.startswith("error: ") and "cannot be read" in line

@@ -15,6 +15,7 @@ from modeling_clac.concepts.symmetry import (
     RHOMBOHEDRAL,
     SECOND_ORDER,
     crystal_system,
+    space_group_number,
 )
 from modeling_clac.quantities_clac import NUMBER, find_quantities
 
@@ -78,6 +79,19 @@ def test_groups_with_a_second_order_response() -> None:
     point_groups = {n: point_group(n) for n in SECOND_ORDER - found}
     assert found <= SECOND_ORDER
     assert set(point_groups.values()) <= {"422", "622"}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "number"),
+    [("Fm-3m", 225), ("P6_3/mmc", 194), ("P21/n", 14), ("P2_1/c", 14), ("Pm−3m", 221), (" 62 ", 62), ("Pnma", 62)],
+)
+def test_symbols_in_any_setting(symbol: str, number: int) -> None:
+    assert space_group_number(symbol) == number
+
+
+@pytest.mark.parametrize("symbol", ["", "_", "231", "0", "Xm-3m", "cubic"])
+def test_other_words_are_not_symbols(symbol: str) -> None:
+    assert space_group_number(symbol) is None
 
 
 @pytest.mark.parametrize("system", CRYSTAL_SYSTEMS)
