@@ -21,6 +21,8 @@ _RESULTS = "evaluation/results"
 # `<!-- columns: ... -->` for that of the columns of data sets.
 _TABLE = re.compile(r"<!-- (arguments|columns): ([\w.]+)\.(\w+) -->")
 _FORMULA = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
+# transformers marks names in docstrings as [`ClacModel`].
+_NAME = re.compile(r"\[(<code>[\w.]+</code>)\]")
 FOLDERS = {
     "model": "Files that travel to the Hub with a checkpoint: model, heads, processor and their parts.",
     "inference": "Embed crystals and texts, and use fine-tuned checkpoints.",
@@ -49,8 +51,9 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Formulas as MathML, which browsers show without a script."""
-    return _FORMULA.sub(lambda match: latex2mathml.converter.convert(html.unescape(match[1])), content)
+    """Formulas as MathML, which browsers show without a script, and names of docstrings without brackets."""
+    content = _FORMULA.sub(lambda match: latex2mathml.converter.convert(html.unescape(match[1])), content)
+    return _NAME.sub(r"", content)
 
 
 def api_page(folder: str) -> str:

@@ -173,6 +173,8 @@ class ClacForTokenClassification(_ClacTextHead):
         **kwargs: Any,
     ) -> TokenClassifierOutput:
         r"""
+        Predict the tags of the words of texts.
+
         Args:
             input_ids: `(B, L)` int64.
             attention_mask: `(B, L)`.
@@ -253,6 +255,8 @@ class ClacForSequenceClassification(_ClacTextHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
+        Predict the class of texts.
+
         Args:
             input_ids: `(B, L)` int64.
             attention_mask: `(B, L)`.
@@ -318,9 +322,9 @@ class ClacForGraphRegression(_ClacGraphHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
+        Predict the property of crystals. [`ClacGraphModel.forward`] describes the other inputs.
+
         Args:
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density: see
-                [`ClacGraphModel.forward`].
             labels: `(B,)` float, in `config.target_unit`.
 
         Returns:
@@ -365,9 +369,9 @@ class ClacForGraphClassification(_ClacGraphHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
+        Predict the class of crystals. [`ClacGraphModel.forward`] describes the other inputs.
+
         Args:
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density: see
-                [`ClacGraphModel.forward`].
             labels: `(B,)` int64.
 
         Returns:

@@ -31,6 +31,8 @@ MAX_LOGIT_SCALE = math.log(100.0)
 @dataclass
 class ClacOutput(ModelOutput):
     """
+    Embeddings and similarities of crystals and texts.
+
     Args:
         loss: scalar, with `return_loss=True`.
         logits_per_crystal: `(num_crystals, num_texts)`, logit scale times cosine similarity.
@@ -122,6 +124,8 @@ class ClacGraphModel(ClacPreTrainedModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
+        Compute features of atoms and crystals.
+
         Args:
             atomic_numbers: `(N,)` int64.
             edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
@@ -350,10 +354,15 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
+        Embed texts.
+
         Args:
-            input_ids: `(B, L)` int64. attention_mask: `(B, L)`. token_type_ids: `(B, L)`.
-            token_kinds: `(B, L)` int64. token_values: `(B, L)` float. What [`ClacProcessor`] read in the numbers and
-                formulas; a model with `token_values` in its configuration needs both, others do not use them.
+            input_ids: `(B, L)` int64.
+            attention_mask: `(B, L)`.
+            token_type_ids: `(B, L)`.
+            token_kinds: `(B, L)` int64, what the tokens of numbers and formulas are; see [`ClacTokenizer`].
+            token_values: `(B, L)` float, their values. A model with `token_values` in its configuration needs both;
+                others ignore them.
 
         Returns:
             `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(B, L, text hidden_size)`.
@@ -409,7 +418,7 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
-        Args: see [`ClacGraphModel.forward`].
+        Embed crystals. [`ClacGraphModel.forward`] describes the inputs.
 
         Returns:
             `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(N, graph hidden_size)`.
@@ -439,10 +448,11 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> ClacOutput:
         r"""
+        Embed texts and crystals, and compare them.
+
+        [`ClacModel.get_text_features`] and [`ClacGraphModel.forward`] describe the inputs of the towers.
+
         Args:
-            input_ids, attention_mask, token_type_ids, token_kinds, token_values: see `get_text_features`.
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density: see
-                [`ClacGraphModel.forward`].
             return_loss: also compute the contrastive loss; text i must belong to crystal i.
 
         Raises:

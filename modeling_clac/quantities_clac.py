@@ -49,6 +49,11 @@ FRACTION_PERIODS = tuple(4.0 / 2.0**k for k in range(6))
 
 def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
     """
+    Find the numbers and formulas of a text.
+
+    Args:
+        text: Any English text.
+
     Returns:
         (first character, behind the last one, kind, value) of every written number, with the number as its value (of
         kind `DENSITY` where it is one in g/cm³, and no bound of one), and of every element symbol of a formula, with
@@ -90,8 +95,9 @@ def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.n
     What the tokens of a text mean.
 
     Args:
-        text: as given to the tokenizer. offsets: (first character, behind the last one) of each of the L tokens; equal
-            for special tokens and padding.
+        text: The text given to the tokenizer.
+        offsets: (first character, position after the last one) of each of the L tokens; equal for special tokens and
+            padding.
 
     Returns:
         `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER`

@@ -23,11 +23,12 @@ from .forward_passes import forward_passes
 
 class ClacEmbedder:
     """
-    Embeds crystals and texts with a CLaC checkpoint.
+    Embed crystals and texts with a CLaC checkpoint.
 
-    >>> embedder = ClacEmbedder.from_pretrained()
-    >>> crystals = embedder.encode_crystals(["NaCl.cif", "GaN.cif"])
-    >>> scores = embedder.similarity(embedder.encode_text(["a wide-gap semiconductor"]), crystals)
+    Examples:
+        >>> embedder = ClacEmbedder.from_pretrained()
+        >>> crystals = embedder.encode_crystals(["NaCl.cif", "GaN.cif"])
+        >>> scores = embedder.similarity(embedder.encode_text(["a wide-gap semiconductor"]), crystals)
     """
 
     def __init__(self, model: ClacModel, processor: ClacProcessor, checkpoint: Checkpoint | None = None):
@@ -59,6 +60,8 @@ class ClacEmbedder:
         **kwargs: Any,
     ) -> ClacEmbedder:
         """
+        Load model and processor of a checkpoint.
+
         Args:
             pretrained_model_name_or_path: a checkpoint, its directory or its Hub id; default the bundled `clac-mini`.
             device: where to compute; default the accelerator when there is one, else the CPU.
@@ -192,8 +195,12 @@ class ClacEmbedder:
         self, texts: str | Sequence[str], *, batch_size: int = 64, show_progress: bool | None = None
     ) -> np.ndarray:
         """
+        Embed texts.
+
         Args:
-            texts: one text or many; those longer than the text tower's limit are truncated.
+            texts: One text or many. Texts longer than the limit of the text tower are truncated.
+            batch_size: Texts a batch.
+            show_progress: Show a progress bar; by default for long work in a terminal.
 
         Returns:
             `(num_texts, projection_dim)` float32, unit length, in the order of the input.

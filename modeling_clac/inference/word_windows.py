@@ -16,8 +16,9 @@ class Window:
     A stretch of the pieces of a sentence.
 
     Attributes:
-        start, stop: its pieces, as a slice. words: (word, place of its first piece within the window) of the words that
-            are labelled and scored here, in order.
+        start: First of its pieces.
+        stop: Position after its last piece.
+        words: Words that are labelled and scored here, in order: (word, position of its first piece in the window).
     """
 
     start: int
@@ -34,8 +35,9 @@ def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> li
     beyond. Of a word that is longer than a window the end may be in none.
 
     Args:
-        first_pieces: place of the first piece of every word in the sentence, rising. num_pieces: of the sentence.
-        limit: largest number of pieces of a window.
+        first_pieces: Position of the first piece of every word in the sentence, increasing.
+        num_pieces: Number of pieces of the sentence.
+        limit: Largest number of pieces of a window.
 
     Returns:
         The windows in order; those that no word belongs to are left out.

@@ -59,8 +59,9 @@ class CrystalIndex:
     r"""
     A searchable table of embedded crystals.
 
-    >>> index = CrystalIndex.load("my-index")
-    >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
+    Examples:
+        >>> index = CrystalIndex.load("my-index")
+        >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
 
     Args:
         embeds: `(n, D)` float32, unit length.
@@ -146,8 +147,10 @@ class CrystalIndex:
 
     def require_model(self, fingerprint: str) -> None:
         """
+        Check that the index was made with the weights of this fingerprint.
+
         Raises:
-            ClacInputError: the index was made with other weights than those of this fingerprint.
+            ClacInputError: The index was made with other weights.
         """
         if fingerprint != self.model_fingerprint:
             raise ClacInputError(

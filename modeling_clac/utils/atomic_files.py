@@ -55,8 +55,9 @@ def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], ob
     removed.
 
     Args:
-        main, wait: where several processes enter together and write into the one directory: whether this is the one
-            that renames, and what makes each wait for all.
+        directory: The directory to replace.
+        main: Whether this process renames, if several processes write into the directory together.
+        wait: Called to wait for all of these processes.
 
     Raises:
         ClacInputError: it cannot be written; `directory` is as it was.

@@ -26,8 +26,11 @@ class Upload:
     What would be sent.
 
     Attributes:
-        repo_id: `owner/name`. kind: `model` or `dataset`. directory: where the files are. files: name -> bytes.
-        private: whether only the owner sees it.
+        repo_id: `owner/name`.
+        kind: `model` or `dataset`.
+        directory: Where the files are.
+        files: Name -> size in bytes.
+        private: Whether only the owner sees it.
     """
 
     repo_id: str

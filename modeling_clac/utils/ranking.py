@@ -13,7 +13,8 @@ def retrieval_ranks(
     ranked before it, so a model that maps everything to one point scores worst, not best; NaN counts as a tie.
 
     Args:
-        queries: `(Q, D)`. keys: `(K, D)`.
+        queries: `(Q, D)`.
+        keys: `(K, D)`.
         targets: `(Q,)` index of the right key; default query i belongs to key i.
         chunk_size: queries scored at once; bounds memory to `chunk_size · K` scores.
 

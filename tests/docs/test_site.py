@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -44,6 +45,17 @@ def test_pages_of_the_reference_list_modules_that_exist(folder: str) -> None:
     assert modules
     for module in modules:
         assert Path(ROOT, *module.split(".")).with_suffix(".py").is_file(), module
+
+
+def test_public_docstrings_start_with_a_summary() -> None:
+    """A docstring that starts with `Args:` leaves its entry in the reference without a first line."""
+    bare = []
+    for path in sorted((ROOT / "modeling_clac").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                first = (ast.get_docstring(node) or "").split("\n")[0]
+                bare += [f"{path.relative_to(ROOT)}: {node.name}"] if first in ("Args:", "Returns:", "Raises:") else []
+    assert bare == []
 
 
 def test_tables_of_arguments_stand_where_their_marker_is() -> None:
