@@ -181,7 +181,7 @@ class ClacEmbedder:
             max_atoms=max_atoms,
         )
         with progress_bar("embedding crystals", count_structures(structures), show_progress) as bar:
-            for batch, embeds in forward_passes(self._embed_graphs, batches, self.device):
+            for batch, embeds in forward_passes(self._embed_graphs, batches, self.model):
                 yield batch, embeds
                 bar.update(batch[-1].place + 1 - bar.n)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,7 +20,7 @@ _MAX_WORKERS = 4
 _STARTING = threading.Lock()
 
 
-def forward_passes(forward: Callable[[T], R], batches: Iterator[T], device: torch.device) -> Iterator[tuple[T, R]]:
+def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) -> Iterator[tuple[T, R]]:
     """
     Apply a network to batches, in their order.
 
@@ -29,9 +29,9 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], device: torc
     calling thread.
 
     Args:
-        forward: the network; called from several threads at once.
+        forward: applies the network to a batch; called from several threads at once, under the autocast of the caller.
         batches: read a few ahead, so that many fit in memory.
-        device: where the network computes.
+        model: the network, a `PreTrainedModel`.
 
     Yields:
         Each batch with what `forward` returns.
@@ -41,11 +41,20 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], device: torc
         for batch in first:
             yield batch, forward(batch)
         return
-    num_workers = min(torch.get_num_threads(), _MAX_WORKERS) if device.type == "cpu" else 1
+    kind = model.device.type
+    # The hooks that load offloaded layers cannot be run twice at a time.
+    in_parallel = kind == "cpu" and not hasattr(model, "hf_device_map")
+    num_workers = min(torch.get_num_threads(), _MAX_WORKERS) if in_parallel else 1
+    autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+
+    def work(batch: T) -> R:
+        with torch.autocast(kind, dtype, enabled=autocast):
+            return forward(batch)
+
     running: deque[tuple[T, Future[R]]] = deque()
     with _workers(num_workers) as pool:
         for batch in chain(first, batches):
-            running.append((batch, pool.submit(forward, batch)))
+            running.append((batch, pool.submit(work, batch)))
             if len(running) > num_workers + 1:
                 done, future = running.popleft()
                 yield done, future.result()

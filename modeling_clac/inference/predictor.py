@@ -92,7 +92,7 @@ def predict_crystals(
     was_training = model.training
     model.eval()
     try:
-        for batch, logits in forward_passes(forward, batches, model.device):
+        for batch, logits in forward_passes(forward, batches, model):
             found.update(zip([entry.place for entry in batch], _predictions(model, logits), strict=True))
     finally:
         model.train(was_training)

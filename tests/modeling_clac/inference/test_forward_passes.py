@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 from modeling_clac import ClacEmbedder
 from modeling_clac.inference.forward_passes import forward_passes
 
-CPU = torch.device("cpu")
+MODEL = SimpleNamespace(device=torch.device("cpu"))
 
 
 @pytest.fixture(params=[1, 2, 3, 9])
@@ -37,7 +38,7 @@ def test_results_keep_the_order_of_the_batches(num_threads: int, size: int) -> N
         time.sleep(0.002 * (batch % 3))
         return batch**2
 
-    assert list(forward_passes(forward, iter(range(size)), CPU)) == [(batch, batch**2) for batch in range(size)]
+    assert list(forward_passes(forward, iter(range(size)), MODEL)) == [(batch, batch**2) for batch in range(size)]
 
 
 def test_workers_share_the_threads_of_torch(num_threads: int) -> None:
@@ -48,7 +49,7 @@ def test_workers_share_the_threads_of_torch(num_threads: int) -> None:
         together.wait(10)
         seen[threading.current_thread().name] = torch.get_num_threads()
 
-    list(forward_passes(forward, iter(range(3 * together.parties)), CPU))
+    list(forward_passes(forward, iter(range(3 * together.parties)), MODEL))
     assert len(seen) == together.parties
     assert set(seen.values()) == {num_threads // together.parties}
     assert torch.get_num_threads() == num_threads == in_a_new_thread()
@@ -56,8 +57,31 @@ def test_workers_share_the_threads_of_torch(num_threads: int) -> None:
 
 
 def test_a_single_batch_has_all_threads_of_torch(num_threads: int) -> None:
-    ((_, found),) = forward_passes(lambda _: (threading.current_thread(), torch.get_num_threads()), iter([0]), CPU)
+    ((_, found),) = forward_passes(lambda _: (threading.current_thread(), torch.get_num_threads()), iter([0]), MODEL)
     assert found == (threading.current_thread(), num_threads)
+
+
+def test_a_model_with_offloaded_layers_runs_one_batch_at_a_time(num_threads: int) -> None:
+    model = SimpleNamespace(device=torch.device("cpu"), hf_device_map={"": "cpu"})
+    running = threading.Lock()
+
+    def forward(batch: int) -> int:
+        assert running.acquire(blocking=False)
+        time.sleep(0.002)
+        running.release()
+        return torch.get_num_threads()
+
+    assert {threads for _, threads in forward_passes(forward, iter(range(8)), model)} == {num_threads}
+
+
+@pytest.mark.parametrize("size", [1, 6])
+def test_the_autocast_of_the_caller_holds(num_threads: int, size: int) -> None:
+    def dtype(_: int) -> torch.dtype:
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+    with torch.autocast("cpu", torch.bfloat16):
+        assert {found for _, found in forward_passes(dtype, iter(range(size)), MODEL)} == {torch.bfloat16}
+    assert {found for _, found in forward_passes(dtype, iter(range(size)), MODEL)} == {torch.float32}
 
 
 def test_few_batches_are_read_ahead(num_threads: int) -> None:
@@ -68,7 +92,7 @@ def test_few_batches_are_read_ahead(num_threads: int) -> None:
             read.append(batch)
             yield batch
 
-    passes = forward_passes(lambda batch: batch, batches(), CPU)
+    passes = forward_passes(lambda batch: batch, batches(), MODEL)
     for place in range(30):
         assert next(passes) == (place, place)
         assert read[-1] <= place + min(num_threads, 4) + 1
@@ -83,7 +107,7 @@ def test_errors_reach_the_caller(num_threads: int, place: int) -> None:
 
     done = []
     with pytest.raises(ZeroDivisionError):
-        for batch, _ in forward_passes(forward, iter(range(20)), CPU):
+        for batch, _ in forward_passes(forward, iter(range(20)), MODEL):
             done.append(batch)
     assert done == list(range(place))
 
@@ -92,7 +116,7 @@ def test_errors_reach_the_caller(num_threads: int, place: int) -> None:
         raise KeyError("broken")
 
     with pytest.raises(KeyError, match="broken"):
-        list(forward_passes(lambda batch: batch, batches(), CPU))
+        list(forward_passes(lambda batch: batch, batches(), MODEL))
     assert torch.get_num_threads() == num_threads == in_a_new_thread()
 
 
@@ -101,7 +125,7 @@ def test_calls_from_several_threads_at_once() -> None:
 
     def work(offset: int) -> list[int]:
         torch.set_num_threads(3)
-        passes = forward_passes(lambda batch: (time.sleep(0.001), batch)[1], iter(range(offset, offset + 20)), CPU)
+        passes = forward_passes(lambda batch: (time.sleep(0.001), batch)[1], iter(range(offset, offset + 20)), MODEL)
         return [result for _, result in passes]
 
     try:
