@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,20 @@ def test_gains_have_a_rate_of_their_own(bert_directory, tmp_path) -> None:
     gain = model.shared_stoichiometry.log_gain
     (group,) = [group for group in groups if any(parameter is gain for parameter in group["params"])]
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (pytest.approx(0.03), 0.0, 1)
+
+
+def test_optimiser_states_of_earlier_runs_fit(bert_directory, tmp_path) -> None:
+    """They hold the parameters by position, with those for quantities before the projection of texts."""
+    own = arguments(bert_directory, tmp_path, token_values=True, shared_density=True)
+    model, _ = build_model(own)
+    objective = ContrastiveObjective(model, ObjectiveSettings())
+    names = {id(parameter): name for name, parameter in objective.named_parameters()}
+    for group in parameter_groups(objective, own):
+        parts = [names[id(parameter)].split(".")[1] for parameter in group["params"]]
+        order = [part for part, _ in groupby(parts)]
+        expected = ("graph_model", "crystal_projection", "text_values", "text_composition", "text_projection")
+        assert [part for part in order if part in expected] == [part for part in expected if part in order]
+    assert sum(len(group["params"]) for group in parameter_groups(objective, own)) == len(names)
 
 
 def test_texts_of_a_column(bert_directory, tmp_path) -> None:

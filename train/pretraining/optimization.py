@@ -59,7 +59,7 @@ def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> 
     to go. Biases, norms, embeddings, gains and the temperature do not decay.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in objective.named_parameters():
+    for name, parameter in _in_stored_order(objective):
         rate = arguments.learning_rate
         if name.startswith("model.text_model."):
             rate = arguments.text_learning_rate
@@ -71,6 +71,18 @@ def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> 
         {"params": parameters, "lr": rate, "weight_decay": arguments.weight_decay if decay else 0.0}
         for (rate, decay), parameters in groups.items()
     ]
+
+
+def _in_stored_order(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """
+    Order the parameters as in the optimiser states of all earlier runs, which hold them by position: what the text
+    tower adds for quantities comes before the projection of texts.
+    """
+    added = ("model.text_values.", "model.text_composition.")
+    quantities = [item for item in objective.named_parameters() if item[0].startswith(added)]
+    others = [item for item in objective.named_parameters() if not item[0].startswith(added)]
+    place = next(i for i, (name, _) in enumerate(others) if name.startswith("model.text_projection."))
+    return [*others[:place], *quantities, *others[place:]]
 
 
 __all__ = ["GAIN_RATE", "choose_precision", "make_accelerator", "make_optimizer", "parameter_groups"]
