@@ -1,4 +1,4 @@
-"""Crystals -> graph tensors: neighbour edges within a cutoff, then one disjoint graph for a batch."""
+"""Crystals to graph tensors: neighbour edges within a cutoff, and batches of crystals as one disjoint graph."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .structures_clac import (
     structure_name,
 )
 
-# Two neighbours whose distances differ by less are one shell. CIFs round coordinates to 3-6 decimals, so distances that
-# symmetry makes equal differ by up to about this much.
+# Distances in Å that differ by less belong to one shell. CIFs round coordinates to 3-6 decimals, so distances that are
+# equal by symmetry differ by up to about this much.
 SHELL_TOLERANCE = 1e-2
-# The first sphere to search holds on average so many times the neighbours that are wanted, but is left out unless it is
-# smaller than the cutoff by the second factor: measured to be fastest on the bundled crystals.
+# The first search uses a sphere that contains on average `_FIRST_SEARCH` times the wanted number of neighbours, if its
+# radius is below `_WORTHWHILE` times the cutoff. These values were the fastest on the bundled crystals.
 _FIRST_SEARCH = 1.6
 _WORTHWHILE = 0.9
-# Distances that differ by less are equal when edges are sorted; no radius has as many steps.
+# Resolution of distances when edges are sorted, and a number of steps that no radius reaches.
 _STEPS_PER_ANGSTROM = 1e6
 _RADIUS_STEPS = 10**9
 
@@ -36,20 +36,25 @@ def build_edges(
     crystals: Sequence[Crystal], cutoff: float, max_neighbors: int | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """
-    Directed edges j -> i of each crystal, sorted by target i and distance, images of an atom to itself included. Many
-    crystals at once take half the time of one by one.
+    Build the directed edges j -> i of each crystal, including those from an atom to its own images.
 
-    With `max_neighbors`, each atom keeps its nearest ones, extended to the end of a shell of (nearly) equal distances:
-    a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
+    The edges are sorted by target i and distance. Building them for many crystals at once takes half the time of one by
+    one. With `max_neighbors`, each atom keeps its nearest neighbours and the rest of the last shell of (nearly) equal
+    distances: a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
+
+    Args:
+        crystals: The crystals.
+        cutoff: Neighbour cutoff in Å.
+        max_neighbors: Number of neighbours of each atom; `None` keeps all.
 
     Returns:
-        Of each crystal `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i; `edge_vector` `(E, 3)` float32
-        = r_j + S·L - r_i in Å. E may be 0.
+        For each crystal `edge_index` `(2, E)` int64, row 0 = source j, row 1 = target i, and `edge_vector` `(E, 3)`
+        float32, r_j + S·L - r_i in Å. E may be 0.
     """
     if max_neighbors is None:
         return _edges_within(crystals, [cutoff] * len(crystals), None)[0]
-    # In a dense crystal most of what lies within the cutoff goes beyond the cap. So the search starts with the sphere
-    # that holds about `_FIRST_SEARCH` times the cap, and ends with it if every atom's last shell does.
+    # In a dense crystal most atoms within the cutoff exceed the cap. The search therefore starts with the sphere that
+    # contains about `_FIRST_SEARCH` times the cap, and is repeated only if the last shell of an atom reaches beyond it.
     volumes = np.array([crystal.volume / max(len(crystal), 1) for crystal in crystals])
     spheres = np.cbrt(_FIRST_SEARCH * max_neighbors * volumes * 3 / (4 * np.pi))
     radii = np.where(spheres < _WORTHWHILE * cutoff, spheres, cutoff)
@@ -65,8 +70,11 @@ def _edges_within(
     crystals: Sequence[Crystal], radii: Sequence[float], cap: int | None
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
     """
-    [`build_edges`] with a search radius (Å) of each crystal, and whether that was enough, `(num_crystals,)` bool:
-    whether the last shell of every atom ends within it.
+    Build edges as [`build_edges`] does, with a search radius in Å for each crystal.
+
+    Returns:
+        The edges, and `(num_crystals,)` bool, whether the radius was large enough: the last shell of every atom ends
+        within it.
     """
     if not crystals:
         return [], np.ones(0, dtype=bool)
@@ -77,7 +85,7 @@ def _edges_within(
     targets, sources, images, distances = (np.concatenate(part) for part in zip(*pairs, strict=True))
     crystal_of = np.repeat(np.arange(len(crystals)), num_edges)
     targets, sources = targets + offsets[crystal_of], sources + offsets[crystal_of]
-    # One whole number to sort by, so that the order does not depend on what else is searched.
+    # Sorting by a single integer makes the order independent of the other crystals.
     order = np.argsort(targets * _RADIUS_STEPS + (distances * _STEPS_PER_ANGSTROM).astype(np.int64), kind="stable")
     whole = np.ones(len(crystals), dtype=bool)
     if cap is not None:
@@ -103,11 +111,19 @@ def _edges_within(
 
 def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarray, cap: int) -> np.ndarray:
     """
-    Place `(num_atoms,)` of the last edge that each atom keeps, among edges sorted by (target, distance): the first at
-    `cap` or more with a gap behind it. -1 where more edges beyond the radius `(num_atoms,)` may belong to it.
+    Find the last edge that each atom keeps, the first one from number `cap` on that is followed by a gap.
+
+    Args:
+        targets: `(E,)`, target of each edge. Edges are sorted by target and distance.
+        distances: `(E,)` in Å.
+        radii: `(num_atoms,)`, search radius of each atom in Å.
+        cap: Number of neighbours.
+
+    Returns:
+        `(num_atoms,)`, indices of edges; -1 where the last shell may reach beyond the radius.
     """
     stop = np.bincount(targets, minlength=len(radii)).cumsum()
-    # What is beyond the radius is at least there.
+    # Edges that were not found are at least as long as the radius.
     following = np.empty(len(distances))
     following[:-1] = distances[1:]
     following[stop[stop > 0] - 1] = radii[stop > 0]
@@ -122,12 +138,15 @@ def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarra
 
 class ClacFeatureExtractor(FeatureExtractionMixin):
     r"""
-    Turns crystals into the tensors of [`ClacGraphModel`].
+    Converts crystals to the input tensors of [`ClacGraphModel`].
 
     Args:
-        cutoff (`float`): neighbour cutoff in Å; must be the one of the model's `graph_config`.
-        max_neighbors (`int`, *optional*): see [`ClacGraphConfig`].
-        max_atoms (`int`, *optional*): larger cells are refused; `None` accepts any size.
+        cutoff (`float`, *optional*, defaults to 6.0): Neighbour cutoff in Å. Must equal that of the model's
+            `graph_config`.
+        max_neighbors (`int` or `None`, *optional*, defaults to 16): Maximum number of neighbours per atom, see
+            [`ClacGraphConfig`].
+        max_atoms (`int` or `None`, *optional*, defaults to 10,000): Maximum number of atoms in a cell; larger cells are
+            rejected. `None` accepts any size.
     """
 
     model_input_names = [
@@ -154,30 +173,62 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
     @classmethod
     def from_graph_config(cls, config: Any, **kwargs: Any) -> ClacFeatureExtractor:
-        """The extractor whose edges a graph tower with this config expects."""
+        """
+        Create the feature extractor that builds the edges expected by a graph tower.
+
+        Args:
+            config: A [`ClacGraphConfig`].
+            kwargs: Other arguments of the class, such as `max_atoms`.
+        """
         return cls(cutoff=config.cutoff, max_neighbors=config.max_neighbors, **kwargs)
 
     def parse(self, structure: Any, name: str | None = None) -> Crystal:
         """
-        One structure -> checked arrays; see [`parse_structure`] for what is accepted.
+        Parse one structure, see [`parse_structure`] for the accepted types.
+
+        Args:
+            structure: The structure.
+            name: Name of the structure in error messages. Default: its path.
+
+        Returns:
+            The validated crystal.
 
         Raises:
-            InvalidStructureError: in one line, with the name, the reason and what to do.
+            InvalidStructureError: If the structure is invalid, with name, reason and remedy on one line.
         """
         return parse_structure(structure, name, self.max_atoms)
 
     def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
-        """One structure -> its graph arrays, see [`~ClacFeatureExtractor.graphs`]."""
+        """
+        Build the graph arrays of one structure, see [`~ClacFeatureExtractor.graphs`].
+
+        Args:
+            structure: The structure.
+            name: Name of the structure in error messages. Default: its path.
+
+        Returns:
+            The graph arrays.
+
+        Raises:
+            InvalidStructureError: If the structure is invalid, or two of its atoms overlap.
+        """
         return self.graphs([structure], [name or structure_name(structure)])[0]
 
     def graphs(self, structures: Sequence[Any], names: Sequence[str] | None = None) -> list[dict[str, np.ndarray]]:
         """
-        Structures -> of each its graph arrays: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)`
-        in Å, `positions` `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³, `density` in
-        g/cm³.
+        Build the graph arrays of structures.
+
+        Args:
+            structures: The structures.
+            names: Names of the structures in error messages. Default: their paths.
+
+        Returns:
+            For each structure `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å, `positions`
+                `(N, 3)`
+            in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³.
 
         Raises:
-            InvalidStructureError: also when two atoms stand at one place.
+            InvalidStructureError: If a structure is invalid, or two of its atoms overlap.
         """
         if names is None:
             names = [structure_name(structure) for structure in structures]
@@ -193,15 +244,16 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         self, crystals: Sequence[Crystal | InvalidStructureError], names: Sequence[str]
     ) -> list[dict[str, np.ndarray] | InvalidStructureError]:
         """
-        Build the graphs of many parsed crystals at once.
+        Build the graph arrays of many parsed crystals at once.
 
         Args:
-            crystals: what `parse_each` yields: crystals, or errors in place of those that could not be parsed.
-            names: how errors call the crystals.
+            crystals: Crystals, or the errors of those that could not be parsed, as yielded by [`parse_each`].
+            names: Names of the crystals in error messages.
 
         Returns:
-            Of each crystal its graph arrays, see [`~ClacFeatureExtractor.graphs`], or its error: the one that was
-            given, or that two atoms stand at one place.
+            For each crystal its graph arrays, see [`~ClacFeatureExtractor.graphs`], or its error: the given one, or
+                that two
+            atoms overlap.
         """
         found: list[Any] = list(crystals)
         usable = [place for place, crystal in enumerate(crystals) if isinstance(crystal, Crystal)]
@@ -219,8 +271,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             source, target = edge_index[:, squared.argmin()]
             first, second = sorted((source + 1, target + 1))
             return InvalidStructureError(
-                f"{name}: atoms {first} and {second} are at one place ({squared.min() ** 0.5:.2f} Å apart); "
-                "remove the duplicate or order the site"
+                f"{name}: atoms {first} and {second} overlap ({squared.min() ** 0.5:.2f} Å apart); remove the "
+                "duplicate or order the site"
             )
         return {
             "atomic_numbers": crystal.atomic_numbers,
@@ -234,12 +286,18 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
         """
-        Joins graphs into one disjoint graph of B crystals, N atoms and E edges.
+        Join graphs into one disjoint graph of B crystals, N atoms and E edges.
+
+        Args:
+            graphs: Graph arrays, see [`~ClacFeatureExtractor.graphs`].
+            return_geometry: Add `positions` and `cell`. Default: `False`.
 
         Returns:
-            `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)`,
-            `batch` `(N,)` (graph id of each atom), `num_atoms`, `volume_per_atom`, `density` `(B,)`; with
-            `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)`.
+            A `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in
+                Å,
+            `batch` `(N,)` (graph of each atom), `num_atoms` `(B,)`, `volume_per_atom` `(B,)` in Å³, `density` `(B,)` in
+            g/cm³;
+            with `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
         num_edges = [graph["edge_index"].shape[1] for graph in graphs]
@@ -268,19 +326,26 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         return_tensors: str | None = "pt",
     ) -> BatchFeature:
         r"""
+        Convert structures to a batch of graphs.
+
         Args:
-            structures: one structure or an iterable of them, see [`parse_structure`].
-            names: how error messages call them; by default paths by themselves, others by their place in the input.
-            on_error: `"raise"`, `"skip"` (leave out) or `"warn"` (leave out with a warning). What was left out is in
-                `.skipped`, a list of (place in the input, reason).
-            return_geometry: add `positions` and `cell`, see `collate`.
-            return_tensors: `"pt"` only.
+            structures: One structure or an iterable of structures, see [`parse_structure`].
+            names: Names of the structures in error messages. Default: their paths, or their positions in the input.
+            on_error: `"raise"`, `"skip"` (leave out) or `"warn"` (leave out with a warning).
+            return_geometry: Add `positions` and `cell`. Default: `False`.
+            return_tensors: Only `"pt"` is supported.
+
+        Returns:
+            The batch, see [`~ClacFeatureExtractor.collate`]. Its attribute `skipped` lists the index and the reason of
+                each
+            structure that was left out.
 
         Raises:
-            InvalidStructureError: a structure is unusable and `on_error="raise"`, or none is left.
+            InvalidStructureError: If a structure is invalid and `on_error="raise"`, or no structure is left.
+            ValueError: If `return_tensors` is not supported.
         """
         if return_tensors not in (None, "pt"):
-            raise ValueError(f"return_tensors={return_tensors!r}: only 'pt' is supported")
+            raise ValueError(f"return_tensors={return_tensors!r} is not supported; use 'pt'")
         policy = ErrorPolicy(on_error)
         parsed = list(parse_each(structures, names, self.max_atoms))
         graphs = []
@@ -300,8 +365,15 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
     @staticmethod
     def to_pyg(features: Any) -> Any:
         """
-        A processed batch -> torch-geometric `Batch` with `z`, `edge_index`, `edge_vector`, `edge_weight` (distances,
-        Å), and `pos`, `cell` when the batch was made with `return_geometry=True`.
+        Convert a batch of graphs to a torch-geometric `Batch`.
+
+        Args:
+            features: A batch returned by this feature extractor.
+
+        Returns:
+            A `Batch` with `z` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å and `edge_weight` `(E,)`
+                (distances in
+            Å); with `return_geometry=True` also `pos` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         from torch_geometric.data import Batch, Data
 

@@ -1,4 +1,4 @@
-"""Whatever describes a crystal -> checked arrays. The only place where structures are parsed."""
+"""Structures of any type to validated arrays. The only place where structures are parsed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 from .errors_clac import ClacInputError, InvalidStructureError, first_line, one_line
 
 MAX_ATOMS = 10_000
-# Real bonds are longer than 0.7 Å (H-H); anything below this is a duplicated or misplaced atom.
+# In Å. Real bonds are longer than 0.7 Å (H-H); a shorter distance than this means a duplicated or misplaced atom.
 MIN_DISTANCE = 0.3
 _MIN_VOLUME = 1e-3
 _WHERE_ALL_OCCUPIED = 1e-3
@@ -31,12 +31,12 @@ _GRAMS_PER_CM3 = 1.66053906660
 @dataclass(frozen=True)
 class Crystal:
     """
-    One periodic crystal.
+    A periodic crystal.
 
     Attributes:
         atomic_numbers: `(num_atoms,)` int64.
-        positions: `(num_atoms, 3)` float64, Cartesian, Å.
-        cell: `(3, 3)` float64, lattice vectors as rows, Å.
+        positions: `(num_atoms, 3)` float64, Cartesian coordinates in Å.
+        cell: `(3, 3)` float64, lattice vectors as rows in Å.
     """
 
     atomic_numbers: np.ndarray
@@ -48,33 +48,36 @@ class Crystal:
 
     @cached_property
     def volume(self) -> float:
-        """Volume of the cell, Å³."""
+        """Volume of the cell in Å³."""
         return _volume(self.cell)
 
     @property
     def density(self) -> float:
-        """Mass density of the natural elements, g/cm³."""
+        """Mass density in g/cm³, with the natural isotope composition."""
         return float(_ATOMIC_MASSES[self.atomic_numbers].sum()) / self.volume * _GRAMS_PER_CM3
 
 
 def _volume(cell: np.ndarray) -> float:
-    """|a · (b x c)| of a cell `(3, 3)`, in Å³; a tenth of the time of `numpy.linalg.det`."""
+    """|a · (b x c)| of a cell `(3, 3)`, in Å³. Takes a tenth of the time of `numpy.linalg.det`."""
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
     return abs(ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx))
 
 
 def parse_structure(structure: Any, name: str | None = None, max_atoms: int | None = MAX_ATOMS) -> Crystal:
     """
-    Turns a structure into a checked [`Crystal`].
+    Parse and validate a structure.
 
     Args:
         structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data`
             with `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell`, or a [`Crystal`].
-        name: how error messages call it; a path names itself.
-        max_atoms: cells with more atoms are refused; `None` accepts any size.
+        name: Name of the structure in error messages. Default: its path.
+        max_atoms: Cells with more atoms are rejected. `None` accepts any size.
+
+    Returns:
+        The validated crystal.
 
     Raises:
-        InvalidStructureError: in one line, with the name, the reason and what to do.
+        InvalidStructureError: If the structure is invalid, with name, reason and remedy on one line.
     """
     label = name or structure_name(structure)
     crystal = _to_crystal(structure, label, max_atoms)
@@ -84,12 +87,12 @@ def parse_structure(structure: Any, name: str | None = None, max_atoms: int | No
 
 class ParsedStructure(NamedTuple):
     """
-    One structure of many.
+    A parsed structure, one of many.
 
     Attributes:
-        place: its place in the input, from 0.
-        name: how messages call it.
-        crystal: its arrays, or what is wrong with it.
+        place: Index in the input, from 0.
+        name: Name of the structure in messages.
+        crystal: The crystal, or the error if the structure is invalid.
     """
 
     place: int
@@ -101,20 +104,23 @@ def parse_each(
     structures: Any, names: Iterable[str] | None = None, max_atoms: int | None = MAX_ATOMS
 ) -> Iterator[ParsedStructure]:
     """
-    Parse structures one by one, as they are consumed.
+    Parse structures lazily, one at a time.
 
     Args:
-        structures: one structure, or any iterable of structures, see [`parse_structure`]: a list, a generator, a column
-            of numpy, pandas, pyarrow or datasets.
-        names: how messages call them, one for each; default the path, or the place in the input.
-        max_atoms: cells with more atoms are refused; `None` accepts any size.
+        structures: One structure, or any iterable of structures: a list, a generator, a column of numpy, pandas,
+            pyarrow or datasets. See [`parse_structure`] for the accepted types.
+        names: Name of each structure in messages. Default: its path, or its position in the input.
+        max_atoms: Cells with more atoms are rejected. `None` accepts any size.
+
+    Yields:
+        The parsed structures, in input order.
 
     Raises:
-        ClacInputError: the number of names is not that of the structures.
+        ClacInputError: If the numbers of names and structures differ.
     """
     size = count_structures(structures)
     if size is not None and isinstance(names, Sized) and len(names) != size:
-        raise ClacInputError(f"{len(names)} names for {size} structures; give one for each")
+        raise ClacInputError(f"got {len(names)} names for {size} structures; give one name for each structure")
     total = "" if size is None else f" of {size}"
     items = structures if _is_many(structures) else [structures]
     named = ((item, None) for item in items) if names is None else zip(items, names, strict=True)
@@ -130,14 +136,17 @@ def parse_each(
 
 
 def count_structures(structures: Any) -> int | None:
-    """How many structures there are in the input of [`parse_each`]; `None` if only reading it tells."""
+    """Return the number of structures in the input of [`parse_each`], or `None` if it has no length."""
     if not _is_many(structures):
         return 1
     return len(structures) if isinstance(structures, Sized) else None
 
 
 def _is_many(structures: Any) -> bool:
-    """Whether these are structures to iterate over; so can be pymatgen's, ase's and torch-geometric's single ones."""
+    """
+    Whether the input is an iterable of structures. Single pymatgen, ase and torch-geometric objects are iterable as
+    well.
+    """
     if isinstance(structures, (str, bytes, Path, Crystal, dict)):
         return False
     single = _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures)
@@ -157,7 +166,7 @@ def _is_pyg(structure: Any) -> bool:
 
 
 def structure_name(structure: Any, fallback: str = "structure") -> str:
-    """How messages call a structure: a path by itself, anything else by `fallback`."""
+    """Return the name of a structure in messages: its path, or `fallback` if it is not a path."""
     return str(structure) if _is_path(structure) else fallback
 
 
@@ -196,7 +205,7 @@ def _to_crystal(structure: Any, label: str, max_atoms: int | None) -> Crystal:
 def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: str) -> Crystal:
     missing = [key for key in (numbers, positions, cell) if arrays.get(key) is None]
     if missing:
-        raise InvalidStructureError(f"{label}: {', '.join(missing)} missing; a periodic crystal needs them")
+        raise InvalidStructureError(f"{label}: {', '.join(missing)} missing; give {numbers}, {positions} and {cell}")
     try:
         crystal = Crystal(
             np.asarray(arrays[numbers], dtype=np.int64).reshape(-1),
@@ -207,7 +216,8 @@ def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: st
         raise InvalidStructureError(f"{label}: arrays do not describe a crystal ({error})") from None
     if len(crystal.positions) != len(crystal.atomic_numbers):
         raise InvalidStructureError(
-            f"{label}: {len(crystal.atomic_numbers)} atomic numbers but {len(crystal.positions)} positions"
+            f"{label}: {len(crystal.atomic_numbers)} atomic numbers but {len(crystal.positions)} positions; give one "
+            "position for each atom"
         )
     return crystal
 
@@ -227,7 +237,7 @@ def _read_text(path: Path, label: str) -> str:
 
 def _from_cif(text: str, label: str, max_atoms: int | None) -> Crystal:
     if not text.strip():
-        raise InvalidStructureError(f"{label}: empty, no structure in it; export the structure again")
+        raise InvalidStructureError(f"{label}: empty; export the structure again")
     block = _cif_block(text, label)
     _check_cell(block, label)
     sites = _check_sites(block, label, max_atoms)
@@ -239,14 +249,14 @@ def _from_cif(text: str, label: str, max_atoms: int | None) -> Crystal:
 
 
 def _cif_block(text: str, label: str) -> gemmi.cif.Block:
-    """The block that holds the atoms; a file may hold several (publication data beside the structure)."""
+    """Return the first block with atoms. A file may have several, such as publication data next to the structure."""
     try:
         document = gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:
-        raise InvalidStructureError(f"{label}: not a readable CIF, truncated or damaged ({one_line(error)})") from None
+        raise InvalidStructureError(f"{label}: not a readable CIF; truncated or damaged ({one_line(error)})") from None
     blocks = [block for block in document if _atom_column(block)]
     if not blocks:
-        raise InvalidStructureError(f"{label}: no atoms (_atom_site_ loop) in it; truncated, or not a structure")
+        raise InvalidStructureError(f"{label}: no atoms found (_atom_site_ loop); truncated, or not a structure")
     return blocks[0]
 
 
@@ -272,47 +282,52 @@ def _check_cell(block: gemmi.cif.Block, label: str) -> None:
     numbers = [_number(value) for value in values]
     if not all(map(math.isfinite, numbers)):
         bad = next(f"{t} {v}" for t, v, n in zip(tags, values, numbers, strict=True) if not math.isfinite(n))
-        raise InvalidStructureError(f"{label}: cell is not a number ({bad})")
+        raise InvalidStructureError(f"{label}: cell parameter is not a number ({bad}); correct it")
     a, b, c, alpha, beta, gamma = numbers
     cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
     squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
     if min(a, b, c) <= 0 or squared <= 1e-12:
-        raise InvalidStructureError(f"{label}: cell has no volume (lengths {a}, {b}, {c} Å); check its parameters")
+        raise InvalidStructureError(f"{label}: cell has no volume (lengths {a}, {b}, {c} Å); check the cell parameters")
 
 
 def _check_sites(block: gemmi.cif.Block, label: str, max_atoms: int | None) -> list[str]:
-    """Checks what gemmi would read silently: coordinates, elements and occupancies. Returns the element symbols."""
+    """
+    Check what gemmi would accept silently: coordinates and elements.
+
+    Returns:
+        Symbol or label of each listed atom.
+    """
     symbols = _atom_column(block)
     _check_size(len(symbols), label, max_atoms)
     for axis in ("x", "y", "z"):
         column = list(block.find_loop(f"_atom_site_fract_{axis}"))
         column = column or list(block.find_loop(f"_atom_site_Cartn_{axis}"))
         if len(column) != len(symbols):
-            raise InvalidStructureError(f"{label}: no {axis} coordinates for its atoms; truncated or damaged")
+            raise InvalidStructureError(f"{label}: atoms without {axis} coordinate; truncated or damaged")
         numbers = [_number(value) for value in column]
         if not all(map(math.isfinite, numbers)):
             bad = next(i for i, number in enumerate(numbers) if not math.isfinite(number))
             raise InvalidStructureError(
-                f"{label}: atom {bad + 1} ({symbols[bad]}) has {axis} = {column[bad]}, which is not a number"
+                f"{label}: atom {bad + 1} ({symbols[bad]}): {axis} = {column[bad]} is not a number; correct it"
             )
     for index, symbol in enumerate(symbols):
         if not _site_element(symbol):
             raise InvalidStructureError(
-                f"{label}: atom {index + 1} has the unknown element {symbol!r}; use symbols of the periodic table"
+                f"{label}: atom {index + 1}: unknown element {symbol!r}; use symbols of the periodic table"
             )
     return symbols
 
 
 @lru_cache(maxsize=4096)
 def _site_element(symbol: str) -> int:
-    """Atomic number of a symbol or label as a CIF has it (`Fe2+`, `'O1'`), 0 when there is none."""
+    """Atomic number of a symbol or label in a CIF (`Fe2+`, `'O1'`), or 0 if it is unknown."""
     letters = re.match(r"[A-Za-z]+", symbol.strip("'\""))
     return 0 if letters is None else _element_number(letters.group())
 
 
 @lru_cache(maxsize=4096)
 def _element_number(letters: str) -> int:
-    """Atomic number from the letters of a symbol or label (`Fe`, `FE`, `Owat` -> 26, 26, 8), 0 when there is none."""
+    """Atomic number from the letters of a symbol or label (`Fe`, `FE`, `Owat` -> 26, 26, 8), or 0 if it is unknown."""
     for length in (2, 1):
         if len(letters) >= length:
             number = gemmi.Element(letters[:length].capitalize()).atomic_number
@@ -322,7 +337,7 @@ def _element_number(letters: str) -> int:
 
 
 def _from_gemmi(block: gemmi.cif.Block) -> Crystal | None:
-    """The fast way, for ordered crystals whose symmetry gemmi understands; `None` leaves the decision to pymatgen."""
+    """Fast path for ordered crystals whose symmetry gemmi understands. Returns `None` to leave the CIF to pymatgen."""
     if not list(block.find_loop("_atom_site_fract_x")):
         return None
     small = gemmi.make_small_structure_from_block(block)
@@ -337,7 +352,7 @@ def _from_gemmi(block: gemmi.cif.Block) -> Crystal | None:
     fractional = np.array([site.fract.tolist() for site in sites], dtype=np.float64)
     cell = np.array(small.cell.orth.mat.tolist(), dtype=np.float64).T
     crystal = Crystal(numbers, fractional @ cell, cell)
-    # Full site lists under a non-trivial group, or rounded special positions: pymatgen merges the images.
+    # Either symmetry-equivalent sites are listed, or special positions are rounded: pymatgen merges the images.
     if not trivial and _shortest_distance(crystal, MIN_DISTANCE) < MIN_DISTANCE:
         return None
     return crystal
@@ -349,12 +364,12 @@ def _from_pymatgen_cif(text: str, label: str) -> Crystal:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            # Occupancies that exceed 1 by rounding only are no disorder.
+            # Occupancies that exceed 1 only by rounding are not disorder.
             structures = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)
-        except Exception as error:  # the parser raises many kinds, all mean the same to the user
+        except Exception as error:  # the parser raises errors of many types with the same meaning for the user
             raise InvalidStructureError(f"{label}: no valid structure in the CIF ({one_line(error)})") from None
     if not structures:
-        raise InvalidStructureError(f"{label}: no valid structure in the CIF")
+        raise InvalidStructureError(f"{label}: no valid structure in the CIF; export the structure again")
     return _from_pymatgen(structures[0], label)
 
 
@@ -374,8 +389,9 @@ def _from_pymatgen(structure: Any, label: str) -> Crystal:
 
 def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sites: list[str]) -> None:
     """
-    A CIF cut between two rows still parses; its own formula gives it away. Hydrogen is not compared, since X-ray
-    structures often leave it out.
+    Compare the atoms with the formula in the CIF: a CIF that was cut between two rows still parses.
+
+    Hydrogen is not compared, since X-ray structures often leave it out.
     """
     formula = block.find_value("_chemical_formula_sum")
     if formula is None:
@@ -391,7 +407,7 @@ def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sit
     ratio = sum(found.values()) / sum(stated.values())
     if set(stated) != set(found) or any(abs(found[z] - stated[z] * ratio) > 0.02 * found[z] for z in found):
         raise InvalidStructureError(
-            f"{label}: its {len(sites)} listed atoms do not give the formula it states "
+            f"{label}: the {len(sites)} listed atoms do not match the formula in the file "
             f"({gemmi.cif.as_string(formula)}); truncated, or atoms are missing"
         )
 
@@ -399,36 +415,42 @@ def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sit
 def _check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
     if max_atoms is not None and num_atoms > max_atoms:
         raise InvalidStructureError(
-            f"{label}: {num_atoms:,} atoms in the cell, more than the limit of {max_atoms:,}; raise max_atoms "
-            "(--max-atoms) if you mean it"
+            f"{label}: {num_atoms:,} atoms in the cell exceed the limit of {max_atoms:,}; increase max_atoms "
+            "(--max-atoms) to accept them"
         )
 
 
 def _check(crystal: Crystal, label: str, max_atoms: int | None) -> None:
     if len(crystal) == 0:
-        raise InvalidStructureError(f"{label}: no atoms in the cell")
+        raise InvalidStructureError(f"{label}: no atoms in the cell; give at least one")
     _check_size(len(crystal), label, max_atoms)
     if not math.isfinite(crystal.cell.sum()) and not np.isfinite(crystal.cell).all():
-        raise InvalidStructureError(f"{label}: cell holds NaN or infinite values")
+        raise InvalidStructureError(f"{label}: cell contains NaN or infinite values; check the lattice vectors")
     if not crystal.cell.any():
         raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
     if crystal.volume < _MIN_VOLUME:
         raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
-    # A sum is finite if its terms are: one pass, which is all that a good structure needs.
+    # If the sum is finite, so are its terms: one pass is enough for a valid structure.
     if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
         bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
-        raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite")
+        raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite; correct them")
     if crystal.atomic_numbers.min() < 1 or crystal.atomic_numbers.max() > 118:
         wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
         raise InvalidStructureError(
-            f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}, not in 1-118"
+            f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}; expected 1 to 118"
         )
 
 
 def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
-    All periodic neighbours below `radius` (Å): centre atoms `(E,)`, neighbour atoms `(E,)`, lattice images `(E, 3)` and
-    distances `(E,)` in Å; the search is the one behind pymatgen's `Structure.get_neighbor_list`.
+    Find all periodic neighbours closer than a radius, with the search behind pymatgen's `Structure.get_neighbor_list`.
+
+    Args:
+        crystal: The crystal.
+        radius: Radius in Å.
+
+    Returns:
+        Centre atoms `(E,)`, neighbour atoms `(E,)`, lattice images `(E, 3)`, and distances `(E,)` in Å.
     """
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
@@ -441,7 +463,7 @@ def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndar
         lattice=np.ascontiguousarray(crystal.cell),
         tol=1e-8,
     )
-    # The search finds each atom as its own neighbour, too; two atoms at one place are kept, to be refused by name.
+    # The search also finds each atom itself. Two atoms at one position are kept, since an error names them later.
     keep = (distances < radius) & ((centers != points) | (distances > 1e-8))
     if keep.all():
         return centers, points, images, distances

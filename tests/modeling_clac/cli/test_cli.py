@@ -164,7 +164,7 @@ BAD = {
     "zero-angle": (cif(gamma="0").encode(), "no volume"),
     "nan": (cif(NAN, formula="Na Cl").encode(), "not a number"),
     "unknown-element": (cif(UNKNOWN, formula="Xx Cl").encode(), "unknown element"),
-    "one-place": (cif(TWICE, formula="Na Cl").encode(), "at one place"),
+    "one-place": (cif(TWICE, formula="Na Cl").encode(), "atoms 1 and 2 overlap"),
     "disordered": (cif(DISORDERED, formula="Na0.5 K0.5 Cl").encode(), "order it first"),
     "large": (cif(LARGE, formula="Na100000").encode(), "limit of 10,000"),
 }
