@@ -1,6 +1,8 @@
 """
-Fine-tuning heads on one tower of CLaC: tags of words and classes of texts on the text tower, properties and classes of
-crystals on the graph tower. Parts keep the names that they have in [`ClacModel`], so a whole checkpoint fills them.
+Fine-tuning heads on one tower of CLaC.
+
+The heads on the text tower predict tags of words and classes of texts, those on the graph tower properties and classes
+of crystals. Their parts have the same names as in [`ClacModel`], so that a whole checkpoint initialises the tower.
 """
 
 from __future__ import annotations
@@ -26,13 +28,12 @@ from .loss_clac import IGNORE_INDEX
 from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
-# By how much the Viterbi tag exceeds the others where another one has the larger marginal.
+# Margin of the Viterbi tag over the others where another tag has the largest marginal.
 _MARGIN = 1e-3
-# The label of what carries none.
 
 
 class _ClacHead(ClacPreTrainedModel):
-    """A head on the tower `tower`; what else a whole checkpoint holds is left alone."""
+    """A head on one tower. The other weights of a whole checkpoint are ignored."""
 
     tower: str
     _keys_to_ignore_on_load_unexpected = [
@@ -52,10 +53,19 @@ class _ClacHead(ClacPreTrainedModel):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        As `PreTrainedModel.from_pretrained`, from a whole CLaC checkpoint or one with this tower.
+        Load the tower, and the head if there is one, from a CLaC checkpoint, see `PreTrainedModel.from_pretrained`.
+
+        Args:
+            pretrained_model_name_or_path: Directory or Hub id of a whole CLaC checkpoint, or of one fine-tuned on this
+                tower.
+            args: See `PreTrainedModel.from_pretrained`.
+            kwargs: See `PreTrainedModel.from_pretrained`.
+
+        Returns:
+            The model.
 
         Raises:
-            ClacInputError: the checkpoint has no weights of the tower, which would stay random.
+            ClacInputError: If the checkpoint has no weights of the tower, which would stay random.
         """
         hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
         if pretrained_model_name_or_path is not None:
@@ -63,8 +73,8 @@ class _ClacHead(ClacPreTrainedModel):
         return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `PreTrainedModel.save_pretrained`."""
-        # A configuration read from a whole checkpoint names the code of the whole model too, which is not saved here.
+        """Save the model, see `PreTrainedModel.save_pretrained`."""
+        # The configuration of a whole checkpoint also names the code of the whole model, which is not saved here.
         self.config.auto_map = {}
         return super().save_pretrained(save_directory, *args, **kwargs)
 
@@ -75,13 +85,22 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        Load from a whole CLaC checkpoint, or from one that was fine-tuned on its text tower.
+        Load the text tower, and the head if there is one, from a CLaC checkpoint, see
+        `PreTrainedModel.from_pretrained`.
 
-        Heads that were saved before the quantity embeddings became part of them are loaded as they were trained:
-        without `token_values`.
+        Checkpoints that were fine-tuned without the quantity embeddings are loaded without them (`token_values=False`).
+
+        Args:
+            pretrained_model_name_or_path: Directory or Hub id of a whole CLaC checkpoint, or of one fine-tuned on its
+                text tower.
+            args: See `PreTrainedModel.from_pretrained`.
+            kwargs: See `PreTrainedModel.from_pretrained`.
+
+        Returns:
+            The model.
 
         Raises:
-            ClacInputError: The checkpoint has no weights of the text tower, which would stay random.
+            ClacInputError: If the checkpoint has no weights of the text tower, which would stay random.
         """
         if pretrained_model_name_or_path is not None and not args:
             hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
@@ -105,21 +124,24 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
         **config: Any,
     ) -> Any:
         """
-        Put a fresh head on a BERT-type encoder that has not seen CLaC's training.
+        Put a new head on a BERT-type encoder without CLaC's training.
 
         Args:
-            directory: Of the encoder, or its Hub id.
-            text_layers: Keep these layers only, in this order.
+            directory: Directory or Hub id of the encoder.
+            text_layers: Keep only these layers, in this order. Default: all.
             text_pooling: `"mean"` or `"cls"`.
-            text_dropout: See [`load_text_encoder`].
+            text_dropout: Dropout of the encoder, see [`load_text_encoder`].
             config: Fields of [`ClacConfig`], such as `id2label` and `use_crf`.
 
+        Returns:
+            The model.
+
         Raises:
-            ClacInputError: There is no such encoder, it lacks a layer, or it is a CLaC checkpoint.
+            ClacInputError: If there is no such encoder, it has no such layer, or it is a CLaC checkpoint.
         """
         try:
             if AutoConfig.from_pretrained(directory).model_type == ClacConfig.model_type:
-                raise ClacInputError(f"{directory}: is a CLaC checkpoint; load it with from_pretrained")
+                raise ClacInputError(f"{directory}: this is a CLaC checkpoint; load it with from_pretrained")
             encoder = load_text_encoder(str(directory), text_layers, text_dropout)
             model = cls(ClacConfig(text_config=encoder.config, text_pooling=text_pooling, **config))
             model.load_text_encoder_weights(encoder)
@@ -138,7 +160,7 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
         token_values: Tensor | None,
         options: dict[str, Any],
     ) -> BaseModelOutputWithPooling:
-        """Output of the text tower; other entries of a batch than options of the encoder are left alone."""
+        """Run the text tower. Entries of the batch that are not options of the encoder are ignored."""
         known = ("output_hidden_states", "output_attentions", "position_ids")
         return self.pool_text(
             input_ids,
@@ -151,7 +173,14 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
 
 
 class ClacForTokenClassification(_ClacTextHead):
-    """Tags of words: the text tower, a linear layer on each piece and, with `use_crf`, a CRF over the words."""
+    """
+    The text tower with a token classification head on top: a linear layer on each token and, with `use_crf`, a CRF.
+
+    The CRF runs over the words of a text, each represented by its first word piece.
+
+    Args:
+        config (`ClacConfig`): Configuration of the model. `id2label` sets the tags.
+    """
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
@@ -176,24 +205,30 @@ class ClacForTokenClassification(_ClacTextHead):
         Predict the tags of the words of texts.
 
         Args:
-            input_ids: `(B, L)` int64.
-            attention_mask: `(B, L)`.
-            token_type_ids: `(B, L)`.
-            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
-            token_values: `(B, L)` float.
-            labels: `(B, L)` int64, -100 for pieces that carry none, which are all but the first of each word.
-            word_mask: `(B, L)` bool, the pieces that the CRF decodes; default those with labels, and without labels all
-                attended ones but the first and last, which are [CLS] and [SEP]. Not used without a CRF.
+            input_ids: `(B, L)` int64, token ids.
+            attention_mask: `(B, L)`, 0 for padding.
+            token_type_ids: `(B, L)` int64, segment of each token.
+            token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            labels: `(B, L)` int64, tags; -100 for tokens without one, which are all but the first piece of each word.
+            word_mask: `(B, L)` bool, the tokens that the CRF decodes. Default: those with labels; without labels all
+                attended tokens except the first and the last, [CLS] and [SEP]. Ignored without a CRF.
+            kwargs: `output_hidden_states`, `output_attentions` and `position_ids` for the encoder; others are ignored.
 
         Returns:
-            `logits` `(B, L, num_labels)`, `hidden_states`, `attentions`; with labels `loss`, the mean negative log
-            likelihood per labelled piece, 0 if there is none. With a CRF that of the tags of the labelled pieces of a
-            row as one sequence; and in evaluation mode the logits of decoded pieces are log marginal probabilities, in
-            which the tag of the Viterbi path, where it is not the largest, is lifted just above it: their argmax is the
-            path and their softmax a probability.
+            A `TokenClassifierOutput` with `logits` `(B, L, num_labels)`, `hidden_states` and `attentions`; with
+                `labels` also
+            `loss`, the mean negative log-likelihood per labelled token, 0 if there is none. With a CRF it is the
+            likelihood of
+            the tags of each row as one sequence. With a CRF in evaluation mode, the logits of decoded tokens are log
+                marginal
+            probabilities, where the tag of the Viterbi path is raised just above the others if it is not the largest:
+                their
+            argmax is the path, and their softmax a probability.
 
         Raises:
-            ValueError: a label is out of range.
+            ValueError: If a label is out of range, or the model needs `token_kinds` and `token_values` and one is
+                missing.
         """
         output = self._read(input_ids, attention_mask, token_type_ids, token_kinds, token_values, kwargs)
         logits = self.classifier(self.dropout(output.last_hidden_state))
@@ -218,7 +253,7 @@ class ClacForTokenClassification(_ClacTextHead):
 
 
 def _inner(input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """`(B, L)` bool: attended places but the first and the last of each row."""
+    """`(B, L)` bool, the attended tokens except the first and the last of each row."""
     attended = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     attended = attended.bool()
     count = attended.cumsum(dim=1)
@@ -235,7 +270,12 @@ def _decoded(crf: LinearChainCrf, logits: Tensor, mask: Tensor) -> Tensor:
 
 
 class ClacForSequenceClassification(_ClacTextHead):
-    """Classes of texts: the text tower, pooled as the configuration says, and a linear layer."""
+    """
+    The text tower with a sequence classification head on top: a linear layer on the pooled text.
+
+    Args:
+        config (`ClacConfig`): Configuration of the model. `id2label` sets the classes, `text_pooling` the pooling.
+    """
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
@@ -255,21 +295,25 @@ class ClacForSequenceClassification(_ClacTextHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
-        Predict the class of texts.
+        Predict the classes of texts.
 
         Args:
-            input_ids: `(B, L)` int64.
-            attention_mask: `(B, L)`.
-            token_type_ids: `(B, L)`.
-            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
-            token_values: `(B, L)` float.
-            labels: `(B,)` int64.
+            input_ids: `(B, L)` int64, token ids.
+            attention_mask: `(B, L)`, 0 for padding.
+            token_type_ids: `(B, L)` int64, segment of each token.
+            token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            labels: `(B,)` int64, classes.
+            kwargs: `output_hidden_states`, `output_attentions` and `position_ids` for the encoder; others are ignored.
 
         Returns:
-            `logits` `(B, num_labels)`, `hidden_states`, `attentions`; with labels `loss`, the mean cross entropy.
+            A `SequenceClassifierOutput` with `logits` `(B, num_labels)`, `hidden_states` and `attentions`; with
+                `labels` also
+            `loss`, the mean cross-entropy.
 
         Raises:
-            ValueError: a label is out of range.
+            ValueError: If a label is out of range, or the model needs `token_kinds` and `token_values` and one is
+                missing.
         """
         output = self._read(input_ids, attention_mask, token_type_ids, token_kinds, token_values, kwargs)
         logits = self.classifier(self.dropout(output.pooler_output))
@@ -297,8 +341,14 @@ class _ClacGraphHead(_ClacHead):
 
 class ClacForGraphRegression(_ClacGraphHead):
     """
-    A property of crystals: the graph tower and a small network, which learns the target in units of its spread,
-    (y - target_mean) / target_std, and answers in the target's own unit.
+    The graph tower with a regression head on top: a small network that predicts a property of crystals.
+
+    The head learns the standardised target, (y - target_mean) / target_std, and returns values in the target's own
+    unit.
+
+    Args:
+        config (`ClacConfig`): Configuration of the model. `target_mean` and `target_std` set the scale of the target,
+            `target_name` and `target_unit` describe it.
     """
 
     def __init__(self, config: ClacConfig):
@@ -322,17 +372,26 @@ class ClacForGraphRegression(_ClacGraphHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
-        Predict the property of crystals. [`ClacGraphModel.forward`] describes the other inputs.
+        Predict a property of crystals.
 
         Args:
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+            volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
+            density: `(B,)` in g/cm³, used by the geometry readout only.
             labels: `(B,)` float, in `config.target_unit`.
+            kwargs: Ignored.
 
         Returns:
-            `logits` `(B,)` float32, the property in `config.target_unit`; with labels `loss`, the mean squared error of
-            the standardised target.
+            A `SequenceClassifierOutput` with `logits` `(B,)` float32, the property in `config.target_unit`; with
+                `labels` also
+            `loss`, the mean squared error of the standardised target.
 
         Raises:
-            ValueError: a label is not a finite number.
+            ValueError: If a label is not finite, or the geometry readout misses `volume_per_atom` or `density`.
         """
         output = self.graph_model(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
@@ -342,13 +401,18 @@ class ClacForGraphRegression(_ClacGraphHead):
         loss = None
         if labels is not None:
             if not labels.isfinite().all():
-                raise ValueError("a label is not a finite number; leave out the crystals whose target is not known")
+                raise ValueError("a label is not a finite number; leave out crystals without a known target")
             loss = F.mse_loss(standardised, (labels.float() - mean) / std)
         return SequenceClassifierOutput(loss=loss, logits=standardised * std + mean)
 
 
 class ClacForGraphClassification(_ClacGraphHead):
-    """Classes of crystals: the graph tower and a linear layer."""
+    """
+    The graph tower with a classification head on top: a linear layer on the pooled crystal.
+
+    Args:
+        config (`ClacConfig`): Configuration of the model. `id2label` sets the classes.
+    """
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
@@ -369,16 +433,25 @@ class ClacForGraphClassification(_ClacGraphHead):
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         r"""
-        Predict the class of crystals. [`ClacGraphModel.forward`] describes the other inputs.
+        Predict the classes of crystals.
 
         Args:
-            labels: `(B,)` int64.
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+            volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
+            density: `(B,)` in g/cm³, used by the geometry readout only.
+            labels: `(B,)` int64, classes.
+            kwargs: Ignored.
 
         Returns:
-            `logits` `(B, num_labels)`; with labels `loss`, the mean cross entropy.
+            A `SequenceClassifierOutput` with `logits` `(B, num_labels)`; with `labels` also `loss`, the mean
+                cross-entropy.
 
         Raises:
-            ValueError: a label is out of range.
+            ValueError: If a label is out of range, or the geometry readout misses `volume_per_atom` or `density`.
         """
         output = self.graph_model(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
@@ -399,10 +472,10 @@ def _class_loss(logits: Tensor, labels: Tensor | None) -> Tensor | None:
 
 
 def _check_labels(labels: Tensor, num_labels: int) -> None:
-    """Out of range, torch would stop with an index, or on a GPU with the whole process."""
+    """Raise an error that names the label, since torch's own error does not, and on a GPU ends the process."""
     wrong = labels[(labels < 0) | (labels >= num_labels)]
     if len(wrong):
-        raise ValueError(f"label {int(wrong[0])} is out of range, the model has {num_labels} labels")
+        raise ValueError(f"label {int(wrong[0])} is out of range; the labels of the model are 0 to {num_labels - 1}")
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""ClacProcessor: crystals and text to model inputs; and a tokenizer that reads chemical formulas."""
+"""The processor: crystals and texts to model inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from .tokenization_clac import ClacTokenizer
 
 
 class ClacProcessor(ProcessorMixin):
-    """A [`ClacFeatureExtractor`] for crystals and a [`ClacTokenizer`] for text, in one call."""
+    """
+    Combines a [`ClacFeatureExtractor`] for crystals and a [`ClacTokenizer`] for texts.
+
+    Args:
+        feature_extractor (`ClacFeatureExtractor`): Converts crystals to graphs.
+        tokenizer (`ClacTokenizer` or `PreTrainedTokenizerFast`): Converts texts to tokens. A plain fast tokenizer is
+            wrapped, see [`ClacTokenizer.from_tokenizer`].
+        kwargs: Ignored.
+    """
 
     def __init__(self, feature_extractor: Any, tokenizer: Any, **kwargs: Any):
         super().__init__(feature_extractor, ClacTokenizer.from_tokenizer(tokenizer))
@@ -30,24 +38,29 @@ class ClacProcessor(ProcessorMixin):
         **kwargs: Any,
     ) -> BatchFeature:
         r"""
+        Convert texts, structures, or pairs of both to model inputs.
+
         Args:
-            text: one text or a list; padded to the longest, truncated to the tower's limit.
-            structures: one structure or a list, see [`ClacFeatureExtractor`].
-            return_tensors: `"pt"`.
-            on_error: what to do with unusable structures, see [`ClacFeatureExtractor`]. With text beside them, only
-                `"raise"` keeps the pairs together.
-            kwargs: for the tokenizer.
+            text: One text or a sequence of texts. They are padded to the longest and truncated to the model's limit.
+            structures: One structure or an iterable of structures, see [`ClacFeatureExtractor`].
+            return_tensors: Only `"pt"` is supported.
+            on_error: What to do with invalid structures, see [`ClacFeatureExtractor`]. Must be `"raise"` if there are
+                texts, since skipping a structure would break up the pairs.
+            kwargs: Arguments of the tokenizer.
 
         Returns:
-            `BatchFeature` with `input_ids`, `attention_mask`, `token_kinds`, ... `(B, L)`, and the graph tensors.
+            A `BatchFeature` with the outputs of the tokenizer, such as `input_ids`, `attention_mask` and `token_kinds`
+            `(B, L)`, and of the feature extractor, see [`ClacFeatureExtractor.collate`].
 
         Raises:
-            ClacInputError: neither text nor structures, an empty text, or an unusable structure.
+            ClacInputError: If there are neither texts nor structures, a text is empty, or a structure is invalid.
         """
         if text is None and structures is None:
             raise ClacInputError("nothing to process: give text, structures, or both")
         if text is not None and structures is not None and on_error != "raise":
-            raise ClacInputError(f"on_error={on_error!r} would part texts from their crystals; filter the pairs first")
+            raise ClacInputError(
+                f"on_error={on_error!r} would separate texts from their crystals; remove invalid pairs first"
+            )
         inputs = BatchFeature()
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
@@ -63,7 +76,15 @@ class ClacProcessor(ProcessorMixin):
         return inputs
 
     def to_pyg(self, inputs: Any) -> Any:
-        """The graphs of a processed batch as a torch-geometric `Batch`, see [`ClacFeatureExtractor.to_pyg`]."""
+        """
+        Convert the graphs of a batch to a torch-geometric `Batch`, see [`ClacFeatureExtractor.to_pyg`].
+
+        Args:
+            inputs: A batch returned by this processor, with structures.
+
+        Returns:
+            The `Batch`.
+        """
         return self.feature_extractor.to_pyg(inputs)
 
 

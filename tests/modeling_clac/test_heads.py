@@ -76,7 +76,7 @@ def test_loss_of_tags_is_cross_entropy_of_labelled_pieces(small_checkpoint, toke
     torch.testing.assert_close(output.loss, expected)
     nothing = model(**tokens, labels=torch.full_like(labels, -100))
     assert nothing.loss == 0
-    with pytest.raises(ValueError, match="label 5 is out of range, the model has 5 labels"):
+    with pytest.raises(ValueError, match="label 5 is out of range; the labels of the model are 0 to 4"):
         model(**tokens, labels=labels.masked_fill(places, 5))
     as_tuple = model(**tokens, labels=labels, return_dict=False)
     torch.testing.assert_close(as_tuple[0], output.loss)

@@ -86,7 +86,7 @@ def test_nothing_to_process(small_processor, arguments, message) -> None:
 
 
 def test_skipping_would_part_pairs(small_processor, cifs) -> None:
-    with pytest.raises(ClacInputError, match="part texts from their crystals"):
+    with pytest.raises(ClacInputError, match="separate texts from their crystals"):
         small_processor(text=["a"], structures=cifs[:1], on_error="skip")
 
 
