@@ -1,4 +1,4 @@
-"""CLaC: a graph tower and a text tower with projections into one space."""
+"""The CLaC model: a graph tower and a text tower with projections into one space."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ MAX_LOGIT_SCALE = math.log(100.0)
 @dataclass
 class ClacOutput(ModelOutput):
     """
-    Embeddings and similarities of crystals and texts.
+    Output of [`ClacModel`].
 
     Args:
-        loss: scalar, with `return_loss=True`.
-        logits_per_crystal: `(num_crystals, num_texts)`, logit scale times cosine similarity.
-        logits_per_text: `(num_texts, num_crystals)`, its transpose.
-        crystal_embeds: `(num_crystals, projection_dim)`, unit length.
-        text_embeds: `(num_texts, projection_dim)`, unit length.
-        graph_model_output: output of the graph tower.
-        text_model_output: output of the text tower.
+        loss (`torch.Tensor`, *optional*): Scalar, the contrastive loss, with `return_loss=True`.
+        logits_per_crystal (`torch.Tensor`): `(num_crystals, num_texts)`, logit scale times cosine similarity.
+        logits_per_text (`torch.Tensor`): `(num_texts, num_crystals)`, the transpose of `logits_per_crystal`.
+        crystal_embeds (`torch.Tensor`): `(num_crystals, projection_dim)`, unit vectors.
+        text_embeds (`torch.Tensor`): `(num_texts, projection_dim)`, unit vectors.
+        graph_model_output (`BaseModelOutputWithPooling`): Output of [`ClacModel.get_crystal_features`].
+        text_model_output (`BaseModelOutputWithPooling`): Output of [`ClacModel.get_text_features`].
     """
 
     loss: Tensor | None = None
@@ -52,11 +52,12 @@ class ClacOutput(ModelOutput):
     text_model_output: BaseModelOutput | None = None
 
     def to_tuple(self) -> tuple[Any, ...]:
+        """Convert to a tuple of all values that are not `None`."""
         towers = ("graph_model_output", "text_model_output")
         return tuple(getattr(self, k).to_tuple() if k in towers else self[k] for k in self.keys())
 
 
-# Weights of a whole checkpoint or of a fine-tuned head that do not belong to the text tower.
+# Weights of a whole checkpoint or of a fine-tuning head that do not belong to the text tower.
 NOT_OF_THE_TEXT_TOWER = [
     r"^(graph_model|crystal_projection|text_projection|shared_composition|shared_stoichiometry|shared_density)\.",
     r"^(classifier|crf)\.",
@@ -65,13 +66,15 @@ NOT_OF_THE_TEXT_TOWER = [
 
 
 class ClacPreTrainedModel(PreTrainedModel):
+    """Base class of all models: initialisation of weights, and settings of `from_pretrained`."""
+
     config_class = ClacConfig
     base_model_prefix = "clac"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_attention_backend = True
-    # Trainer would otherwise rescale a loss that is already a mean over the batch.
+    # Keeps Trainer from rescaling a loss that is already a mean over the batch.
     accepts_loss_kwargs = False
 
     @torch.no_grad()
@@ -89,7 +92,16 @@ class ClacPreTrainedModel(PreTrainedModel):
 
 
 class ClacGraphModel(ClacPreTrainedModel):
-    """The graph tower alone: crystal graphs to pooled crystal features."""
+    """
+    The graph tower of CLaC: a graph network with pooling and optional readouts, from crystal graphs to crystal
+    features.
+
+    Args:
+        config (`ClacGraphConfig`): Configuration of the model.
+
+    Attributes:
+        output_size (`int`): Number of features per crystal.
+    """
 
     config_class = ClacGraphConfig  # type: ignore[assignment]
     base_model_prefix = "graph_model"
@@ -134,18 +146,24 @@ class ClacGraphModel(ClacPreTrainedModel):
             num_atoms: `(B,)` int64.
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
+            kwargs: Ignored, except for `return_dict`.
 
         Returns:
-            `last_hidden_state` `(N, hidden_size)`, `pooler_output` `(B, output_size)`.
+            A `BaseModelOutputWithPooling` with `last_hidden_state` `(N, hidden_size)`, the atom features, and
+                `pooler_output`
+            `(B, output_size)`, the crystal features.
 
         Raises:
-            ValueError: the geometry readout misses `volume_per_atom` or `density`.
+            ValueError: If the geometry readout misses `volume_per_atom` or `density`.
         """
         atoms = self.encoder(atomic_numbers, edge_index, edge_vector)
         pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling)
         if self.readout is not None:
             if volume_per_atom is None or density is None:
-                raise ValueError("this model's geometry readout needs volume_per_atom and density")
+                raise ValueError(
+                    "volume_per_atom or density is missing; the geometry readout of this model needs both, and "
+                    "ClacFeatureExtractor returns them"
+                )
             geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density)
             pooled = torch.cat([pooled, geometry], dim=-1)
         if self.composition is not None:
@@ -155,7 +173,17 @@ class ClacGraphModel(ClacPreTrainedModel):
 
 
 def pool_tokens(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> Tensor:
-    """Tokens to texts, `(B, L, F)`, mask `(B, L)` or `None` -> `(B, F)`: `"cls"`, or `"mean"` of what is attended."""
+    """
+    Pool token features to text features.
+
+    Args:
+        hidden: `(B, L, F)`, features of the tokens.
+        attention_mask: `(B, L)`, 0 for padding; `None` if there is no padding.
+        pooling: `"cls"` for the first token, `"mean"` for the mean over the attended tokens.
+
+    Returns:
+        `(B, F)`.
+    """
     if pooling == "cls":
         return hidden[:, 0]
     if attention_mask is None:
@@ -165,7 +193,16 @@ def pool_tokens(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> 
 
 
 def without_pooler(config: Any) -> dict[str, bool]:
-    """CLaC pools by itself; the encoders that come with a pooler (not all do) are built without it."""
+    """
+    Return the argument that builds an encoder without its own pooler, if its class has one: CLaC pools the tokens
+    itself.
+
+    Args:
+        config: Configuration of the encoder.
+
+    Returns:
+        Keyword arguments for `AutoModel.from_config`.
+    """
     signature = inspect.signature(MODEL_MAPPING[type(config)])  # type: ignore[arg-type]
     return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
 
@@ -174,16 +211,19 @@ def load_text_encoder(
     name_or_path: str, text_layers: Sequence[int] | None = None, text_dropout: float | None = None
 ) -> PreTrainedModel:
     """
-    Load a BERT-type encoder in float32, cut to some of its layers.
+    Load a BERT-type encoder in float32, optionally with some of its layers only.
 
     Args:
-        name_or_path: A directory or a Hub id (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
-        text_layers: Keep these transformer layers only, in this order. Default: all.
-        text_dropout: Dropout of the hidden states. Default: the encoder's own. Attention weights are then not dropped,
-            which would rule out fused attention and take a third more time on a CPU.
+        name_or_path: Directory or Hub id (`"allenai/scibert_scivocab_uncased"`, `"m3rg-iitd/matscibert"`, ...).
+        text_layers: Keep only these transformer layers, in this order. Default: all.
+        text_dropout: Dropout of the hidden states. Default: the encoder's own. If given, the dropout of attention
+            weights is set to 0, since it rules out fused attention and takes a third more time on a CPU.
+
+    Returns:
+        The encoder.
 
     Raises:
-        ValueError: The encoder has no such layer.
+        ValueError: If the encoder has no such layer.
     """
     encoder = AutoModel.from_pretrained(name_or_path, dtype=torch.float32)
     if text_layers is not None:
@@ -200,9 +240,15 @@ def load_text_encoder(
 
 class ClacTextModel(ClacPreTrainedModel):
     """
-    The text tower: a BERT-type encoder that gets the quantities of the text by value.
+    The text tower of CLaC: a BERT-type encoder with embeddings of the quantities in the text, and pooling.
 
-    [`ClacModel`] and the text heads in `heads_clac` are this class with more on top, so each has the whole tower.
+    [`ClacModel`] and the text heads in `heads_clac` are subclasses, so that each has the whole text tower.
+
+    Args:
+        config (`ClacConfig`): Configuration of the model.
+
+    Attributes:
+        text_output_size (`int`): Number of features per text.
     """
 
     _keys_to_ignore_on_load_unexpected = NOT_OF_THE_TEXT_TOWER
@@ -220,7 +266,12 @@ class ClacTextModel(ClacPreTrainedModel):
         self.post_init()
 
     def load_text_encoder_weights(self, encoder: PreTrainedModel) -> None:
-        """Take over the weights of an encoder of [`load_text_encoder`], except for its pooler."""
+        """
+        Copy the weights of an encoder, except for its pooler.
+
+        Args:
+            encoder: An encoder of the same architecture, see [`load_text_encoder`].
+        """
         weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
         self.text_model.load_state_dict(weights)
 
@@ -244,28 +295,33 @@ class ClacTextModel(ClacPreTrainedModel):
         Encode and pool texts.
 
         Args:
-            input_ids: `(B, L)` int64.
-            attention_mask: `(B, L)`.
-            token_type_ids: `(B, L)`.
-            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
-            token_values: `(B, L)` float. A model with `token_values` in its configuration needs both, others do not use
+            input_ids: `(B, L)` int64, token ids.
+            attention_mask: `(B, L)`, 0 for padding.
+            token_type_ids: `(B, L)` int64, segment of each token.
+            token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`]. A model
+                with `token_values` in its configuration needs both `token_kinds` and `token_values`; others ignore
                 them.
-            inputs_embeds: `(B, L, H)`, the word embeddings of `input_ids` if they have been looked up already.
-            kwargs: For the encoder, such as `output_hidden_states` and `output_attentions`.
+            inputs_embeds: `(B, L, H)`, word embeddings of `input_ids`. Default: looked up.
+            kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
 
         Returns:
-            `last_hidden_state` `(B, L, H)`; `pooler_output` `(B, text_output_size)`: pooled tokens, and with
-            `token_values` the embedded composition of the formulas behind them; `hidden_states`, `attentions`.
+            A `BaseModelOutputWithPooling` with `last_hidden_state` `(B, L, H)`, `pooler_output` `(B,
+                text_output_size)`,
+            `hidden_states` and `attentions`. With `token_values` in the configuration, `pooler_output` is the pooled
+            tokens
+            followed by the embedded composition of the formulas.
 
         Raises:
-            ValueError: `token_kinds` or `token_values` is missing.
+            ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
         """
         words: Tensor = self.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
         inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask, "inputs_embeds": words}
         if self.text_values is not None:
             if token_kinds is None or token_values is None:
                 raise ValueError(
-                    "token_kinds and token_values are missing; ClacTokenizer and ClacProcessor return them"
+                    "token_kinds or token_values is missing; the text tower of this model needs both, and "
+                    "ClacTokenizer and ClacProcessor return them"
                 )
             inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
         if token_type_ids is not None:
@@ -287,12 +343,26 @@ class ClacTextModel(ClacPreTrainedModel):
 
     @can_return_tuple
     def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """Encode and pool texts, see `pool_text`."""
+        """
+        Encode and pool texts.
+
+        Args:
+            args: See [`ClacTextModel.pool_text`].
+            kwargs: See [`ClacTextModel.pool_text`].
+
+        Returns:
+            See [`ClacTextModel.pool_text`].
+        """
         return self.pool_text(*args, **kwargs)
 
 
 class ClacModel(ClacTextModel):
-    """Crystal graphs and texts in one space (arXiv 2502.16451)."""
+    """
+    The CLaC model: a graph tower and a text tower, projected into one embedding space (arXiv 2502.16451).
+
+    Args:
+        config (`ClacConfig`): Configuration of the model.
+    """
 
     _keys_to_ignore_on_load_unexpected = []
     _keep_in_fp32_modules_strict = ["logit_scale", "log_gain"]
@@ -321,15 +391,18 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> ClacModel:
         r"""
-        Build a model from pretrained towers and fresh projections.
+        Create a model with a pretrained text encoder and new projections.
 
         Args:
-            text_model_name_or_path: Any BERT-type encoder, see [`load_text_encoder`].
-            graph_config: Of a fresh graph tower. Default: `ClacGraphConfig()`.
-            text_layers: See [`load_text_encoder`].
-            text_dropout: See [`load_text_encoder`].
-            graph_model_name_or_path: A saved `ClacGraphModel` to start from instead of `graph_config`.
+            text_model_name_or_path: Directory or Hub id of any BERT-type encoder, see [`load_text_encoder`].
+            graph_config: Configuration of a new graph tower. Default: `ClacGraphConfig()`.
+            text_layers: Keep only these layers of the encoder, see [`load_text_encoder`].
+            text_dropout: Dropout of the encoder, see [`load_text_encoder`].
+            graph_model_name_or_path: Directory or Hub id of a [`ClacGraphModel`] to use instead of a new graph tower.
             kwargs: Fields of [`ClacConfig`].
+
+        Returns:
+            The model.
         """
         encoder = load_text_encoder(text_model_name_or_path, text_layers, text_dropout)
         graph_model = None
@@ -357,25 +430,39 @@ class ClacModel(ClacTextModel):
         Embed texts.
 
         Args:
-            input_ids: `(B, L)` int64.
-            attention_mask: `(B, L)`.
-            token_type_ids: `(B, L)`.
-            token_kinds: `(B, L)` int64, what the tokens of numbers and formulas are; see [`ClacTokenizer`].
-            token_values: `(B, L)` float, their values. A model with `token_values` in its configuration needs both;
-                others ignore them.
+            input_ids: `(B, L)` int64, token ids.
+            attention_mask: `(B, L)`, 0 for padding.
+            token_type_ids: `(B, L)` int64, segment of each token.
+            token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
+            token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`]. A model
+                with `token_values` in its configuration needs both `token_kinds` and `token_values`; others ignore
+                them.
+            kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
 
         Returns:
-            `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(B, L, text hidden_size)`.
+            A `BaseModelOutputWithPooling` with `pooler_output` `(B, projection_dim)`, unit vectors, and
+                `last_hidden_state`
+            `(B, L, H)` with the hidden size H of the encoder.
 
         Raises:
-            ValueError: the model misses `token_kinds` or `token_values`.
+            ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
         """
         output = self.pool_text(input_ids, attention_mask, token_type_ids, token_kinds, token_values, **kwargs)
         output.pooler_output = self.embed_text(output.pooler_output, token_kinds, token_values)
         return output
 
     def embed_text(self, pooled: Tensor | None, token_kinds: Tensor | None, token_values: Tensor | None) -> Tensor:
-        """Pooled texts `(B, text_output_size)` of `pool_text`, and its inputs -> unit vectors `(B, projection_dim)`."""
+        """
+        Project pooled texts into the shared space and add the shared facts.
+
+        Args:
+            pooled: `(B, text_output_size)`, `pooler_output` of [`ClacTextModel.pool_text`].
+            token_kinds: `(B, L)` int64, see [`ClacTokenizer`].
+            token_values: `(B, L)` float, see [`ClacTokenizer`]. Without both, no shared facts are added.
+
+        Returns:
+            Unit vectors `(B, projection_dim)`.
+        """
         embeds: Tensor = self.text_projection(pooled)
         if token_kinds is None or token_values is None:
             return embeds
@@ -394,14 +481,31 @@ class ClacModel(ClacTextModel):
         num_atoms: Tensor,
         density: Tensor | None = None,
     ) -> Tensor:
-        """Pooled crystals `(B, output_size)` of `graph_model`, and its inputs -> unit vectors `(B, projection_dim)`."""
+        """
+        Project pooled crystals into the shared space and add the shared facts.
+
+        Args:
+            pooled: `(B, output_size)`, `pooler_output` of [`ClacGraphModel`].
+            atomic_numbers: `(N,)` int64.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+            density: `(B,)` in g/cm³, used by the shared density only.
+
+        Returns:
+            Unit vectors `(B, projection_dim)`.
+
+        Raises:
+            ValueError: If the shared density misses `density`.
+        """
         embeds: Tensor = self.crystal_projection(pooled)
         for shared in (self.shared_composition, self.shared_stoichiometry):
             if shared is not None:
                 embeds = shared(embeds, graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS)))
         if self.shared_density is not None:
             if density is None:
-                raise ValueError("this model's shared density needs the density of the crystals")
+                raise ValueError(
+                    "density is missing; the shared density of this model needs it, and ClacFeatureExtractor returns it"
+                )
             embeds = self.shared_density(embeds, density)
         return embeds
 
@@ -418,10 +522,25 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
-        Embed crystals. [`ClacGraphModel.forward`] describes the inputs.
+        Embed crystals.
+
+        Args:
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(B,)` int64.
+            volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
+            density: `(B,)` in g/cm³, used by the geometry readout and the shared density only.
+            kwargs: Ignored, except for `return_dict`.
 
         Returns:
-            `pooler_output` `(B, projection_dim)`, unit length; `last_hidden_state` `(N, graph hidden_size)`.
+            A `BaseModelOutputWithPooling` with `pooler_output` `(B, projection_dim)`, unit vectors, and
+                `last_hidden_state`
+            `(N, hidden_size)`, the atom features of the graph tower.
+
+        Raises:
+            ValueError: If the model needs `volume_per_atom` or `density` and it is missing.
         """
         output = self.graph_model(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
@@ -448,15 +567,30 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> ClacOutput:
         r"""
-        Embed texts and crystals, and compare them.
-
-        [`ClacModel.get_text_features`] and [`ClacGraphModel.forward`] describe the inputs of the towers.
+        Embed texts and crystals, and compute the similarities of all pairs.
 
         Args:
-            return_loss: also compute the contrastive loss; text i must belong to crystal i.
+            input_ids: `(num_texts, L)` int64, token ids.
+            atomic_numbers: `(N,)` int64.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
+            batch: `(N,)` int64, graph of each atom.
+            num_atoms: `(num_crystals,)` int64.
+            volume_per_atom: `(num_crystals,)` in Å³, used by the geometry readout only.
+            density: `(num_crystals,)` in g/cm³, used by the geometry readout and the shared density only.
+            attention_mask: `(num_texts, L)`, 0 for padding.
+            token_type_ids: `(num_texts, L)` int64, segment of each token.
+            token_kinds: `(num_texts, L)` int64, see [`ClacModel.get_text_features`].
+            token_values: `(num_texts, L)` float, see [`ClacModel.get_text_features`].
+            return_loss: Also compute the contrastive loss; text i must then belong to crystal i. Default: `False`.
+            kwargs: Arguments of the text encoder, such as `output_hidden_states` and `output_attentions`.
+
+        Returns:
+            A [`ClacOutput`].
 
         Raises:
-            ValueError: `return_loss` with unequal numbers of texts and crystals.
+            ValueError: If `return_loss` is set and the numbers of texts and crystals differ, or an input is missing
+                that the model needs.
         """
         graph_output = self.get_crystal_features(
             atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
@@ -465,13 +599,16 @@ class ClacModel(ClacTextModel):
             input_ids, attention_mask, token_type_ids, token_kinds, token_values, return_dict=True, **kwargs
         )
         crystal_embeds, text_embeds = graph_output.pooler_output, text_output.pooler_output
-        # Float32 whatever the towers run in: half precision cannot tell logits near 100 apart.
+        # Always in float32: half precision does not resolve logits near 100.
         scale = self.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
         logits_per_crystal = scale * crystal_embeds.float() @ text_embeds.float().T
         loss = None
         if return_loss:
             if len(crystal_embeds) != len(text_embeds):
-                raise ValueError(f"the loss needs pairs, got {len(crystal_embeds)} crystals, {len(text_embeds)} texts")
+                raise ValueError(
+                    f"the loss needs pairs, got {len(crystal_embeds)} crystals, {len(text_embeds)} texts; give one "
+                    "text for each crystal"
+                )
             loss = info_nce_loss(crystal_embeds.float(), text_embeds.float(), scale)
         return ClacOutput(
             loss=loss,

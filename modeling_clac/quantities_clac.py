@@ -1,6 +1,8 @@
 """
-The numbers and formulas of a text, as what they mean: word pieces spell `Li2GeO3` and `4.03` without saying that a
-third of the atoms is lithium, or that 4.03 lies near 4.1. Imports nothing heavy, since a search starts with it.
+Values of the numbers and formulas in a text.
+
+The word pieces of `Li2GeO3` and `4.03` do not express that a third of the atoms is lithium, or that 4.03 is close to
+4.1. This module finds such quantities. It imports nothing slow, since every search starts with it.
 """
 
 from __future__ import annotations
@@ -13,51 +15,53 @@ import numpy as np
 
 from .formulas_clac import ATOMIC_NUMBERS, ELEMENTS, SYMBOL, formula_parts
 
-# What a token is: nothing of this, the element of that atomic number in a formula, a number, or one that is a density.
+# Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
 DENSITY = NUMBER + 1
 NUM_KINDS = DENSITY + 1
 
-# A word of symbols, amounts and brackets, neither part of a longer word nor of a space group (P2_1/c, Fm-3m).
+# A word of symbols, amounts and brackets that is not part of a longer word or of a space group (P2_1/c, Fm-3m).
 _FORMULA = re.compile(rf"(?<![\w(\[./-])[(\[]*{SYMBOL}(?:{SYMBOL}|[0-9.]+(?=\d)\d|[0-9]|[()\[\]])*(?![\w/-])")
-# Neither part of a word or formula, nor of a space group or an identifier (Fm-3m, mp-149); but both ends of 10-20.
+# Not part of a word, formula, space group or identifier (Fm-3m, mp-149), but both ends of a range such as 10-20.
 _NUMBER = re.compile(
     r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w|,\d|\.\d)"
 )
 _DENSITY_UNIT = re.compile(r"[\s~]*g\s*(?:/\s*(?:cm\s*(?:³|\^?\{?3\}?)|cc)|[·⋅.]?\s*cm\s*(?:⁻³|\^?\{?[-−]3\}?))(?!\w)")
-# A density above, or from one to another, is not that density.
+# Words and signs before and after a number that make it a bound or the end of a range.
 _BOUND = re.compile(
     r"(?:[<>≤≥~–-]|\b(?:above|below|over|under|than|least|most|beyond|exceeding|exceeds|between)"
     r"|\d\s*to|between\s+[\d.]+\s+and)\s*$"
 )
 _BOUND_BEHIND = re.compile(r"\s*(?:or|and)\s+(?:more|less|above|below|over|under|up)\b")
 _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
-# Spelt like compounds or elements, but words, abbreviations and space groups.
+# Words, abbreviations and space groups that are spelled like compounds or elements.
 _OTHER_WORDS = frozenset("UV PV HCP BCC FCC CIF OS US In As At No He Be Am Cm Pm Pa".split())
 _SINGLE_LETTER = re.compile(r"[A-Z]|[PCFI]\d+")
-# Before a crystal system even those are elements: "Be, hexagonal".
+# Before a crystal system these words are elements, as in "Be, hexagonal".
 _CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
 
-# Numbers below this are as good as zero. Periods of the waves that stand for a number, in powers of ten.
+# Smaller numbers count as zero. Periods of the waves that represent a number, in powers of ten.
 SMALLEST = 1e-3
 PERIODS = tuple(16.0 / 2.0**k for k in range(9))
-# Of densities, which range over two powers of ten, and of which polymorphs differ by a few per cent.
+# Periods for densities, which span two powers of ten and differ by a few per cent between polymorphs.
 DENSITY_PERIODS = tuple(4.0 / 2.0**k for k in range(9))
-# Of atomic fractions, of which a half and two thirds are an eighth of a power of ten apart.
+# Periods for atomic fractions: 1/2 and 2/3 are an eighth of a power of ten apart.
 FRACTION_PERIODS = tuple(4.0 / 2.0**k for k in range(6))
 
 
 def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
     """
-    Find the numbers and formulas of a text.
+    Find the numbers and the element symbols of formulas in a text.
 
     Args:
-        text: Any English text.
+        text: The text.
 
     Returns:
-        (first character, behind the last one, kind, value) of every written number, with the number as its value (of
-        kind `DENSITY` where it is one in g/cm³, and no bound of one), and of every element symbol of a formula, with
-        its atomic fraction in it; in the order of the text.
+        (index of the first character, index after the last one, kind, value) of each, in the order of the text. The
+        value
+        of a number is the number itself; its kind is `DENSITY` if it is in g/cm³ and not a bound, else `NUMBER`. The
+            value
+        of an element symbol is its atomic fraction in the formula, its kind the atomic number.
     """
     found = []
     for match in _FORMULA.finditer(text):
@@ -78,7 +82,7 @@ def _number_kind(text: str, number: re.Match[str], value: float) -> int:
 
 
 def _read_formula(word: str, start: int, alone: bool) -> list[tuple[int, int, int, float]]:
-    """The symbols of a formula with their atomic fractions; none where the word is not one."""
+    """Symbols of a formula with their atomic fractions; empty if the word is not a formula."""
     if not alone:
         bare = word.strip("()[]")
         if bare in _OTHER_WORDS or _SINGLE_LETTER.fullmatch(bare):
@@ -92,17 +96,18 @@ def _read_formula(word: str, start: int, alone: bool) -> list[tuple[int, int, in
 
 def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     """
-    What the tokens of a text mean.
+    Return the kinds and values of the tokens of a text.
 
     Args:
         text: The text given to the tokenizer.
-        offsets: (first character, position after the last one) of each of the L tokens; equal for special tokens and
-            padding.
+        offsets: (index of the first character, index after the last one) of each of the L tokens; both are equal for
+            special tokens and padding.
 
     Returns:
-        `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER`
-        or `DENSITY` for all pieces of a number, else `NOTHING`; `token_values` `(L,)` float32: atomic fraction, the
-        number, else 0.
+        `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER` or
+        `DENSITY` for all pieces of a number, else `NOTHING`. `token_values` `(L,)` float32: the atomic fraction, the
+        number,
+        else 0.
     """
     kinds = np.zeros(len(offsets), dtype=np.int64)
     values = np.zeros(len(offsets), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What the text tower is told about the numbers and formulas in its tokens, see `tokenization_clac`."""
+"""Embeddings of the numbers and formulas that the tokenizer finds in a text, see `tokenization_clac`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def number_waves(values: Tensor, periods: Sequence[float] = PERIODS) -> Tensor:
     """
     Sines and cosines of 2πu/P for each period P, with u = asinh(x / 0.001) / ln 10.
 
-    u is linear around 0 and logarithmic for |x| above 0.01, so numbers are told apart by their ratio, down to one per
-    cent with the default periods 16 to 1/16, and zero and signs have their places.
+    u is linear around 0 and logarithmic for |x| above 0.01. Numbers are thus distinguished by their ratio, down to one
+    per cent with the default periods 16 to 1/16, and zero and negative numbers are represented as well.
 
     Args:
-        values: `(...)`.
-        periods: In powers of ten.
+        values: `(...)`, numbers x.
+        periods: Periods P in powers of ten.
 
     Returns:
         `(..., 2 len(periods))` float32.
@@ -32,12 +32,19 @@ def number_waves(values: Tensor, periods: Sequence[float] = PERIODS) -> Tensor:
 
 class QuantityEmbedding(nn.Module):
     """
-    What the tokens of numbers and formulas add to their word embeddings: a learnt vector of the kind, for an element
-    symbol x a_Z + √x b_Z with its atomic fraction x, for a number W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u
-    (see [`number_waves`]; after xVal, Golkar et al. 2023, arXiv 2310.02989, which scales one vector
-    by the number). And what the mean over the tokens of numbers, after the tower has told each of which property it
-    is, adds to the pooled text, in which they are few among words. Starts at zero, so that a pretrained tower starts as
-    it is.
+    Vectors added to the word embeddings of the tokens of numbers and formulas, and to the pooled text.
+
+    Each such token gets a learned vector of its kind, and in addition
+
+    - an element symbol: x a_Z + √x b_Z with its atomic fraction x, - a number: W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its
+    logarithm u, see [`number_waves`]. After xVal (Golkar et al. 2023,
+      arXiv 2310.02989), which scales one vector by the number.
+
+    Numbers are few among the words of a text. Their mean after the encoder, where each knows its property, is therefore
+    also added to the pooled text. All weights start at zero, so that a pretrained tower starts unchanged.
+
+    Args:
+        hidden_size: Size of the word embeddings.
     """
 
     def __init__(self, hidden_size: int):
@@ -51,7 +58,16 @@ class QuantityEmbedding(nn.Module):
             layer.starts_at_zero = True  # type: ignore[assignment]
 
     def forward(self, token_kinds: Tensor, token_values: Tensor) -> Tensor:
-        """`(B, L)` int64, `(B, L)` float -> `(B, L, hidden_size)`."""
+        """
+        Compute the vectors to add to the word embeddings.
+
+        Args:
+            token_kinds: `(B, L)` int64, see [`read_quantities`].
+            token_values: `(B, L)` float, see [`read_quantities`].
+
+        Returns:
+            `(B, L, hidden_size)`, zeros for other tokens.
+        """
         values = token_values.float()
         is_number = (token_kinds >= NUMBER).unsqueeze(-1)
         is_something = (token_kinds != NOTHING).unsqueeze(-1)
@@ -62,27 +78,48 @@ class QuantityEmbedding(nn.Module):
         return is_something * (self.kind(token_kinds) + torch.where(is_number, number, element))
 
     def pool(self, hidden: Tensor, token_kinds: Tensor) -> Tensor:
-        """`(B, L, hidden_size)`, `(B, L)` -> `(B, hidden_size)`, zeros for texts without a number."""
+        """
+        Compute the vectors to add to the pooled texts.
+
+        Args:
+            hidden: `(B, L, hidden_size)`, output of the encoder.
+            token_kinds: `(B, L)` int64, see [`read_quantities`].
+
+        Returns:
+            `(B, hidden_size)`, zeros for texts without a number.
+        """
         weights = (token_kinds >= NUMBER).unsqueeze(-1).to(hidden.dtype)
         return self.pooled((hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1))
 
 
 def text_composition(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     """
-    Mean composition of the formulas of each text, `(B, L)`, `(B, L)` -> atomic fractions `(B, 119)`; zeros for a text
-    without a formula. Arguments as in [`quantities_clac.token_values`].
+    Compute the mean composition of the formulas of each text.
+
+    Args:
+        token_kinds: `(B, L)` int64, see [`read_quantities`].
+        token_values: `(B, L)` float, see [`read_quantities`].
+
+    Returns:
+        Atomic fractions `(B, 119)` float32; a row of zeros for a text without a formula.
     """
     is_element = (token_kinds != NOTHING) & (token_kinds < NUMBER)
     fraction = torch.zeros(token_kinds.shape[0], NUMBER, dtype=torch.float32, device=token_kinds.device)
     fraction.scatter_add_(1, token_kinds * is_element, token_values.float() * is_element)
-    # Each whole formula adds up to 1, so their mean does; a truncated one is filled up.
+    # The fractions of each whole formula add up to 1. Dividing by the sum averages them and completes truncated ones.
     return fraction / fraction.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def text_density(token_kinds: Tensor, token_values: Tensor) -> Tensor:
     """
-    Mean of the densities that each text states, `(B, L)`, `(B, L)` -> `(B,)` in g/cm³; 0 for a text that states none.
-    Arguments as in [`quantities_clac.token_values`].
+    Compute the mean of the densities that each text states.
+
+    Args:
+        token_kinds: `(B, L)` int64, see [`read_quantities`].
+        token_values: `(B, L)` float, see [`read_quantities`].
+
+    Returns:
+        `(B,)` in g/cm³; 0 for a text without a density.
     """
     is_density = token_kinds == DENSITY
     return (token_values.float() * is_density).sum(dim=1) / is_density.sum(dim=1).clamp(min=1)

@@ -1,4 +1,4 @@
-"""The tokenizer: word pieces, formulas split into elements, and the numbers and formulas of the text by value."""
+"""The tokenizer: word pieces, formulas split into elements, and the values of numbers and formulas."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 from .formulas_clac import ELEMENTS, SYMBOL
 from .quantities_clac import read_quantities
 
-# What the tokens stand for, one entry for each token, next to the tokenizer's own inputs; see `read_quantities`.
+# Inputs added to those of the plain tokenizer, one entry for each token; see `read_quantities`.
 QUANTITY_INPUTS = ("token_kinds", "token_values")
 
 
 class ClacTokenizer(PreTrainedTokenizerFast):
     """
-    A fast tokenizer that also returns what the tokens of numbers and formulas stand for.
+    A fast tokenizer that also returns the kinds and values of the tokens of numbers and formulas.
 
-    In addition to the inputs of any BERT tokenizer, every call returns `token_kinds` `(B, L)` int64 and `token_values`
-    `(B, L)` float32, see [`quantities_clac.read_quantities`]. Text towers without `token_values` in their configuration
-    ignore them.
+    In addition to the inputs of a BERT tokenizer, each call returns `token_kinds` `(B, L)` int64 and `token_values`
+    `(B, L)` float32, see [`read_quantities`]. Text towers without `token_values` in their configuration ignore them.
+
+    Args:
+        args: See `PreTrainedTokenizerFast`.
+        kwargs: See `PreTrainedTokenizerFast`.
     """
 
     @classmethod
@@ -30,11 +33,14 @@ class ClacTokenizer(PreTrainedTokenizerFast):
         """
         Wrap a fast tokenizer.
 
-        Vocabulary, rules and special tokens stay as they are. Padding and truncation are arguments of the call, so
-        settings of them that a tokenizer file carries are dropped.
+        Vocabulary, rules and special tokens are kept. Settings of padding and truncation in a tokenizer file are
+        dropped, since these are arguments of the call.
 
         Args:
-            tokenizer: A fast tokenizer of BERT's type; a [`ClacTokenizer`] is returned unchanged.
+            tokenizer: A fast tokenizer of BERT's type. A [`ClacTokenizer`] is returned unchanged.
+
+        Returns:
+            The tokenizer.
         """
         if isinstance(tokenizer, cls):
             return tokenizer
@@ -98,7 +104,7 @@ class ClacTokenizer(PreTrainedTokenizerFast):
 
 
 def _sequences(text: Any, text_pair: Any, split: bool) -> list[tuple[Any, ...]]:
-    """The one or two sequences of each sample: strings, or with `split` lists of words."""
+    """The one or two sequences of each sample: strings, or lists of words if `split`."""
     single = isinstance(text, str) if not split else not text or isinstance(text[0], str)
     texts = [text] if single else list(text)
     if text_pair is not None:
@@ -113,7 +119,7 @@ def _is_pair(sample: Any, kind: type) -> bool:
 
 
 def _quantities(encoding: Any, sequences: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """[`read_quantities`] of one row of tokens: `(L,)` int64 and `(L,)` float32."""
+    """[`read_quantities`] of one row of tokens, `(L,)` int64 and `(L,)` float32."""
     kinds = np.zeros(len(encoding.ids), dtype=np.int64)
     values = np.zeros(len(encoding.ids), dtype=np.float32)
     for number, sequence in enumerate(sequences):
@@ -134,30 +140,43 @@ def _quantities(encoding: Any, sequences: tuple[Any, ...]) -> tuple[np.ndarray, 
 
 
 def join_words(words: Sequence[str]) -> tuple[str, list[int]]:
-    """The text of a list of words with blanks between them, and the place of the first character of each word."""
+    """
+    Join words with blanks.
+
+    Args:
+        words: The words.
+
+    Returns:
+        The text, and the index of the first character of each word.
+    """
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
     return " ".join(words), starts
 
 
 def _formula_boundary() -> str:
     """
-    Matches the empty place between two parts of a formula (`Li|Fe|P|O4`), so never inside words, units (GPa) or space
-    groups: an element symbol, number or bracket stands before it, and the word goes on as a formula to its end.
+    Pattern of the empty string between two parts of a formula (`Li|Fe|P|O4`), but not in words, units (GPa) or space
+    groups.
+
+    An element symbol, number or bracket precedes it, and the rest of the word is a formula.
     """
     before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *ELEMENTS)])
-    ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the one common abbreviation spelt like a compound
+    ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the only common abbreviation that is spelled like a compound
     return rf"(?:{before}){ultraviolet}(?={SYMBOL}(?![a-z])(?:{SYMBOL}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
 
 
 def read_formulas(tokenizer: Any) -> ClacTokenizer:
     """
-    Make a tokenizer split formulas into elements: `LiFePO4` reads as `Li Fe P O4`.
+    Make a tokenizer split formulas into elements: `LiFePO4` is read as `Li Fe P O4`.
 
-    Word pieces alone cut it as `life ##po ##4`, in which no element can be found. The rule is saved in
-    `tokenizer.json`, so it holds wherever the tokenizer is loaded. Vocabulary and special tokens stay as they are.
+    Word pieces alone give `life ##po ##4`, which contains no elements. The rule is saved in `tokenizer.json` and
+    applies wherever the tokenizer is loaded. Vocabulary and special tokens are kept.
 
     Args:
         tokenizer: A fast tokenizer of BERT's type.
+
+    Returns:
+        The tokenizer with this rule.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     rule = normalizers.Replace(Regex(_formula_boundary()), " ")
