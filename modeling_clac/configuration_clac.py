@@ -23,8 +23,10 @@ def _require(value: object, allowed: tuple[str, ...], name: str) -> None:
 @strict
 class ClacGraphConfig(PreTrainedConfig):
     r"""
-    Configuration of a [`ClacGraphModel`], the graph tower. The feature extractor takes `cutoff` and `max_neighbors`
-    from it, so that a model always gets the edges it was trained on.
+    Configuration of a [`ClacGraphModel`], the graph tower.
+
+    The feature extractor takes `cutoff` and `max_neighbors` from it, so that a model always gets the edges it was
+    trained on.
 
     Args:
         encoder (`str`, *optional*, defaults to `"painn"`): Graph network, `"painn"` (arXiv 2102.03150) or `"cgcnn"`

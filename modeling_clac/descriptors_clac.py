@@ -39,10 +39,8 @@ def _harmonics(degree: int) -> tuple[list[tuple[int, int, int]], list[float], np
 
     Returns:
         Exponents (a, b, c) of the monomials; square roots of their multinomial coefficients, which give the monomials
-            of
-        two unit vectors the scalar product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the harmonic
-            ones,
-        the null space of the Laplacian; and the factor that turns the scalar product of the harmonic parts into
+        of two unit vectors the scalar product (r̂ · r̂')^l; an orthonormal basis `(monomials, 2l + 1)` of the harmonic
+        ones, the null space of the Laplacian; and the factor that turns the scalar product of the harmonic parts into
         P_l(r̂ · r̂').
     """
     powers = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]

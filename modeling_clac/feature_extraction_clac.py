@@ -224,8 +224,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             For each structure `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å, `positions`
-                `(N, 3)`
-            in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³.
+            `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³.
 
         Raises:
             InvalidStructureError: If a structure is invalid, or two of its atoms overlap.
@@ -252,8 +251,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             For each crystal its graph arrays, see [`~ClacFeatureExtractor.graphs`], or its error: the given one, or
-                that two
-            atoms overlap.
+            that two atoms overlap.
         """
         found: list[Any] = list(crystals)
         usable = [place for place, crystal in enumerate(crystals) if isinstance(crystal, Crystal)]
@@ -294,10 +292,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             A `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in
-                Å,
-            `batch` `(N,)` (graph of each atom), `num_atoms` `(B,)`, `volume_per_atom` `(B,)` in Å³, `density` `(B,)` in
-            g/cm³;
-            with `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
+            Å, `batch` `(N,)` (graph of each atom), `num_atoms` `(B,)`, `volume_per_atom` `(B,)` in Å³, `density` `(B,)`
+            in g/cm³; with `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
         num_edges = [graph["edge_index"].shape[1] for graph in graphs]
@@ -337,8 +333,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             The batch, see [`~ClacFeatureExtractor.collate`]. Its attribute `skipped` lists the index and the reason of
-                each
-            structure that was left out.
+            each structure that was left out.
 
         Raises:
             InvalidStructureError: If a structure is invalid and `on_error="raise"`, or no structure is left.
@@ -372,8 +367,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             A `Batch` with `z` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å and `edge_weight` `(E,)`
-                (distances in
-            Å); with `return_geometry=True` also `pos` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
+            (distances in Å); with `return_geometry=True` also `pos` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         from torch_geometric.data import Batch, Data
 

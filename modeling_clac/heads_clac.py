@@ -53,7 +53,7 @@ class _ClacHead(ClacPreTrainedModel):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        Load the tower, and the head if there is one, from a CLaC checkpoint, see `PreTrainedModel.from_pretrained`.
+        Load the tower, and the head if there is one, from a CLaC checkpoint.
 
         Args:
             pretrained_model_name_or_path: Directory or Hub id of a whole CLaC checkpoint, or of one fine-tuned on this
@@ -85,8 +85,7 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        Load the text tower, and the head if there is one, from a CLaC checkpoint, see
-        `PreTrainedModel.from_pretrained`.
+        Load the text tower, and the head if there is one, from a CLaC checkpoint.
 
         Checkpoints that were fine-tuned without the quantity embeddings are loaded without them (`token_values=False`).
 
@@ -217,14 +216,10 @@ class ClacForTokenClassification(_ClacTextHead):
 
         Returns:
             A `TokenClassifierOutput` with `logits` `(B, L, num_labels)`, `hidden_states` and `attentions`; with
-                `labels` also
-            `loss`, the mean negative log-likelihood per labelled token, 0 if there is none. With a CRF it is the
-            likelihood of
-            the tags of each row as one sequence. With a CRF in evaluation mode, the logits of decoded tokens are log
-                marginal
-            probabilities, where the tag of the Viterbi path is raised just above the others if it is not the largest:
-                their
-            argmax is the path, and their softmax a probability.
+            `labels` also `loss`, the mean negative log-likelihood per labelled token, 0 if there is none. With a CRF it
+            is the likelihood of the tags of each row as one sequence. With a CRF in evaluation mode, the logits of
+            decoded tokens are log marginal probabilities, where the tag of the Viterbi path is raised just above the
+            others if it is not the largest: their argmax is the path, and their softmax a probability.
 
         Raises:
             ValueError: If a label is out of range, or the model needs `token_kinds` and `token_values` and one is
@@ -308,8 +303,7 @@ class ClacForSequenceClassification(_ClacTextHead):
 
         Returns:
             A `SequenceClassifierOutput` with `logits` `(B, num_labels)`, `hidden_states` and `attentions`; with
-                `labels` also
-            `loss`, the mean cross-entropy.
+            `labels` also `loss`, the mean cross-entropy.
 
         Raises:
             ValueError: If a label is out of range, or the model needs `token_kinds` and `token_values` and one is
@@ -387,8 +381,7 @@ class ClacForGraphRegression(_ClacGraphHead):
 
         Returns:
             A `SequenceClassifierOutput` with `logits` `(B,)` float32, the property in `config.target_unit`; with
-                `labels` also
-            `loss`, the mean squared error of the standardised target.
+            `labels` also `loss`, the mean squared error of the standardised target.
 
         Raises:
             ValueError: If a label is not finite, or the geometry readout misses `volume_per_atom` or `density`.
@@ -448,7 +441,7 @@ class ClacForGraphClassification(_ClacGraphHead):
 
         Returns:
             A `SequenceClassifierOutput` with `logits` `(B, num_labels)`; with `labels` also `loss`, the mean
-                cross-entropy.
+            cross-entropy.
 
         Raises:
             ValueError: If a label is out of range, or the geometry readout misses `volume_per_atom` or `density`.

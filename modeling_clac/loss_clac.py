@@ -68,8 +68,7 @@ def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, fo
 
     Returns:
         Two masks `(B, world_size · B)` bool: local crystals by all texts, and local texts by all crystals. A row and
-            its
-        own positive are not marked.
+        its own positive are not marked.
     """
     positives = _positives(conditions)
     rows = torch.arange(len(conditions), device=conditions.device)

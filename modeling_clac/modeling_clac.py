@@ -93,8 +93,7 @@ class ClacPreTrainedModel(PreTrainedModel):
 
 class ClacGraphModel(ClacPreTrainedModel):
     """
-    The graph tower of CLaC: a graph network with pooling and optional readouts, from crystal graphs to crystal
-    features.
+    The graph tower of CLaC: a graph network with pooling and optional readouts.
 
     Args:
         config (`ClacGraphConfig`): Configuration of the model.
@@ -150,8 +149,7 @@ class ClacGraphModel(ClacPreTrainedModel):
 
         Returns:
             A `BaseModelOutputWithPooling` with `last_hidden_state` `(N, hidden_size)`, the atom features, and
-                `pooler_output`
-            `(B, output_size)`, the crystal features.
+            `pooler_output` `(B, output_size)`, the crystal features.
 
         Raises:
             ValueError: If the geometry readout misses `volume_per_atom` or `density`.
@@ -194,8 +192,7 @@ def pool_tokens(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> 
 
 def without_pooler(config: Any) -> dict[str, bool]:
     """
-    Return the argument that builds an encoder without its own pooler, if its class has one: CLaC pools the tokens
-    itself.
+    Return the arguments that build an encoder without a pooler of its own; CLaC pools the tokens itself.
 
     Args:
         config: Configuration of the encoder.
@@ -306,11 +303,9 @@ class ClacTextModel(ClacPreTrainedModel):
             kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
 
         Returns:
-            A `BaseModelOutputWithPooling` with `last_hidden_state` `(B, L, H)`, `pooler_output` `(B,
-                text_output_size)`,
-            `hidden_states` and `attentions`. With `token_values` in the configuration, `pooler_output` is the pooled
-            tokens
-            followed by the embedded composition of the formulas.
+            A `BaseModelOutputWithPooling` with `last_hidden_state` `(B, L, H)`, `pooler_output`
+            `(B, text_output_size)`, `hidden_states` and `attentions`. With `token_values` in the configuration,
+            `pooler_output` is the pooled tokens followed by the embedded composition of the formulas.
 
         Raises:
             ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
@@ -441,8 +436,7 @@ class ClacModel(ClacTextModel):
 
         Returns:
             A `BaseModelOutputWithPooling` with `pooler_output` `(B, projection_dim)`, unit vectors, and
-                `last_hidden_state`
-            `(B, L, H)` with the hidden size H of the encoder.
+            `last_hidden_state` `(B, L, H)` with the hidden size H of the encoder.
 
         Raises:
             ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
@@ -536,8 +530,7 @@ class ClacModel(ClacTextModel):
 
         Returns:
             A `BaseModelOutputWithPooling` with `pooler_output` `(B, projection_dim)`, unit vectors, and
-                `last_hidden_state`
-            `(N, hidden_size)`, the atom features of the graph tower.
+            `last_hidden_state` `(N, hidden_size)`, the atom features of the graph tower.
 
         Raises:
             ValueError: If the model needs `volume_per_atom` or `density` and it is missing.

@@ -58,10 +58,8 @@ def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
 
     Returns:
         (index of the first character, index after the last one, kind, value) of each, in the order of the text. The
-        value
-        of a number is the number itself; its kind is `DENSITY` if it is in g/cm³ and not a bound, else `NUMBER`. The
-            value
-        of an element symbol is its atomic fraction in the formula, its kind the atomic number.
+        value of a number is the number itself; its kind is `DENSITY` if it is in g/cm³ and not a bound, else `NUMBER`.
+        The value of an element symbol is its atomic fraction in the formula, its kind the atomic number.
     """
     found = []
     for match in _FORMULA.finditer(text):
@@ -106,8 +104,7 @@ def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.n
     Returns:
         `token_kinds` `(L,)` int64: the atomic number for the first piece of an element symbol in a formula, `NUMBER` or
         `DENSITY` for all pieces of a number, else `NOTHING`. `token_values` `(L,)` float32: the atomic fraction, the
-        number,
-        else 0.
+        number, else 0.
     """
     kinds = np.zeros(len(offsets), dtype=np.int64)
     values = np.zeros(len(offsets), dtype=np.float32)

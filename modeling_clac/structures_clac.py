@@ -68,8 +68,8 @@ def parse_structure(structure: Any, name: str | None = None, max_atoms: int | No
     Parse and validate a structure.
 
     Args:
-        structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data`
-            with `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell`, or a [`Crystal`].
+        structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data` with
+            `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell`, or a [`Crystal`].
         name: Name of the structure in error messages. Default: its path.
         max_atoms: Cells with more atoms are rejected. `None` accepts any size.
 
