@@ -23,6 +23,8 @@ _TABLE = re.compile(r"<!-- (arguments|columns): ([\w.]+)\.(\w+) -->")
 _FORMULA = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 # transformers marks names in docstrings as [`ClacModel`].
 _NAME = re.compile(r"\[(<code>[\w.]+</code>)\]")
+# Types as transformers writes them, `int`, *optional*, which are shown without markup.
+_TYPE = re.compile(r"\(<code>`[^<]*</code>")
 FOLDERS = {
     "model": "Files that travel to the Hub with a checkpoint: model, heads, processor and their parts.",
     "inference": "Embed crystals and texts, and use fine-tuned checkpoints.",
@@ -51,9 +53,10 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Formulas as MathML, which browsers show without a script, and names of docstrings without brackets."""
+    """Formulas as MathML, which browsers show without a script, names and types of docstrings without markup."""
     content = _FORMULA.sub(lambda match: latex2mathml.converter.convert(html.unescape(match[1])), content)
-    return _NAME.sub(r"", content)
+    content = _NAME.sub(r"\1", content)
+    return _TYPE.sub(lambda match: re.sub("[`*]", "", match[0]), content)
 
 
 def api_page(folder: str) -> str:

@@ -200,7 +200,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
     def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
         """
-        Build the graph arrays of one structure, see [`~ClacFeatureExtractor.graphs`].
+        Build the graph arrays of one structure, see [`ClacFeatureExtractor.graphs`].
 
         Args:
             structure: The structure.
@@ -250,7 +250,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             names: Names of the crystals in error messages.
 
         Returns:
-            For each crystal its graph arrays, see [`~ClacFeatureExtractor.graphs`], or its error: the given one, or
+            For each crystal its graph arrays, see [`ClacFeatureExtractor.graphs`], or its error: the given one, or
             that two atoms overlap.
         """
         found: list[Any] = list(crystals)
@@ -287,7 +287,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         Join graphs into one disjoint graph of B crystals, N atoms and E edges.
 
         Args:
-            graphs: Graph arrays, see [`~ClacFeatureExtractor.graphs`].
+            graphs: Graph arrays, see [`ClacFeatureExtractor.graphs`].
             return_geometry: Add `positions` and `cell`. Default: `False`.
 
         Returns:
@@ -332,7 +332,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             return_tensors: Only `"pt"` is supported.
 
         Returns:
-            The batch, see [`~ClacFeatureExtractor.collate`]. Its attribute `skipped` lists the index and the reason of
+            The batch, see [`ClacFeatureExtractor.collate`]. Its attribute `skipped` lists the index and the reason of
             each structure that was left out.
 
         Raises:

@@ -36,9 +36,9 @@ class QuantityEmbedding(nn.Module):
 
     Each such token gets a learned vector of its kind, and in addition
 
-    - an element symbol: x a_Z + √x b_Z with its atomic fraction x, - a number: W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its
-    logarithm u, see [`number_waves`]. After xVal (Golkar et al. 2023,
-      arXiv 2310.02989), which scales one vector by the number.
+    - an element symbol: x a_Z + √x b_Z with its atomic fraction x,
+    - a number: W [sin(2πu/P_k) ⊕ cos(2πu/P_k)] with its logarithm u, see [`number_waves`]. After xVal (Golkar et al.
+      2023, arXiv 2310.02989), which scales one vector by the number.
 
     Numbers are few among the words of a text. Their mean after the encoder, where each knows its property, is therefore
     also added to the pooled text. All weights start at zero, so that a pretrained tower starts unchanged.

@@ -16,6 +16,7 @@ from modeling_clac.utils.arguments import arguments_table
 from tests.conftest import CRYSTALS, ROOT
 
 hooks = pytest.importorskip("docs.hooks", reason="needs the extra docs")
+griffe = pytest.importorskip("griffe", reason="needs the extra docs")
 
 DOCS = ROOT / "docs"
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md")}
@@ -84,3 +85,18 @@ def test_formulas_become_mathml() -> None:
     content = hooks.on_page_content(r'a <span class="arithmatex">\(x_i &lt; 1\)</span> b')
     assert content.startswith("a <math ") and content.endswith("</math> b")
     assert "<msub>" in content and "\\" not in content
+
+
+def test_names_and_types_of_docstrings_lose_their_markup() -> None:
+    content = hooks.on_page_content("see [<code>ClacModel.forward</code>] (<code>`int` or `None`, *optional*</code>)")
+    assert content == "see <code>ClacModel.forward</code> (<code>int or None, optional</code>)"
+
+
+def test_returned_values_over_several_lines_are_one_entry() -> None:
+    plugins = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["plugins"]
+    options = next(entry["mkdocstrings"] for entry in plugins if "mkdocstrings" in entry)["handlers"]["python"][
+        "options"
+    ]
+    docstring = griffe.Docstring("Summary.\n\nReturns:\n    One value,\n    on two lines.\n")
+    _, returns = docstring.parse("google", warnings=False, **options["docstring_options"])
+    assert [value.description for value in returns.value] == ["One value,\non two lines."]

@@ -28,7 +28,7 @@ def random_crf(num_tags: int, seed: int) -> LinearChainCrf:
     num_tags=st.integers(1, 4),
     mask=st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=3),
 )
-def test_crf_is_what_enumeration_says(seed: int, num_tags: int, mask: list[list[bool]]) -> None:
+def test_crf_agrees_with_enumeration(seed: int, num_tags: int, mask: list[list[bool]]) -> None:
     crf = random_crf(num_tags, seed)
     words = torch.tensor(mask)
     emissions = 3 * torch.randn(*words.shape, num_tags)
@@ -53,7 +53,7 @@ def test_crf_is_what_enumeration_says(seed: int, num_tags: int, mask: list[list[
                 assert probability == pytest.approx(mass / total, abs=1e-4)
 
 
-def test_gradient_of_the_crf_is_that_of_finite_differences() -> None:
+def test_gradient_of_the_crf_agrees_with_finite_differences() -> None:
     crf = random_crf(3, seed=1)
     mask = torch.tensor([[True, False, True, True], [False, True, False, False], [False] * 4])
     emissions = torch.randn(3, 4, 3, requires_grad=True)
@@ -73,15 +73,15 @@ def test_gradient_of_the_crf_is_that_of_finite_differences() -> None:
     assert not emissions.grad[~mask].any()
 
 
-def test_gradient_of_rows_without_words_is_zero_not_nan() -> None:
+def test_gradient_of_rows_without_words_is_zero() -> None:
     crf = random_crf(3, seed=1)
     emissions = torch.randn(2, 4, 3, requires_grad=True)
     crf.log_likelihood(emissions, torch.full((2, 4), -100), torch.zeros(2, 4, dtype=torch.bool)).sum().backward()
     assert all(torch.equal(table.grad, torch.zeros_like(table)) for table in (emissions, *crf.parameters()))
 
 
-def test_crf_learns_what_words_alone_cannot_tell() -> None:
-    """Tags alternate and no word says anything: only transitions can know."""
+def test_crf_learns_alternating_tags() -> None:
+    """The tags alternate and the emissions are zero: only the transitions can learn them."""
     torch.manual_seed(0)
     crf = LinearChainCrf(2)
     mask = torch.ones(8, 6, dtype=torch.bool)

@@ -27,7 +27,7 @@ WURTZITE = Structure(
 
 
 def order_of(structure: Structure, only: tuple[int, int] | None = None) -> tuple[dict[int, float], float]:
-    """Order parameters with equal weights of all bonds, or of those from one element to another."""
+    """Order parameters with equal weights for all bonds, or only for those from one element to another."""
     inputs = ClacFeatureExtractor(cutoff=4.5, max_neighbors=None)(structure)
     vectors, (source, target) = inputs["edge_vector"], inputs["edge_index"]
     weight = torch.ones(len(vectors), 1)
@@ -42,7 +42,7 @@ def order_of(structure: Structure, only: tuple[int, int] | None = None) -> tuple
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), bonds=st.integers(1, 30))
 def test_bond_order_equals_its_definition(seed, bonds) -> None:
-    """The double sum of Legendre polynomials over pairs of bonds, two graphs, and the eigenvalues of the moment."""
+    """Against the double sum of Legendre polynomials over pairs of bonds, and the eigenvalues of the moment."""
     generator = np.random.default_rng(seed)
     direction = generator.normal(size=(2 * bonds, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -66,7 +66,7 @@ def test_bond_order_equals_its_definition(seed, bonds) -> None:
             assert biaxiality[g, channel].item() == pytest.approx(2 * discriminant / (spread + 1e-10), abs=1e-6)
 
 
-def test_symmetry_shows() -> None:
+def test_order_parameters_reflect_the_symmetry() -> None:
     assert order_of(CUBIC)[0][2] == pytest.approx(0.0, abs=1e-6)
     assert order_of(CUBIC)[0][4] > 0.1
     for uniaxial in (TETRAGONAL, HEXAGONAL):
@@ -76,12 +76,12 @@ def test_symmetry_shows() -> None:
     assert order_of(ORTHORHOMBIC)[1] > 0.1
 
 
-def test_odd_orders_show_polarity() -> None:
+def test_odd_orders_detect_polarity() -> None:
     zinc_to_oxygen = (30, 8)
     assert order_of(WURTZITE, zinc_to_oxygen)[0][1] > 1e-4
     rock_salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Zn", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert order_of(rock_salt, zinc_to_oxygen)[0][1] == pytest.approx(0.0, abs=1e-6)
-    # Over all bonds, each with its reverse, odd orders vanish.
+    # Odd orders vanish over all bonds, since each bond has its reverse.
     assert order_of(WURTZITE)[0][1] == pytest.approx(0.0, abs=1e-6)
 
 
@@ -96,10 +96,10 @@ def test_grid_resolves_a_few_per_cent() -> None:
     values = torch.tensor([10.0, 10.3, 500.0, 1000.0])
     grid = log_gaussians(values, 3.0, 150.0)
     assert (grid[0] - grid[1]).abs().max() > 0.1
-    torch.testing.assert_close(grid[2], grid[3])  # beyond the range: its end
+    torch.testing.assert_close(grid[2], grid[3])  # beyond the range: both are at its end
 
 
-def test_model_says_what_it_needs(structure_nacl) -> None:
+def test_missing_density_is_an_error(structure_nacl) -> None:
     model = ClacGraphModel(small_graph_config(geometry_readout=True))
     inputs = ClacFeatureExtractor.from_graph_config(model.config)(structure_nacl)
     inputs.pop("density")

@@ -1,4 +1,4 @@
-"""Messages of libraries, quoted in one line."""
+"""Messages of libraries, quoted on one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_long_messages_are_cut():
     assert one_line(ValueError("x" * 10), limit=10) == "x" * 10
 
 
-def test_one_family():
+def test_structure_errors_are_input_errors():
     assert issubclass(InvalidStructureError, ClacInputError)
     with pytest.raises(FileNotFoundError) as caught:
         Path("no-such-directory/a.cif").read_bytes()

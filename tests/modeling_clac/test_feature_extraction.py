@@ -39,8 +39,8 @@ def sorted_sites(numbers: np.ndarray, fractional: np.ndarray) -> np.ndarray:
     return rows[np.lexsort(rows.T[::-1])]
 
 
-def test_every_bundled_cif_parses_as_pymatgen_parses_it() -> None:
-    """Atoms in order, cell up to a rotation, positions in the cell: all 6,317."""
+def test_bundled_cifs_parse_as_in_pymatgen() -> None:
+    """Atoms in order, cell up to a rotation, and fractional coordinates of all 6,317 crystals."""
     total = 0
     for split in SPLITS:
         for cif in pq.read_table(CRYSTALS / f"{split}.parquet", columns=["cif"])["cif"].to_pylist():
@@ -56,7 +56,7 @@ def test_every_bundled_cif_parses_as_pymatgen_parses_it() -> None:
 
 
 def _read_p1(cif: str) -> tuple[list[int], Lattice, np.ndarray]:
-    """pymatgen's tokeniser and lattice without its symmetry search (these CIFs are P1): the oracle in seconds."""
+    """Read a P1 CIF with pymatgen's tokeniser and lattice, without its slow symmetry search."""
     from pymatgen.core import Element
     from pymatgen.io.cif import CifFile
 
@@ -87,7 +87,7 @@ def edge_set(index: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return rows[np.lexsort(rows.T[::-1])]
 
 
-def test_edges_are_the_neighbours_pymatgen_finds(cifs) -> None:
+def test_edges_agree_with_the_neighbours_of_pymatgen(cifs) -> None:
     for cif in cifs:
         structure = read_with_pymatgen(cif)
         index, vectors = build_edges([parse_structure(structure)], 5.0, None)[0]
@@ -101,7 +101,7 @@ def test_edges_are_the_neighbours_pymatgen_finds(cifs) -> None:
 
 
 def test_self_images_and_multi_edges(structure_po) -> None:
-    """Simple cubic: 6 images of the one atom at a, 12 at √2 a."""
+    """Simple cubic: 6 images of the single atom at distance a, 12 at √2 a."""
     index, vectors = build_edges([parse_structure(structure_po)], 4.8, None)[0]
     assert index.shape == (2, 18) and not index.any()
     np.testing.assert_allclose(np.sort(np.linalg.norm(vectors, axis=1)), [3.35] * 6 + [3.35 * 2**0.5] * 12, rtol=1e-6)
@@ -109,7 +109,7 @@ def test_self_images_and_multi_edges(structure_po) -> None:
 
 @pytest.mark.parametrize(("cap", "expected"), [(1, 6), (6, 6), (7, 18), (18, 18), (19, 26)])
 def test_cap_never_splits_a_shell(structure_nacl, cap, expected) -> None:
-    """Rock salt has shells of 6, 12 and 8: a cap inside one takes all of it, for each of the 8 atoms."""
+    """Rock salt has shells of 6, 12 and 8 neighbours; a cap inside a shell keeps all of it, for each of the 8 atoms."""
     index, _ = build_edges([parse_structure(structure_nacl)], 6.0, cap)[0]
     assert np.bincount(index[1]).tolist() == [expected] * 8
 
@@ -137,8 +137,8 @@ def test_cap_equals_a_literal_loop(seed, cap) -> None:
 
 
 @pytest.mark.parametrize("cap", [None, 1, 16, 40])
-def test_edges_of_many_are_those_of_each(cifs, cap) -> None:
-    """Crystals of different sizes and densities in one search, some of which needs a second, wider one."""
+def test_edges_of_a_batch_equal_those_of_each_crystal(cifs, cap) -> None:
+    """Crystals of different sizes and densities; some of them need a second search with a larger radius."""
     crystals = [parse_structure(cif) for cif in cifs]
     together = build_edges(crystals, 6.0, cap)
     assert len(together) == len(crystals)
@@ -150,7 +150,7 @@ def test_edges_of_many_are_those_of_each(cifs, cap) -> None:
 
 
 def test_sources_agree(extractor, structure_perovskite, tmp_path) -> None:
-    """CIF text, path, Structure, Atoms, Data and arrays give one graph."""
+    """CIF text, path, Structure, Atoms, Data and arrays give the same graph."""
     from torch_geometric.data import Data
 
     cif = str(CifWriter(structure_perovskite, significant_figures=10))
@@ -237,7 +237,7 @@ def test_on_error(extractor, cifs) -> None:
         ("nowhere/x.cif", "nowhere/x.cif: cannot be read"),
     ],
 )
-def test_bad_structures_say_why_in_one_line(extractor, structure, reason) -> None:
+def test_errors_of_invalid_structures_are_one_line(extractor, structure, reason) -> None:
     with pytest.raises(InvalidStructureError, match=reason) as error:
         extractor(structure)
     assert "\n" not in str(error.value)
@@ -249,8 +249,8 @@ def test_size_limit(structure_nacl) -> None:
     assert len(ClacFeatureExtractor(max_atoms=None)(structure_nacl)["batch"]) == 8
 
 
-def test_hydrogen_missing_from_the_sites_is_no_truncation() -> None:
-    """X-ray structures state hydrogen in the formula that is not in the list of sites."""
+def test_missing_hydrogen_does_not_count_as_truncation() -> None:
+    """X-ray structures often have hydrogen in the formula but not in the list of sites."""
     text = (
         "data_x\n_chemical_formula_sum 'Na2 O1 H2'\n_cell_length_a 5\n_cell_length_b 5\n_cell_length_c 5\n"
         "_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\n"

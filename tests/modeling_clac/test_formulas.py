@@ -1,4 +1,4 @@
-"""Formulas: the one parser, with pymatgen's as the oracle."""
+"""The parser of formulas, compared with pymatgen's."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ GROUPS = st.recursive(
 
 @settings(deadline=None)
 @given(st.lists(GROUPS, min_size=1, max_size=3).map("".join))
-def test_amounts_are_those_of_pymatgen(formula: str) -> None:
+def test_amounts_agree_with_pymatgen(formula: str) -> None:
     assert read_formula(formula) == pytest.approx(Composition(formula).as_dict())
 
 
 @settings(deadline=None)
 @given(st.text("ABCFONaieou()[]123.", max_size=8))
-def test_what_is_read_is_also_read_by_pymatgen(text: str) -> None:
+def test_accepted_texts_agree_with_pymatgen(text: str) -> None:
     found = read_formula(text)
     if found:
         assert found == pytest.approx(dict(Composition(text).as_dict()))
@@ -47,12 +47,12 @@ def test_other_words_are_not_formulas(text: str) -> None:
     assert read_formula(text) == {}
 
 
-def test_blanks_between_parts_do_not_count() -> None:
+def test_blanks_between_parts_are_ignored() -> None:
     assert read_formula(" Li1 Fe1 (P O4)1 ") == read_formula("LiFePO4")
     assert read_formula("C o") == {}
 
 
-def test_places_and_amounts_of_the_symbols() -> None:
+def test_positions_and_amounts_of_the_symbols() -> None:
     assert formula_parts("K2Cu[Co(NO2)6]") == [
         (0, 1, "K", 2.0),
         (2, 4, "Cu", 1.0),
@@ -71,5 +71,5 @@ def test_brackets_of_a_sentence(text: str) -> None:
     ]
 
 
-def test_brackets_of_a_sentence_are_not_those_of_a_formula() -> None:
+def test_unbalanced_brackets_need_in_sentence() -> None:
     assert formula_parts("(SrTiO3") == formula_parts("SrTiO3)") == []

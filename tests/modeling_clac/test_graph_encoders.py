@@ -55,7 +55,7 @@ def test_rotation_translation_permutation(tower, structure_perovskite, seed) -> 
 @pytest.mark.parametrize("scaling", [(2, 1, 1), (2, 2, 1), ((1, 1, 0), (-1, 1, 0), (0, 0, 1))])
 @pytest.mark.parametrize("name", ["structure_nacl", "structure_po", "structure_perovskite"])
 def test_choice_of_cell(tower, request, name, scaling) -> None:
-    """Supercells and other cells of one crystal embed alike under mean pooling."""
+    """Supercells and other cells of a crystal get the same embedding under mean pooling."""
     structure = request.getfixturevalue(name)
     reference, primitive, supercell = embed(
         tower, structure, structure.get_primitive_structure(), structure * np.array(scaling)
@@ -64,7 +64,7 @@ def test_choice_of_cell(tower, request, name, scaling) -> None:
     torch.testing.assert_close(primitive, reference, rtol=1e-4, atol=1e-4)
 
 
-def test_tells_crystals_apart(tower, structure_nacl, structure_perovskite) -> None:
+def test_different_crystals_have_different_embeddings(tower, structure_nacl, structure_perovskite) -> None:
     strained = structure_nacl.copy()
     strained.scale_lattice(strained.volume * 1.1)
     swapped = structure_nacl.copy()
@@ -90,7 +90,7 @@ def test_isolated_atoms_and_one_atom_cells(encoder, pooling, geometry_readout, s
 
 @pytest.mark.parametrize("geometry_readout", [False, True])
 def test_painn_is_smooth_where_a_neighbour_leaves(geometry_readout) -> None:
-    """Without a neighbour cap, energy-like outputs pass the cutoff without a step, in value and in slope."""
+    """Without a neighbour cap, value and slope of the output are continuous at the cutoff."""
     model, extractor = build("painn", max_neighbors=None, geometry_readout=geometry_readout)
     cutoff = model.config.cutoff
 
@@ -106,7 +106,7 @@ def test_painn_is_smooth_where_a_neighbour_leaves(geometry_readout) -> None:
     assert extractor(
         Structure(Lattice.cubic(40), ["Na", "Cl"], [[0, 0, 0], [cutoff - step, 0, 0]], coords_are_cartesian=True)
     )["edge_index"].shape == (2, 2)
-    # The envelope falls with the square of the distance to the cutoff, so the step is far below the slope times it.
+    # The envelope falls with the square of the distance to the cutoff, so the difference is far smaller than the step.
     assert (inside - outside).abs().max() < 1e-5
     assert (value(cutoff - 0.5) - outside).abs().max() > 1e-4
 
@@ -114,11 +114,11 @@ def test_painn_is_smooth_where_a_neighbour_leaves(geometry_readout) -> None:
 @pytest.mark.parametrize("encoder", ["painn", "cgcnn"])
 @pytest.mark.parametrize("geometry_readout", [False, True])
 def test_gradient_with_respect_to_positions(encoder, geometry_readout, structure_perovskite) -> None:
-    """Automatic derivatives of the output with respect to edge vectors against central differences."""
+    """Gradients of the output with respect to edge vectors against central differences."""
     model, extractor = build(encoder, geometry_readout=geometry_readout)
     model = model.double()
     inputs = extractor(structure_perovskite)
-    # Edge vectors are made float32 inside the model: differences are taken with a step far above its resolution.
+    # The model converts edge vectors to float32, so the step must be far above the resolution of float32.
     vectors = inputs["edge_vector"].clone().requires_grad_()
     weights = torch.randn(model.output_size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
@@ -135,7 +135,7 @@ def test_gradient_with_respect_to_positions(encoder, geometry_readout, structure
         assert gradient[edge, axis].item() == pytest.approx(numeric.item(), rel=2e-2, abs=1e-4)
 
 
-def test_painn_equals_the_paper_written_edge_by_edge(structure_perovskite) -> None:
+def test_painn_equals_the_equations_of_the_paper(structure_perovskite) -> None:
     """Eqs. 7-10 of arXiv 2102.03150 with loops over edges and atoms."""
     model, extractor = build("painn")
     encoder, inputs = model.encoder, extractor(structure_perovskite)
@@ -172,7 +172,7 @@ def test_painn_equals_the_paper_written_edge_by_edge(structure_perovskite) -> No
 
 @pytest.mark.parametrize("max_neighbors", [12, None])
 def test_painn_equals_the_reference_in_values_and_gradients(cifs, max_neighbors, monkeypatch) -> None:
-    """Float64, edges of 32 crystals in blocks whose last one is not full, against every message written out."""
+    """In float64, with several blocks of edges, the last one not full, against a version that stores all messages."""
     model, extractor = build("painn", max_neighbors=max_neighbors, num_interactions=3)
     encoder, inputs = model.encoder.double(), extractor(cifs)
     arrays = inputs["atomic_numbers"], inputs["edge_index"], inputs["edge_vector"].double()
@@ -189,8 +189,8 @@ def test_painn_equals_the_reference_in_values_and_gradients(cifs, max_neighbors,
         torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-8, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_painn_forces_take_the_differentiable_way(structure_perovskite) -> None:
-    """With a gradient to the geometry asked for, the values and the gradients of the weights are the same."""
+def test_painn_is_twice_differentiable_for_forces(structure_perovskite) -> None:
+    """If the geometry requires a gradient, the values and the gradients of the weights do not change."""
     model, extractor = build("painn")
     encoder, inputs = model.encoder.double(), extractor(structure_perovskite)
     numbers, index, vectors = inputs["atomic_numbers"], inputs["edge_index"], inputs["edge_vector"].double()
@@ -251,6 +251,6 @@ def test_paper_size_builds_and_runs(structure_perovskite) -> None:
 
 
 @pytest.mark.parametrize("field", [{"encoder": "schnet"}, {"pooling": "median"}, {"cutoff": 0.0}, {"max_neighbors": 0}])
-def test_wrong_configuration_is_refused(field) -> None:
+def test_invalid_configuration_is_an_error(field) -> None:
     with pytest.raises(ValueError, match=next(iter(field))):
         small_graph_config(**field)

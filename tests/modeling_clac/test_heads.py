@@ -1,4 +1,4 @@
-"""Fine-tuning heads: losses and units, saving and loading on every way, missing towers."""
+"""Fine-tuning heads: losses and units, all ways of saving and loading, missing towers."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def test_decoded_logits_are_the_viterbi_path_and_probabilities(small_checkpoint,
     assert inner.sum() > 10
 
 
-def test_a_path_against_the_marginals_wins_narrowly(small_checkpoint, tokens) -> None:
-    """Two tags: the likeliest path is 0 0 0, though each other word is likelier 1 by itself."""
+def test_a_path_that_differs_from_the_marginals_wins_narrowly(small_checkpoint, tokens) -> None:
+    """Two tags: the most likely path is 0 0, though the marginal of the first word prefers 1."""
     model = ClacForTokenClassification.from_pretrained(small_checkpoint, num_labels=2, use_crf=True).eval()
     with torch.no_grad():
         for weights in (*model.crf.parameters(), *model.classifier.parameters()):
@@ -132,7 +132,7 @@ def test_a_path_against_the_marginals_wins_narrowly(small_checkpoint, tokens) ->
         logits = model(**tokens, word_mask=mask).logits
         path = model.crf.viterbi(torch.zeros_like(logits), mask)
         marginals = model.crf.log_marginals(torch.zeros_like(logits), mask)
-    assert path[0, 1] == 0 and marginals[0, 1].argmax() == 1  # else there is nothing to test
+    assert path[0, 1] == 0 and marginals[0, 1].argmax() == 1  # otherwise nothing would be tested
     assert torch.equal(logits.argmax(dim=-1)[mask], path[mask])
     assert 0.5 < logits[0, 1].softmax(dim=-1)[0] < 0.501
 
@@ -152,7 +152,7 @@ def test_pooling_of_sequences(small_checkpoint, tokens) -> None:
         model(**tokens, labels=torch.tensor([-1, 0]))
 
 
-def test_regression_learns_in_spreads_and_answers_in_units(small_checkpoint, graphs) -> None:
+def test_regression_learns_the_standardised_target(small_checkpoint, graphs) -> None:
     labels = torch.tensor([120.0, 80.0, 310.0])
     torch.manual_seed(0)
     model = ClacForGraphRegression.from_pretrained(
@@ -206,7 +206,7 @@ def test_every_parameter_gets_a_gradient(small_checkpoint, tokens, graphs, head)
         ({"classifier_dropout": 1.0}, "classifier_dropout=1.0"),
     ],
 )
-def test_configuration_refuses(field, message) -> None:
+def test_invalid_configuration_is_an_error(field, message) -> None:
     with pytest.raises(ValueError, match=message):
         ClacConfig(**field)
 
@@ -214,7 +214,7 @@ def test_configuration_refuses(field, message) -> None:
 # ------------------------------------------------------------------------------------------------ saving and loading
 @pytest.fixture(scope="module")
 def saved(small_checkpoint, bert_tokenizer, small_processor, tmp_path_factory) -> dict[type, Path]:
-    """A directory of each head on the tower of the whole checkpoint."""
+    """Directories of all heads, each on the tower of the whole checkpoint."""
     directories = {}
     for head in (*TEXT_HEADS, *GRAPH_HEADS):
         torch.manual_seed(1)
@@ -234,7 +234,7 @@ def saved(small_checkpoint, bert_tokenizer, small_processor, tmp_path_factory) -
     return directories
 
 
-def test_towers_of_the_whole_checkpoint_are_kept(small_checkpoint, saved) -> None:
+def test_heads_keep_the_tower_of_the_whole_checkpoint(small_checkpoint, saved) -> None:
     whole = ClacModel.from_pretrained(small_checkpoint).state_dict()
     for head, directory in saved.items():
         weights = head.from_pretrained(directory).state_dict()
@@ -253,12 +253,12 @@ def test_fresh_heads_are_reported_and_other_towers_are_not(small_checkpoint) -> 
     model, loading = ClacForGraphRegression.from_pretrained(small_checkpoint, output_loading_info=True)
     assert {name.partition(".")[0] for name in loading["missing_keys"]} == {"regressor"}
     assert not loading["unexpected_keys"]
-    # Of the size that keeps the spread of what comes in, which N(0, 0.02) would shrink to nothing.
+    # Large enough to keep the spread of the input, which N(0, 0.02) would shrink to nothing.
     assert 0.1 < model.regressor[0].weight.std() < 0.5
 
 
 @pytest.mark.parametrize("head", [*TEXT_HEADS, *GRAPH_HEADS])
-def test_auto_classes_give_back_the_same_model(saved, tokens, graphs, head) -> None:
+def test_auto_classes_load_the_same_model(saved, tokens, graphs, head) -> None:
     inputs = tokens if head in TEXT_HEADS else graphs
     again = head.from_pretrained(saved[head]).eval()
     autos = {
@@ -278,7 +278,7 @@ def test_auto_model_of_a_whole_checkpoint_is_the_whole_model(small_checkpoint) -
     assert type(AutoModel.from_pretrained(small_checkpoint)) is ClacModel
 
 
-def test_saved_heads_carry_their_code_and_whole_checkpoints_do_not_need_it(saved, small_checkpoint) -> None:
+def test_saved_heads_carry_their_code_and_whole_checkpoints_do_not(saved, small_checkpoint) -> None:
     package = Path(sys.modules["modeling_clac"].__file__).parent
     for head, directory in saved.items():
         code = {path.name: path.read_text() for path in directory.glob("*.py")}
@@ -331,7 +331,7 @@ def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, g
             here = head.from_pretrained(saved[head]).eval()(**(tokens if head in TEXT_HEADS else graphs)).logits
         name, numbers = line.split()
         assert name == head.__name__
-        # Another process may sum in another order.
+        # The order of sums may differ between processes.
         there = torch.frombuffer(bytearray.fromhex(numbers), dtype=torch.float32)
         torch.testing.assert_close(there, here.flatten(), rtol=1e-4, atol=1e-5)
 
@@ -350,7 +350,7 @@ def test_pipelines(saved) -> None:
 # ------------------------------------------------------------------------------------------------ quantities by value
 @pytest.fixture(scope="module")
 def reading_checkpoint(bert_config, small_processor, tmp_path_factory) -> Path:
-    """A whole checkpoint whose text tower gets numbers and formulas by value, with weights that make them count."""
+    """A whole checkpoint with quantity embeddings whose weights are not zero."""
     torch.manual_seed(2)
     options = {"projection_dim": 24, "token_values": True, **dict.fromkeys(SHARED_FACTS, True)}
     model = ClacModel(ClacConfig(text_config=bert_config, graph_config=small_graph_config(), **options))
@@ -369,7 +369,7 @@ def labelled(head: type, directory: Path) -> Any:
 
 @pytest.mark.parametrize("head", TEXT_HEADS)
 def test_heads_have_the_whole_text_tower(reading_checkpoint, small_processor, tmp_path, head) -> None:
-    """The head's input is what ClacTextModel computes, from the weights of the checkpoint, and numbers change it."""
+    """The head gets the output of ClacTextModel with the weights of the checkpoint, and it depends on the numbers."""
     model, tower = labelled(head, reading_checkpoint), ClacTextModel.from_pretrained(reading_checkpoint).eval()
     whole = ClacModel.from_pretrained(reading_checkpoint).state_dict()
     parts = ("text_model.", "text_values.", "text_composition.")
@@ -437,7 +437,7 @@ def test_pipelines_read_quantities_with_and_without_the_package(reading_checkpoi
         if task == "text-classification":
             assert here[-1][0]["score"] == pytest.approx(probabilities.max().item(), abs=1e-5)
         else:
-            # The pipeline leaves out the special tokens and what it takes for outside of entities.
+            # The pipeline leaves out special tokens and tokens outside of entities.
             best = {1 + place: score for place, score in enumerate(probabilities.max(dim=-1).values.tolist()[1:-1])}
             assert all(entry["score"] == pytest.approx(best[entry["index"]], abs=1e-5) for entry in here[-1])
         words += [task, str(directory)]
@@ -474,7 +474,7 @@ def test_heads_on_a_plain_encoder(bert_directory, tokens, tmp_path, head) -> Non
         assert torch.equal(again(**tokens).logits, model(**tokens).logits)
 
 
-def test_plain_encoders_that_cannot_be_taken(bert_directory, small_checkpoint, tmp_path) -> None:
+def test_invalid_plain_encoders(bert_directory, small_checkpoint, tmp_path) -> None:
     for arguments, message in (
         ((str(bert_directory), [7]), "layers 0 to 1"),
         ((str(small_checkpoint),), "is a CLaC checkpoint; load it with from_pretrained"),

@@ -1,4 +1,4 @@
-"""The losses against their formulas written with loops, and two processes against one."""
+"""The losses against loops over their formulas, and two processes against one."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def linear():
     return model
 
 def shared_gradient(name):
-    # Its reducer holds the process group, and must be gone before that is: joining its thread can deadlock.
+    # The reducer holds the process group and must be deleted first: joining its thread can deadlock.
     model = torch.nn.parallel.DistributedDataParallel(linear())
     gradient(name, model, slice(4 * rank, 4 * rank + 4))
     return model.module.weight.grad

@@ -1,4 +1,4 @@
-"""The Hugging Face side: outputs, losses, saving and loading, towers from disk, remote code."""
+"""The models: outputs, losses, saving and loading, pretrained towers, remote code."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_remote_code_in_a_fresh_interpreter_without_the_package(small_checkpoint
 
 
 def test_text_tower_from_safetensors_and_from_legacy_bin(bert_directory, tmp_path) -> None:
-    """SciBERT ships a pickled `.bin` whose keys start with `bert.`, with an LM head beside; the result is the same."""
+    """SciBERT has a pickled `.bin` with an LM head and keys that start with `bert.`; it loads the same weights."""
     tower = BertModel.from_pretrained(bert_directory)
     legacy = {f"bert.{name}": value for name, value in tower.state_dict().items()}
     legacy["cls.predictions.bias"] = torch.zeros(tower.config.vocab_size)
@@ -173,7 +173,7 @@ def test_half_precision_keeps_the_logit_scale(small_checkpoint) -> None:
 def test_checkpoint_directory_carries_its_code(small_checkpoint) -> None:
     names = {path.name for path in Path(small_checkpoint).glob("*.py")}
     package = Path(sys.modules["modeling_clac"].__file__).parent
-    # Fine-tuned checkpoints carry their own code beside it.
+    # Only fine-tuned checkpoints need the code of the heads.
     of_heads = {"heads_clac.py", "crf_clac.py", "checkpoint_files_clac.py"}
     assert names == {path.name for path in package.glob("*_clac.py")} - of_heads
     assert all((small_checkpoint / name).read_text() == (package / name).read_text() for name in names)

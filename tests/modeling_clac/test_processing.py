@@ -1,4 +1,4 @@
-"""The processor and its formula-reading tokenizer."""
+"""The processor, and the splitting of formulas by its tokenizer."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_rule_survives_saving_and_is_added_once(bert_tokenizer, tmp_path) -> Non
     assert again.special_tokens_map == tokenizer.special_tokens_map
 
 
-def test_text_first_and_graph_after(small_processor, cifs) -> None:
+def test_inputs_of_texts_come_before_those_of_graphs(small_processor, cifs) -> None:
     batch = small_processor(text="rock salt", structures=cifs[0], return_tensors="pt")
     assert next(iter(batch)) == "input_ids"
     assert {"attention_mask", "atomic_numbers", "edge_index", "edge_vector", "batch", "num_atoms"} <= set(batch)
@@ -85,7 +85,7 @@ def test_nothing_to_process(small_processor, arguments, message) -> None:
         small_processor(**arguments)
 
 
-def test_skipping_would_part_pairs(small_processor, cifs) -> None:
+def test_skipping_would_separate_pairs(small_processor, cifs) -> None:
     with pytest.raises(ClacInputError, match="separate texts from their crystals"):
         small_processor(text=["a"], structures=cifs[:1], on_error="skip")
 

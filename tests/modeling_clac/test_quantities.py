@@ -1,4 +1,4 @@
-"""Numbers and formulas of texts: reading them, and what the text tower makes of them."""
+"""Numbers and formulas of texts: how they are found, and how the text tower uses them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def numbers(text: str) -> list[float]:
     "formula",
     ["LiFePO4", "Ba(Ti2O3)4", "K0.5Na0.5NbO3", "(Sr0.9Ca0.1)TiO3", "Ca3(PO4)2", "Si", "K2Cu[Co(NO2)6]", "Al", "NaCl"],
 )
-def test_fractions_are_those_of_pymatgen(formula: str) -> None:
+def test_fractions_agree_with_pymatgen(formula: str) -> None:
     expected = Composition(formula.replace("[", "(").replace("]", ")")).fractional_composition.as_dict()
     for text in (formula, f"a crystal of {formula}.", f"the oxide ({formula}), hard", f"{formula}: a solid"):
         assert formulas(text) == pytest.approx(expected)
@@ -64,12 +64,12 @@ def test_any_formula(amounts: dict[str, int], text: str) -> None:
     ["In cubic symmetry, As seen, UV detectors", "space group Fm-3m, P2_1/c, C2, I4, Cm, P6_3/mmc", "a TiO2-based film",
      "83 GPa at 300 K and 5 V", "No solid. I", "HCP and BCC metals", "Pnma, Cmcm, Pbca"],
 )  # fmt: skip
-def test_words_and_space_groups_are_no_formulas(text: str) -> None:
+def test_words_and_space_groups_are_not_formulas(text: str) -> None:
     assert formulas(text) == {}
 
 
 @pytest.mark.parametrize("word", ["In", "C", "W"])
-def test_an_element_alone_is_one(word: str) -> None:
+def test_a_single_element_is_a_formula(word: str) -> None:
     assert formulas(f" {word} ") == {word: 1.0}
 
 
@@ -130,7 +130,7 @@ def test_narratives_name_their_own_composition_only(records) -> None:
 
 
 def test_tokens_carry_values(bert_tokenizer) -> None:
-    """Letters and digits are single pieces here: a symbol is marked once, a number on all its pieces."""
+    """Each letter and digit is a token here: a symbol is marked on its first token, a number on all of them."""
     text = "Li2O has 4.5"
     encoded = bert_tokenizer(text, return_offsets_mapping=True)
     kinds, values = read_quantities(text, encoded["offset_mapping"])
@@ -141,7 +141,7 @@ def test_tokens_carry_values(bert_tokenizer) -> None:
     assert kinds[0] == kinds[-1] == NOTHING
 
 
-def test_waves_tell_numbers_apart() -> None:
+def test_waves_distinguish_numbers() -> None:
     waves = number_waves(torch.tensor([0.0, 1e-6, 4.03, 4.07, -4.03, 225.0, 227.0])).numpy()
     distance = np.linalg.norm(waves[:, None] - waves[None], axis=-1)
     assert distance[0, 1] < 0.2
@@ -198,8 +198,8 @@ def reader(bert_config: BertConfig) -> ClacModel:
     return model
 
 
-def test_model_reads_what_word_pieces_do_not_say(reader: ClacModel, small_processor: ClacProcessor) -> None:
-    """Of the same tokens those with other values embed elsewhere; padding changes nothing."""
+def test_embeddings_depend_on_the_values_of_tokens(reader: ClacModel, small_processor: ClacProcessor) -> None:
+    """The same tokens with other values get another embedding; padding changes nothing."""
     inputs = small_processor(text=["NaCl, 2.1 eV", "a much longer text about SiC with 3.2 eV"])
     embeds = reader.get_text_features(**inputs).pooler_output
     alone = reader.get_text_features(**small_processor(text=["NaCl, 2.1 eV"])).pooler_output
@@ -208,7 +208,7 @@ def test_model_reads_what_word_pieces_do_not_say(reader: ClacModel, small_proces
     assert (reader.get_text_features(**other).pooler_output - embeds).abs().max() > 1e-3
 
 
-def test_model_says_what_it_needs(reader: ClacModel, small_processor: ClacProcessor) -> None:
+def test_missing_token_kinds_are_an_error(reader: ClacModel, small_processor: ClacProcessor) -> None:
     inputs = small_processor(text=["NaCl"])
     del inputs["token_kinds"]
     with pytest.raises(ValueError, match="token_kinds"):
@@ -217,7 +217,7 @@ def test_model_says_what_it_needs(reader: ClacModel, small_processor: ClacProces
 
 @pytest.mark.parametrize("fact", ["composition", "stoichiometry"])
 def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, structure_nacl, fact: str) -> None:
-    """What it adds is the same for a crystal and for its formula, nothing without one, and does not cross to others."""
+    """A crystal and its formula get the same vector, other crystals another one, and texts without a formula none."""
     shared = {name: getattr(reader, name) for name in SHARED_FACTS}
     gain = shared.pop(f"shared_{fact}").log_gain
     other = Structure(structure_nacl.lattice, ["Mg"] * 4 + ["O"] * 4, structure_nacl.frac_coords)
@@ -226,7 +226,7 @@ def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, s
     with torch.no_grad():
         for silent in shared.values():
             silent.log_gain.fill_(-40.0)
-        gain.fill_(12.0)  # drowns all else
+        gain.fill_(12.0)  # dominates everything else
         output = reader(**inputs)
         cosine = output.text_embeds @ output.crystal_embeds.T
         torch.testing.assert_close(cosine[[0, 1, 3], [0, 0, 1]], torch.ones(3))
@@ -236,7 +236,7 @@ def test_shared_composition(reader: ClacModel, small_processor: ClacProcessor, s
 
 
 def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, structure_nacl) -> None:
-    """Likewise; densities that differ by three per cent are told apart."""
+    """A crystal and its stated density get the same vector; densities that differ by three per cent are separated."""
     wider = Structure(
         Lattice.cubic(structure_nacl.lattice.a * 1.01), structure_nacl.species, structure_nacl.frac_coords
     )
@@ -244,7 +244,7 @@ def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, struc
     texts = [*(f"a density of {float(s.density):.3f} g/cm³" for s in structures), "dense", "above 2 g/cm³"]
     inputs = small_processor(text=texts, structures=structures)
     with torch.no_grad():
-        reader.shared_density.log_gain.fill_(12.0)  # drowns all else
+        reader.shared_density.log_gain.fill_(12.0)  # dominates everything else
         output = reader(**inputs)
         cosine = output.text_embeds @ output.crystal_embeds.T
         torch.testing.assert_close(cosine.diagonal(), torch.ones(2), atol=1e-3, rtol=0)
@@ -256,8 +256,8 @@ def test_shared_density(reader: ClacModel, small_processor: ClacProcessor, struc
         reader(**inputs)
 
 
-def test_stoichiometry_tells_amounts_apart(reader: ClacModel, small_processor: ClacProcessor) -> None:
-    """Formulas of the same elements, and of neighbours, point elsewhere; what is added is a function of fractions."""
+def test_stoichiometry_distinguishes_amounts(reader: ClacModel, small_processor: ClacProcessor) -> None:
+    """Other amounts and other elements give another direction; the vector depends only on the atomic fractions."""
     inputs = small_processor(text=["HfCo", "HfCo2", "Hf2Co", "ZrCo", "Co2Hf", "Hf2Co4"])
     with torch.no_grad():
         fractions = text_composition(inputs["token_kinds"], inputs["token_values"])
@@ -269,13 +269,13 @@ def test_stoichiometry_tells_amounts_apart(reader: ClacModel, small_processor: C
 
 
 @pytest.mark.parametrize("flag", SHARED_FACTS)
-def test_shared_facts_need_to_be_read(bert_config: BertConfig, flag: str) -> None:
+def test_shared_facts_need_token_values(bert_config: BertConfig, flag: str) -> None:
     with pytest.raises(ValueError, match="need token_values"):
         ClacConfig(text_config=bert_config, **{flag: True})
 
 
 @pytest.mark.parametrize("added", [{"composition_readout": True}, {"token_values": True}])
-def test_added_inputs_leave_embeddings_as_they_are(small_model, small_processor, cifs, added) -> None:
+def test_added_inputs_do_not_change_embeddings(small_model, small_processor, cifs, added) -> None:
     inputs = small_processor(text=["NaCl, 2.1 eV", "oxide"], structures=cifs[:2])
     wider = add_inputs(small_model, **added).eval()
     before, after = small_model(**inputs), wider(**inputs)

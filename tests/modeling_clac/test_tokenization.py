@@ -1,4 +1,4 @@
-"""The tokenizer: what it returns about numbers and formulas, however it is called."""
+"""The tokenizer: kinds and values of tokens for all ways of calling it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tokenizer(bert_tokenizer) -> ClacTokenizer:
 
 
 def literal(tokenizer: ClacTokenizer, text: str) -> tuple[list[int], list[float]]:
-    """Read at the offsets of the tokens of one text."""
+    """Kinds and values read at the offsets of the tokens of one text."""
     offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
     kinds, values = read_quantities(text, offsets)
     return kinds.tolist(), values.tolist()
@@ -90,7 +90,7 @@ def test_saved_and_loaded(tokenizer, small_checkpoint, tmp_path) -> None:
 
 
 def test_plain_tokenizers_are_wrapped(bert_tokenizer, small_processor, tmp_path) -> None:
-    """Checkpoints that were saved with a plain tokenizer get one that reads quantities."""
+    """The processor replaces a plain tokenizer by one that returns quantities."""
     wrapped = ClacTokenizer.from_tokenizer(bert_tokenizer)
     assert wrapped("NaCl 2.1")["input_ids"] == bert_tokenizer("NaCl 2.1")["input_ids"]
     assert ClacTokenizer.from_tokenizer(wrapped) is wrapped
@@ -98,7 +98,7 @@ def test_plain_tokenizers_are_wrapped(bert_tokenizer, small_processor, tmp_path)
     assert set(QUANTITY_INPUTS) <= set(processor(text="NaCl 2.1")) <= set(processor.model_input_names)
 
 
-def test_words_are_joined_at_their_places() -> None:
+def test_words_are_joined_with_their_positions() -> None:
     text, starts = join_words(["Li2O", "has", "", "5.1"])
     assert text == "Li2O has  5.1" and starts == [0, 5, 9, 10]
     assert join_words([]) == ("", [])
