@@ -36,7 +36,7 @@ def caption(result: dict[str, Any]) -> str:
         f"{result['model']} (weights {result['fingerprint']}), split {result['split']}, "
         f"pool of {result['pool']:,} crystals out of {result['split_size']:,}, seed {result['seed']}, "
         f"commit {result['commit'] or 'unknown'}.{skipped} Intervals: 95 %, bootstrap over the queries. "
-        "Ceiling: what a perfect model scores when identical texts cannot be told apart. "
+        "Ceiling: what a perfect model scores when identical texts cannot be distinguished. "
         f"{result['same_formula_and_space_group']} crystals share formula and space group with another of the pool."
     )
 
