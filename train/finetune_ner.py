@@ -1,5 +1,5 @@
 """
-Fine-tunes a text tower for named entities.
+Fine-tune a text tower for named entity recognition.
 
     python -m train.finetune_ner train/recipes/ner-sofc.yaml --dataset runs/ner-sofc-data --output_dir runs/ner-sofc
 """
@@ -29,12 +29,10 @@ from train.finetuning.window_rows import Rows, window_rows
 
 @dataclass
 class NerArguments(TextArguments):
-    """Arguments of fine-tuning for named entities."""
+    """Arguments for named entity recognition."""
 
-    use_crf: bool = field(default=False, metadata={"help": "Tag the words of a sentence together, with a CRF."})
-    ignore_types: list[str] = field(
-        default_factory=list, metadata={"help": "Types that are learnt, but taken for O when scores are computed."}
-    )
+    use_crf: bool = field(default=False, metadata={"help": "Tag the words of a sentence jointly, with a CRF."})
+    ignore_types: list[str] = field(default_factory=list, metadata={"help": "Types that are learnt but scored as O."})
 
 
 def score(
@@ -45,7 +43,17 @@ def score(
     predictions: np.ndarray,
     labels: np.ndarray,
 ) -> dict[str, float]:
-    """Scores of the sentences of a split, put together from the predictions `(rows, L)` for their windows."""
+    """
+    Score the sentences of a split from the predictions for their windows.
+
+    Args:
+        data: The tagged sentences.
+        rows: Windows of each split.
+        ignore_types: Types that are scored as O.
+        split: The split to score.
+        predictions: Tag numbers, `(rows, L)`.
+        labels: Labels of the windows, `(rows, L)`.
+    """
     sentences = data.splits[split]
     predicted = [[""] * len(sentence.words) for sentence in sentences]
     for (number, words), found, own in zip(rows[split].places, predictions, labels, strict=True):
@@ -60,8 +68,10 @@ def _likeliest(logits: torch.Tensor, _labels: torch.Tensor) -> torch.Tensor:
 
 def make_task(arguments: NerArguments) -> Task:
     """
+    Read the data and describe the task.
+
     Raises:
-        ClacInputError: the data or the model cannot be used, or a type to be ignored is not in the data.
+        ClacInputError: The data or the model is invalid, or one of `ignore_types` is not in the data.
     """
     data = read_tagged_text(arguments.dataset, arguments.limit)
     types = {tag[2:] for tag in data.tags} - {""}
@@ -101,7 +111,7 @@ def make_task(arguments: NerArguments) -> Task:
 
 
 def run(arguments: NerArguments) -> dict[str, Any]:
-    """Fine-tunes every seed, see [`finetune`]."""
+    """Fine-tune every seed, see [`finetune`]."""
     return finetune(arguments, make_task)
 
 

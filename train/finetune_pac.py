@@ -1,5 +1,5 @@
 """
-Fine-tunes a text tower for classes of texts, such as abstracts of papers.
+Fine-tune a text tower for text classification, such as the classification of abstracts.
 
     python -m train.finetune_pac train/recipes/pac-glass.yaml --dataset runs/pac-glass-data --output_dir runs/pac-glass
 """
@@ -34,16 +34,20 @@ BASELINE = "TF-IDF + logistic regression"
 
 @dataclass
 class PacArguments(TextArguments):
-    """Arguments of fine-tuning for classes of texts."""
+    """Arguments for text classification."""
 
-    text_column: str = field(default="text", metadata={"help": "Column of the texts."})
+    text_column: str = field(default="text", metadata={"help": "Column that holds the texts."})
 
 
 @dataclass
 class ClassifiedTexts:
     """
+    A data set of texts with classes.
+
     Attributes:
-        classes: names by number. splits: (text, number of its class). empty: rows without text, which are left out.
+        classes: Class names in the order of their numbers.
+        splits: Texts of each split with the number of their class.
+        empty: Number of rows without text, which are left out.
     """
 
     classes: list[str]
@@ -53,13 +57,15 @@ class ClassifiedTexts:
 
 def read_classified_texts(path: str, text_column: str = "text", limit: int = 0) -> ClassifiedTexts:
     """
-    Reads a data set with a column of texts and the column `label` (ClassLabel or text).
+    Read a data set with a column of texts and the column `label` (ClassLabel or text).
 
     Args:
-        path: a directory or Hub id. limit: take so many texts of each split; 0: all.
+        path: A directory or Hub id.
+        text_column: Column that holds the texts.
+        limit: Number of texts to read from each split; 0: all.
 
     Raises:
-        ClacInputError: a split or column is missing, the classes differ between the splits or are out of range, or
+        ClacInputError: A split or column is missing, the classes differ between the splits or are out of range, or
             train has only one class.
     """
     splits = load_splits(path, (text_column, "label"))
@@ -72,7 +78,7 @@ def read_classified_texts(path: str, text_column: str = "text", limit: int = 0) 
             text, label = row[text_column], row["label"]
             where = f"{path}: {split}, row {place}"
             if text is not None and not isinstance(text, str):
-                raise ClacInputError(f"{where}: {text_column} is {text!r}, not text")
+                raise ClacInputError(f"{where}: {text_column} is {text!r}, expected text")
             if names is None:
                 if label not in classes:
                     raise ClacInputError(f"{where}: label {label!r} does not occur in train ({', '.join(classes)})")
@@ -89,12 +95,18 @@ def read_classified_texts(path: str, text_column: str = "text", limit: int = 0) 
             raise ClacInputError(f"{path}: {split}: no row has a text in column {text_column!r}")
         found.splits[split] = rows
     if len({label for _, label in found.splits["train"]}) < 2:
-        raise ClacInputError(f"{path}: train has texts of one class only; give it two or more")
+        raise ClacInputError(f"{path}: train has texts of only one class; at least two are needed")
     return found
 
 
 def class_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """`(n,)`, `(n,)` numbers of classes -> `accuracy` and `macro_f1`."""
+    """
+    Compute `accuracy` and `macro_f1`.
+
+    Args:
+        gold: True class numbers, `(n,)`.
+        predicted: Predicted class numbers, `(n,)`.
+    """
     return {
         "accuracy": float(accuracy_score(gold, predicted)),
         "macro_f1": float(f1_score(gold, predicted, average="macro", zero_division=0)),
@@ -105,20 +117,25 @@ def bag_of_words_scores(
     data: ClassifiedTexts, learnt: Sequence[str] = ("train",), scored: Sequence[str] = HELD_OUT
 ) -> dict[str, dict[str, float]]:
     """
-    Scores of TF-IDF (1-2 grams) with logistic regression (C = 10).
+    Score the baseline: TF-IDF (1-2 grams) with logistic regression (C = 10).
 
     Args:
-        learnt: splits that it is trained on, together. scored: splits that it is scored on.
+        data: The texts.
+        learnt: Splits to train on, joined.
+        scored: Splits to score on.
+
+    Returns:
+        Scores by split, see [`class_scores`].
 
     Raises:
-        ClacInputError: there are no words to learn from.
+        ClacInputError: The texts to train on have no words.
     """
     texts, labels = zip(*(row for split in learnt for row in data.splits[split]), strict=True)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
     try:
         model.fit(texts, labels)
     except ValueError as error:
-        raise ClacInputError(f"{' and '.join(learnt)}: {error}; give texts with words in them") from None
+        raise ClacInputError(f"{' and '.join(learnt)}: {error}; use texts that contain words") from None
     found = {}
     for split in scored:
         texts, labels = zip(*data.splits[split], strict=True)
@@ -128,8 +145,10 @@ def bag_of_words_scores(
 
 def make_task(arguments: PacArguments) -> Task:
     """
+    Read the data and describe the task.
+
     Raises:
-        ClacInputError: the data or the model cannot be used.
+        ClacInputError: The data or the model is invalid.
     """
     data = read_classified_texts(arguments.dataset, arguments.text_column, arguments.limit)
     tokenizer = load_tokenizer(arguments)
@@ -168,7 +187,7 @@ def make_task(arguments: PacArguments) -> Task:
 
 
 def run(arguments: PacArguments) -> dict[str, Any]:
-    """Fine-tunes every seed, see [`finetune`]."""
+    """Fine-tune every seed, see [`finetune`]."""
     return finetune(arguments, make_task)
 
 

@@ -1,5 +1,5 @@
 """
-Fine-tunes a graph tower for a property of crystals, or trains the same architecture from scratch.
+Fine-tune a graph tower to predict a property of crystals, or train the same architecture from scratch.
 
     python -m train.finetune_property train/recipes/property-bulk-modulus.yaml --output_dir runs/bulk-modulus
     python -m train.finetune_property train/recipes/property-bulk-modulus.yaml --pretrained false \\
@@ -31,22 +31,28 @@ from train.finetuning.trainer import Task
 
 @dataclass
 class PropertyArguments(FinetuneArguments):
-    """Arguments of fine-tuning for a property of crystals."""
+    """Arguments for property prediction."""
 
     dataset: str = field(
-        default=BUNDLED_CRYSTALS, metadata={"help": "Crystals with properties: directory or Hub id; default bundled."}
+        default=BUNDLED_CRYSTALS, metadata={"help": "Crystals with properties: a directory or Hub id."}
     )
     target: str = field(
-        default="formation_energy_per_atom", metadata={"help": "Column of the property; rows without it are left out."}
+        default="formation_energy_per_atom",
+        metadata={"help": "Column of the property; rows without a value are left out."},
     )
-    target_unit: str | None = field(default=None, metadata={"help": "Unit of the target, for results and the model."})
+    target_unit: str | None = field(
+        default=None, metadata={"help": "Unit of the target, for the results and the model."}
+    )
     pretrained: bool = field(
-        default=True, metadata={"help": "Start from the weights of model; false: from fresh ones of its architecture."}
+        default=True,
+        metadata={"help": "Start from the weights of model; false: from new weights of the same architecture."},
     )
-    on_error: str = field(default="raise", metadata={"help": "Unusable crystals in the data: raise or skip."})
-    batch_size: int = field(default=32, metadata={"help": "Crystals a step."})
-    learning_rate: float = field(default=5e-4, metadata={"help": "Peak rate of the tower's last layer."})
-    mixed_precision: str = field(default="no", metadata={"help": "bf16, no, or auto; see the other scripts."})
+    on_error: str = field(default="raise", metadata={"help": "What to do with unusable crystals: raise or skip."})
+    batch_size: int = field(default=32, metadata={"help": "Crystals per step."})
+    learning_rate: float = field(default=5e-4, metadata={"help": "Peak learning rate of the last layer of the tower."})
+    mixed_precision: str = field(
+        default="no", metadata={"help": "bf16, no, or auto (bf16 if the hardware supports it)."}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,8 +62,12 @@ class PropertyArguments(FinetuneArguments):
 @dataclass
 class Crystals:
     """
+    Crystals as graphs, with the values of one property.
+
     Attributes:
-        rows: by split, the arrays of each graph and its value as `labels`. without_value, skipped: rows left out.
+        rows: For each split, the arrays of each graph and its value as `labels`.
+        without_value: Number of rows without a value, which are left out.
+        skipped: Number of unusable crystals, which are left out.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -65,16 +75,21 @@ class Crystals:
     skipped: int = 0
 
     def values(self, split: str) -> np.ndarray:
+        """Values of a split, `(n,)`."""
         return np.array([row["labels"] for row in self.rows[split]])
 
 
 def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
     """
-    The crystals whose target is known, as graphs.
+    Read the crystals that have a value of the target, as graphs.
+
+    Args:
+        arguments: Name the data set and the target.
+        extractor: Feature extractor of the model.
 
     Raises:
-        ClacInputError: a split or column is missing, a value is no finite number, a split has no value at all, the
-            values of train are all equal, or a crystal cannot be used.
+        ClacInputError: A split or column is missing, a value is not a finite number, a split has no values, the values
+            of train are all equal, or a crystal is unusable.
     """
     bundled = ASSETS / BUNDLED_CRYSTALS
     path = str(bundled) if arguments.dataset == BUNDLED_CRYSTALS else arguments.dataset
@@ -90,8 +105,8 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ClacInputError(
-                    f"{path}: {split}, {material_id}: {arguments.target} is {value!r}, not a finite number; correct or "
-                    "remove the value"
+                    f"{path}: {split}, {material_id}: {arguments.target} is {value!r}, expected a finite number; "
+                    "correct or remove the value"
                 )
             known.append(row)
             names.append(str(material_id))
@@ -105,14 +120,22 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
                 break
         found.skipped += len(errors.skipped)
         if not rows:
-            raise ClacInputError(f"{path}: {split}: no crystal has a value of {arguments.target}; choose another")
+            raise ClacInputError(
+                f"{path}: {split}: no crystal has a value of {arguments.target}; choose another target"
+            )
     if not found.values("train").std() > 0:
-        raise ClacInputError(f"{path}: train: all values of {arguments.target} are equal; there is nothing to learn")
+        raise ClacInputError(f"{path}: train: all values of {arguments.target} are equal; choose another target")
     return found
 
 
 def property_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """`(n,)`, `(n,)` -> `mae` and `rmse` in the unit of the target, and `r2` (0 where all of `gold` are equal)."""
+    """
+    Compute `mae` and `rmse` in the unit of the target, and `r2` (0 if all true values are equal).
+
+    Args:
+        gold: True values, `(n,)`.
+        predicted: Predicted values, `(n,)`.
+    """
     errors = predicted.astype(np.float64) - gold
     spread = float(((gold - gold.mean()) ** 2).sum())
     return {
@@ -123,13 +146,13 @@ def property_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]
 
 
 def _fractions(rows: list[dict[str, Any]]) -> np.ndarray:
-    """Atomic fractions of the elements, `(n, 119)`."""
+    """Compute the atomic fractions of the elements, `(n, 119)`."""
     counts = [np.bincount(row["atomic_numbers"], minlength=119) for row in rows]
     return np.array([own / own.sum() for own in counts])
 
 
 def baseline_scores(data: Crystals) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores of the mean of train, and of a random forest that knows nothing but the atomic fractions."""
+    """Score two baselines: the mean of train, and a random forest on the atomic fractions."""
     gold = data.values("train")
     forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(_fractions(data.rows["train"]), gold)
     found: dict[str, dict[str, dict[str, float]]] = {"mean": {}, "random forest": {}}
@@ -141,7 +164,7 @@ def baseline_scores(data: Crystals) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def load_graph_model(arguments: PropertyArguments, data: Crystals) -> ClacForGraphRegression:
-    """A fresh head on the graph tower of a checkpoint, or with `pretrained` false on a fresh tower like it."""
+    """Put a new head on the graph tower of a checkpoint or, without `pretrained`, on a new tower of the same size."""
     values = data.values("train")
     config = ClacConfig.from_pretrained(
         arguments.source,
@@ -158,8 +181,10 @@ def load_graph_model(arguments: PropertyArguments, data: Crystals) -> ClacForGra
 
 def make_task(arguments: PropertyArguments) -> Task:
     """
+    Read the data and describe the task.
+
     Raises:
-        ClacInputError: the checkpoint has no graph tower, or the data cannot be used.
+        ClacInputError: The checkpoint has no graph tower, or the data is invalid.
     """
     checkpoint = resolve_checkpoint(arguments.source)
     checkpoint.require_towers("graph")
@@ -169,7 +194,7 @@ def make_task(arguments: PropertyArguments) -> Task:
     data = read_crystals(arguments, extractor)
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        # First what has a row for each crystal: Trainer takes its length for the size of the batch.
+        # `labels` come first: Trainer takes the length of the first entry as the batch size.
         labels = torch.tensor([row["labels"] for row in rows], dtype=torch.float32)
         return {"labels": labels, **extractor.collate(rows)}
 
@@ -194,7 +219,7 @@ def make_task(arguments: PropertyArguments) -> Task:
 
 
 def run(arguments: PropertyArguments) -> dict[str, Any]:
-    """Fine-tunes every seed, see [`finetune`]."""
+    """Fine-tune every seed, see [`finetune`]."""
     return finetune(arguments, make_task)
 
 

@@ -1,4 +1,4 @@
-"""One dataclass of arguments per script, from a YAML recipe, flags, or a recipe with flags that override it."""
+"""Command-line arguments of scripts: one dataclass per script, set by a YAML recipe, by flags, or by both."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ T = TypeVar("T")
 
 def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
     """
-    Parses `[RECIPE.yaml] [--flag value ...]` into the dataclass `kind`.
+    Parse `[RECIPE.yaml] [--flag value ...]` into a dataclass. Flags override the recipe.
+
+    Args:
+        kind: The dataclass of the arguments.
+        argv: The words of the command line. Default: those of this process.
 
     Raises:
-        ClacInputError: the recipe is missing, not YAML, or holds keys that `kind` does not know or values of another
-            type.
+        ClacInputError: The recipe is missing or not YAML, or has an unknown key or a value of the wrong type.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser(kind)  # type: ignore[arg-type]
@@ -39,7 +42,13 @@ def parse_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
 
 
 def run_script(kind: type[T], run: Callable[[T], object]) -> None:
-    """Entry point of a script: an input that its user can mend is one line on stderr and exit code 2."""
+    """
+    Run a script with the arguments of the command line. Invalid input prints one line to stderr and exits with code 2.
+
+    Args:
+        kind: The dataclass of the arguments.
+        run: The function that does the work.
+    """
     transformers_logging.disable_progress_bar()
     try:
         run(parse_arguments(kind))
@@ -50,15 +59,15 @@ def run_script(kind: type[T], run: Callable[[T], object]) -> None:
 
 def require_at_least(arguments: Any, least: float, *names: str) -> None:
     """
-    Check arguments that have a smallest value.
+    Check that arguments are not below a minimum.
 
     Args:
-        arguments: the dataclass that holds them.
-        least: the smallest value.
-        names: of the arguments; those that are None are not checked.
+        arguments: The dataclass that holds them.
+        least: The minimum.
+        names: Names of the arguments to check. Arguments that are `None` pass.
 
     Raises:
-        ClacInputError: one of them is smaller.
+        ClacInputError: An argument is below the minimum.
     """
     for name in names:
         value = getattr(arguments, name)
@@ -68,14 +77,14 @@ def require_at_least(arguments: Any, least: float, *names: str) -> None:
 
 def require_positive(arguments: Any, *names: str) -> None:
     """
-    Check arguments that must be above zero.
+    Check that arguments are positive.
 
     Args:
-        arguments: the dataclass that holds them.
-        names: of the arguments; those that are None are not checked.
+        arguments: The dataclass that holds them.
+        names: Names of the arguments to check. Arguments that are `None` pass.
 
     Raises:
-        ClacInputError: one of them is zero or less.
+        ClacInputError: An argument is zero or negative.
     """
     for name in names:
         value = getattr(arguments, name)
@@ -85,10 +94,10 @@ def require_positive(arguments: Any, *names: str) -> None:
 
 def read_yaml(path: Path) -> Any:
     """
-    The content of a YAML file.
+    Read a YAML file.
 
     Raises:
-        ClacInputError: the file cannot be read, or is not YAML.
+        ClacInputError: The file cannot be read or is not YAML.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -99,7 +108,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def arguments_table(kind: type) -> str:
-    """The arguments of a script as a markdown table: name, default and help of every field of `kind`."""
+    """Format the fields of an argument dataclass as a Markdown table of name, default and help."""
     lines = ["| argument | default | |", "|---|---|---|"]
     for entry in dataclasses.fields(kind):
         value = entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
@@ -115,19 +124,19 @@ def arguments_table(kind: type) -> str:
 def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
     values = read_yaml(path)
     if not isinstance(values, dict):
-        raise ClacInputError(f"{path}: a recipe is a list of 'key: value' lines")
+        raise ClacInputError(f"{path}: expected 'key: value' lines")
     known = {field.name for field in dataclasses.fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ClacInputError(
-            f"{path}: unknown key {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+            f"{path}: unknown key {', '.join(map(repr, unknown))}; expected {', '.join(sorted(known))}"
         )
     hints = get_type_hints(kind)
     return {name: _converted(value, hints[name], f"{path}: {name}") for name, value in values.items()}
 
 
 def _converted(value: Any, hint: Any, where: str) -> Any:
-    """A YAML value as the type that the field declares; YAML reads `1e-3` as text and `5` as an integer."""
+    """Convert a YAML value to the declared type of its field: YAML reads `1e-3` as text and `5` as an integer."""
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     if value is None and type(None) in kinds:
         return None
@@ -142,4 +151,4 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
         except ValueError:
             pass
     expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds if kind is not type(None))
-    raise ClacInputError(f"{where} is {value!r}, but must be {expected}")
+    raise ClacInputError(f"{where} is {value!r}, expected {expected}")

@@ -1,4 +1,4 @@
-"""Files and directories that are whole or absent: written beside their place, then renamed into it."""
+"""Atomic file and directory writes: a temporary sibling is written first, then renamed to the final name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors_clac import ClacInputError, first_line
 
-# Less than this left on the disk after a failed write, and the disk is what failed; so it is where one of the tensor
-# writers, which raise exceptions of their own kinds, says so.
+# A write that fails with less free space than this failed because the disk is full. The error alone does not tell,
+# since tensor writers raise exceptions of their own types.
 _FULL = 1 << 20  # bytes
 _NO_SPACE = os.strerror(errno.ENOSPC)
 
@@ -22,11 +22,16 @@ _NO_SPACE = os.strerror(errno.ENOSPC)
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """
-    Yields the name of a new file that takes the place of `path` when the block ends without an exception; else it is
-    removed. Missing parent directories are made.
+    Write a file atomically. Missing parent directories are created.
+
+    Args:
+        path: The file to create or replace.
+
+    Yields:
+        The temporary file to write. It replaces `path` if the block succeeds, and is removed if the block raises.
 
     Raises:
-        ClacInputError: it cannot be written; `path` is as it was.
+        ClacInputError: The file cannot be written. `path` is unchanged.
     """
     # A sibling, so that the last step is a rename within one file system.
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -42,7 +47,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 def recover(directory: Path) -> None:
-    """Puts back what a crash between the two renamings of [`replaced_directory`] left under its old name."""
+    """Restore a directory that a crash between the two renames of [`replaced_directory`] left under its old name."""
     old = directory.with_name(directory.name + ".old")
     if old.exists() and not directory.exists():
         os.rename(old, directory)  # noqa: PTH104
@@ -51,16 +56,19 @@ def recover(directory: Path) -> None:
 @contextmanager
 def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """
-    Yields a new directory that takes the place of `directory` when the block ends without an exception; else it is
-    removed.
+    Write a directory atomically.
 
     Args:
-        directory: The directory to replace.
-        main: Whether this process renames, if several processes write into the directory together.
-        wait: Called to wait for all of these processes.
+        directory: The directory to create or replace.
+        main: Whether this process creates and renames the directory, if several processes write into it.
+        wait: A barrier for these processes.
+
+    Yields:
+        The temporary directory to fill. It replaces `directory` if the block succeeds, and is removed if the block
+        raises.
 
     Raises:
-        ClacInputError: it cannot be written; `directory` is as it was.
+        ClacInputError: The directory cannot be written. `directory` is unchanged.
     """
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     try:
@@ -78,8 +86,8 @@ def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], ob
         if not full and not isinstance(error, OSError):
             raise
         reason = "the disk is full" if full else first_line(error)
-        kept = "; what was there before is kept" if directory.exists() else ""
-        raise ClacInputError(f"{directory}: cannot be written, {reason}{kept}") from None
+        kept = "; its previous content is kept" if directory.exists() else ""
+        raise ClacInputError(f"{directory}: cannot be written ({reason}){kept}") from None
     if main:
         if directory.exists():
             os.rename(directory, old)  # noqa: PTH104 - one system call each, see `recover`
@@ -90,19 +98,29 @@ def replaced_directory(directory: Path, main: bool = True, wait: Callable[[], ob
 
 def write_json(result: dict[str, Any], path: Path) -> None:
     """
-    Writes `result` to `path`, whole or not at all.
+    Write `result` to `path` atomically.
 
     Raises:
-        ClacInputError: the place cannot be written to.
+        ClacInputError: The file cannot be written.
     """
     write_files({path: json_bytes(result)})
 
 
 def json_bytes(result: dict[str, Any]) -> bytes:
+    """Encode `result` as indented JSON."""
     return (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def write_files(contents: dict[Path, bytes]) -> None:
+    """
+    Write each file atomically.
+
+    Args:
+        contents: File -> content.
+
+    Raises:
+        ClacInputError: A file cannot be written.
+    """
     for file, content in contents.items():
         with replaced_file(file) as new:
             new.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Sends a checkpoint or a data set, with its card, to the Hugging Face Hub: in one commit, so that it arrives whole."""
+"""Upload of a checkpoint or data set, with its card, to the Hugging Face Hub in a single commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors_clac import ClacInputError, first_line, one_line
 
 Kind = Literal["model", "dataset"]
 
-# What belongs to each kind; journals, reports and caches stay at home.
+# Files that are published. Journals, reports and caches are not.
 _FILES: dict[str, tuple[str, ...]] = {
     "model": ("README.md", "*.json", "*.safetensors", "*.py", "*.txt"),
     "dataset": ("README.md", "*.parquet"),
@@ -23,14 +23,14 @@ _HIDDEN = ("report-*.json", ".*")
 @dataclass(frozen=True)
 class Upload:
     """
-    What would be sent.
+    An upload that has been checked.
 
     Attributes:
-        repo_id: `owner/name`.
+        repo_id: Repository id, `owner/name`.
         kind: `model` or `dataset`.
-        directory: Where the files are.
+        directory: Directory that holds the files.
         files: Name -> size in bytes.
-        private: Whether only the owner sees it.
+        private: Whether a new repository is private.
     """
 
     repo_id: str
@@ -41,17 +41,23 @@ class Upload:
 
     @property
     def size(self) -> int:
-        """Bytes, all files together."""
+        """Total size of the files in bytes."""
         return sum(self.files.values())
 
 
 def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, private: bool = True) -> Upload:
     """
-    Checks that a directory is fit to be published, without a network.
+    Check that a directory can be published. Needs no network.
+
+    Args:
+        directory: A checkpoint or data set.
+        repo_id: Repository id, `owner/name`.
+        kind: `model` or `dataset`.
+        private: Whether a new repository is private.
 
     Raises:
-        ClacInputError: no such directory, an impossible name, no card or one whose metadata is wrong, or files that are
-            missing or damaged.
+        ClacInputError: The directory does not exist, `repo_id` is invalid, the card is missing or its metadata is
+            incomplete, or a file is missing or damaged.
     """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -62,9 +68,9 @@ def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, pri
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
-        raise ClacInputError(f"{repo_id}: not a name of the Hub, which are written owner/name ({error})") from None
+        raise ClacInputError(f"{repo_id}: not a repository id, expected owner/name ({error})") from None
     if repo_id.count("/") != 1:
-        raise ClacInputError(f"{repo_id}: not a name of the Hub, which are written owner/name")
+        raise ClacInputError(f"{repo_id}: not a repository id, expected owner/name")
     found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and _belongs(entry.name, kind)]
     card = _card_metadata(path / "README.md")
     _check_model(path) if kind == "model" else _check_dataset(path, card)
@@ -83,15 +89,17 @@ def _card_metadata(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
     except OSError:
         raise ClacInputError(
-            f"{file}: the card is missing; it says what is published, and under which licence"
+            f"{file}: the card is missing; write one that describes the content and names its license"
         ) from None
     parts = text.split("---\n", 2)
     try:
         metadata = yaml.safe_load(parts[1]) if text.startswith("---\n") and len(parts) == 3 else None
     except yaml.YAMLError as error:
-        raise ClacInputError(f"{file}: its metadata is not YAML ({one_line(error)})") from None
+        raise ClacInputError(f"{file}: the metadata is not YAML ({one_line(error)})") from None
     if not isinstance(metadata, dict) or "license" not in metadata:
-        raise ClacInputError(f"{file}: no metadata with a license between two lines of --- at its top")
+        raise ClacInputError(
+            f"{file}: no license in the metadata; add one between two lines of --- at the top of the card"
+        )
     return metadata
 
 
@@ -103,12 +111,12 @@ def _check_model(path: Path) -> None:
     try:
         kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, ValueError, AttributeError):
-        raise ClacInputError(f"{path}: no CLaC checkpoint in it (config.json missing or damaged)") from None
+        raise ClacInputError(f"{path}: not a CLaC checkpoint (config.json missing or damaged)") from None
     if kind != "clac":
         raise ClacInputError(f"{path}: not a CLaC checkpoint but one of model type {kind}")
     weights = sorted(path.glob("*.safetensors"))
     if not weights:
-        raise ClacInputError(f"{path}: no *.safetensors in it; save the checkpoint again")
+        raise ClacInputError(f"{path}: no *.safetensors file; save the checkpoint again")
     for file in weights:
         try:
             with safe_open(file, framework="numpy"):
@@ -124,15 +132,15 @@ def _check_dataset(path: Path, card: dict[str, Any]) -> None:
     configs = card.get("configs")
     if not isinstance(configs, list) or not configs:
         raise ClacInputError(
-            f"{path / 'README.md'}: its metadata names no configs, so load_dataset would have to guess"
+            f"{path / 'README.md'}: no configs in the metadata; list the data files there, as load_dataset needs them"
         )
     patterns = [files["path"] for config in configs for files in config.get("data_files", [])]
     for pattern in patterns:
         if not list(path.glob(pattern)):
-            raise ClacInputError(f"{path}: no file {pattern}, which the card names; build the data set again")
+            raise ClacInputError(f"{path}: no file matches {pattern}, which the card lists; build the data set again")
     for file in sorted(path.glob("*.parquet")):
         if not any(fnmatch.fnmatch(file.name, pattern) for pattern in patterns):
-            raise ClacInputError(f"{file}: not named by the card; move it away or build the data set again")
+            raise ClacInputError(f"{file}: not listed in the card; move it elsewhere or build the data set again")
         try:
             pq.ParquetFile(file)
         except (OSError, pa.ArrowInvalid) as error:
@@ -141,25 +149,28 @@ def _check_dataset(path: Path, card: dict[str, Any]) -> None:
 
 def publish(upload: Upload, token: str | None = None, update: bool = False) -> str:
     """
-    Creates the repository and sends the files. Large files go first, and those that have arrived are not sent again by
-    the next attempt; one commit makes all of them visible together.
+    Create the repository and upload the files.
+
+    Large files are uploaded first; a second attempt skips those that have arrived. One commit then makes all files
+    visible at once.
 
     Args:
-        token: of the Hub; default the one that `hf auth login` or `HF_TOKEN` gives.
-        update: replace what the repository holds, if it exists and is not empty.
+        upload: From [`plan_upload`].
+        token: Access token of the Hub. Default: the one stored by `hf auth login`, or `HF_TOKEN`.
+        update: Replace the files of a repository that is not empty.
 
     Returns:
-        The address of the repository.
+        The URL of the repository.
 
     Raises:
-        ClacInputError: no token, no right to write there, the name is taken, or no connection.
+        ClacInputError: There is no token, it has no write permission, the name is taken, or the Hub cannot be reached.
     """
-    import httpx2  # the client that huggingface_hub 2 uses
+    import httpx2  # the HTTP client of huggingface_hub 2
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     if constants.HF_HUB_OFFLINE:
-        raise ClacInputError("HF_HUB_OFFLINE is set, so nothing can be sent; unset it and try again")
+        raise ClacInputError("HF_HUB_OFFLINE is set, so nothing can be uploaded; unset it and try again")
     api = HfApi(token=token)
     place: dict[str, Any] = {"repo_id": upload.repo_id, "repo_type": upload.kind}
     try:
@@ -167,8 +178,8 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
             held = [name for name in api.list_repo_files(**place) if name != ".gitattributes"]
             if held and not update:
                 raise ClacInputError(
-                    f"{upload.repo_id}: exists and holds {len(held)} files; choose another name, or give --update to "
-                    "replace them"
+                    f"{upload.repo_id}: already exists with {len(held)} files; choose another name, or use --update "
+                    "to replace them"
                 )
         else:
             api.create_repo(**place, private=upload.private)
@@ -176,18 +187,18 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
             **place,
             folder_path=upload.directory,
             allow_patterns=list(upload.files),
-            # Shards of an earlier build would be read along with the new ones.
+            # Otherwise load_dataset would also read the shards of an earlier build.
             delete_patterns=list(_FILES[upload.kind]),
             commit_message=f"{upload.kind} of {len(upload.files)} files",
         )
     except LocalTokenNotFoundError:
-        raise ClacInputError("no token of the Hub; log in with `hf auth login` or set HF_TOKEN") from None
+        raise ClacInputError("no token for the Hub; log in with `hf auth login` or set HF_TOKEN") from None
     except HfHubHTTPError as error:
         raise ClacInputError(f"{upload.repo_id}: {_refusal(error)}") from None
     except (OfflineModeIsEnabled, httpx2.HTTPError, OSError, RuntimeError) as error:
-        # A RuntimeError is what the package makes of a broken upload.
+        # huggingface_hub raises RuntimeError when an upload is interrupted.
         raise ClacInputError(
-            f"{constants.ENDPOINT}: cannot be reached ({first_line(error)}); nothing is published, try again"
+            f"{constants.ENDPOINT}: cannot be reached ({first_line(error)}); nothing was published, try again"
         ) from None
     return str(commit.repo_url)
 
@@ -196,12 +207,12 @@ def _refusal(error: Any) -> str:
     status = error.response.status_code if error.response is not None else None
     message = first_line(error.server_message or error)
     if status == 401:
-        return f"the Hub does not accept the token ({message}); log in with `hf auth login` or set HF_TOKEN"
+        return f"the Hub rejected the token ({message}); log in with `hf auth login` or set HF_TOKEN"
     if status == 403:
-        return f"no right to write there ({message}); check the owner, and that the token may write"
+        return f"no write permission ({message}); check the owner and the permissions of the token"
     if status == 409:
         return f"the name is taken ({message}); choose another one"
-    return f"the Hub answers {status} ({message}); nothing is published, try again"
+    return f"the Hub returned status {status} ({message}); nothing was published, try again"
 
 
 __all__ = ["Kind", "Upload", "plan_upload", "publish"]

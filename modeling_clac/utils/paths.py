@@ -1,4 +1,4 @@
-"""Where the bundled checkpoint and data are."""
+"""Paths of the bundled checkpoint and data."""
 
 from pathlib import Path
 

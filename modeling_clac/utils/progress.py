@@ -1,4 +1,4 @@
-"""Progress bars of long work."""
+"""Progress bars for long tasks."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-# Shorter work ends before a bar could be read.
+# Shorter tasks end before a bar could be read.
 _LONG = 256
 
 
 def progress_bar(description: str, total: int | None, show: bool | None = None) -> Any:
     """
-    A `tqdm` bar that leaves nothing behind.
+    Create a `tqdm` bar that is cleared when it closes.
 
     Args:
-        description: what is going on.
-        total: how many items there are, if that is known.
-        show: whether to show it; default on long work at a terminal.
+        description: Text in front of the bar.
+        total: Number of items, if known.
+        show: Whether to show the bar. Default: for long tasks at a terminal.
     """
-    # disable=None leaves the decision to whether the output is a terminal.
+    # With disable=None, tqdm shows the bar only at a terminal.
     disable = (None if total is None or total >= _LONG else True) if show is None else not show
     return tqdm(total=total, desc=description, disable=disable, leave=False)
 

@@ -1,4 +1,4 @@
-"""What a number or a checkpoint comes from: recipe, seed, commit, versions."""
+"""Provenance of results and checkpoints: recipe, seed, commit, package versions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PACKAGES = ("torch", "transformers", "accelerate", "datasets", "pymatgen", "gem
 
 
 def git_commit() -> str | None:
-    """Commit of this checkout, with `-dirty` when tracked files differ from it; `None` outside a checkout."""
+    """Return the commit of this checkout, with `-dirty` if tracked files have changed; `None` outside a checkout."""
     root = Path(__file__).parents[2]
-    # An installed package may lie inside somebody else's repository.
+    # An installed package may be inside the repository of another project.
     if not (root / ".git").exists():
         return None
     try:
@@ -30,6 +30,6 @@ def git_commit() -> str | None:
 
 
 def provenance(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The recipe as run, the commit, and the versions of the packages that computed it."""
+    """Record the arguments of a run, the commit, and the versions of the packages that matter for its numbers."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"recipe": arguments, "commit": git_commit(), "versions": versions}

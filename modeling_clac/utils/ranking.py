@@ -1,4 +1,4 @@
-"""Ranks of the right answers among many candidates, in memory bounded by a chunk of queries."""
+"""Retrieval metrics: ranks of the correct keys, computed in chunks to bound memory."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ def retrieval_ranks(
     queries: np.ndarray, keys: np.ndarray, targets: np.ndarray | None = None, chunk_size: int = 256
 ) -> np.ndarray:
     """
-    Rank of the right key for every query, by inner product; 1 is best. A key that ties with the right one counts as
-    ranked before it, so a model that maps everything to one point scores worst, not best; NaN counts as a tie.
+    Rank the correct key of every query by inner product; 1 is best.
+
+    A key that ties with the correct one is ranked before it, so a model that maps everything to one point scores worst,
+    not best. NaN counts as a tie.
 
     Args:
-        queries: `(Q, D)`.
-        keys: `(K, D)`.
-        targets: `(Q,)` index of the right key; default query i belongs to key i.
-        chunk_size: queries scored at once; bounds memory to `chunk_size · K` scores.
+        queries: Vectors, `(Q, D)`.
+        keys: Vectors, `(K, D)`.
+        targets: Index of the correct key of each query, `(Q,)`. Default: key i for query i.
+        chunk_size: Queries scored at once; memory is bounded by `chunk_size · K` scores.
 
     Returns:
-        `(Q,)` int64, in 1..K.
+        Ranks, `(Q,)` int64, in 1..K.
 
     Raises:
-        ValueError: not one target per query, or a target that is no key.
+        ValueError: The number of targets is not Q, or a target is out of range.
     """
     targets = np.arange(len(queries)) if targets is None else np.asarray(targets)
     if len(targets) != len(queries):
         raise ValueError(f"{len(queries)} queries but {len(targets)} targets")
     if len(targets) and not (targets.min() >= 0 and targets.max() < len(keys)):
-        raise ValueError(f"targets reach from {targets.min()} to {targets.max()} but there are {len(keys)} keys")
+        raise ValueError(f"targets range from {targets.min()} to {targets.max()}, but there are {len(keys)} keys")
     ranks = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), chunk_size):
         scores = queries[start : start + chunk_size] @ keys.T
@@ -40,10 +42,17 @@ def retrieval_ranks(
 
 def retrieval_scores(ranks: np.ndarray, top: tuple[int, ...] = (1, 3, 10)) -> dict[str, float]:
     """
-    Top-k accuracies (share of ranks ≤ k) and the mean reciprocal rank of `(Q,)` ranks, all within 0 and 1.
+    Compute top-k accuracies (share of ranks ≤ k) and the mean reciprocal rank, all between 0 and 1.
+
+    Args:
+        ranks: From [`retrieval_ranks`], `(Q,)`.
+        top: Values of k.
+
+    Returns:
+        `top_1`, `top_3`, ... and `mrr`.
 
     Raises:
-        ValueError: there are no ranks.
+        ValueError: There are no ranks.
     """
     if len(ranks) == 0:
         raise ValueError("no queries to score")

@@ -1,4 +1,4 @@
-"""The version of the package, in a module that every part may import."""
+"""Package version, in a module without imports."""
 
 __version__ = "0.1.0"
 

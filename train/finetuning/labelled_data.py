@@ -1,4 +1,4 @@
-"""Labelled data sets: three splits with the columns that a task needs, and labels that mean the same in all of them."""
+"""Loading of labelled data sets: three splits with the columns of a task and one set of labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from modeling_clac.errors_clac import ClacInputError, one_line
 
 def load_splits(path: str, columns: Sequence[str]) -> DatasetDict:
     """
-    The splits train, validation and test of a data set.
+    Load the splits train, validation and test of a data set.
 
     Args:
-        path: a directory or Hub id that `datasets.load_dataset` understands. columns: that all splits must have.
+        path: A directory or Hub id that `datasets.load_dataset` can load.
+        columns: Columns that every split must have.
 
     Raises:
-        ClacInputError: the data set, a split or a column is missing, a file is damaged, or a split has no rows.
+        ClacInputError: The data set, a split or a column is missing, a file is damaged, or a split has no rows.
     """
     try:
         splits = load_dataset(path)
@@ -43,7 +44,7 @@ def load_splits(path: str, columns: Sequence[str]) -> DatasetDict:
 
 
 def _reason(error: BaseException) -> str:
-    """What a failure to load comes from, in one line."""
+    """Summarise the cause of a loading error in one line."""
     while isinstance(error, DatasetGenerationError) and error.__cause__ is not None:
         error = error.__cause__
     return one_line(error, limit=240)
@@ -51,35 +52,52 @@ def _reason(error: BaseException) -> str:
 
 def label_names(path: str, splits: DatasetDict, column: str) -> list[str] | None:
     """
-    The names of the labels of a column, or of the lists of labels in it; `None` if it holds text.
+    Read the label names of a column of labels or of lists of labels.
 
-    `load_dataset` gives the names of the first file to all splits, so that a number of another file would silently
-    change its meaning; therefore the files are asked, too.
+    `load_dataset` applies the names of the first file to all splits, which would silently change the meaning of the
+    numbers in files with other names. The names are therefore also read from each parquet file.
+
+    Args:
+        path: The data set, see [`load_splits`].
+        splits: Its splits.
+        column: The column of labels.
+
+    Returns:
+        The names in the order of their numbers, or `None` if the column holds text.
 
     Raises:
-        ClacInputError: the splits differ in their names, or the column holds neither labels with names nor text.
+        ClacInputError: The names differ between the splits, or the column holds neither named labels nor text.
     """
     feature = _inner(splits["train"].features[column])
     if getattr(feature, "dtype", None) in ("string", "large_string"):
         return None
     if not isinstance(feature, ClassLabel):
         raise ClacInputError(
-            f"{path}: column {column!r} holds {getattr(feature, 'dtype', feature)}; write the names of the labels as "
-            "text, or as ClassLabel features"
+            f"{path}: column {column!r} holds {getattr(feature, 'dtype', feature)}; store the labels as text or "
+            "as ClassLabel features"
         )
     names = list(feature.names)
     for split, file, features in _file_features(path):
         own = _inner(features[column]) if column in features else None
         if isinstance(own, ClassLabel) and list(own.names) != names:
             require_same(f"{path}: {column} in {file} ({split})", names, own.names)
-            raise ClacInputError(f"{path}: {column} in {file} ({split}) has the names of train in another order")
+            raise ClacInputError(
+                f"{path}: {column} in {file} ({split}) lists the names of train in another order; use one order"
+            )
     return names
 
 
 def require_same(where: str, train: Collection[str], other: Collection[str]) -> None:
     """
+    Check that a split has the label names of the training split.
+
+    Args:
+        where: Description of the other split for the error message.
+        train: Names in the training split.
+        other: Names in the other split.
+
     Raises:
-        ClacInputError: two sets of names differ, with the names.
+        ClacInputError: The sets of names differ.
     """
     parts = (("only there", set(other) - set(train)), ("only in train", set(train) - set(other)))
     differences = [f"{place}: {', '.join(sorted(names))}" for place, names in parts if names]
@@ -92,7 +110,7 @@ def _inner(feature: Any) -> Any:
 
 
 def _file_features(path: str) -> list[tuple[str, str, Features]]:
-    """(split, file, features that the file itself names) of the parquet files of a data set."""
+    """Return (split, file name, features stored in the file) for each parquet file of a data set."""
     import fsspec
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""The seeds of a fine-tuning, one after another: directories, results, cards, continuing after a stop, publishing."""
+"""Fine-tuning runs over several seeds: output directories, results, model cards, resuming and publishing."""
 
 from __future__ import annotations
 
@@ -60,20 +60,23 @@ The test split was used only for these numbers. Recipe at commit `{commit}`:
 
 def finetune(arguments: A, make_task: Callable[[A], Task]) -> dict[str, Any]:
     """
-    Runs every seed of `arguments` that has not finished, and writes `results.json` after each.
+    Fine-tune every unfinished seed and write `results.json` after each one.
 
     Args:
-        make_task: reads and checks the data; called once, before anything is written.
+        arguments: Arguments of the run.
+        make_task: Reads and checks the data. Called once, before anything is written.
 
     Returns:
-        The results.
+        The content of `results.json`.
 
     Raises:
-        ClacInputError: bad arguments or data; `output_dir` holds a run that `resume` does not ask for, or was started
-            with another recipe; the weights cannot be published.
+        ClacInputError: The arguments or the data are invalid; `output_dir` holds a run and `resume` is not set, or was
+            started with another recipe; the weights cannot be published.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ClacInputError("fine-tuning runs in one process; start it without torchrun or accelerate launch")
+        raise ClacInputError(
+            "fine-tuning runs in one process (WORLD_SIZE > 1 found); start it without torchrun or accelerate launch"
+        )
     output = Path(arguments.output_dir)
     _check_place(output, arguments)
     task = make_task(arguments)
@@ -92,16 +95,16 @@ def finetune(arguments: A, make_task: Callable[[A], Task]) -> dict[str, Any]:
         runs.append(run)
         result = results_of(task, arguments, runs)
         write_json(result, output / RESULTS)
-    _say(task, result)
+    _print_scores(task, result)
     if arguments.push_to_hub:
         best = max(runs, key=lambda run: task.choose({"loss": 0.0, **run["validation"]}))
         upload = plan_upload(output / f"seed-{best['seed']}", arguments.push_to_hub, "model", private=True)
-        print(f"seed {best['seed']} is at {publish(upload)}")
+        print(f"seed {best['seed']} uploaded to {publish(upload)}")
     return result
 
 
 def _check_place(output: Path, arguments: FinetuneArguments) -> None:
-    """Whether `output` is free, or holds a run of the same recipe that is to be continued."""
+    """Check that `output` holds no run or, with `resume`, one of the same recipe."""
     held = [*output.glob(f"seed-*/{_TRAINING}"), *output.glob(f"seed-*.unfinished/{RECIPE}")]
     if not arguments.resume:
         if held or (output / RESULTS).exists():
@@ -110,7 +113,7 @@ def _check_place(output: Path, arguments: FinetuneArguments) -> None:
             )
         return
     if not held:
-        raise ClacInputError(f"{output}: nothing to resume from (no seed in it)")
+        raise ClacInputError(f"{output}: nothing to resume from (no seed directory found)")
     recipe = json.loads(json.dumps(recipe_of(arguments)))
     for file in held:
         stored = json.loads(file.read_text(encoding="utf-8"))["recipe"]
@@ -123,7 +126,7 @@ def _check_place(output: Path, arguments: FinetuneArguments) -> None:
 
 
 def _train(task: Task, arguments: FinetuneArguments, seed: int, finished: Path, work: Path) -> dict[str, Any]:
-    """One seed: trained in `work`, saved in `finished` when it is done."""
+    """Train one seed in `work` and save the result in `finished`."""
     model, run = run_seed(task, arguments, seed, work)
     origin = provenance(recipe_of(arguments))
     with replaced_directory(finished) as new:
@@ -136,7 +139,17 @@ def _train(task: Task, arguments: FinetuneArguments, seed: int, finished: Path, 
 
 
 def results_of(task: Task, arguments: FinetuneArguments, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `results.json` holds: the runs, and by split and metric their mean and sample deviation (`None` of one)."""
+    """
+    Collect the content of `results.json`.
+
+    Args:
+        task: The task of the runs.
+        arguments: Arguments of the runs.
+        runs: The result of each seed, see `run_seed`.
+
+    Returns:
+        The runs, and the mean and sample standard deviation (`None` for a single run) of every metric by split.
+    """
     scores = {split: {name: [run[split][name] for run in runs] for name in runs[0][split]} for split in HELD_OUT}
     origin = provenance(recipe_of(arguments))
     return {
@@ -158,7 +171,7 @@ def results_of(task: Task, arguments: FinetuneArguments, runs: list[dict[str, An
     }
 
 
-def _say(task: Task, result: dict[str, Any]) -> None:
+def _print_scores(task: Task, result: dict[str, Any]) -> None:
     for name, mean in result["mean"]["test"].items():
         std = result["std"]["test"][name]
         spread = "" if std is None else f" ± {std:.4f}"

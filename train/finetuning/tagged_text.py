@@ -1,4 +1,4 @@
-"""Sentences with a tag for every word, in the scheme IOB2: read, checked, mended where that is safe, and scored."""
+"""Sentences tagged word by word in the IOB2 scheme: reading, checking, safe repairs and scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words, and the number of the tag of each."""
+    """
+    A tagged sentence.
+
+    Attributes:
+        words: Words of the sentence.
+        tags: Number of the tag of each word.
+    """
 
     words: list[str]
     tags: list[int]
@@ -29,9 +35,13 @@ class Sentence:
 @dataclass
 class TaggedText:
     """
+    A data set of tagged sentences.
+
     Attributes:
-        tags: names by number. splits: sentences. repaired: tags `I-` that continued nothing and became `B-`.
-        empty: sentences without words, which are left out.
+        tags: Tag names in the order of their numbers.
+        splits: Sentences of each split.
+        repaired: Number of `I-` tags that continued no entity and were changed to `B-`.
+        empty: Number of sentences without words, which are left out.
     """
 
     tags: list[str]
@@ -42,14 +52,15 @@ class TaggedText:
 
 def read_tagged_text(path: str, limit: int = 0) -> TaggedText:
     """
-    Reads a data set with the columns `tokens` (lists of text) and `ner_tags` (lists of ClassLabel or of text).
+    Read a data set with the columns `tokens` (lists of text) and `ner_tags` (lists of ClassLabel or of text).
 
     Args:
-        path: a directory or Hub id. limit: take so many sentences of each split; 0: all.
+        path: A directory or Hub id.
+        limit: Number of sentences to read from each split; 0: all.
 
     Raises:
-        ClacInputError: a split or column is missing, tags differ between the splits, are out of range or not of the
-            scheme, or a row cannot be used.
+        ClacInputError: A split or column is missing; tags differ between the splits, are out of range or not IOB2; or a
+            row is invalid.
     """
     splits = load_splits(path, ("tokens", "ner_tags"))
     names = label_names(path, splits, "ner_tags")
@@ -68,20 +79,22 @@ def read_tagged_text(path: str, limit: int = 0) -> TaggedText:
 def _check_scheme(where: str, tags: Sequence[str]) -> None:
     for tag in tags:
         if tag != OUTSIDE and (tag[:2] not in ("B-", "I-") or not tag[2:]):
-            raise ClacInputError(f"{where}: tag {tag!r} is not of the scheme IOB2, which has O, B-TYPE and I-TYPE")
+            raise ClacInputError(f"{where}: tag {tag!r} is not an IOB2 tag; expected O, B-TYPE or I-TYPE")
     unopened = sorted(tag for tag in tags if tag.startswith("I-") and f"B-{tag[2:]}" not in tags)
     if unopened:
-        raise ClacInputError(f"{where}: tag {', '.join(unopened)} has no B- of its type; add it to the tag set")
+        raise ClacInputError(
+            f"{where}: tag {', '.join(unopened)} has no B- tag of the same type; add it to the tag set"
+        )
     if OUTSIDE not in tags:
         raise ClacInputError(f"{where}: the tag set {', '.join(tags)} has no {OUTSIDE}; add it")
 
 
 def _text_tags(path: str, splits: DatasetDict) -> list[str]:
-    """O, then B- and I- of every type; all types have to occur in train."""
+    """Collect the tags: O, then B- and I- of every type. All types must occur in train."""
     types: dict[str, set[str]] = {}
     for split in SPLITS:
         used = {tag for tags in splits[split]["ner_tags"] for tag in tags or () if tag is not None}
-        # A type that only continues is mended sentence by sentence.
+        # A type with I- tags only is repaired later, sentence by sentence.
         opened = {f"B-{tag[2:]}" for tag in used if tag.startswith("I-")}
         _check_scheme(f"{path}: {split}", sorted(used | opened | {OUTSIDE}))
         types[split] = {tag[2:] for tag in used - {OUTSIDE}}
@@ -112,17 +125,17 @@ def _read_split(
         if len(sentences) == limit:
             break
     if not sentences:
-        raise ClacInputError(f"{where}: no sentence has a word")
+        raise ClacInputError(f"{where}: no sentence has a word; add rows with text in `tokens`")
     return sentences
 
 
 def _problem(words: list[Any], tags: list[Any], names: Sequence[str], named: bool) -> str | None:
-    """Why a row cannot be used."""
+    """Return why a row is invalid; `None` if it is valid."""
     if len(words) != len(tags):
         return f"{len(words)} tokens but {len(tags)} tags; give each token one tag"
     for place, (word, tag) in enumerate(zip(words, tags, strict=True), start=1):
         if not isinstance(word, str):
-            return f"token {place} is {word!r}, not text"
+            return f"token {place} is {word!r}, expected text"
         if tag is None:
             return f"token {place} ({word}) has no tag"
         if named and not 0 <= tag < len(names):
@@ -131,7 +144,7 @@ def _problem(words: list[Any], tags: list[Any], names: Sequence[str], named: boo
 
 
 def _repair(tags: Sequence[int], found: TaggedText, numbers: dict[str, int]) -> list[int]:
-    """An `I-` that continues no entity of its type begins one, so it becomes `B-`; counts in `found`."""
+    """Change `I-` to `B-` where it continues no entity of its type, and count the changes in `found`."""
     repaired, before = [], OUTSIDE
     for number in tags:
         tag = found.tags[number]
@@ -147,14 +160,16 @@ def entity_scores(
     gold: list[list[str]], predicted: list[list[str]], ignore_types: Sequence[str] = ()
 ) -> dict[str, float]:
     """
-    Scores of entities, which count when their type and both ends are right (seqeval, strict, IOB2).
+    Score entities. An entity is correct if its type and both boundaries are (seqeval, strict mode, IOB2).
 
     Args:
-        gold, predicted: tags of the words of every sentence. ignore_types: taken for O in both.
+        gold: True tags of the words of each sentence.
+        predicted: Predicted tags of the words of each sentence.
+        ignore_types: Types that are replaced by O in both.
 
     Returns:
-        `micro_f1`, `macro_f1` (over the types that either side has), `micro_precision`, `micro_recall`, `accuracy` of
-        the words' tags, and `f1/TYPE` of the types that `gold` has.
+        `micro_f1`, `macro_f1` (over the types in `gold` or `predicted`), `micro_precision`, `micro_recall`, `accuracy`
+        of the tags, and `f1/TYPE` for the types in `gold`.
 
     Raises:
         ClacInputError: `gold` has no entity to score.
@@ -175,14 +190,18 @@ def entity_scores(
 
 def scored_types(gold: list[list[str]], ignore_types: Sequence[str] = ()) -> list[str]:
     """
-    The types of the entities in `gold` that are scored, sorted.
+    List the types of the entities in `gold` that are scored, sorted.
+
+    Args:
+        gold: True tags of the words of each sentence.
+        ignore_types: Types that are not scored.
 
     Raises:
-        ClacInputError: there are none.
+        ClacInputError: There are none.
     """
     types = {tag[2:] for tags in gold for tag in tags if tag != OUTSIDE} - set(ignore_types)
     if not types:
-        raise ClacInputError("no entity of a scored type in the sentences to score; take more of them")
+        raise ClacInputError("no entity of a scored type; use more sentences or fewer ignore_types")
     return sorted(types)
 
 

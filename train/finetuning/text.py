@@ -1,4 +1,4 @@
-"""What fine-tuning on words and on abstracts shares: the text tower to start from, its tokenizer, padded batches."""
+"""Text models, tokenizers and padded batches for the fine-tuning of text towers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
 
 def clac_checkpoint(arguments: TextArguments) -> Checkpoint | None:
     """
-    The CLaC checkpoint to start from; `None` for a plain encoder.
+    Find the CLaC checkpoint to start from; `None` for a plain encoder.
 
     Raises:
-        ClacInputError: there is no such model.
+        ClacInputError: The model does not exist.
     """
     if "/" not in arguments.source and not Path(arguments.source).exists():
-        return None  # an encoder by the Hub's short name for it
+        return None  # the short name of an encoder on the Hub
     try:
         checkpoint = resolve_checkpoint(arguments.source, any_model=True)
         return checkpoint if checkpoint.is_clac else None
@@ -37,13 +37,16 @@ def clac_checkpoint(arguments: TextArguments) -> Checkpoint | None:
 
 def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[str], **config: Any) -> H:
     """
-    A fresh head on the text tower of a CLaC checkpoint, or on a plain encoder of BERT's type.
+    Put a new head on the text tower of a CLaC checkpoint or on a plain BERT-type encoder.
 
     Args:
-        labels: names by number. config: further fields of [`ClacConfig`].
+        head: Class of the model.
+        arguments: Name the model to start from.
+        labels: Label names in the order of their numbers.
+        config: More fields of [`ClacConfig`].
 
     Raises:
-        ClacInputError: there is no such model, it has no text tower, or it lacks a layer.
+        ClacInputError: The model does not exist, has no text tower, or lacks one of `text_layers`.
     """
     config["id2label"] = dict(enumerate(labels))
     config["label2id"] = {label: number for number, label in enumerate(labels)}
@@ -56,45 +59,47 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
             text_dropout=arguments.dropout,
             **config,
         )
-        # The checkpoint names the model, not the place it was read from.
+        # The saved configuration names the model, not the directory it was loaded from.
         model.config.text_config._name_or_path = arguments.model_name
         return model
     if arguments.text_layers is not None:
-        raise ClacInputError(f"text_layers={arguments.text_layers}: the tower of a CLaC checkpoint is taken whole")
+        raise ClacInputError(
+            f"text_layers={arguments.text_layers}: only for plain encoders; remove it to use a CLaC checkpoint"
+        )
     if arguments.text_pooling is not None:
         config["text_pooling"] = arguments.text_pooling
     settings = ClacConfig.from_pretrained(arguments.source, **config)
     text_config: Any = settings.text_config
     text_config.hidden_dropout_prob, text_config.attention_probs_dropout_prob = arguments.dropout, 0.0
-    # A checkpoint that was fine-tuned on other labels has a head of another size.
+    # The head of a checkpoint fine-tuned on other labels has another size.
     return head.from_pretrained(arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True)
 
 
 def load_tokenizer(arguments: TextArguments) -> Any:
     """
-    The tokenizer of the model to start from, with `model_max_length` set to the tokens that are read at once.
+    Load the tokenizer of the model to start from and set its `model_max_length`.
 
     Raises:
-        ClacInputError: there is none, it cannot say which word a piece is of, or `max_length` is more than the tower
-            reads.
+        ClacInputError: There is no tokenizer, it cannot map tokens to words, or `max_length` is more than the tower can
+            read.
     """
     plain = clac_checkpoint(arguments) is None
     if arguments.split_formulas and not plain:
-        raise ClacInputError("split_formulas is for plain encoders; the tokenizer of a CLaC checkpoint stays as it is")
+        raise ClacInputError("split_formulas=True: only for plain encoders; remove it to use a CLaC checkpoint")
     try:
         tokenizer = AutoTokenizer.from_pretrained(arguments.source)
         settings: Any = AutoConfig.from_pretrained(arguments.source)
     except (OSError, ValueError) as error:
         raise ClacInputError(f"model {arguments.source}: {first_line(error)}") from None
     if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        raise ClacInputError(f"model {arguments.source}: its tokenizer is not of BERT's type; choose another encoder")
+        raise ClacInputError(f"model {arguments.source}: expected a fast BERT-type tokenizer; choose another encoder")
     if not plain:
         tokenizer = ClacTokenizer.from_tokenizer(tokenizer)
     elif arguments.split_formulas:
         tokenizer = read_formulas(tokenizer)
     most = (settings if plain else settings.text_config).max_position_embeddings
     if arguments.max_length is not None and arguments.max_length > most:
-        raise ClacInputError(f"max_length={arguments.max_length}, but the tower reads {most}; choose at most {most}")
+        raise ClacInputError(f"max_length={arguments.max_length}: the tower reads {most} tokens; choose at most {most}")
     tokenizer.model_max_length = arguments.max_length or min(tokenizer.model_max_length, most)
     tokenizer.padding_side = "right"
     return tokenizer
@@ -102,7 +107,14 @@ def load_tokenizer(arguments: TextArguments) -> Any:
 
 def pad_rows(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """
-    Rows -> tensors `(B, L)`, L the longest of them; `labels` `(B, L)`, padded by -100, or `(B,)` of whole rows.
+    Pad rows to the longest one.
+
+    Args:
+        tokenizer: The tokenizer that made the rows.
+        rows: B inputs of a text model with their `labels`.
+
+    Returns:
+        Tensors `(B, L)`; `labels` are `(B, L)`, padded with -100, or `(B,)` if a row has a single label.
     """
     inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
     batch = dict(tokenizer.pad(inputs, return_tensors="pt"))

@@ -1,4 +1,4 @@
-"""Fine-tuning one seed with transformers' Trainer: rates by layer, frozen layers, batches of like length, resuming."""
+"""Fine-tuning of one seed with the Trainer of transformers: layer-wise learning rates, frozen layers and resuming."""
 
 from __future__ import annotations
 
@@ -34,33 +34,40 @@ from modeling_clac.utils.atomic_files import replaced_file
 from train.finetuning.arguments import FinetuneArguments, recipe_of
 from train.pretraining.optimization import choose_precision
 
-# The names of one layer of each kind of tower: BERT's, DistilBERT's, PaiNN's, CGCNN's and the norms of the last.
+# Parameter names of one layer: BERT and DistilBERT, PaiNN, CGCNN and its norms.
 _LAYER = re.compile(r"\.(?:layer|interactions|convolutions|norms)\.(\d+)\.")
-# All weights of a tower; what the text tower adds for quantities belongs to it.
+# All weights of a tower. The quantity embeddings belong to the text tower.
 _TOWERS = ("text_model.", "text_values.", "text_composition.", "graph_model.")
-# Of these, what enters with the word embeddings; the rest enters after the last layer.
+# The quantity embeddings that are added to the word embeddings; the others enter after the last layer.
 _QUANTITIES_IN = re.compile(r"^text_values\.(?:kind|fraction|root|number)\.")
-# Matrices whose rows are looked up: no weight decay.
+# Embedding tables and CRF transitions, which have no weight decay.
 _TABLES = re.compile(r"embedding|^crf\.|^text_values\.(?:kind|fraction|root)\.|^text_composition\.")
 _STATE = "trainer_state.json"
 RECIPE = "recipe.json"
-# A pool of so many batches is sorted by length: like lengths in a batch, yet other batches in every epoch.
+# Rows are sorted by length in pools of this many batches: similar lengths within a batch, new batches every epoch.
 _POOL = 32
-_TRAINERS_OWN = {"loss", "choice", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time"}
+_TRAINER_METRICS = {"loss", "choice", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time"}
 
 
 @dataclass
 class Task:
     """
-    What a script fine-tunes on.
+    A fine-tuning task: its data, model and scores.
 
     Attributes:
-        kind: `ner`, `pac` or `property`. build: a fresh model for a seed. processor: saved beside it.
-        splits: inputs of the model, row by row. collate: rows -> a batch.
-        lengths: of the training rows, for batches of like length; `None` where rows are not padded.
-        score: (split, predictions, labels) -> metrics. predict: (logits, labels) -> what is kept of them.
-        choose: metrics of validation with `loss` -> the number that is largest for the best epoch.
-        shown: the metric for messages. counts, baselines, target: for the results.
+        kind: `ner`, `pac` or `property`.
+        build: Builds a new model for a seed.
+        processor: Tokenizer or processor that is saved with the model.
+        splits: Model inputs of each split, row by row.
+        collate: Makes a batch from rows.
+        lengths: Lengths of the training rows, for batches of similar length; `None` if rows are not padded.
+        score: (split, predictions, labels) -> metrics.
+        choose: Validation metrics, with `loss` -> a number that is largest for the best epoch.
+        shown: Metric that is printed after each epoch.
+        predict: (logits, labels) -> predictions to keep. Default: the logits.
+        counts: Numbers of rows used, changed and left out, for the results.
+        baselines: Scores of the baselines by name and split, for the results.
+        target: Name and unit of the predicted property, for the results.
     """
 
     kind: str
@@ -79,12 +86,12 @@ class Task:
 
 
 def best_of(score: float, loss: float) -> float:
-    """A score that is compared first and a loss that decides between equal ones: scores of fewer than 10^6 rows."""
+    """Combine a score with a loss that breaks ties; valid for scores over fewer than 10^6 rows."""
     return score - 1e-6 * loss / (1.0 + loss)
 
 
 def _depth(name: str, num_layers: int) -> int:
-    """0 for the embeddings, 1 for the first layer, ..., `num_layers` for the last one and what comes after it."""
+    """Depth of a parameter: 0 for the embeddings, 1 for the first layer, `num_layers` for the last layer and beyond."""
     layer = _LAYER.search(name)
     if layer is not None:
         return int(layer[1]) + 1
@@ -99,14 +106,20 @@ def _num_layers(model: nn.Module) -> int:
 
 def freeze_layers(model: nn.Module, count: int) -> None:
     """
-    Keeps the embeddings and the first `count` layers of the tower as they are; with -1 all of it, with 0 nothing.
+    Freeze the embeddings and the first layers of the tower.
+
+    Args:
+        model: A model with one tower.
+        count: Number of layers; -1 for the whole tower, 0 for nothing, not even the embeddings.
 
     Raises:
-        ClacInputError: the tower has fewer layers.
+        ClacInputError: The tower has fewer layers.
     """
     num_layers = _num_layers(model)
     if count > num_layers:
-        raise ClacInputError(f"freeze_layers={count}, but the tower has {num_layers} layers; -1 freezes all of it")
+        raise ClacInputError(
+            f"freeze_layers={count}: the tower has {num_layers} layers; use -1 to freeze the whole tower"
+        )
     for name, parameter in model.named_parameters():
         if name.startswith(_TOWERS) and count and (count == -1 or _depth(name, num_layers + 1) <= count):
             parameter.requires_grad_(False)
@@ -114,8 +127,10 @@ def freeze_layers(model: nn.Module, count: int) -> None:
 
 def parameter_groups(model: nn.Module, arguments: FinetuneArguments) -> list[dict[str, Any]]:
     """
-    AdamW groups of what is not frozen: `head_learning_rate` for the head; for layer k of n (the embeddings are 0)
-    `learning_rate` x `layer_decay`^(n - k); no weight decay for biases, norms and embeddings.
+    Group the parameters that are not frozen by learning rate and weight decay.
+
+    The head has `head_learning_rate`. Layer k of n (0 are the embeddings) has
+    `learning_rate` · `layer_decay`^(n - k). Biases, norms and embeddings have no weight decay.
     """
     num_layers = _num_layers(model)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -135,10 +150,12 @@ def parameter_groups(model: nn.Module, arguments: FinetuneArguments) -> list[dic
 
 class LikeLengthSampler(Sampler[int]):
     """
-    All rows once, in an order whose batches hold rows of like length; a function of seed and epoch alone.
+    A sampler whose batches hold rows of similar length. Its order depends only on seed and epoch.
 
     Args:
-        lengths: of the rows. batch_size: consecutive rows that make a batch; the last one may be smaller.
+        lengths: Length of each row.
+        batch_size: Rows of a batch; the last batch may be smaller.
+        seed: Seed of the order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
@@ -148,7 +165,7 @@ class LikeLengthSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer before every epoch."""
+        """Set the epoch; the Trainer calls this before every epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -157,7 +174,7 @@ class LikeLengthSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng((self.seed, self.epoch))
         order = generator.permutation(len(self.lengths))
-        # The rows of the incomplete batch are drawn first, so that they are not always the longest or the shortest.
+        # The incomplete batch is drawn before sorting, so that it does not always hold the longest or shortest rows.
         full = len(order) - len(order) % self.batch_size
         order, rest = order[:full], order[full:]
         pool = self.batch_size * _POOL
@@ -173,14 +190,22 @@ class LikeLengthSampler(Sampler[int]):
 
 
 class FinetuneTrainer(Trainer):
-    """Trainer of a [`Task`]; evaluation is on validation, and names the epoch to keep by the metric `choice`."""
+    """
+    A Trainer for a [`Task`]. It evaluates on the validation split and keeps the epoch with the largest `choice`.
+
+    Args:
+        task: The data, the model and its scores.
+        arguments: Arguments of the script.
+        seed: Seed of weights and order.
+        work: Directory for the checkpoints of the Trainer.
+    """
 
     def __init__(self, task: Task, arguments: FinetuneArguments, seed: int, work: Path):
         self.task = task
         self.arguments = arguments
         self.seconds_before = 0.0
         self.started_at = time.monotonic()
-        # Before Trainer makes the directory: nothing is written where the model or the layers cannot be had.
+        # Before Trainer creates the directory, so that nothing is written if the model or a layer is missing.
         model = task.build()
         freeze_layers(model, arguments.freeze_layers)
         super().__init__(
@@ -195,7 +220,7 @@ class FinetuneTrainer(Trainer):
             if arguments.early_stopping_patience
             else [],
         )
-        # It would print every metric of every epoch.
+        # It prints every metric of every epoch.
         self.remove_callback(PrinterCallback)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -205,7 +230,7 @@ class FinetuneTrainer(Trainer):
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        # Trainer's own `group_by_length` would shuffle the evaluation, too, and differ after resuming.
+        # The `group_by_length` of Trainer also shuffles the evaluation, and its order changes when a run is resumed.
         lengths = self.task.lengths or [0] * len(self.task.splits["train"])
         return LikeLengthSampler(lengths, self.args.train_batch_size, self.args.seed)
 
@@ -234,7 +259,7 @@ class FinetuneTrainer(Trainer):
 
 
 def training_arguments(arguments: FinetuneArguments, seed: int, work: Path) -> TrainingArguments:
-    """Arguments of the Trainer; it computes on the accelerator if there is one."""
+    """Build the arguments of the Trainer, which uses an accelerator if one is available."""
     use_cpu = not torch.accelerator.is_available()
     training = TrainingArguments(
         output_dir=str(work),
@@ -250,7 +275,7 @@ def training_arguments(arguments: FinetuneArguments, seed: int, work: Path) -> T
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
-        # The best and the last one; with 1 Trainer would remove the last one when it ends.
+        # The best and the last checkpoint. With 1, Trainer deletes the last one at the end.
         save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="choice",
@@ -262,7 +287,7 @@ def training_arguments(arguments: FinetuneArguments, seed: int, work: Path) -> T
         use_cpu=use_cpu,
         dataloader_pin_memory=not use_cpu,
     )
-    # On several GPUs Trainer would cut each batch by its rows, which a joined graph does not have.
+    # On several GPUs, Trainer would split each batch by rows, which a batched graph does not have.
     training._n_gpu = min(training.n_gpu, 1)
     return training
 
@@ -273,14 +298,19 @@ def _score(task: Task, split: str, found: EvalPrediction) -> dict[str, float]:
 
 def run_seed(task: Task, arguments: FinetuneArguments, seed: int, work: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     """
-    Trains one seed, or continues from the last whole checkpoint in `work`, and scores its best epoch once on test.
-    What continues there can see its recipe in `recipe.json`.
+    Train one seed, or resume it from the last complete checkpoint in `work`, and score its best epoch on test.
+
+    Args:
+        task: The data, the model and its scores.
+        arguments: Arguments of the script.
+        seed: Seed of weights and order.
+        work: Directory for checkpoints and for `recipe.json`, with which a resumed run is compared.
 
     Returns:
         The model of the best epoch, and the entry of `runs` in the results.
 
     Raises:
-        ClacInputError: the model cannot be built or has fewer layers than are to be frozen, or the loss is not finite.
+        ClacInputError: The model cannot be built or has fewer layers than `freeze_layers`, or the loss is not finite.
     """
     set_seed(seed)
     trainer = FinetuneTrainer(task, arguments, seed, work)
@@ -292,7 +322,7 @@ def run_seed(task: Task, arguments: FinetuneArguments, seed: int, work: Path) ->
     else:
         state = TrainerState.load_from_json(str(checkpoint / _STATE))
         trainer.seconds_before = state.log_history[-1]["seconds"]
-        print(f"seed {seed}: continues after epoch {round(state.epoch or 0)}", flush=True)
+        print(f"seed {seed}: resuming after epoch {round(state.epoch or 0)}", flush=True)
         if _has_ended(state, arguments):
             trainer.state = state
             state.best_model_checkpoint = str(work / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}")
@@ -313,11 +343,11 @@ def run_seed(task: Task, arguments: FinetuneArguments, seed: int, work: Path) ->
 
 
 def last_whole_checkpoint(work: Path) -> Path | None:
-    """The last checkpoint that was written to its end; one that was not, because the run was killed, is removed."""
+    """Find the last complete checkpoint in `work`, and remove incomplete ones that a killed run left."""
     steps = {int(path.name.rpartition("-")[2]): path for path in work.glob(f"{PREFIX_CHECKPOINT_DIR}-*")}
     for _, path in sorted(steps.items(), reverse=True):
         try:
-            # Trainer writes its state last.
+            # Trainer writes its state last, so a checkpoint with a state is complete.
             TrainerState.load_from_json(str(path / _STATE))
         except (OSError, ValueError):
             shutil.rmtree(path)
@@ -327,7 +357,7 @@ def last_whole_checkpoint(work: Path) -> Path | None:
 
 
 def _has_ended(state: TrainerState, arguments: FinetuneArguments) -> bool:
-    """Whether a run was stopped after its last epoch, which Trainer would otherwise add another one to."""
+    """Whether all epochs of a run are done. Trainer would otherwise train one more."""
     callbacks: Any = state.stateful_callbacks
     stopping = callbacks.get(EarlyStoppingCallback.__name__, {})
     worse = stopping.get("attributes", {}).get("early_stopping_patience_counter", 0)
@@ -335,9 +365,9 @@ def _has_ended(state: TrainerState, arguments: FinetuneArguments) -> bool:
 
 
 def _metrics(logged: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """The metrics of the task, without what Trainer adds to them."""
+    """Select the metrics of the task, without those that Trainer adds."""
     own = {name.removeprefix(prefix): value for name, value in logged.items() if name.startswith(prefix)}
-    return {name: value for name, value in own.items() if name not in _TRAINERS_OWN}
+    return {name: value for name, value in own.items() if name not in _TRAINER_METRICS}
 
 
 __all__ = [

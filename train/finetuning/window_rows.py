@@ -1,4 +1,4 @@
-"""Tagged sentences -> rows of the text tower, long ones as windows, see [`modeling_clac.inference.word_windows`]."""
+"""Input rows of the text tower for tagged sentences; long sentences are split into overlapping windows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from modeling_clac.loss_clac import IGNORE_INDEX
 @dataclass(frozen=True)
 class Rows:
     """
-    Windows of sentences, sorted by length so that batches hold rows of like length.
+    Windows of sentences, sorted by length so that batches hold rows of similar length.
 
     Attributes:
-        inputs: of the model. places: of each row (sentence, its words that are labelled here).
+        inputs: Model inputs of each row.
+        places: For each row, the index of its sentence and of the words that are labelled in it.
     """
 
     inputs: list[dict[str, list[int]]]
@@ -25,11 +26,15 @@ class Rows:
 
 def window_rows(words: Sequence[list[str]], tags: Sequence[list[int]], tokenizer: Any) -> Rows:
     """
-    Sentences -> rows of at most `tokenizer.model_max_length` pieces. The first piece of each word carries its tag, in
-    the one row that shows most around it; all other pieces are labelled -100.
+    Split sentences into rows of at most `tokenizer.model_max_length` tokens.
+
+    The first token of each word carries the tag of the word, in the row with the most context around it. All other
+    tokens are labelled -100.
 
     Args:
-        words, tags: of every sentence, none of them empty.
+        words: Words of each sentence, at least one.
+        tags: Tag numbers of the words.
+        tokenizer: Tokenizer of the text tower.
     """
     rows = []
     for number, row, places in sentence_windows(tokenizer, words):

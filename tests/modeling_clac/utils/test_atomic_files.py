@@ -1,4 +1,4 @@
-"""Files and directories that are whole or absent."""
+"""Atomic file and directory writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(directory: Path, text: str, error: Exception | None = None) -> None:
 def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path, error) -> None:
     directory = tmp_path / "last"
     write(directory, "before")
-    with pytest.raises(ClacInputError, match=r"last: cannot be written, .*what was there before is kept") as caught:
+    with pytest.raises(ClacInputError, match=r"last: cannot be written \(.*; its previous content is kept") as caught:
         write(directory, "after", error)
     assert "\n" not in str(caught.value)
     assert (directory / "a").read_text() == "before" and names(tmp_path) == ["last"]

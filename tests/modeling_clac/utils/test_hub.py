@@ -1,4 +1,4 @@
-"""Publishing to a Hub on loopback and loading from it; what is refused, and why."""
+"""Publishing to a local Hub and loading from it; uploads that are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def run(hub: Hub, tmp_path: Path):
-    """Runs a command against the Hub."""
+    """Run a command against the local Hub."""
 
     def start(*command: object, token: str | None = "hf_test", cwd: Path = ROOT, **changed: str):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
@@ -45,7 +45,7 @@ def run(hub: Hub, tmp_path: Path):
 
 
 def few_crystals(file: Path, number: int) -> str:
-    """A file with as many crystals of each split."""
+    """Write a file with the same number of crystals in each split."""
     tables = [pq.read_table(CRYSTALS / f"{split}.parquet").slice(0, number) for split in SPLITS]
     pq.write_table(pa.concat_tables(tables), file)
     return str(file)
@@ -115,14 +115,14 @@ def test_an_upload_that_was_cut_is_completed(run, hub: Hub, data_set: Path) -> N
     done = run(*PUSH_DATA, data_set, "--repo_id", "me/set")
     assert done.returncode == 0, done.stderr
     large = len(list(data_set.glob("*.parquet")))
-    assert before >= 1 and hub.uploads == large  # what had arrived was not sent again
+    assert before >= 1 and hub.uploads == large  # files that had arrived were not sent again
     assert len(hub.repositories["datasets", "me/set"].files) == large + 1
 
 
 def test_a_name_in_use_needs_update_and_old_shards_go(run, hub: Hub, data_set: Path, tmp_path: Path) -> None:
     assert run(*PUSH_DATA, data_set, "--repo_id", "me/set").returncode == 0
     again = run(*PUSH_DATA, data_set, "--repo_id", "me/set")
-    assert again.returncode == 2 and "exists and holds" in again.stderr and "--update" in again.stderr
+    assert again.returncode == 2 and "already exists with" in again.stderr and "--update" in again.stderr
     build(NarrativeArguments(str(tmp_path / "other"), input=few_crystals(tmp_path / "few.parquet", 3)))
     assert run(*PUSH_DATA, tmp_path / "other", "--repo_id", "me/set", "--update").returncode == 0
     sent = {file.name for file in (tmp_path / "other").glob("*.parquet")} | {"README.md"}
@@ -133,12 +133,12 @@ def test_a_name_in_use_needs_update_and_old_shards_go(run, hub: Hub, data_set: P
     ("repo_id", "changed", "message"),
     [
         ("me/set", {"token": None}, "log in with `hf auth login` or set HF_TOKEN"),
-        ("me/set", {"token": "hf_wrong"}, "does not accept the token"),
-        ("someone/set", {}, "no right to write there"),
+        ("me/set", {"token": "hf_wrong"}, "rejected the token"),
+        ("someone/set", {}, "no write permission"),
         ("me/set", {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
         ("me/set", {"HF_ENDPOINT": "http://127.0.0.1:9"}, "cannot be reached"),
-        ("no-owner", {}, "written owner/name"),
-        ("me/what is this", {}, "written owner/name"),
+        ("no-owner", {}, "expected owner/name"),
+        ("me/what is this", {}, "expected owner/name"),
     ],
 )
 def test_refusals_are_one_line(run, hub: Hub, data_set: Path, repo_id, changed, message) -> None:
@@ -152,16 +152,16 @@ def test_refusals_are_one_line(run, hub: Hub, data_set: Path, repo_id, changed, 
     ("spoil", "message"),
     [
         (lambda path: (path / "README.md").unlink(), "the card is missing"),
-        (lambda path: (path / "README.md").write_text("# no metadata"), "no metadata with a license"),
+        (lambda path: (path / "README.md").write_text("# no metadata"), "no license in the metadata"),
         (lambda path: (path / "README.md").write_text("---\nlicense: [\n---\n"), "not YAML"),
-        (lambda path: (path / "README.md").write_text("---\nlicense: mit\n---\n"), "names no configs"),
+        (lambda path: (path / "README.md").write_text("---\nlicense: mit\n---\n"), "no configs in the metadata"),
         (lambda path: next(path.glob("train-*.parquet")).write_bytes(b"PAR1"), "damaged"),
-        (lambda path: [file.unlink() for file in path.glob("train-*.parquet")], "which the card names"),
-        (lambda path: (path / "stray.parquet").write_bytes(b""), "not named by the card"),
+        (lambda path: [file.unlink() for file in path.glob("train-*.parquet")], "which the card lists"),
+        (lambda path: (path / "stray.parquet").write_bytes(b""), "not listed in the card"),
         (lambda path: shutil.rmtree(path), "no such directory"),
     ],
 )
-def test_what_is_not_fit_stays_at_home(data_set: Path, spoil, message) -> None:
+def test_incomplete_data_sets_are_refused(data_set: Path, spoil, message) -> None:
     assert "README.md" in plan_upload(data_set, "me/set", "dataset").files
     spoil(data_set)
     with pytest.raises(ClacInputError, match=message) as caught:
@@ -169,13 +169,13 @@ def test_what_is_not_fit_stays_at_home(data_set: Path, spoil, message) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_journals_and_reports_stay_at_home(data_set: Path) -> None:
+def test_journals_and_reports_are_not_published(data_set: Path) -> None:
     (data_set / "journal-00000-of-00002.jsonl").write_text("{}\n")
     names = plan_upload(data_set, "me/set", "dataset").files
     assert all(name == "README.md" or name.endswith(".parquet") for name in names)
 
 
-def test_a_checkpoint_has_to_be_whole(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_refused(small_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(small_checkpoint, tmp_path / "checkpoint")
     with pytest.raises(ClacInputError, match="the card is missing"):
         plan_upload(checkpoint, "me/small", "model")

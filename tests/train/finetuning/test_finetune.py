@@ -1,4 +1,4 @@
-"""Fine-tuning through its scripts: what is learnt, what is written, what is kept as it was."""
+"""Fine-tuning through its scripts: training, outputs and frozen weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FAST = {"learning_rate": 5e-3, "head_learning_rate": 2e-2, "batch_size": 8, "dro
 
 
 def check_results(output: Path, task: str, seeds: list[int]) -> dict[str, Any]:
-    """`results.json`, after its statistics have been computed once more."""
+    """Return `results.json` after checking its statistics."""
     result = json.loads((output / "results.json").read_text())
     assert result["task"] == task and result["seeds"] == seeds == [run["seed"] for run in result["runs"]]
     assert {"dataset", "target", "encoder", "recipe", "commit", "command", "baselines", "counts"} <= result.keys()
@@ -58,7 +58,7 @@ def check_results(output: Path, task: str, seeds: list[int]) -> dict[str, Any]:
 
 
 def tag_by_hand(directory: Path, words: list[str]) -> list[str]:
-    """Tags of one sentence by the saved model alone, without the code that trained it."""
+    """Tag one sentence with the saved model alone, without the training code."""
     model = AutoModelForTokenClassification.from_pretrained(directory).eval()
     tokenizer = AutoTokenizer.from_pretrained(directory)
     encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
@@ -89,7 +89,7 @@ def test_entities(small_checkpoint, tmp_path, use_crf, seeds) -> None:
         **{"train": 48, "validation": 16, "test": 16},
         **{"windows": 80, "repaired": 0, "empty": 0},
     }
-    # The saved model is that of the epoch whose scores are told.
+    # The saved model is the one whose scores are reported.
     test = load_dataset(str(data), split="test")
     gold = [[TAGS[tag] for tag in tags] for tags in test["ner_tags"]]
     predicted = [tag_by_hand(output / "seed-3", words) for words in test["tokens"]]
@@ -112,10 +112,10 @@ def test_ignored_types_are_learnt_but_not_scored(bert_directory, tmp_path) -> No
 
 def test_entity_scores_by_hand() -> None:
     gold = [["B-MAT", "I-MAT", "O", "B-VALUE"], ["B-MAT", "O", "B-TRIGGER"]]
-    # One entity right; one with a wrong end; one found where there is none; an I- without B- is no entity.
+    # One correct entity; one with a wrong end; one where there is none; an I- without B- is not an entity.
     predicted = [["B-MAT", "O", "O", "B-VALUE"], ["I-MAT", "B-VALUE", "B-TRIGGER"]]
     scores = entity_scores(gold, predicted, ["TRIGGER"])
-    # Found: MAT (short), VALUE, VALUE. True: MAT, VALUE, MAT. Right: one VALUE.
+    # Predicted: MAT (short), VALUE, VALUE. True: MAT, VALUE, MAT. Correct: one VALUE.
     assert scores == pytest.approx(
         {
             "micro_precision": 1 / 3,
@@ -132,8 +132,8 @@ def test_entity_scores_by_hand() -> None:
 
 
 @pytest.mark.parametrize("max_length", [3, 9, 40])
-def test_windows_are_put_together_again(bert_directory, tmp_path, max_length) -> None:
-    """Predictions that are the labels score 1, however the sentences are cut; a wrong one for any word does not."""
+def test_windows_are_joined(bert_directory, tmp_path, max_length) -> None:
+    """Predictions equal to the labels score 1, however the sentences are split; one wrong word lowers the score."""
     arguments = NerArguments("unused", str(tagged_set(tmp_path)), str(bert_directory), max_length=max_length)
     task = finetune_ner.make_task(arguments)
     labels = task.collate(list(task.splits["test"]))["labels"].numpy()
@@ -155,7 +155,7 @@ def test_abstracts(bert_directory, tmp_path) -> None:
     result = check_results(output, "pac", [0, 1])
     assert set(result["mean"]["test"]) == {"accuracy", "macro_f1"} and result["mean"]["test"]["accuracy"] > 0.9
     assert result["counts"]["truncated"] > 0 and result["counts"]["train"] == 32
-    # Words that are there once tell TF-IDF nothing; their letters tell the pieces of the tower all.
+    # Words that occur once are useless to TF-IDF, but the tower reads their letters.
     (baseline,) = result["baselines"].values()
     assert baseline["test"]["accuracy"] < 0.9
     model = AutoModelForSequenceClassification.from_pretrained(output / "seed-1")
@@ -205,7 +205,7 @@ def test_property(density_run) -> None:
     _, trained = known("train", 48, "density")
     assert result["baselines"]["mean"]["test"]["mae"] == pytest.approx(np.abs(gold - trained.mean()).mean())
     assert result["mean"]["test"]["mae"] < result["baselines"]["mean"]["test"]["mae"]
-    # The saved model answers in the unit of the target, as it was scored.
+    # The saved model predicts in the unit of the target.
     model = ClacForGraphRegression.from_pretrained(density_run / "seed-0").eval()
     processor = ClacProcessor.from_pretrained(density_run / "seed-0")
     with torch.no_grad():
@@ -219,7 +219,7 @@ def test_property(density_run) -> None:
     assert config.target_mean == pytest.approx(trained.mean())
 
 
-def test_random_forest_knows_the_composition_only(density_run) -> None:
+def test_random_forest_reads_only_the_composition(density_run) -> None:
     from pymatgen.core import Structure
 
     def fractions(cifs: list[str]) -> np.ndarray:
@@ -234,7 +234,7 @@ def test_random_forest_knows_the_composition_only(density_run) -> None:
     forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(fractions(train), gold)
     result = json.loads((density_run / "results.json").read_text())
     mae = np.abs(forest.predict(fractions(test)) - expected).mean()
-    # Equal splits of a tree are broken by rounding, so the forests agree nearly.
+    # Rounding breaks ties between splits of a tree, so the forests agree only approximately.
     assert result["baselines"]["random forest"]["test"]["mae"] == pytest.approx(mae, rel=0.05)
 
 
@@ -251,7 +251,7 @@ def test_rows_without_value_are_left_out_and_counted(small_checkpoint) -> None:
 
 
 @pytest.mark.parametrize("pretrained", [True, False])
-def test_from_scratch_has_fresh_weights(small_checkpoint, pretrained) -> None:
+def test_from_scratch_has_new_weights(small_checkpoint, pretrained) -> None:
     arguments = PropertyArguments("unused", model=str(small_checkpoint), limit=4, pretrained=pretrained)
     weights = finetune_property.make_task(arguments).build().state_dict()
     source = load_file(small_checkpoint / "model.safetensors")
@@ -260,7 +260,7 @@ def test_from_scratch_has_fresh_weights(small_checkpoint, pretrained) -> None:
 
 
 @pytest.mark.parametrize("count", [1, -1])
-def test_frozen_layers_stay_as_they_are(bert_directory, tmp_path, count) -> None:
+def test_frozen_layers_do_not_change(bert_directory, tmp_path, count) -> None:
     data, output = class_set(tmp_path), tmp_path / "run"
     options = {**FAST, "seeds": [0], "num_epochs": 1, "freeze_layers": count}
     finetune_pac.run(PacArguments(str(output), str(data), str(bert_directory), **options))
@@ -271,7 +271,7 @@ def test_frozen_layers_stay_as_they_are(bert_directory, tmp_path, count) -> None
             continue
         own = name.removeprefix("text_model.")
         frozen = count == -1 or own.startswith("embeddings.") or ".layer.0." in own
-        # A bias of the keys has no gradient, since softmax does not see it.
+        # The bias of the keys has no gradient, since softmax is invariant to it.
         if frozen or not own.endswith("key.bias"):
             assert torch.equal(weights, before[own]) == frozen, name
 
@@ -307,7 +307,7 @@ def test_frozen_layers_of_graph_towers(encoder, bert_config) -> None:
     assert first and second and everything - trained(1) == first | embedding
     assert everything - trained(2) == first | second | embedding
     assert trained(-1) == {name for name in everything if name.startswith("regressor.")}
-    with pytest.raises(ClacInputError, match="freeze_layers=3, but the tower has 2 layers"):
+    with pytest.raises(ClacInputError, match="freeze_layers=3: the tower has 2 layers"):
         trained(3)
 
 
@@ -349,7 +349,7 @@ def test_rates_by_layer_and_decay(bert_config) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=300), st.integers(1, 16), st.integers(0, 3))
-def test_batches_of_like_length(lengths: list[int], batch_size: int, epoch: int) -> None:
+def test_batches_of_similar_length(lengths: list[int], batch_size: int, epoch: int) -> None:
     def order(seed: int, epoch: int) -> list[int]:
         sampler = LikeLengthSampler(lengths, batch_size, seed)
         sampler.set_epoch(epoch)
@@ -372,7 +372,7 @@ def test_epochs_differ_in_their_batches() -> None:
 
 
 def test_early_stopping(bert_directory, tmp_path, capsys) -> None:
-    """Without any progress the first epoch stays the best one, and two more are tried."""
+    """Without progress the first epoch stays the best, and training stops two epochs later."""
     options = {"seeds": [0], "num_epochs": 30, "early_stopping_patience": 2, "freeze_layers": -1, "dropout": 0.0}
     arguments = PacArguments(
         str(tmp_path / "run"), str(class_set(tmp_path)), str(bert_directory), head_learning_rate=1e-30, **options

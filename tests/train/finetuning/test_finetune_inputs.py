@@ -1,4 +1,4 @@
-"""What is wrong with data, models and arguments of fine-tuning: one line, exit code 2, and nothing written."""
+"""Invalid data, models and arguments of fine-tuning: one line, exit code 2, and nothing written."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ SCRIPTS = {
 
 
 def tagged(place: Path, split: str, tokens: list, tags: list, named: bool = True) -> Path:
-    """A set whose split has one more row."""
+    """Write a data set with one more row in a split."""
     row = {"id": "odd", "tokens": tokens, "ner_tags": tags}
     return tagged_set(place, named, **{split: [*tagged_rows(8, 5), row]})
 
 
 def with_tags(place: Path, tags: list[str]) -> Path:
-    """Train with the usual tags, test with others under the same numbers."""
+    """Write train with the usual tags, and test with other tags under the same numbers."""
     rows = {split: numbers(tagged_rows(8, number)) for number, split in enumerate(SPLITS)}
     features = {"train": tag_features(TAGS), "validation": tag_features(TAGS), "test": tag_features(tags)}
     return write_splits(place, rows, features)
@@ -81,19 +81,19 @@ BAD_TAGGED: list[tuple[Callable[[Path], Path], str]] = [
     ),
     (
         lambda p: with_tags(p, ["O", "B-VALUE", "I-VALUE", "B-MAT", "I-MAT"]),
-        "test.parquet (test) has the names of train in another order",
+        "test.parquet (test) lists the names of train in another order",
     ),
     (lambda p: tagged(p, "test", ["a"], ["B-UNIT"], False), "tags of test do not occur in train: B-UNIT"),
-    (lambda p: tagged(p, "train", ["a"], ["S-MAT"], False), "train: tag 'S-MAT' is not of the scheme IOB2"),
+    (lambda p: tagged(p, "train", ["a"], ["S-MAT"], False), "train: tag 'S-MAT' is not an IOB2 tag"),
     (
         lambda p: tagged(p, "test", ["a", "b"], [0, 7]),
         "test, row 9: tag 7 of token 2 (b) is out of range; the tags are 0 to 4",
     ),
     (lambda p: tagged(p, "validation", ["a"], [-2]), "validation, row 9: tag -2 of token 1 (a) is out of range"),
     (lambda p: tagged(p, "train", ["a", "b"], [0]), "train, row 9: 2 tokens but 1 tags"),
-    (lambda p: tagged(p, "train", ["a", None], [0, 0]), "train, row 9: token 2 is None, not text"),
+    (lambda p: tagged(p, "train", ["a", None], [0, 0]), "train, row 9: token 2 is None, expected text"),
     (lambda p: tagged(p, "train", ["a"], [None]), "train, row 9: token 1 (a) has no tag"),
-    (unnamed, "column 'ner_tags' holds int64; write the names"),
+    (unnamed, "column 'ner_tags' holds int64; store the labels"),
     (lambda p: without(p, "validation"), "split validation missing; found train, test"),
     (lambda p: without(p, "tokens"), "train has no column 'tokens'"),
     (lambda p: without(p, "damaged"), "cannot load the data set ("),
@@ -115,7 +115,7 @@ BAD_CLASSES: list[tuple[Callable[[Path], Path], str]] = [
         lambda p: class_set(p, test=[{**class_rows(1, 0)[0], "label": 4}]),
         "test, row 1: label 4 is out of range; the labels are 0 to 1",
     ),
-    (lambda p: class_set(p, train=class_rows(1, 0)), "train has texts of one class only"),
+    (lambda p: class_set(p, train=class_rows(1, 0)), "train has texts of only one class"),
     (
         lambda p: write_splits(
             p,
@@ -129,7 +129,7 @@ BAD_CLASSES: list[tuple[Callable[[Path], Path], str]] = [
 
 @pytest.fixture
 def refuse(tmp_path, monkeypatch, capsys):
-    """Runs a script with flags and returns the one line that it says."""
+    """Run a script with flags and return the one error line that it prints."""
 
     def start(script: str, **flags: object) -> str:
         words: list[str] = []
@@ -157,25 +157,25 @@ def test_bad_classified_texts(refuse, bert_directory, tmp_path, build, message) 
     assert message in refuse("pac", dataset=build(tmp_path), model=bert_directory)
 
 
-def test_mended_and_left_out_rows_are_counted(tmp_path) -> None:
+def test_repaired_and_empty_rows_are_counted(tmp_path) -> None:
     odd = [
         {"id": "a", "tokens": ["x", "y", "a", "z"], "ner_tags": ["I-MAT", "I-MAT", "O", "I-MAT"]},
         {"id": "b", "tokens": ["x", "1", "2"], "ner_tags": ["B-MAT", "I-VALUE", "I-VALUE"]},
         {"id": "c", "tokens": [], "ner_tags": []},
         {"id": "d", "tokens": ["", " "], "ner_tags": ["O", "O"]},
     ]
-    mended = [["B-MAT", "I-MAT", "O", "B-MAT"], ["B-MAT", "B-VALUE", "I-VALUE"]]
+    repaired = [["B-MAT", "I-MAT", "O", "B-MAT"], ["B-MAT", "B-VALUE", "I-VALUE"]]
     for named in (True, False):
         rows = {"train": tagged_rows(8, 0), "validation": odd, "test": tagged_rows(8, 1)}
         found = read_tagged_text(str(tagged_set(tmp_path, named, **rows)))
         assert (found.repaired, found.empty) == (3, 2)
-        assert [[found.tags[tag] for tag in s.tags] for s in found.splits["validation"]] == mended
+        assert [[found.tags[tag] for tag in s.tags] for s in found.splits["validation"]] == repaired
         assert set(found.tags) == set(TAGS) and found.tags[0] == "O"
 
 
 @pytest.fixture
 def crystals(tmp_path) -> Callable[..., Path]:
-    """A few bundled crystals with another column of values in a split."""
+    """Write a few bundled crystals with a column of values."""
 
     def build(name: str, **values: list) -> Path:
         directory = tmp_path / f"crystals-{name}"
@@ -194,9 +194,9 @@ def crystals(tmp_path) -> Callable[..., Path]:
     ("name", "values", "message"),
     [
         ("none", {"train": [None, float("nan"), None]}, "train: no crystal has a value of value"),
-        ("infinite", {"test": [1.0, float("inf"), 2.0]}, "value is inf, not a finite number"),
+        ("infinite", {"test": [1.0, float("inf"), 2.0]}, "value is inf, expected a finite number"),
         ("equal", {"train": [2.0, 2.0, 2.0]}, "train: all values of value are equal"),
-        ("text", {split: ["high", "low", "low"] for split in SPLITS}, "value is 'high', not a finite number"),
+        ("text", {split: ["high", "low", "low"] for split in SPLITS}, "value is 'high', expected a finite number"),
     ],
 )
 def test_bad_targets(refuse, crystals, small_checkpoint, name, values, message) -> None:
@@ -228,7 +228,7 @@ def test_unknown_target_names_the_columns(refuse, small_checkpoint) -> None:
 
 @pytest.fixture
 def one_tower(small_checkpoint, tmp_path) -> Callable[[str], Path]:
-    """A checkpoint that keeps one tower only."""
+    """Write a checkpoint with only one tower."""
 
     def build(tower: str) -> Path:
         directory = Path(shutil.copytree(small_checkpoint, tmp_path / f"only-{tower}"))
@@ -251,9 +251,9 @@ def test_a_checkpoint_without_the_tower(refuse, one_tower, bert_directory, tmp_p
     ("script", "flags", "message"),
     [
         ("ner", {"model": "nobody/nothing"}, "model nobody/nothing: "),
-        ("ner", {"max_length": 4096}, "max_length=4096, but the tower reads 128; choose at most 128"),
+        ("ner", {"max_length": 4096}, "max_length=4096: the tower reads 128 tokens; choose at most 128"),
         ("ner", {"max_length": 2}, "max_length=2 leaves no room"),
-        ("ner", {"freeze_layers": 5}, "freeze_layers=5, but the tower has 2 layers"),
+        ("ner", {"freeze_layers": 5}, "freeze_layers=5: the tower has 2 layers"),
         ("ner", {"freeze_layers": -3}, "freeze_layers=-3"),
         ("ner", {"text_layers": [0, 7]}, "text_layers=[0, 7]: the encoder has layers 0 to 1"),
         ("ner", {"ignore_types": ["UNIT"]}, "ignore_types: UNIT not in"),
@@ -262,7 +262,7 @@ def test_a_checkpoint_without_the_tower(refuse, one_tower, bert_directory, tmp_p
         ("ner", {"learning_rate": 0}, "learning_rate=0.0 must be positive"),
         ("ner", {"layer_decay": 1.5}, "layer_decay=1.5 must lie in (0, 1]"),
         ("ner", {"dropout": 1.0}, "dropout=1.0: must lie in [0, 1)"),
-        ("ner", {"push_to_hub": "tagger"}, "push_to_hub='tagger': names of the Hub are written owner/name"),
+        ("ner", {"push_to_hub": "tagger"}, "push_to_hub='tagger': expected a repository id, owner/name"),
         ("ner", {"resume": "true"}, "nothing to resume from"),
         ("pac", {"text_column": "abstract"}, "no column 'abstract'"),
         ("pac", {"text_pooling": "max"}, "text_pooling='max': choose cls or mean"),
@@ -288,7 +288,7 @@ def test_recipes_with_wrong_keys(refuse, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["train.finetune_ner", str(recipe)])
     with pytest.raises(SystemExit):
         run_script(*SCRIPTS["ner"])
-    assert "use_crf is 'perhaps', but must be bool" in capsys.readouterr().err
+    assert "use_crf is 'perhaps', expected bool" in capsys.readouterr().err
 
 
 def test_several_processes_are_refused(refuse, monkeypatch, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""Fine-tuning that is stopped, and what is sent to the Hub."""
+"""Resuming of fine-tuning, and uploading to the Hub."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def test_resumed_after_a_kill(arguments, whole, tmp_path) -> None:
-    """Killed in the second epoch of the second seed: the first one is kept, the second ends bit for bit as it would."""
+    """Killed in the second epoch of the second seed: the first seed is kept, the second ends with equal weights."""
     output = tmp_path / "run"
     count = 3 * _STEPS + _STEPS + 2
     options = json.dumps(asdict(replace(arguments, output_dir=str(output))))
@@ -92,7 +92,7 @@ def test_resumed_after_a_kill(arguments, whole, tmp_path) -> None:
 
 
 class Stopped(Exception):
-    """Instead of a kill."""
+    """Stands in for a kill."""
 
 
 def stop(*_: Any, **__: Any) -> Any:
@@ -123,12 +123,12 @@ def test_resumed_wherever_it_was_stopped(arguments, whole, tmp_path, monkeypatch
 
 
 def test_resumed_after_early_stopping(arguments, tmp_path, monkeypatch, capsys) -> None:
-    """A run that has stopped for want of progress does not train another epoch."""
+    """A run that early stopping has ended does not train another epoch."""
     still = {"freeze_layers": -1, "head_learning_rate": 1e-30, "dropout": 0.0, "early_stopping_patience": 2}
     waiting = replace(arguments, num_epochs=20, seeds=[0], **still)
     stopped_and_resumed(waiting, tmp_path / "run", monkeypatch, finetune_runs, "replaced_directory")
     said = capsys.readouterr().out
-    assert said.count("seed 0, epoch") == 3 and "seed 0: continues after epoch 3" in said
+    assert said.count("seed 0, epoch") == 3 and "seed 0: resuming after epoch 3" in said
     assert scores(tmp_path / "run")[0]["best_epoch"] == 1
 
 
@@ -139,7 +139,7 @@ def test_more_seeds_are_added(arguments, whole, tmp_path) -> None:
     assert scores(output)[:2] == scores(whole)
 
 
-def test_sends_the_best_seed_to_the_hub(bert_directory, tmp_path) -> None:
+def test_uploads_the_best_seed_to_the_hub(bert_directory, tmp_path) -> None:
     data, output = tagged_set(tmp_path), tmp_path / "run"
     with Hub().run() as hub:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
@@ -161,7 +161,7 @@ def test_sends_the_best_seed_to_the_hub(bert_directory, tmp_path) -> None:
         repository = hub.repositories["models", "me/tagger"]
         runs = json.loads((output / "results.json").read_text())["runs"]
         best = max(runs, key=lambda run: run["validation"]["micro_f1"])["seed"]
-        assert f"seed {best} is at {hub.url}/me/tagger" in done.stdout
+        assert f"seed {best} uploaded to {hub.url}/me/tagger" in done.stdout
         assert repository.private
         assert repository.files["model.safetensors"] == (output / f"seed-{best}" / "model.safetensors").read_bytes()
         assert {"README.md", "config.json", "tokenizer.json", "heads_clac.py"} <= repository.files.keys()
