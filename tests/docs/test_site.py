@@ -100,7 +100,3 @@ def test_returned_values_over_several_lines_are_one_entry() -> None:
     docstring = griffe.Docstring("Summary.\n\nReturns:\n    One value,\n    on two lines.\n")
     _, returns = docstring.parse("google", warnings=False, **options["docstring_options"])
     assert [value.description for value in returns.value] == ["One value,\non two lines."]
-
-
-def test_names_in_docstrings_lose_their_brackets() -> None:
-    assert hooks.on_page_content("see [<code>ClacModel</code>].") == "see <code>ClacModel</code>."
