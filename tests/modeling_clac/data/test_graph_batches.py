@@ -38,8 +38,8 @@ def crystal(num_atoms: int) -> dict[str, Any]:
     return {"atomic_numbers": [11] * num_atoms, "positions": positions, "cell": np.diag([3.0 * num_atoms, 3.1, 3.2])}
 
 
-def at_one_place(num_atoms: int) -> dict[str, Any]:
-    """As `crystal`, but the last atom stands where the first does, which its edges show."""
+def overlapping(num_atoms: int) -> dict[str, Any]:
+    """A `crystal` whose last atom is at the position of the first, which only its edges show."""
     made = crystal(num_atoms)
     made["positions"][-1] = made["positions"][0]
     return made
@@ -50,8 +50,8 @@ KINDS: dict[str, Any] = {
     "5 atoms": crystal(5),
     "20 atoms": crystal(20),
     "unreadable": "data_x\n",
-    "at one place": at_one_place(2),
-    "7 at one place": at_one_place(7),
+    "2 with overlap": overlapping(2),
+    "7 with overlap": overlapping(7),
     "too large": crystal(30),
 }
 LIMIT = 25  # atoms
@@ -128,7 +128,7 @@ def counted(consumed: list[int], kinds: Iterator[str]) -> Iterator[Any]:
         yield KINDS[kind]
 
 
-@pytest.mark.parametrize("kinds", [["1 atom"], ["1 atom", "unreadable"], ["1 atom", "at one place", "5 atoms"]])
+@pytest.mark.parametrize("kinds", [["1 atom"], ["1 atom", "unreadable"], ["1 atom", "2 with overlap", "5 atoms"]])
 def test_an_endless_input_is_read_as_batches_are_consumed(kinds: list[str]) -> None:
     consumed: list[int] = []
     structures = counted(consumed, itertools.cycle(kinds))
@@ -245,7 +245,7 @@ def test_the_policy_is_the_same_everywhere(users, user: str, bad: dict[int, str]
     assert [place for place, _ in skipped] == sorted(bad)
     for place, reason in skipped:
         assert reason.startswith(f"crystal-{place}: ")
-        assert ("at one place" if bad[place] == TWICE else "no atoms") in reason
+        assert ("overlap (" if bad[place] == TWICE else "no atoms") in reason
     with pytest.raises(InvalidStructureError) as caught:
         users[user](mixed, "raise")
     assert str(caught.value) == skipped[0][1]

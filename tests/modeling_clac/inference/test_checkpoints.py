@@ -107,7 +107,7 @@ def test_weights_in_shards(small_checkpoint: Path, shards: Path, cifs: list[str]
 
     broken = shutil.copytree(shards, tmp_path / "broken")
     (broken / checkpoint.weights[1].name).unlink()
-    with pytest.raises(ClacInputError, match=f"{broken}: {checkpoint.weights[1].name} missing"):
+    with pytest.raises(ClacInputError, match=f"{broken}: {checkpoint.weights[1].name} is missing but listed in"):
         _ = resolve_checkpoint(broken).fingerprint
     (broken / "model.safetensors.index.json").write_text("{}")
     with pytest.raises(ClacInputError, match=r"model\.safetensors\.index\.json: damaged"):
