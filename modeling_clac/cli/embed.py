@@ -1,4 +1,4 @@
-"""`clac index` and `clac embed`: vectors of crystals, written to disk."""
+"""The commands `clac index` and `clac embed`, which write embeddings of crystals to disk."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 def make_index(
     sources: Annotated[
         list[str],
-        typer.Argument(help="CIF files, directories of them, parquet files with a `cif` column, mp-crystals."),
+        typer.Argument(help="CIF files, directories of CIF files, parquet files with a `cif` column, or mp-crystals."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write; an index there is replaced.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write. An existing index is replaced.")],
     model: Model = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
     as_json: Json = False,
 ) -> None:
-    """Embed crystals once, to search them with `clac search --index`."""
+    """Build an index of crystals for `clac search --index`."""
     check_policy(on_error, max_atoms)
     checkpoint = open_checkpoint(model)
     from ..data.crystal_table import crystal_table
@@ -47,22 +47,22 @@ def make_index(
 
 
 def embed(
-    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of them.")],
+    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of CIF files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
     model: Model = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
     as_json: Json = False,
 ) -> None:
-    """Write the unit vectors of crystals to a parquet file."""
+    """Write embeddings of crystals to a parquet file."""
     check_policy(on_error, max_atoms)
-    # Guards a CIF that shell completion put behind -o.
+    # Protects a CIF that shell completion inserted after -o.
     if output.suffix.lower() != ".parquet":
-        raise ClacInputError(f"{output}: the output is a parquet file; give it a name that ends in .parquet")
+        raise ClacInputError(f"{output}: the output must be a parquet file; give a file name that ends in .parquet")
     if not output.resolve().parent.is_dir():
         raise ClacInputError(f"{output}: its parent directory does not exist; create it first")
     if output.is_dir():
-        raise ClacInputError(f"{output}: is a directory; give the name of a file")
+        raise ClacInputError(f"{output}: is a directory; give a file name")
     checkpoint = open_checkpoint(model)
     import numpy as np
 

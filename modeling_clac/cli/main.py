@@ -1,6 +1,5 @@
 """
-The command `clac`: search, index, embed and classify crystals from a shell, use fine-tuned models, and publish
-checkpoints.
+The command `clac`: search, index, embed and classify crystals, use fine-tuned models, and publish checkpoints.
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
         print(f"clac {__version__}")
@@ -37,7 +37,7 @@ def _root(
         print(context.get_help())
 
 
-# In the order of the help.
+# The order of the commands in the help.
 app.command("search")(search)
 app.command("index")(make_index)
 app.command("embed")(embed)
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Run `clac`. Invalid input prints one line to stderr and exits with code 2.
 
     Args:
-        argv: arguments; default those of the process.
+        argv: Command-line arguments. Default: those of the process.
     """
     _write_any_character()
     try:
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _write_any_character() -> None:
-    """Make sure that no output, such as Å or a file name, fails for want of a character in the console's encoding."""
+    """Prevent encoding errors of consoles that cannot print characters such as Å, or those in a file name."""
     for stream in (sys.stdout, sys.stderr):
         if not isinstance(stream, io.TextIOWrapper):
             continue
@@ -82,8 +82,8 @@ def _write_any_character() -> None:
 
 
 def _error_message(error: Exception) -> str | None:
-    """The message for invalid input, `None` for a bug."""
-    if hasattr(error, "format_message"):  # a usage error; typer has no public name for all of them
+    """Return the message for invalid input, `None` for a bug."""
+    if hasattr(error, "format_message"):  # a usage error; typer has no public base class for them
         context = getattr(error, "ctx", None)
         return f"{error.format_message().rstrip('.')}; see `{context.command_path if context else 'clac'} --help`"
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""`clac classify`, `clac ner` and `clac predict`: what a model says of a text or of crystals."""
+"""The commands `clac classify`, `clac ner` and `clac predict`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .support import be_quiet, load_embedder, note, note_skipped, nothing_left, 
 
 def classify(
     file: Annotated[Path, typer.Argument(help="CIF file.")],
-    labels: Annotated[str, typer.Option(help='Descriptions to choose from: "metal, oxide, nitride".')],
-    template: Annotated[str, typer.Option(help='Sentence around a label: "The crystal is {}."')] = "{}",
+    labels: Annotated[str, typer.Option(help='Comma-separated descriptions, such as "metal, oxide, nitride".')],
+    template: Annotated[str, typer.Option(help='Sentence with {} for the label, such as "The crystal is {}."')] = "{}",
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell which description fits a crystal best, with no training."""
+    """Find the description that fits a crystal best, by zero-shot classification."""
     names = [label.strip() for label in labels.split(",")]
     if not all(names):
-        raise ClacInputError(f"--labels {labels!r}: a label is empty; separate labels by single commas")
+        raise ClacInputError(f"--labels {labels!r}: a label is empty; separate the labels by single commas")
     if len(names) < 2:
-        raise ClacInputError(f"--labels {labels!r}: give at least two, separated by commas")
+        raise ClacInputError(f"--labels {labels!r}: give at least two labels, separated by commas")
     if len({name.lower() for name in names}) < len(names):
-        raise ClacInputError(f"--labels {labels!r}: a label is given twice; name each once")
+        raise ClacInputError(f"--labels {labels!r}: a label is given twice; remove the duplicate")
     if "{}" not in template:
-        raise ClacInputError(f"--template {template!r}: no {{}} in it to put the label in")
+        raise ClacInputError(f"--template {template!r}: no {{}} in the template; put {{}} where the label belongs")
     checkpoint = open_checkpoint(model)
     from .printing import print_rows
 
@@ -50,11 +50,11 @@ def classify(
 
 
 def ner(
-    text: Annotated[str, typer.Argument(help="What to read: a sentence or several.")],
+    text: Annotated[str, typer.Argument(help="Text of one or more sentences.")],
     model: FineTuned,
     as_json: Json = False,
 ) -> None:
-    """Find named entities in a text with a model fine-tuned for them."""
+    """Find named entities in a text with a fine-tuned model."""
     if not text.strip():
         raise ClacInputError("the text is empty; write a phrase or a sentence")
     checkpoint = open_checkpoint(model, whole=False)
@@ -77,13 +77,13 @@ def ner(
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of them.")],
+    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of CIF files.")],
     model: FineTuned,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
     as_json: Json = False,
 ) -> None:
-    """Predict a property or the class of crystals with a model fine-tuned for it."""
+    """Predict a property or the class of crystals with a fine-tuned model."""
     check_policy(on_error, max_atoms)
     checkpoint = open_checkpoint(model, whole=False)
     from ..data.crystal_table import crystal_files
@@ -113,7 +113,7 @@ def predict(
 
 
 def _print_predictions(column: str, predictions: list[dict[str, Any]]) -> None:
-    """Print a table of predictions; files by name where no two have the same."""
+    """Print a table of predictions. Files are shown by name if the names are unique, else by path."""
     from .printing import print_rows
 
     files = [Path(entry["file"]).name for entry in predictions]

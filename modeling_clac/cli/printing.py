@@ -1,4 +1,4 @@
-"""Answers on the terminal: tables that fit its width."""
+"""Print results as tables that fit the width of the terminal."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 
 from ..data.properties import PROPERTIES
 
-# In the order in which a narrow terminal keeps them.
+# Sorted by priority: a narrow terminal shows the first ones.
 _SHOWN = sorted((row for row in PROPERTIES.values() if row.header), key=lambda row: row.priority)
 _PIPE_WIDTH = 120
 
 
-def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
+def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[str]:
     """
-    Prints a list of `Hit` as a table that fits the terminal (120 characters in a pipe); numbers are never cut.
+    Print search results as a table that fits the terminal, or 120 characters in a pipe. Numbers are never truncated.
 
     Args:
-        asked: columns to show before all others.
+        hits: A list of `Hit`.
+        first_columns: Property columns to show before all others.
 
     Returns:
-        Headers of the columns that have values but found no room.
+        Headers of the columns that have values but do not fit.
     """
     console = _console()
     records = [hit.record for hit in hits]
@@ -36,7 +37,7 @@ def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
     room = console.width - sum(_width(*column) for column in (*first, last))
     shown: list[tuple[str, list[str]]] = []
     hidden = []
-    for row in sorted(_SHOWN, key=lambda row: row.column not in asked):
+    for row in sorted(_SHOWN, key=lambda row: row.column not in first_columns):
         values = [record.get(row.column) for record in records]
         cells = ["" if value is None or value != value else f"{value:.{row.decimals}f}" for value in values]
         column = (f"{row.header}\n{row.unit}", cells)
@@ -53,13 +54,25 @@ def print_hits(hits: Sequence[Any], asked: Sequence[str] = ()) -> list[str]:
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table of a name and numbers; without a header line when the header is empty."""
+    """
+    Print a table. The first column is text, the others are numbers.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells of each row.
+    """
     columns = [(name, [row[place] for row in rows]) for place, name in enumerate(header)]
     _print_columns(_console(), columns, numeric=set(header[1:]))
 
 
 def print_description(described: Mapping[str, Any], units: Mapping[str, str]) -> None:
-    """Prints values by name, one a line; `units` are keyed like `graph_tower.cutoff`."""
+    """
+    Print one value per line.
+
+    Args:
+        described: Values by name, possibly nested.
+        units: Units by name. The name of a nested value is written as in `graph_tower.cutoff`.
+    """
     for key, value in described.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]
         for name, entry in inner:
@@ -79,7 +92,7 @@ def _readable(value: Any) -> str:
 def _console() -> Any:
     from rich.console import Console
 
-    # Rich takes a pipe for a terminal of 80 characters.
+    # Rich assumes a width of 80 characters in a pipe.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
@@ -90,7 +103,7 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     widths = {header: _width(header, cells) for header, cells in columns}
-    # Only text may be shortened where there is no room: the longest of it, since rich would take from all columns.
+    # Shorten only the widest text column. Rich would shorten all columns.
     excess = sum(widths.values()) - console.width
     longest = max((header for header in widths if header not in numeric), key=widths.__getitem__, default=None)
     for header, _ in columns:
@@ -109,9 +122,9 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
     console.print(table)
 
 
-# Padding and the divider between two columns.
+# Width of the padding and the divider between two columns.
 _GAP = 2
-# What is left at least of text that is shortened.
+# Minimum width of a shortened text column.
 _LEAST_TEXT = 8
 
 

@@ -1,4 +1,4 @@
-"""Options of a command that bound the properties of crystals, one for each end of a range in `PROPERTIES`."""
+"""Command-line options for property ranges, derived from `PROPERTIES`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import typer
 
 from ..data.properties import PROPERTIES
 
-_PANEL = "Property ranges (crystals whose value is unknown are left out)"
+_PANEL = "Property ranges (crystals with unknown values are excluded)"
 
 
 def with_property_ranges(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options to a command, which receives them as keyword arguments such as `band_gap_min`."""
+    """
+    Add the options to a command.
+
+    Args:
+        command: Function that receives the options as keyword arguments, such as `band_gap_min`.
+    """
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
     bounds = [
@@ -26,13 +31,21 @@ def with_property_ranges(command: Callable[..., None]) -> Callable[..., None]:
         for row in sorted(PROPERTIES.values(), key=lambda row: row.priority)
         for name in row.range_options.values()
     ]
-    # typer reads the options of a command from its signature.
+    # typer reads the options from the signature.
     command.__signature__ = signature.replace(parameters=[*own, *bounds])  # type: ignore[attr-defined]
     return command
 
 
 def given_ranges(options: Mapping[str, float | None]) -> dict[str, tuple[float | None, float | None]]:
-    """Return column -> (smallest, largest) for the options that were given."""
+    """
+    Collect the given options.
+
+    Args:
+        options: Values by option name, `None` if an option was not given.
+
+    Returns:
+        Mapping of columns to (minimum, maximum).
+    """
     ranges = {}
     for column, row in PROPERTIES.items():
         names = row.range_options

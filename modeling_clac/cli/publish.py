@@ -1,4 +1,4 @@
-"""`clac push` and `clac info`: a checkpoint as a whole."""
+"""The commands `clac push` and `clac info`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .support import load_embedder, named, open_checkpoint, prepare_imports, pri
 
 
 def push(
-    directory: Annotated[Path, typer.Argument(help="Checkpoint directory, with its card.")],
-    repo_id: Annotated[str, typer.Option(help="Where to: owner/name.")],
-    public: Annotated[bool, typer.Option("--public", help="Let everyone see it; default only you.")] = False,
-    update: Annotated[bool, typer.Option("--update", help="Replace what the repository holds.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, and stop.")] = False,
+    directory: Annotated[Path, typer.Argument(help="Checkpoint directory with a model card.")],
+    repo_id: Annotated[str, typer.Option(help="Repository on the Hub: owner/name.")],
+    public: Annotated[bool, typer.Option("--public", help="Create a public repository. Default: private.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Replace the files of an existing repository.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without uploading them.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a checkpoint on the Hugging Face Hub."""
@@ -37,7 +37,7 @@ def push(
 
 def info(
     model: Annotated[
-        str | None, typer.Argument(help="Checkpoint directory or Hub id; default the bundled one.")
+        str | None, typer.Argument(help="Checkpoint directory or Hub id. Default: the bundled clac-mini.")
     ] = None,
     as_json: Json = False,
 ) -> None:

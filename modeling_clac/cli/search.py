@@ -1,4 +1,4 @@
-"""`clac search`."""
+"""The command `clac search`."""
 
 from __future__ import annotations
 
@@ -24,35 +24,39 @@ if TYPE_CHECKING:
 
 @with_property_ranges
 def search(
-    text: Annotated[str | None, typer.Argument(help="What to look for, in English.")] = None,
-    like: Annotated[Path | None, typer.Option(help="CIF file of a crystal to resemble; with TEXT, both count.")] = None,
+    text: Annotated[str | None, typer.Argument(help="Description of the crystals to find, in English.")] = None,
+    like: Annotated[Path | None, typer.Option(help="CIF file of a similar crystal. Can be combined with TEXT.")] = None,
     element: Annotated[
         list[str] | None,
-        typer.Option(help="Must contain it; repeat for several.", autocompletion=one_of(*ELEMENTS)),
+        typer.Option(help="Element that must be present; can be repeated.", autocompletion=one_of(*ELEMENTS)),
     ] = None,
     exclude_element: Annotated[
         list[str] | None,
-        typer.Option(help="Must not contain it; repeat for several.", autocompletion=one_of(*ELEMENTS)),
+        typer.Option(help="Element that must be absent; can be repeated.", autocompletion=one_of(*ELEMENTS)),
     ] = None,
     crystal_system: Annotated[
         str | None,
-        typer.Option(help="cubic, hexagonal, trigonal, ...", autocompletion=one_of(*CRYSTAL_SYSTEMS)),
+        typer.Option(help="Crystal system: cubic, hexagonal, trigonal, ...", autocompletion=one_of(*CRYSTAL_SYSTEMS)),
     ] = None,
-    space_group: Annotated[str | None, typer.Option(help="Number or symbol: 225 or Fm-3m.")] = None,
+    space_group: Annotated[
+        str | None, typer.Option(help="Number or symbol of the space group, such as 225 or Fm-3m.")
+    ] = None,
     formula: Annotated[str | None, typer.Option(help="Composition, such as TiO2.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many crystals to show.")] = 10,
-    index: Annotated[Path | None, typer.Option(help="Made by `clac index`; default the bundled data set.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of crystals to show.")] = 10,
+    index: Annotated[
+        Path | None, typer.Option(help="Directory of an index built by `clac index`. Default: the bundled data set.")
+    ] = None,
     model: Model = None,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
     """Find crystals by a description, a similar crystal, or both."""
     if text is None and like is None:
-        raise ClacInputError("nothing to search for; write a description, or name a crystal with --like FILE.cif")
+        raise ClacInputError("nothing to search for; give a description, or a crystal with --like FILE.cif")
     if text is not None and not text.strip():
         raise ClacInputError("the description is empty; write a phrase or a sentence")
     if k < 1:
-        raise ClacInputError(f"-k {k}: ask for at least 1 crystal")
+        raise ClacInputError(f"-k {k}: must be at least 1")
     checkpoint = open_checkpoint(model)
     from ..search.filters import Filters
     from .printing import print_hits
@@ -73,7 +77,7 @@ def search(
     elif hits:
         hidden = print_hits(hits, list(ranges))
         if hidden:
-            note(f"no room for {', '.join(hidden)}; widen the terminal, or see all with --json")
+            note(f"columns hidden for lack of space: {', '.join(hidden)}; widen the terminal, or use --json to see all")
     else:
         note("no crystal passes the filters")
 
@@ -81,7 +85,7 @@ def search(
 def _open_index(
     index: Path | None, checkpoint: Checkpoint, text_only: bool
 ) -> tuple[CrystalIndex, ClacEmbedder | OnnxTextTower]:
-    """The index to search, and the embedder that made it; for a search by text only, one that starts at once."""
+    """Return the index to search and its embedder; for searches by text only, an embedder that loads fast."""
     from ..data.bundled import bundled_crystals
     from ..search.index import BUNDLED_INDEX, CrystalIndex, bundled_index
 
@@ -96,7 +100,7 @@ def _open_index(
     embedder = load_embedder(checkpoint)
     crystals = bundled_crystals()
     note(
-        f"embedding {crystals.num_rows:,} crystals with this checkpoint; to do it once, run "
+        f"embedding {crystals.num_rows:,} crystals with this checkpoint; to embed them only once, run "
         f"`clac index mp-crystals -o DIR --model {checkpoint}` and search with --index DIR"
     )
     return CrystalIndex.build(embedder, crystals), embedder
@@ -110,7 +114,7 @@ def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | Onn
 
 
 def _query_vector(embedder: Any, text: str | None, like: Path | None) -> Any:
-    """One unit vector `(D,)` for a text, a crystal, or halfway between both."""
+    """Embed a text or a crystal as a unit vector `(dim,)`. With both, return the normalized sum."""
     parts = []
     if like is not None:
         parts.append(embedder.encode_crystals([like])[0])

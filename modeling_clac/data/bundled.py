@@ -1,4 +1,4 @@
-"""The crystals that come with the package."""
+"""The data set of crystals bundled with the package."""
 
 from __future__ import annotations
 
@@ -15,19 +15,30 @@ HELD_OUT = SPLITS[1:]
 
 
 def bundled_crystals(with_cif: bool = True) -> pa.Table:
-    """The bundled data set, one row per crystal: train, validation and test, in this order."""
+    """
+    Read the bundled data set, one row per crystal, in the order train, validation and test.
+
+    Args:
+        with_cif: Whether to read the CIFs, which make up most of the data.
+    """
     return pa.concat_tables(
         read_table(ASSETS / BUNDLED_CRYSTALS / f"{split}.parquet", with_cif=with_cif) for split in SPLITS
     )
 
 
 def bundled_counts() -> dict[str, int]:
-    """Crystals in each split of the bundled data set."""
+    """Return the number of crystals in each split of the bundled data set."""
     return {split: pq.read_metadata(ASSETS / BUNDLED_CRYSTALS / f"{split}.parquet").num_rows for split in SPLITS}
 
 
 def read_table(path: Path, with_cif: bool = True) -> pa.Table:
-    """A parquet file of crystals; the CIFs are most of it, and are not read without need."""
+    """
+    Read a parquet file of crystals.
+
+    Args:
+        path: The file.
+        with_cif: Whether to read the column `cif`, which makes up most of the file.
+    """
     columns = None if with_cif else [name for name in pq.read_schema(path).names if name != "cif"]
     return pq.read_table(path, columns=columns)
 

@@ -1,4 +1,4 @@
-"""Tables of crystals: the bundled one, and those made from files."""
+"""Tables of crystals, made from files or from the bundled data set."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ _DESCRIBED = pa.schema([("material_id", pa.string()), *STRUCTURE_COLUMNS.items()
 
 def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """
-    Files as they are, directories as all `*.cif` below them, sorted; each file once.
+    List CIF files.
+
+    Args:
+        paths: Files, which are kept as given, and directories, which are searched recursively for `*.cif` files.
+
+    Returns:
+        The files without duplicates. Files found in a directory are sorted.
 
     Raises:
-        ClacInputError: a directory without CIF files.
+        ClacInputError: If a directory contains no CIF file.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -36,7 +42,9 @@ def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             continue
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".cif" and file.is_file())
         if not found:
-            raise ClacInputError(f"{path}: no .cif file in this directory or below it")
+            raise ClacInputError(
+                f"{path}: no .cif file in this directory or its subdirectories; give a directory with CIF files"
+            )
         files += found
     return list(dict.fromkeys(files))
 
@@ -46,9 +54,9 @@ class CrystalTable(NamedTuple):
     A table of crystals.
 
     Attributes:
-        table: one row per crystal, with its CIF in the column `cif`.
-        crystals: of each row the crystal, if making the table took parsing it, else `None`.
-        skipped: one line for each structure that was left out.
+        table: One row per crystal, with its CIF in the column `cif`.
+        crystals: Parsed crystal of each row, or `None` if its CIF did not have to be parsed.
+        skipped: One line for each structure that was skipped.
     """
 
     table: pa.Table
@@ -60,18 +68,21 @@ def crystal_table(
     sources: Sequence[str | os.PathLike[str]], max_atoms: int | None = MAX_ATOMS, on_error: str = "raise"
 ) -> CrystalTable:
     """
-    Make one table for an index from CIF files, directories of them, parquet files with a `cif` column, and
-    `mp-crystals`, the bundled data set. Columns are those of `describe_crystal`, `material_id` (the file name), `path`
-    and `cif`; a parquet file keeps its own and gets those it does not have.
+    Collect crystals from several sources in one table for an index.
+
+    The columns are those of `describe_crystal`, `material_id` (the file name), `path` and `cif`. A parquet file keeps
+    its own columns; missing columns are added.
 
     Args:
-        sources: paths, or `mp-crystals`.
-        max_atoms: cells with more atoms are refused; `None` accepts any size.
-        on_error: `"raise"`, `"skip"` or `"warn"`; a structure that is skipped has no row.
+        sources: CIF files, directories of CIF files, parquet files with a `cif` column, and `mp-crystals` for the
+            bundled data set.
+        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+        on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped structures have no
+            row.
 
     Raises:
-        ClacInputError: a source is missing or unusable, or the columns of two sources do not go together.
-        InvalidStructureError: a structure is unusable and `on_error="raise"`.
+        ClacInputError: If a source is missing or unreadable, or if the columns of two sources have incompatible types.
+        InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
     errors = ErrorPolicy(on_error)
     tables: list[pa.Table] = []
@@ -94,7 +105,9 @@ def crystal_table(
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise ClacInputError(f"columns of the inputs do not go together: {one_line(error)}") from None
+        raise ClacInputError(
+            f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
+        ) from None
     return CrystalTable(table, crystals, [skipped.reason for skipped in errors.skipped])
 
 
@@ -105,7 +118,7 @@ def _table_of_files(
     kept = [files[place] for place, *_ in parsed]
     columns: dict[str, Any] = {
         "path": pa.array([str(file) for file in kept], pa.string()),
-        # What parsed is text, in whichever encoding.
+        # The files were parsed, so they are text, but the encoding may vary.
         "cif": pa.array([file.read_text(encoding="utf-8-sig", errors="replace") for file in kept], pa.large_string()),
     }
     crystals = [crystal for *_, crystal in parsed]
@@ -128,16 +141,18 @@ def _read_parquet(path: Path) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise ClacInputError(f"{path}: cannot be read as parquet ({one_line(error)})") from None
     if "cif" not in table.column_names:
-        raise ClacInputError(f"{path}: no column `cif`, only {', '.join(table.column_names) or 'an empty table'}")
+        raise ClacInputError(f"{path}: no column `cif`; found {', '.join(table.column_names) or 'no columns'}")
     if not (pa.types.is_string(table["cif"].type) or pa.types.is_large_string(table["cif"].type)):
-        raise ClacInputError(f"{path}: column `cif` holds {table['cif'].type}, not the text of CIF files")
+        raise ClacInputError(
+            f"{path}: column `cif` has type {table['cif'].type}; expected strings with the text of CIF files"
+        )
     return table
 
 
 def _completed(
     table: pa.Table, path: str, max_atoms: int | None, errors: ErrorPolicy
 ) -> tuple[pa.Table, list[Crystal | None]]:
-    """A table with all columns of `_DESCRIBED`; structures are only parsed where one is missing."""
+    """Add the missing columns of `_DESCRIBED` to a table. Structures are parsed only if a column is missing."""
     missing = [name for name in _DESCRIBED.names if name not in table.column_names]
     if not missing:
         return table, [None] * table.num_rows
@@ -155,7 +170,16 @@ def _completed(
 def write_embeddings(
     path: Path, names: Sequence[str], crystals: Sequence[Crystal], embeds: np.ndarray, metadata: Mapping[str, str]
 ) -> None:
-    """A parquet file of `path`, `formula` and `embedding` `(D,)` float32, one row per crystal; whole or not at all."""
+    """
+    Write embeddings to a parquet file with the columns `path`, `formula` and `embedding`. The write is atomic.
+
+    Args:
+        path: File to write.
+        names: Path of each crystal.
+        crystals: The crystals.
+        embeds: Their embeddings, `(num_crystals, dim)` float32.
+        metadata: Metadata of the file.
+    """
     columns = {
         "path": pa.array(names, pa.string()),
         "formula": pa.array([reduced_formula(atom_counts(crystal)) for crystal in crystals], pa.string()),

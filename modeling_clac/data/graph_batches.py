@@ -1,8 +1,8 @@
 """
-From structures to batches of graphs: the one way that the embedder, the index, the predictor and training take.
+Convert structures to batches of graphs, for embedding, indexing, prediction and training.
 
-Structures are read as batches are consumed, so that inputs of any length fit in memory. What happens to those that
-cannot be used is up to an [`ErrorPolicy`].
+Structures are read as batches are consumed, so that inputs of any length fit in memory. An [`ErrorPolicy`] decides
+what happens to invalid structures.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ..errors_clac import ErrorPolicy, InvalidStructureError
 from ..structures_clac import MAX_ATOMS, Crystal, ParsedStructure, count_structures, parse_each
 from ..utils.progress import progress_bar
 
-if TYPE_CHECKING:  # it takes torch, which reading tables need not wait for
+if TYPE_CHECKING:  # imports torch, which reading tables does not need
     from ..feature_extraction_clac import ClacFeatureExtractor
 
-# Bounds the memory of a batch, whatever the sizes of its crystals; one crystal may be larger.
+# Bounds the memory of a batch. A single crystal may exceed it.
 ATOMS_PER_BATCH = 4096
 
 
@@ -32,20 +32,20 @@ def parse_structures(
     show_progress: bool | None = None,
 ) -> Iterator[tuple[int, str, Crystal]]:
     """
-    Parse structures, where graphs are not needed.
+    Parse structures without building graphs.
 
     Args:
-        structures: one or any iterable of them, see [`parse_structure`].
-        names: how messages call them, one for each; default the path, or the place in the input.
-        errors: what to do about structures that cannot be parsed.
-        max_atoms: cells with more atoms are refused; `None` accepts any size.
-        show_progress: a progress bar; default on long work at a terminal.
+        structures: A structure or an iterable of structures, see [`parse_structure`].
+        names: Name of each structure in messages. Default: its path, or its index in the input.
+        errors: What to do with structures that cannot be parsed.
+        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+        show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
     Yields:
-        Place in the input, name and crystal.
+        Index in the input, name and crystal of each valid structure.
 
     Raises:
-        InvalidStructureError: a structure cannot be parsed, and the policy is `"raise"`.
+        InvalidStructureError: If a structure cannot be parsed and the policy is `"raise"`.
     """
     with progress_bar("reading crystals", count_structures(structures), show_progress) as bar:
         for place, name, crystal in parse_each(structures, names, max_atoms):
@@ -58,13 +58,13 @@ def parse_structures(
 
 class CrystalGraph(NamedTuple):
     """
-    A crystal with its graph.
+    A crystal and its graph.
 
     Attributes:
-        place: its place in the input, from 0.
-        name: how messages call it.
-        crystal: its arrays.
-        graph: see [`ClacFeatureExtractor.graphs`].
+        place: Index in the input, from 0.
+        name: Name in messages.
+        crystal: The crystal.
+        graph: Arrays of the graph, see [`ClacFeatureExtractor.graphs`].
     """
 
     place: int
@@ -83,29 +83,29 @@ def graph_batches(
     max_atoms: int | None = None,
 ) -> Iterator[list[CrystalGraph]]:
     """
-    Read structures into batches of graphs, in the order of the input.
+    Convert structures to batches of graphs, in input order.
 
-    The batches are those of building one graph at a time, but edges are built for many crystals at once, which takes
-    half the time.
+    Edges are built for many crystals at once, which takes half the time of one crystal at a time. The batches are the
+    same.
 
     Args:
-        structures: one or any iterable of them, see [`parse_structure`]; at most a batch is read ahead.
-        extractor: builds the graphs.
-        names: how messages call them, one for each; default the path, or the place in the input.
-        errors: what to do about structures that cannot be used.
-        batch_size: crystals in a batch; large crystals make smaller batches.
-        max_atoms: larger cells are refused; default the limit of the extractor.
+        structures: A structure or an iterable of structures, see [`parse_structure`]. At most one batch is read ahead.
+        extractor: Feature extractor that builds the graphs.
+        names: Name of each structure in messages. Default: its path, or its index in the input.
+        errors: What to do with invalid structures.
+        batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
+        max_atoms: Maximum number of atoms in a cell. Default: the limit of the extractor.
 
     Yields:
-        Batches of one or more usable crystals.
+        Batches of one or more valid crystals.
 
     Raises:
-        InvalidStructureError: a structure is unusable, and the policy is `"raise"`.
+        InvalidStructureError: If a structure is invalid and the policy is `"raise"`.
     """
     limit = extractor.max_atoms if max_atoms is None else max_atoms
     batch: list[CrystalGraph] = []
-    waiting: list[ParsedStructure] = []  # for their edges
-    atoms = 0  # of both
+    waiting: list[ParsedStructure] = []  # parsed, without edges
+    atoms = 0  # in `batch` and `waiting`
 
     def build() -> None:
         nonlocal atoms
@@ -116,7 +116,7 @@ def graph_batches(
     for entry in parse_each(structures, names, limit):
         size = 0 if isinstance(entry.crystal, InvalidStructureError) else len(entry.crystal)
         if atoms + size > ATOMS_PER_BATCH:
-            # Not all that wait need be usable, so that there may still be room.
+            # Waiting structures may turn out to be invalid, which leaves room for this one.
             build()
             if batch and atoms + size > ATOMS_PER_BATCH:
                 yield batch

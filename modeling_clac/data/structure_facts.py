@@ -1,4 +1,4 @@
-"""What a crystal structure says by itself: composition, symmetry, density."""
+"""Facts that follow from a crystal structure: composition, symmetry, density and volume."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .properties import PROPERTIES
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-# Tolerances within which spglib finds symmetries: Å and degrees.
+# Tolerances of the symmetry search by spglib, in Å and degrees.
 SYMPREC, ANGLE_TOLERANCE = 0.1, 5.0
 
-# Column of `describe_crystal` -> type.
+# Columns of `describe_crystal` and their types.
 STRUCTURE_COLUMNS: dict[str, pa.DataType] = {
     "formula": pa.string(),
     "chemsys": pa.string(),
@@ -35,10 +35,10 @@ STRUCTURE_COLUMNS: dict[str, pa.DataType] = {
 
 def reduced_formula(amounts: Mapping[str, float]) -> str:
     """
-    The reduced formula, as pymatgen writes it: by electronegativity, `LiFePO4`.
+    Return the reduced formula as pymatgen writes it, sorted by electronegativity, such as `LiFePO4`.
 
     Args:
-        amounts: element -> atoms of it.
+        amounts: Mapping of element symbols to numbers of atoms.
     """
     return _reduced_formula(tuple(amounts.items()))
 
@@ -48,27 +48,28 @@ def _reduced_formula(amounts: tuple[tuple[str, float], ...]) -> str:
     from pymatgen.core import Composition
 
     with warnings.catch_warnings():
-        # Of elements without an electronegativity, which come last.
+        # pymatgen warns about elements without an electronegativity; they come last.
         warnings.simplefilter("ignore", UserWarning)
         return Composition(dict(amounts)).reduced_formula
 
 
 def atom_counts(crystal: Crystal) -> dict[str, int]:
-    """Element -> its atoms in the cell, by atomic number."""
+    """Count the atoms of each element in the cell. The keys are element symbols, sorted by atomic number."""
     counts = Counter(crystal.atomic_numbers.tolist())
     return {gemmi.Element(number).name: counts[number] for number in sorted(counts)}
 
 
 def describe_crystal(crystal: Crystal | Structure) -> dict[str, Any]:
     """
-    The columns that follow from a structure.
+    Compute the columns that follow from a structure.
 
     Args:
-        crystal: an ordered crystal.
+        crystal: An ordered crystal.
 
     Returns:
-        `formula` (reduced), `chemsys`, `nsites`, `elements`, `density` (g/cm³), `volume` (Å³) and the space group
-        (spglib, within `SYMPREC` and `ANGLE_TOLERANCE`), None where none can be determined.
+        `formula` (reduced), `chemsys`, `nsites`, `elements`, `density` (g/cm³), `volume` (Å³), and
+        `space_group_number`, `space_group_symbol` and `crystal_system`. spglib determines the symmetry with the
+        tolerances `SYMPREC` and `ANGLE_TOLERANCE`; the three are `None` if it finds no space group.
     """
     structure = _to_pymatgen(crystal) if isinstance(crystal, Crystal) else crystal
     amounts = {element.symbol: amount for element, amount in structure.composition.items()}
@@ -102,7 +103,7 @@ def _symmetry(structure: Structure) -> dict[str, Any]:
             "crystal_system": analyzer.get_crystal_system(),
         }
     except (ValueError, TypeError):
-        # Unusual cells have no symmetry that spglib can determine; they are crystals all the same.
+        # spglib fails for some unusual cells. They are valid crystals nevertheless.
         return dict.fromkeys(("space_group_number", "space_group_symbol", "crystal_system"))
 
 

@@ -1,4 +1,4 @@
-"""Crystals and texts to unit vectors, in three lines."""
+"""Embed crystals and texts as unit vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import registration  # noqa: F401  processors are put together by registered names
+from .. import registration  # noqa: F401  processors are assembled from registered classes
 from ..data.graph_batches import CrystalGraph, graph_batches
 from ..errors_clac import ClacInputError, ErrorPolicy
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
@@ -34,19 +34,19 @@ class ClacEmbedder:
     def __init__(self, model: ClacModel, processor: ClacProcessor, checkpoint: Checkpoint | None = None):
         """
         Args:
-            model: with both towers.
-            processor: of the same training run.
-            checkpoint: what the model was loaded from; default the directory or Hub id that the model remembers.
+            model: A model with both towers.
+            processor: The processor of the same training run.
+            checkpoint: The checkpoint of the model. Default: the directory or Hub id stored in `model.name_or_path`.
 
         Raises:
-            ClacInputError: the processor builds other edges than the graph tower expects.
+            ClacInputError: If `cutoff` or `max_neighbors` of the processor differ from those of the graph tower.
         """
         extractor, config = processor.feature_extractor, model.config.graph_config
         for name in ("cutoff", "max_neighbors"):
             if getattr(extractor, name) != getattr(config, name):
                 raise ClacInputError(
-                    f"the processor's {name} is {getattr(extractor, name)}, the graph tower was made with "
-                    f"{getattr(config, name)}; save both from one training run"
+                    f"{name} of the processor is {getattr(extractor, name)}, but the graph tower was trained with "
+                    f"{getattr(config, name)}; use model and processor of the same training run"
                 )
         self.model = model.eval()
         self.processor = processor
@@ -60,19 +60,19 @@ class ClacEmbedder:
         **kwargs: Any,
     ) -> ClacEmbedder:
         """
-        Load model and processor of a checkpoint.
+        Load the model and the processor of a checkpoint.
 
         Args:
-            pretrained_model_name_or_path: a checkpoint, its directory or its Hub id; default the bundled `clac-mini`.
-            device: where to compute; default the accelerator when there is one, else the CPU.
-            kwargs: for `ClacModel.from_pretrained` (`dtype`, `revision`, `token`, ...).
+            pretrained_model_name_or_path: A checkpoint, its directory or its Hub id. Default: the bundled `clac-mini`.
+            device: Device to compute on. Default: the accelerator if there is one, else the CPU.
+            kwargs: Arguments of `ClacModel.from_pretrained`, such as `dtype`, `revision` or `token`.
 
         Raises:
-            ClacInputError: there is no such checkpoint, or it was fine-tuned and lacks a tower.
+            ClacInputError: If the checkpoint does not exist, or was fine-tuned and lacks a tower.
         """
         hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
         checkpoint = resolve_checkpoint(pretrained_model_name_or_path, **hub)
-        # transformers would fill the tower that a fine-tuned checkpoint lacks with random numbers.
+        # transformers would initialize a missing tower with random weights.
         checkpoint.require_whole()
         kwargs.setdefault("dtype", torch.float32)
         with checkpoint.loading():
@@ -85,10 +85,10 @@ class ClacEmbedder:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """
-        What the model was loaded from.
+        The checkpoint that the model was loaded from.
 
         Raises:
-            ClacInputError: the model was never saved.
+            ClacInputError: If the model was never saved.
         """
         if self._checkpoint is not None:
             return self._checkpoint
@@ -103,7 +103,7 @@ class ClacEmbedder:
 
     @property
     def logit_scale(self) -> float:
-        """Learnt inverse temperature 1/τ: calibrated logit = logit scale · cosine."""
+        """Learned inverse temperature 1/τ: calibrated logit = logit scale · cosine."""
         return float(self.model.logit_scale.detach().float().clamp(max=MAX_LOGIT_SCALE).exp())
 
     def encode_crystals(
@@ -118,24 +118,25 @@ class ClacEmbedder:
         show_progress: bool | None = None,
     ) -> Any:
         r"""
-        Embed crystals. On a CPU the work is shared by as many threads as torch uses, see `torch.set_num_threads`.
+        Embed crystals. On a CPU, the number of threads is that of torch, see `torch.set_num_threads`.
 
         Args:
-            structures: CIF text, path, pymatgen `Structure`, ase `Atoms` or torch-geometric `Data`, or any iterable of
-                them: a list, a generator, a column of numpy, pandas, pyarrow or datasets.
-            names: how messages call them, one for each; default the path, or the place in the input.
-            batch_size: crystals in a batch; large crystals make smaller batches.
-            max_atoms: refuse larger cells; default the limit of the feature extractor.
-            on_error: `"raise"`, `"skip"` or `"warn"`; a structure that is skipped has no row in the result.
-            return_skipped: also return what was skipped, a list of (place in the input, reason).
-            show_progress: a progress bar; default on long work at a terminal.
+            structures: CIF text, path, pymatgen `Structure`, ase `Atoms` or torch-geometric `Data`, or an iterable of
+                these, such as a list, a generator, or a column of numpy, pandas, pyarrow or datasets.
+            names: Name of each structure in messages. Default: its path, or its index in the input.
+            batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
+            max_atoms: Maximum number of atoms in a cell. Default: the limit of the feature extractor.
+            on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped structures have no
+                row in the result.
+            return_skipped: Whether to also return the skipped structures, a list of (index in the input, reason).
+            show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
         Returns:
-            `(num_crystals, projection_dim)` float32, unit length, in the order of the input; with `return_skipped` a
-            pair of it and the list.
+            Embeddings `(num_crystals, projection_dim)` float32, unit length, in input order. With `return_skipped`, a
+            tuple of the embeddings and the list of skipped structures.
 
         Raises:
-            InvalidStructureError: a structure is unusable and `on_error="raise"`.
+            InvalidStructureError: If a structure is invalid and `on_error="raise"`.
         """
         errors = ErrorPolicy(on_error)
         options: dict[str, Any] = {"names": names, "batch_size": batch_size, "max_atoms": max_atoms}
@@ -158,19 +159,19 @@ class ClacEmbedder:
         Embed crystals batch by batch, for inputs that do not fit in memory.
 
         Args:
-            structures: see `encode_crystals`; read as the batches are consumed.
-            errors: what to do about unusable structures; says afterwards which were skipped.
-            names: see `encode_crystals`.
-            batch_size: see `encode_crystals`.
-            max_atoms: see `encode_crystals`.
-            show_progress: see `encode_crystals`.
+            structures: See `encode_crystals`. Structures are read as the batches are consumed.
+            errors: What to do with invalid structures. Records those skipped in `errors.skipped`.
+            names: See `encode_crystals`.
+            batch_size: See `encode_crystals`.
+            max_atoms: See `encode_crystals`.
+            show_progress: See `encode_crystals`.
 
         Yields:
-            In the order of the input, crystals with their places and names, and their embeddings
-            `(num_crystals, projection_dim)`, see `encode_crystals`.
+            In input order, batches of crystals and their embeddings `(num_crystals, projection_dim)`, see
+            `encode_crystals`.
 
         Raises:
-            InvalidStructureError: a structure is unusable, and the policy is `"raise"`.
+            InvalidStructureError: If a structure is invalid and the policy is `"raise"`.
         """
         batches = graph_batches(
             structures,
@@ -198,19 +199,19 @@ class ClacEmbedder:
         Embed texts.
 
         Args:
-            texts: One text or many. Texts longer than the limit of the text tower are truncated.
-            batch_size: Texts a batch.
-            show_progress: Show a progress bar; by default for long work in a terminal.
+            texts: A text or a sequence of texts. Texts longer than the limit of the text tower are truncated.
+            batch_size: Number of texts in a batch.
+            show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
         Returns:
-            `(num_texts, projection_dim)` float32, unit length, in the order of the input.
+            Embeddings `(num_texts, projection_dim)` float32, unit length, in input order.
 
         Raises:
-            ClacInputError: a text is empty.
+            ClacInputError: If a text is empty.
         """
         items = [texts] if isinstance(texts, str) else list(texts)
         embeds = np.zeros((len(items), self.model.config.projection_dim), dtype=np.float32)
-        # Texts of like length share a batch, so that little is padding.
+        # Batch texts of similar length, to reduce padding.
         order = np.argsort([-len(text) for text in items], kind="stable")
         with progress_bar("embedding texts", len(items), show_progress) as bar:
             for start in range(0, len(items), batch_size):
@@ -222,11 +223,29 @@ class ClacEmbedder:
 
     @staticmethod
     def similarity(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Cosine similarity of two sets of unit vectors, `(Q, D)` and `(K, D)` -> `(Q, K)`, in [-1, 1]."""
+        """
+        Compute the cosine similarity of two sets of unit vectors.
+
+        Args:
+            queries: `(num_queries, dim)`.
+            keys: `(num_keys, dim)`.
+
+        Returns:
+            `(num_queries, num_keys)`, in [-1, 1].
+        """
         return np.asarray(queries) @ np.asarray(keys).T
 
     def logits(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Calibrated logits `(Q, K)`: logit scale · cosine; their softmax is the model's own probability."""
+        """
+        Compute calibrated logits, logit scale · cosine. Their softmax gives the probabilities of the model.
+
+        Args:
+            queries: Unit vectors `(num_queries, dim)`.
+            keys: Unit vectors `(num_keys, dim)`.
+
+        Returns:
+            `(num_queries, num_keys)`.
+        """
         return self.logit_scale * self.similarity(queries, keys)
 
 

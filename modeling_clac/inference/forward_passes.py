@@ -1,4 +1,4 @@
-"""Many batches through a network, while the next ones are being read."""
+"""Run a network on batches while the next batches are being read."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ import torch
 T = TypeVar("T")
 R = TypeVar("R")
 
-# More take turns in Python instead of computing.
+# More threads would wait for the Python interpreter lock instead of computing.
 _MAX_WORKERS = 4
 _STARTING = threading.Lock()
 
 
 def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) -> Iterator[tuple[T, R]]:
     """
-    Apply a network to batches, in their order.
+    Run a network on batches and yield the results in order.
 
-    Batches are read by the calling thread. On a CPU several threads run the network, which share the cores that torch
-    uses: the operations of message passing are too small to be divided among cores. A single batch is run by the
+    The calling thread reads the batches. On a CPU, several threads run the network and share the cores that torch uses,
+    because the operations of message passing are too small to be divided among cores. A single batch is run in the
     calling thread.
 
     Args:
-        forward: applies the network to a batch; called from several threads at once, under the autocast of the caller.
-        batches: read a few ahead, so that many fit in memory.
-        model: the network, a `PreTrainedModel`.
+        forward: Function that runs the network on a batch. It is called from several threads at once, with the autocast
+            settings of the caller.
+        batches: The batches. Only a few are read ahead, so that inputs of any length fit in memory.
+        model: The network, a `PreTrainedModel`.
 
     Yields:
-        Each batch with what `forward` returns.
+        Each batch with the result of `forward`.
     """
     first = list(islice(batches, 2))
     if len(first) < 2:
@@ -42,7 +43,7 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) 
             yield batch, forward(batch)
         return
     kind = model.device.type
-    # The hooks that load offloaded layers cannot be run twice at a time.
+    # The hooks that load offloaded layers are not thread-safe.
     in_parallel = kind == "cpu" and not hasattr(model, "hf_device_map")
     num_workers = min(torch.get_num_threads(), _MAX_WORKERS) if in_parallel else 1
     autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
@@ -64,13 +65,13 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) 
 
 @contextmanager
 def _workers(num_workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that share the cores of the calling thread's torch."""
+    """Start threads that share the cores of the calling thread's torch."""
     num_threads = torch.get_num_threads()
     started = threading.Barrier(num_workers + 1)
     pool = ThreadPoolExecutor(num_workers, "clac-forward", _use_threads, (num_threads // num_workers,))
     try:
-        # A number that is set in one thread becomes the default of threads that start later. So all workers start now,
-        # and then the default is set again.
+        # The number set in one thread becomes the default of threads that start later. Therefore start all workers
+        # first, then restore the default.
         with _STARTING:
             for _ in range(num_workers):
                 pool.submit(started.wait)
@@ -83,7 +84,7 @@ def _workers(num_workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _use_threads(num_threads: int) -> None:
-    # Asking for the number first takes over the default, which torch would else do later and undo what is set here.
+    # Reading the number initializes it to the default. Otherwise torch would do so later and override the setting.
     torch.get_num_threads()
     torch.set_num_threads(num_threads)
 

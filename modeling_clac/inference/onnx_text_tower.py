@@ -1,8 +1,8 @@
 """
-The text tower of a checkpoint in onnxruntime, for texts only.
+Embed texts with onnxruntime, without torch and transformers.
 
-Importing torch and transformers takes longer than everything else in a search. This tower needs neither, and its
-vectors are those of [`ClacEmbedder.encode_text`] within 1e-5.
+Importing torch and transformers takes longer than the rest of a search. The embeddings equal those of
+[`ClacEmbedder.encode_text`] within 1e-5.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..quantities_clac import read_quantities
 from .checkpoints import Checkpoint
 
 ONNX_FILE, WEIGHTS_FILE = "text_model.onnx", "model.safetensors"
-# Key of the metadata of the graph: the fingerprint of the weights that it points to.
+# Metadata key of the graph that holds the fingerprint of the weights it refers to.
 FINGERPRINT = "weights_fingerprint"
 INPUTS = ("input_ids", "attention_mask", "token_kinds", "token_values")
 OUTPUT = "text_embeds"
@@ -40,11 +40,14 @@ class OnnxTextTower:
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> OnnxTextTower | None:
         """
-        Load the tower of a checkpoint.
+        Load the text tower of a checkpoint.
+
+        Args:
+            checkpoint: The checkpoint.
 
         Returns:
-            The tower; `None` if the checkpoint has no ONNX graph, or one that was exported from other weights. The
-            whole model, which then has to be loaded, explains whatever else is wrong.
+            The tower, or `None` if the checkpoint has no ONNX graph, or one that is damaged or was exported from other
+            weights. Callers then load the whole model, which reports any other problem of the checkpoint.
         """
         files = [checkpoint.file(name) for name in (ONNX_FILE, "tokenizer.json", "tokenizer_config.json")]
         graph_file, tokenizer_file, settings_file = files
@@ -55,7 +58,7 @@ class OnnxTextTower:
         from tokenizers import Tokenizer
 
         options = onnxruntime.SessionOptions()
-        # Made for one phrase: more threads, and a graph rewritten further, cost more time than they save.
+        # For a single phrase, more threads and further graph optimization cost more time than they save.
         options.intra_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
@@ -71,10 +74,13 @@ class OnnxTextTower:
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """
-        Embed texts, one after another.
+        Embed texts one by one.
+
+        Args:
+            texts: The texts.
 
         Returns:
-            `(num_texts, projection_dim)` float32, unit length, in the order of the input.
+            Embeddings `(num_texts, projection_dim)` float32, unit length, in input order.
         """
         return np.concatenate([self._embed(text) for text in texts])
 

@@ -1,4 +1,4 @@
-"""Fine-tuned checkpoints: loading them as what they are, and properties and classes of crystals from them."""
+"""Load fine-tuned checkpoints, and predict properties and classes of crystals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .. import registration  # noqa: F401  tokenizers are found by the registered configuration
+from .. import registration  # noqa: F401  AutoTokenizer needs the registered configuration
 from ..data.graph_batches import CrystalGraph, graph_batches
 from ..errors_clac import ClacInputError, ErrorPolicy, Skipped
 from ..feature_extraction_clac import ClacFeatureExtractor
@@ -17,27 +17,27 @@ from ..structures_clac import MAX_ATOMS
 from .checkpoints import Checkpoint, resolve_checkpoint
 from .forward_passes import forward_passes
 
-# What each class was fine-tuned for, in words.
+# Training task of each class, for messages.
 _TASKS = {
     "ClacModel": "contrastive pre-training",
-    "ClacForTokenClassification": "tags of words",
-    "ClacForSequenceClassification": "classes of texts",
-    "ClacForGraphRegression": "a property of crystals",
-    "ClacForGraphClassification": "classes of crystals",
+    "ClacForTokenClassification": "token classification",
+    "ClacForSequenceClassification": "text classification",
+    "ClacForGraphRegression": "regression of a crystal property",
+    "ClacForGraphClassification": "crystal classification",
 }
 
 
 def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> Any:
     """
-    The model of a checkpoint in evaluation mode.
+    Load a fine-tuned model in evaluation mode.
 
     Args:
-        name: checkpoint, its directory or its Hub id.
-        kinds: classes of `heads_clac`, one of which it must be of.
+        name: A checkpoint, its directory or its Hub id.
+        kinds: Accepted classes of `heads_clac`.
 
     Raises:
-        ClacInputError: there is no such checkpoint, it is damaged, or it was trained for something else, which would
-            leave the head with random weights.
+        ClacInputError: If the checkpoint does not exist, is damaged, or was trained for another task. In the last case
+            the head would have random weights.
     """
     by_name: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     checkpoint = resolve_checkpoint(name)
@@ -46,7 +46,8 @@ def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> A
         with checkpoint.loading():
             return by_name[found].from_pretrained(checkpoint.source, **checkpoint.hub, dtype=torch.float32).eval()
     wanted = " or ".join(_TASKS[kind] for kind in by_name)
-    raise ClacInputError(f"{checkpoint}: made for {_TASKS.get(found, found or 'an unknown task')}, not for {wanted}")
+    trained_for = _TASKS.get(found, found or "an unknown task")
+    raise ClacInputError(f"{checkpoint}: trained for {trained_for}; expected a checkpoint trained for {wanted}")
 
 
 def predict_crystals(
@@ -61,21 +62,22 @@ def predict_crystals(
     Predict properties or classes of crystals.
 
     Args:
-        model: a fine-tuned checkpoint, its directory or its Hub id, or a `ClacForGraphRegression` or
+        model: A fine-tuned checkpoint, its directory or its Hub id, or a `ClacForGraphRegression` or
             `ClacForGraphClassification` in memory.
-        structures: one or any iterable of them, see [`parse_structure`].
-        names: how messages call them, one for each; default the path, or the place in the input.
-        on_error: `"raise"`, `"skip"` or `"warn"`.
-        batch_size: crystals in a batch; large crystals make smaller batches.
-        max_atoms: cells with more atoms are refused; `None` accepts any size.
+        structures: A structure or an iterable of structures, see [`parse_structure`].
+        names: Name of each structure in messages. Default: its path, or its index in the input.
+        on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`.
+        batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
+        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
 
     Returns:
-        By place in the input, `value` in the model's `config.target_unit`, or `label` and `probability`; and what was
-        skipped, a list of (place, reason).
+        A tuple of the predictions and the skipped structures. The predictions map the index in the input to `value`, in
+        the unit `config.target_unit` of the model, or to `label` and `probability`. The skipped structures are a list
+        of (index in the input, reason).
 
     Raises:
-        ClacInputError: the checkpoint was not fine-tuned on crystals.
-        InvalidStructureError: a structure is unusable and `on_error="raise"`.
+        ClacInputError: If the checkpoint was not fine-tuned on crystals.
+        InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
     if not isinstance(model, (ClacForGraphRegression, ClacForGraphClassification)):
         model = load_finetuned(model, ClacForGraphRegression, ClacForGraphClassification)

@@ -1,4 +1,4 @@
-"""Named entities in free text, with a text tower fine-tuned on tagged words."""
+"""Named-entity recognition in free text with a fine-tuned text tower."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .word_windows import sentence_windows
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPENING = {right: left for left, right in _CLOSING.items()}
-# Signs that the tagged corpora write as words of their own wherever they stand, and those that they part from the ends.
+# The tagged corpora treat these characters as separate words anywhere, and the next ones at the ends of words.
 _ALONE = re.compile(r"[/%°=±×~∼≈≤≥]|[^/%°=±×~∼≈≤≥\s]+")
 _AT_START = "\"'“‘`"
 _AT_END = "\"'”’`.,;:!?"
@@ -26,14 +26,22 @@ _WITH_POINT = frozenset(
     ("al.", "at.", "ca.", "e.g.", "eq.", "fig.", "figs.", "i.e.", "mol.", "ref.", "vol.", "vs.", "wt.")
 )
 _SENTENCE_ENDS = frozenset(".!?")
-# What still belongs to the sentence whose stop it follows; a straight quotation mark may as well open the next.
+# Characters after a full stop that belong to the sentence before. A straight quotation mark may also open the next one.
 _BEHIND_STOPS = frozenset("”’.,;:!?)]}")
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
     """
-    Places of the words of a text, (start, end) in characters. Punctuation and brackets around a word are words of their
-    own; what is inside a formula, a number or an abbreviation stays: `Si(100)`, `(Ti,Al)N`, `<111>`, `0.5`, `wt.`.
+    Split a text into words.
+
+    Punctuation and brackets around a word are separate words. Those inside a formula, a number or an abbreviation are
+    kept: `Si(100)`, `(Ti,Al)N`, `<111>`, `0.5`, `wt.`.
+
+    Args:
+        text: The text.
+
+    Returns:
+        (start, end) of each word, in characters.
     """
     return [place for match in _ALONE.finditer(text) for place in _peel(text, *match.span())]
 
@@ -58,7 +66,7 @@ def _peel(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _matching(word: str) -> int | None:
-    """Place of the bracket that closes the first character, which opens one."""
+    """Return the index of the bracket that closes the opening bracket at index 0, or `None`."""
     depth = 0
     for place, sign in enumerate(word):
         depth += (sign == word[0]) - (sign == _CLOSING[word[0]])
@@ -68,7 +76,15 @@ def _matching(word: str) -> int | None:
 
 
 def split_sentences(words: Sequence[str]) -> list[tuple[int, int]]:
-    """(start, stop) of the sentences in a list of words: they end with a stop before a word that is not lower-case."""
+    """
+    Split a list of words into sentences. A sentence ends at a full stop before a word that is not lower-case.
+
+    Args:
+        words: The words.
+
+    Returns:
+        (start, stop) of each sentence, as indices of words.
+    """
     ends = [
         place + 1
         for place, (word, following) in enumerate(pairwise(words))
@@ -84,21 +100,25 @@ def tag_words(
     batch_size: int = 16,
 ) -> list[list[dict[str, Any]]]:
     """
-    Named entities of texts. Texts are read sentence by sentence, and longer sentences than the tower can read in
+    Find the named entities of texts.
+
+    Texts are processed sentence by sentence. Sentences longer than the limit of the text tower are processed in
     overlapping windows.
 
     Args:
-        model: a fine-tuned checkpoint with its tokenizer, its directory or its Hub id, or a
+        model: A fine-tuned checkpoint with its tokenizer, its directory or its Hub id, or a
             `ClacForTokenClassification` in memory.
-        tokenizer: of a model in memory, a fast one.
-        batch_size: sentences at a time.
+        texts: The texts.
+        tokenizer: Fast tokenizer of a model in memory. Otherwise ignored.
+        batch_size: Number of sentences in a batch.
 
     Returns:
-        Of each text its entities in order: `type`, `start` and `end` (characters), `text` and `score`, the mean
-        probability of the tags of its words.
+        For each text, a list of its entities in order. An entity has the keys `type`, `start` and `end` (in
+        characters), `text`, and `score`, the mean probability of the tags of its words.
 
     Raises:
-        ClacInputError: a text is empty, or the checkpoint was not fine-tuned on tagged words.
+        ClacInputError: If a text is empty, or the checkpoint was not fine-tuned for token classification.
+        ValueError: If a model in memory is given without a tokenizer.
     """
     for place, text in enumerate(texts):
         if not text.strip():
@@ -108,7 +128,7 @@ def tag_words(
         model = load_finetuned(checkpoint, ClacForTokenClassification)
         tokenizer = _tokenizer(checkpoint)
     if tokenizer is None:
-        raise ValueError("a model in memory needs its tokenizer")
+        raise ValueError("tokenizer is None; a model in memory needs its tokenizer")
     was_training = model.training
     places = [split_words(text) for text in texts]
     words = [[text[start:end] for start, end in spots] for text, spots in zip(texts, places, strict=True)]
@@ -126,7 +146,7 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
         return AutoTokenizer.from_pretrained(checkpoint.source, **checkpoint.hub)
     except (OSError, ValueError) as error:
         raise ClacInputError(
-            f"{checkpoint}: its tokenizer cannot be loaded ({first_line(error)}); save it with the model"
+            f"{checkpoint}: cannot load the tokenizer ({first_line(error)}); save the tokenizer with the model"
         ) from None
 
 
@@ -134,11 +154,11 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
 def _tag(
     model: ClacForTokenClassification, tokenizer: Any, sentences: list[list[str]], batch_size: int
 ) -> list[list[tuple[str, float]]]:
-    """(tag, probability) of each word of each sentence."""
+    """Return (tag, probability) for each word of each sentence."""
     config: Any = model.config
     length = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
     rows = list(sentence_windows(tokenizer, sentences, length)) if sentences else []
-    # Windows of like length share a batch, so that little is padding.
+    # Batch windows of similar length, to reduce padding.
     rows.sort(key=lambda row: len(row[1]["input_ids"]))
     tagged = [[("O", 1.0)] * len(words) for words in sentences]
     for first in range(0, len(rows), batch_size):
@@ -156,11 +176,11 @@ def _tag(
 
 
 def _entities(text: str, places: Sequence[tuple[int, int]], tags: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    """Runs of words with tags B-X, I-X, ...; an I-X that follows no X begins one."""
+    """Join words with tags B-X, I-X, ... to entities. An I-X that does not follow an X begins an entity."""
     runs: list[tuple[str, list[int]]] = []
     before = "O"
     for word, (tag, _) in enumerate(tags):
-        # Tags without a prefix are a type each; neighbours of one type are one entity.
+        # A tag without a prefix is the type itself. Adjacent words of one type form one entity.
         prefix, kind = (tag[0], tag[2:]) if tag[:2] in ("B-", "I-") else ("I", tag)
         if tag != "O" and prefix == "I" and kind == before:
             runs[-1][1].append(word)

@@ -1,4 +1,4 @@
-"""Sentences longer than a text tower reads: overlapping windows, and each word in the one that shows most around it."""
+"""Split long sentences into overlapping windows, and assign each word to the window with most context."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ..tokenization_clac import QUANTITY_INPUTS
 @dataclass(frozen=True)
 class Window:
     """
-    A stretch of the pieces of a sentence.
+    A range of the word pieces of a sentence.
 
     Attributes:
-        start: First of its pieces.
-        stop: Position after its last piece.
-        words: Words that are labelled and scored here, in order: (word, position of its first piece in the window).
+        start: Index of the first piece.
+        stop: Index after the last piece.
+        words: Words that are labelled and scored in this window, in order, as (index of the word, position of its
+            first piece in the window).
     """
 
     start: int
@@ -28,22 +29,22 @@ class Window:
 
 def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> list[Window]:
     """
-    Cuts a sentence into windows that overlap by half. A sentence within the limit is one window.
+    Split a sentence into windows that overlap by half. A sentence within the limit is one window.
 
-    Every word belongs to exactly one window: of those that hold its first piece the one with most context, which is the
-    smaller of the numbers of pieces before and after it. An end of the sentence does not limit it, for there is nothing
-    beyond. Of a word that is longer than a window the end may be in none.
+    Each word is assigned to exactly one window: among the windows that contain its first piece, the one with most
+    context. The context is the number of pieces before or after the first piece, whichever is smaller. A side where the
+    window reaches the end of the sentence does not count. The end of a word longer than a window may be in no window.
 
     Args:
-        first_pieces: Position of the first piece of every word in the sentence, increasing.
-        num_pieces: Number of pieces of the sentence.
-        limit: Largest number of pieces of a window.
+        first_pieces: Index of the first piece of each word in the sentence, increasing.
+        num_pieces: Number of pieces in the sentence.
+        limit: Maximum number of pieces in a window.
 
     Returns:
-        The windows in order; those that no word belongs to are left out.
+        The windows in order, without those that have no words.
 
     Raises:
-        ClacInputError: the limit leaves no room for a piece.
+        ClacInputError: If the limit is below 1.
     """
     if limit < 1:
         raise ClacInputError("no room for a word piece between the special tokens; give a larger max_length")
@@ -66,16 +67,17 @@ def sentence_windows(
     tokenizer: Any, sentences: Sequence[list[str]], max_length: int | None = None
 ) -> Iterator[tuple[int, dict[str, list[Any]], list[tuple[int, int]]]]:
     """
-    Cut sentences into rows of at most `max_length` tokens for a text tower.
+    Split sentences into rows of at most `max_length` tokens for a text tower.
 
     Args:
-        tokenizer: A fast tokenizer of BERT's type; a [`ClacTokenizer`] also reads the numbers and formulas.
-        sentences: The words of each sentence, none of them empty.
-        max_length: Tokens of a row, special ones included. Default: `tokenizer.model_max_length`.
+        tokenizer: A fast BERT tokenizer. A [`ClacTokenizer`] also reads numbers and formulas.
+        sentences: The words of each sentence. Words must not be empty.
+        max_length: Maximum number of tokens in a row, including special tokens. Default:
+            `tokenizer.model_max_length`.
 
     Yields:
-        The number of the sentence, the inputs of one row (lists without padding), and (word, place of its first
-        token in the row) of the words that are labelled and scored in this row.
+        The index of the sentence, the inputs of one row (lists without padding), and the words that are labelled and
+        scored in this row, as (index of the word, position of its first token in the row).
     """
     encoded = tokenizer(list(sentences), is_split_into_words=True, add_special_tokens=False, verbose=False)
     limit = (max_length or tokenizer.model_max_length) - 2
@@ -91,8 +93,9 @@ def _word_pieces(
     columns: dict[str, list[Any]], word_ids: Sequence[int | None], num_words: int, unknown: int
 ) -> tuple[dict[str, list[Any]], list[int]]:
     """
-    The pieces of a sentence, and the place of the first piece of each word; a word that the tokenizer drops becomes
-    one unknown piece.
+    Return the pieces of a sentence and the index of the first piece of each word.
+
+    A word that the tokenizer drops becomes one unknown piece.
     """
     of_word: list[list[int]] = [[] for _ in range(num_words)]
     for piece, word in enumerate(word_ids):
@@ -108,7 +111,16 @@ def _word_pieces(
 
 
 def with_special_tokens(tokenizer: Any, pieces: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The columns of the pieces of a text (`input_ids`, `token_kinds`, ...) as one row between [CLS] and [SEP]."""
+    """
+    Add [CLS] and [SEP] to the pieces of a text.
+
+    Args:
+        tokenizer: The tokenizer of the pieces.
+        pieces: Columns of the pieces, such as `input_ids` and `token_kinds`.
+
+    Returns:
+        The inputs of one row, including `attention_mask`, and `token_type_ids` if the tokenizer uses them.
+    """
     row = {name: [0, *values, 0] for name, values in pieces.items()}
     row["input_ids"] = [tokenizer.cls_token_id, *pieces["input_ids"], tokenizer.sep_token_id]
     row["attention_mask"] = [1] * len(row["input_ids"])
@@ -118,7 +130,7 @@ def with_special_tokens(tokenizer: Any, pieces: dict[str, list[Any]]) -> dict[st
 
 
 def _context(place: int, start: int, limit: int, num_pieces: int) -> int:
-    """Pieces around a place that a window shows; `num_pieces` where both its ends are those of the sentence."""
+    """Return the number of pieces on the shorter side of a piece in a window. Ends of the sentence do not count."""
     before = place - start if start else num_pieces
     after = start + limit - 1 - place if start + limit < num_pieces else num_pieces
     return min(before, after)

@@ -1,4 +1,4 @@
-"""Conditions on crystals: elements, symmetry, composition and property ranges, checked when they are stated."""
+"""Search filters: elements, symmetry, composition and property ranges, validated on construction."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from ..formulas_clac import read_formula
 @dataclass
 class Filters:
     """
-    Which crystals may be found; all conditions hold together.
+    Conditions that a crystal must meet to be found. All of them apply.
 
     Attributes:
-        elements: symbols that must all be present.
-        exclude_elements: symbols of which none may be present.
-        crystal_system: one of `CRYSTAL_SYSTEMS`.
-        space_group: number (1-230) or Hermann-Mauguin symbol in any setting, `Fm-3m`, `P6_3/mmc`, `P21/n`.
-        formula: composition, `TiO2` and `Ti2O4` alike.
-        ranges: column -> (smallest, largest), both included, `None` for an open end, in the column's unit. A crystal
-            whose value is unknown never passes.
+        elements: Element symbols that must all be present.
+        exclude_elements: Element symbols that must not be present.
+        crystal_system: One of `CRYSTAL_SYSTEMS`.
+        space_group: Number (1-230) or Hermann-Mauguin symbol in any setting, such as `Fm-3m`, `P6_3/mmc` or `P21/n`.
+        formula: Composition. It is reduced first, so that `TiO2` and `Ti2O4` are equivalent.
+        ranges: Mapping of columns to (minimum, maximum), in the unit of the column. Both bounds are inclusive; `None`
+            leaves an end open. Crystals whose value is unknown are excluded.
 
     Raises:
-        ClacInputError: a condition that no crystal could ever meet: unknown symbol, empty range, ...
+        ClacInputError: If no crystal could meet a condition, for example because of an unknown symbol or an empty
+            range.
     """
 
     elements: Sequence[str] = ()
@@ -44,7 +45,7 @@ class Filters:
         self.exclude_elements = [_element(symbol) for symbol in self.exclude_elements]
         both = sorted(set(self.elements) & set(self.exclude_elements))
         if both:
-            raise ClacInputError(f"{', '.join(both)}: both required and excluded; keep one of the two")
+            raise ClacInputError(f"{', '.join(both)}: both required and excluded; remove it from one of the two lists")
         if self.crystal_system is not None:
             self.crystal_system = self.crystal_system.strip().lower()
             if self.crystal_system not in CRYSTAL_SYSTEMS:
@@ -56,17 +57,19 @@ class Filters:
             self.formula = _reduced_formula(self.formula)
         for column, (low, high) in self.ranges.items():
             if any(bound is not None and np.isnan(bound) for bound in (low, high)):
-                raise ClacInputError(f"{column}: a bound of its range is not a number")
+                raise ClacInputError(
+                    f"{column}: a bound of the range is not a number; give a number, or None for an open end"
+                )
             if low is not None and high is not None and low > high:
                 raise ClacInputError(f"{column}: the minimum {low:g} is above the maximum {high:g}; swap them")
 
 
 def _element(symbol: str) -> str:
     name = symbol.strip().capitalize()
-    # gemmi also reads the first letters of longer words.
+    # gemmi matches the first letters of longer words, so compare with the symbol that it found.
     number = gemmi.Element(name).atomic_number
     if not number or gemmi.Element(number).name != name:
-        raise ClacInputError(f"unknown element symbol {symbol!r}; use symbols of the periodic table, such as Li")
+        raise ClacInputError(f"unknown element symbol {symbol!r}; give a symbol of the periodic table, such as Li")
     return name
 
 
@@ -80,7 +83,7 @@ def _space_group_number(space_group: str | int) -> int:
 def _reduced_formula(formula: str) -> str:
     amounts = read_formula(formula)
     if not amounts:
-        raise ClacInputError(f"{formula!r} is not a chemical formula; write it like LiFePO4")
+        raise ClacInputError(f"{formula!r} is not a chemical formula; write it as in LiFePO4")
     return reduced_formula(amounts)
 
 

@@ -1,4 +1,4 @@
-"""Search over embedded crystals: exact nearest neighbours with filters, saved as three plain files."""
+"""Exact nearest-neighbour search over embedded crystals, with filters. An index is saved as three plain files."""
 
 from __future__ import annotations
 
@@ -37,17 +37,25 @@ _JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safet
 
 def bundled_index() -> CrystalIndex:
     """
-    The bundled data set, embedded with the bundled checkpoint.
+    Load the index of the bundled data set, embedded with the bundled checkpoint.
 
     Raises:
-        ClacInputError: this installation has none, or it is damaged.
+        ClacInputError: If this installation has no bundled index, or the index is damaged.
     """
     return CrystalIndex.load(BUNDLED_INDEX)
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One found crystal: `rank` from 1, `score` = cosine in [-1, 1], `row` in the index, `record` without its CIF."""
+    """
+    A crystal found by a search.
+
+    Attributes:
+        rank: Position in the result, from 1.
+        score: Cosine similarity to the query, in [-1, 1].
+        row: Row of the crystal in the index.
+        record: Columns of the crystal, without its CIF.
+    """
 
     rank: int
     score: float
@@ -64,22 +72,25 @@ class CrystalIndex:
         >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
 
     Args:
-        embeds: `(n, D)` float32, unit length.
-        table: n rows, one per crystal, in the same order.
-        model_fingerprint: of the checkpoint that made the embeddings, see [`Checkpoint`].
-        model_name: what messages call that checkpoint.
+        embeds: Embeddings of the crystals, `(num_crystals, dim)` float32, unit length.
+        table: Table with one row per crystal, in the same order.
+        model_fingerprint: Fingerprint of the checkpoint that computed the embeddings, see [`Checkpoint`].
+        model_name: Name of that checkpoint in messages.
 
     Attributes:
-        skipped: after `build`, what was left out: (row of the given table, reason).
+        skipped: Crystals that `build` skipped, as (row of the given table, reason).
 
     Raises:
-        ClacInputError: the shapes do not belong together.
+        ClacInputError: If the number of embeddings differs from the number of rows.
     """
 
     def __init__(self, embeds: np.ndarray, table: pa.Table, model_fingerprint: str, model_name: str = ""):
         embeds = np.asarray(embeds, dtype=np.float32)
         if embeds.ndim != 2 or len(embeds) != table.num_rows:
-            raise ClacInputError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
+            raise ClacInputError(
+                f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals; expected "
+                "(num_crystals, dim)"
+            )
         self.embeds = embeds
         self.table = table
         self.model_fingerprint = model_fingerprint
@@ -102,23 +113,26 @@ class CrystalIndex:
         model_name: str | None = None,
     ) -> CrystalIndex:
         """
-        Embed the `cif` column of a table; its other columns become the records.
+        Build an index by embedding the `cif` column of a table. The other columns become the records.
 
         Args:
-            embedder: one that was loaded from a checkpoint, since an index names the weights that made it.
-            table: a `cif` column, and any properties (names and units as in the bundled data set can be filtered).
-            crystals: of each row the crystal if its CIF is parsed already, else `None`; see [`crystal_table`].
-            max_atoms: refuse larger cells; default the limit of the embedder's feature extractor.
-            on_error: `"raise"`, `"skip"` or `"warn"`; a crystal that is skipped has no row in the index.
-            show_progress: a progress bar; default on long work at a terminal.
-            model_name: what messages call the checkpoint; default the name of its directory or its Hub id.
+            embedder: Embedder of a saved checkpoint. The index records the fingerprint of its weights.
+            table: Table with a `cif` column and any other columns. Property columns need the names and units of the
+                bundled data set to be filtered.
+            crystals: Parsed crystal of each row, or `None` where the CIF is not parsed yet; see [`crystal_table`].
+            max_atoms: Maximum number of atoms in a cell. Default: the limit of the embedder's feature extractor.
+            on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped crystals have no
+                row in the index.
+            show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
+            model_name: Name of the checkpoint in messages. Default: the name of its directory, or its Hub id.
 
         Raises:
-            ClacInputError: no `cif` column, no crystal left, or an embedder without a checkpoint.
-            InvalidStructureError: a structure is unusable and `on_error="raise"`.
+            ClacInputError: If the table has no `cif` column, if no crystal can be used, or if the model of the
+                embedder was never saved.
+            InvalidStructureError: If a structure is invalid and `on_error="raise"`.
         """
         if "cif" not in table.column_names:
-            raise ClacInputError(f"no column `cif` in the table, only {', '.join(table.column_names) or 'nothing'}")
+            raise ClacInputError(f"no column `cif` in the table; found {', '.join(table.column_names) or 'no columns'}")
         checkpoint = embedder.checkpoint
         fingerprint = checkpoint.fingerprint
         names = [f"row {row + 1}" for row in range(table.num_rows)]
@@ -147,39 +161,49 @@ class CrystalIndex:
 
     def require_model(self, fingerprint: str) -> None:
         """
-        Check that the index was made with the weights of this fingerprint.
+        Check that the embeddings were computed with the given weights.
+
+        Args:
+            fingerprint: Fingerprint of a checkpoint.
 
         Raises:
-            ClacInputError: The index was made with other weights.
+            ClacInputError: If the index was built with other weights.
         """
         if fingerprint != self.model_fingerprint:
             raise ClacInputError(
-                f"the index was made with another checkpoint ({self.model_name} {self.model_fingerprint}, not "
-                f"{fingerprint}); give that one, or rebuild the index with `clac index`"
+                f"the index was built with another checkpoint ({self.model_name} {self.model_fingerprint}, not "
+                f"{fingerprint}); use that checkpoint, or rebuild the index with `clac index`"
             )
 
     def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> list[Any]:
         """
-        The k crystals nearest to a query, best first, by exact comparison with every crystal that passes the filters.
+        Find the crystals nearest to a query by cosine similarity, best first.
+
+        The search is exact: the query is compared with every crystal that passes the filters.
 
         Args:
-            query: `(D,)`, or `(Q, D)` for many at once; its length does not matter.
-            k: how many; fewer come back when fewer pass the filters.
+            query: Query vector `(dim,)`, or several queries `(num_queries, dim)`. Vectors are normalized first.
+            k: Number of crystals to return. Fewer are returned if fewer pass the filters.
+            filters: Conditions on the crystals. Default: none.
 
         Returns:
-            A list of [`Hit`]; for `(Q, D)` a list of such lists.
+            A list of [`Hit`], or a list of such lists for several queries.
 
         Raises:
-            ClacInputError: wrong dimensions, `k` below 1, a query without a direction, a filter on a missing column.
+            ClacInputError: If the query has the wrong dimension, or is zero, NaN or infinite; if `k` is below 1; or
+                if a filter needs a column that the index does not have.
         """
         if k < 1:
-            raise ClacInputError(f"k = {k}: ask for at least 1 crystal")
+            raise ClacInputError(f"k={k}: must be at least 1")
         queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
         if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
-            raise ClacInputError(f"query of shape {np.shape(query)} for an index of {self.embeds.shape[1]} dimensions")
+            raise ClacInputError(
+                f"query of shape {np.shape(query)} for an index of {self.embeds.shape[1]} dimensions; embed it with "
+                "the checkpoint of the index"
+            )
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         if not (np.isfinite(lengths).all() and lengths.all()):
-            raise ClacInputError("the query has no direction: it is zero, NaN or infinite")
+            raise ClacInputError("the query vector is zero, NaN or infinite; give a vector with a direction")
         rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
         keys = self.embeds if filters is None else self.embeds[rows]
         found = [self._hits(scores, rows, k) for scores in (queries / lengths) @ keys.T]
@@ -196,10 +220,16 @@ class CrystalIndex:
 
     def mask(self, filters: Filters) -> np.ndarray:
         """
-        `(n,)` bool, which crystals pass.
+        Evaluate filters on every crystal.
+
+        Args:
+            filters: Conditions on the crystals.
+
+        Returns:
+            `(num_crystals,)` bool, true where a crystal passes.
 
         Raises:
-            ClacInputError: a filter on a column that the index does not have.
+            ClacInputError: If a filter needs a column that the index does not have.
         """
         mask = np.ones(len(self), dtype=bool)
         if filters.elements or filters.exclude_elements:
@@ -219,14 +249,16 @@ class CrystalIndex:
         for column, (low, high) in filters.ranges.items():
             values = self._column(column)
             if not np.issubdtype(values.dtype, np.number):
-                raise ClacInputError(f"column {column} of the index holds no numbers")
-            # Unknown is NaN here, and NaN fails every comparison.
+                raise ClacInputError(f"column {column} of the index is not numeric, so it cannot be filtered by range")
+            # Unknown values are NaN, which fails every comparison.
             mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
         return mask
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self.table.column_names:
-            raise ClacInputError(f"the index has no column {name}, so it cannot be filtered by it")
+            raise ClacInputError(
+                f"the index has no column {name}; remove the filter, or rebuild the index from a table that has it"
+            )
         return self.table[name].to_numpy()
 
     @cached_property
@@ -235,11 +267,11 @@ class CrystalIndex:
 
     @cached_property
     def _element_masks(self) -> dict[str, np.ndarray]:
-        """Symbol -> `(n,)` bool, which crystals contain it."""
+        """Map element symbols to `(num_crystals,)` bool, true where a crystal contains the element."""
         self._column("elements")
         column = self.table["elements"].combine_chunks()
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-            raise ClacInputError("column elements of the index is no list of symbols")
+            raise ClacInputError("column elements of the index does not contain lists of element symbols")
         symbols = column.flatten().dictionary_encode()
         rows = np.repeat(np.arange(len(self)), column.value_lengths().fill_null(0).to_numpy())
         present = np.zeros((len(symbols.dictionary), len(self)), dtype=bool)
@@ -248,20 +280,23 @@ class CrystalIndex:
 
     def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
         """
-        Writes `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16), whole or not at all; an index
-        that is already there is replaced.
+        Write `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16) to a directory.
+
+        The write is atomic. An existing index is replaced.
 
         Args:
-            table_source: `"mp-crystals"` leaves the table out and refers to the bundled data set instead, of which this
-                index must then be the whole, in order.
+            directory: Directory to write.
+            table_source: `"mp-crystals"` stores a reference to the bundled data set instead of the table. The table
+                must then have the rows of the bundled data set, in the same order. Default: store the table.
 
         Raises:
-            ClacInputError: see [`check_target`]; the disk is full; or the table is not the one of `table_source`.
+            ClacInputError: If the directory cannot be used, see [`check_target`]; if the disk is full; or if the table
+                differs from that of `table_source`.
         """
         check_target(directory)
         target = Path(directory).resolve()
         if table_source is not None and _digest(_source_table(table_source)) != _digest(self.table):
-            raise ClacInputError(f"the table of this index is not {table_source}; save it with its table")
+            raise ClacInputError(f"the table of this index is not {table_source}; omit table_source")
         described = {
             "format": _FORMAT,
             "model_name": self.model_name,
@@ -273,7 +308,7 @@ class CrystalIndex:
         }
         with replaced_directory(target) as new:
             (new / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-            # Not by save_file, which makes files that nobody else may read.
+            # `save_file` would create a file that only its owner can read.
             (new / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
                 pq.write_table(self.table, new / _TABLE, compression="zstd")
@@ -281,32 +316,35 @@ class CrystalIndex:
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
         """
-        Reads a saved index, without the CIFs of its table.
+        Load a saved index, without the CIFs of its table.
+
+        Args:
+            directory: Directory of the index.
 
         Raises:
-            ClacInputError: there is no index, or it is damaged.
+            ClacInputError: If the directory contains no index, or the index is damaged.
         """
         path = Path(directory)
         if not (path / _JSON).is_file():
-            raise ClacInputError(f"{directory}: no index there ({_JSON} missing); make one with `clac index`")
+            raise ClacInputError(f"{directory}: no index found ({_JSON} missing); build one with `clac index`")
         try:
             described = json.loads((path / _JSON).read_text(encoding="utf-8"))
             if described["format"] > _FORMAT:
                 raise ClacInputError(
-                    f"{directory}: index of a later version; update clac, or rebuild with `clac index`"
+                    f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
                 )
             if described["table"] == _TABLE:
                 table = read_table(path / _TABLE, with_cif=False)
             else:
                 table = _source_table(described["table"])
                 if _digest(table) != described["table_digest"]:
-                    raise ValueError(f"{described['table']} has changed since")
+                    raise ValueError(f"{described['table']} has changed since the index was built")
             embeds = load_file(path / _EMBEDDINGS)["embeddings"].astype(np.float32)
             if embeds.shape != (described["num_crystals"], described["dim"]) or len(embeds) != table.num_rows:
-                raise ValueError(f"embeddings of shape {embeds.shape} for {table.num_rows} crystals")
+                raise ValueError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
             lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
             if not (np.isfinite(lengths).all() and lengths.all()):
-                raise ValueError("embeddings without a direction")
+                raise ValueError("some embeddings are zero, NaN or infinite")
             return cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
         except ClacInputError:
             raise
@@ -318,10 +356,13 @@ class CrystalIndex:
 
 def check_target(directory: str | os.PathLike[str]) -> None:
     """
-    Whether an index may be written here: a new or empty directory, or an index, which is replaced.
+    Check that an index can be written to a directory: it is new, empty, or an index to replace.
+
+    Args:
+        directory: Directory to write.
 
     Raises:
-        ClacInputError: something else stands there, or the parent directory is missing.
+        ClacInputError: If the path holds anything else, or its parent directory does not exist.
     """
     target = Path(directory).resolve()
     if not target.parent.is_dir():
@@ -333,17 +374,17 @@ def check_target(directory: str | os.PathLike[str]) -> None:
     others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS})
     if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
         found = others[0] if others else "other files"
-        raise ClacInputError(f"{directory}: not an index, it holds {found}; choose another directory")
+        raise ClacInputError(f"{directory}: not an index (it contains {found}); choose another directory")
 
 
 def _source_table(name: str) -> pa.Table:
     if name != BUNDLED_CRYSTALS:
-        raise ClacInputError(f"unknown table source {name!r}; the only one is {BUNDLED_CRYSTALS}")
+        raise ClacInputError(f"unknown table source {name!r}; expected {BUNDLED_CRYSTALS}")
     return bundled_crystals(with_cif=False)
 
 
 def _digest(table: pa.Table) -> str:
-    """Tells whether rows still stand where they stood, by their ids."""
+    """Hash the ids of the rows, to detect whether rows were changed or reordered."""
     ids = table["material_id"].to_pylist() if "material_id" in table.column_names else []
     return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:16]
 

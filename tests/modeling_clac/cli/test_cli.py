@@ -75,7 +75,7 @@ def test_a_phrase_is_searched_without_torch():
     assert len(json.loads(done.stdout)["hits"]) == 10
 
 
-def test_without_arguments_it_helps(clac: Run):
+def test_without_arguments_it_prints_the_help(clac: Run):
     result = clac()
     assert (result.code, result.err) == (0, "")
     assert "Usage: clac" in result.out
@@ -83,12 +83,12 @@ def test_without_arguments_it_helps(clac: Run):
 
 
 @pytest.mark.parametrize("arguments", [["nope"], ["embed"], ["search", "x", "-k", "many"], ["search", "--nope"]])
-def test_wrong_usage_is_one_line(clac: Run, arguments: list[str]):
+def test_wrong_usage_prints_one_line(clac: Run, arguments: list[str]):
     assert_one_line(clac(*arguments), "--help`")
 
 
 def complete(line: str) -> list[str]:
-    """What Bash offers at the end of a line, from a process that may not import anything heavy."""
+    """Return what Bash offers at the end of a line, from a process that must not import heavy libraries."""
     words = line.split(" ")
     code = "import sys, clac_cli\ntry:\n    clac_cli.main([])\n"
     code += "finally:\n    assert not {'torch', 'transformers', 'pymatgen', 'huggingface_hub'} & set(sys.modules)"
@@ -105,7 +105,7 @@ def test_the_shell_completes_commands_options_and_values():
     assert complete("clac search x --crystal-system t") == ["triclinic", "tetragonal", "trigonal"]
     assert complete("clac embed x.cif --on-error ") == ["raise", "skip"]
     assert "Si" in complete("clac search x --element S")
-    # Nothing of ours, so that the shell completes file names.
+    # An empty list, so that the shell completes file names.
     assert complete("clac search --index ") == []
 
 
@@ -116,7 +116,7 @@ def test_any_character_can_be_written(encoding: str):
     assert "g/cm³" in done.stdout and "─" in done.stdout
 
 
-def test_importing_the_script_leaves_the_package_whole():
+def test_importing_the_script_does_not_break_the_package():
     code = "import clac_cli, modeling_clac; from transformers import AutoConfig\n"
     code += "print(AutoConfig.from_pretrained(modeling_clac.DEFAULT_MODEL).model_type)"
     done = in_process_of_its_own("-c", code)
@@ -221,7 +221,7 @@ def test_missing_things_are_named(clac: Run, tmp_path: Path, salt: Path, small_c
         ({"config.json": None, "model.safetensors": "not weights"}, "model.safetensors: damaged"),
     ],
 )
-def test_checkpoints_that_are_none(
+def test_unusable_checkpoints_print_one_line(
     clac: Run, tmp_path: Path, salt: Path, small_checkpoint: Path, content: dict[str, str | None] | None, reason: str
 ):
     directory = tmp_path / "checkpoint"
@@ -250,13 +250,13 @@ def test_checkpoints_that_are_none(
         (["classify", "x.cif", "--labels", "a"], "at least two"),
         (["classify", "x.cif", "--labels", "a,,b"], "a label is empty"),
         (["classify", "x.cif", "--labels", "a, A"], "given twice"),
-        (["classify", "x.cif", "--labels", "a,b", "--template", "the crystal"], "no {} in it"),
+        (["classify", "x.cif", "--labels", "a,b", "--template", "the crystal"], "no {} in the template"),
         (["info", "no/such/model"], "no such checkpoint directory"),
         (["info", "no-such-model"], "no such checkpoint directory"),
         (["info", "nobody/no-such-model"], "nobody/no-such-model"),
     ],
 )
-def test_wrong_arguments_are_one_line(clac: Run, arguments: list[str], reason: str):
+def test_wrong_arguments_print_one_line(clac: Run, arguments: list[str], reason: str):
     assert_one_line(clac(*arguments), reason)
 
 
@@ -274,7 +274,7 @@ def test_embed_writes_unit_vectors(clac: Run, tmp_path: Path, salt: Path, small_
     assert table.schema.metadata[b"clac_model_fingerprint"].decode() == resolve_checkpoint(small_checkpoint).fingerprint
 
 
-def test_embed_skips_when_told(clac: Run, tmp_path: Path, small_checkpoint: Path):
+def test_embed_skips_invalid_structures(clac: Run, tmp_path: Path, small_checkpoint: Path):
     for name in ("empty", "one-place", "disordered"):
         (tmp_path / f"{name}.cif").write_bytes(BAD[name][0])
     (tmp_path / "salt.cif").write_text(cif())
@@ -331,7 +331,7 @@ def test_index_then_search(clac: Run, tmp_path: Path, salt: Path, crystals: Path
     assert len(document["hits"]) == 3
 
 
-def test_text_and_crystal_are_mixed(clac: Run, salt: Path, index_directory: Path, small_checkpoint: Path):
+def test_text_and_crystal_are_combined(clac: Run, salt: Path, index_directory: Path, small_checkpoint: Path):
     result = clac("search", "a salt", "--like", salt, "--index", index_directory, "--model", small_checkpoint, "--json")
     model = ClacEmbedder.from_pretrained(small_checkpoint)
     query = model.encode_text(["a salt"])[0] + model.encode_crystals([salt])[0]

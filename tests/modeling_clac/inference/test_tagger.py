@@ -223,12 +223,15 @@ def test_refused_texts_and_models(tagger, small_checkpoint, tmp_path) -> None:
         with pytest.raises(ClacInputError, match=message):
             tag_words(tagger, texts)
     assert tag_words(tagger, []) == []
-    with pytest.raises(ClacInputError, match="made for contrastive pre-training, not for tags of words"):
+    with pytest.raises(
+        ClacInputError,
+        match="trained for contrastive pre-training; expected a checkpoint trained for token classification",
+    ):
         tag_words(small_checkpoint, ["m"])
     with pytest.raises(ValueError, match="needs its tokenizer"):
         tag_words(load_finetuned(tagger, ClacForTokenClassification), ["m"])
     without = shutil.copytree(tagger, tmp_path / "without", ignore=shutil.ignore_patterns("tokenizer*"))
-    with pytest.raises(ClacInputError, match="its tokenizer cannot be loaded"):
+    with pytest.raises(ClacInputError, match="cannot load the tokenizer"):
         tag_words(without, ["m"])
     broken = shutil.copytree(tagger, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"cut")
@@ -287,7 +290,9 @@ def test_unusable_crystals_are_skipped_by_place(predictor, cifs) -> None:
 
 def test_loading_as_something_else_is_refused(predictor, classifier) -> None:
     with pytest.raises(
-        ClacInputError, match="made for a property of crystals, not for tags of words or classes of texts"
+        ClacInputError,
+        match="trained for regression of a crystal property; expected a checkpoint trained for token classification or "
+        "text classification",
     ):
         load_finetuned(predictor, ClacForTokenClassification, ClacForSequenceClassification)
     assert isinstance(
@@ -364,9 +369,15 @@ def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, b
     assert_one_line(clac("ner", "m"), "--model")
     assert_one_line(clac("ner", "m", "--model", salt.parent / "nothing"), "no such checkpoint directory")
     assert_one_line(clac("ner", "m", "--model", bert_directory), "not a CLaC checkpoint but one of model type bert")
-    assert_one_line(clac("ner", "m", "--model", predictor), "made for a property of crystals, not for tags of words")
-    assert_one_line(clac("ner", "m", "--model", small_checkpoint), "made for contrastive pre-training")
-    assert_one_line(clac("predict", salt, "--model", tagger), "made for tags of words, not for a property of crystals")
+    assert_one_line(
+        clac("ner", "m", "--model", predictor),
+        "regression of a crystal property; expected a checkpoint trained for token classification",
+    )
+    assert_one_line(clac("ner", "m", "--model", small_checkpoint), "trained for contrastive pre-training")
+    assert_one_line(
+        clac("predict", salt, "--model", tagger),
+        "token classification; expected a checkpoint trained for regression of a crystal property",
+    )
     assert_one_line(clac("predict", salt, "--model", predictor, "--on-error", "warn"), "choose raise or skip")
     assert_one_line(clac("predict", salt, "--model", predictor, "--max-atoms", "0"), "must be at least 1")
     assert_one_line(clac("predict", salt, "--model", predictor, "--max-atoms", "4"), "salt.cif")

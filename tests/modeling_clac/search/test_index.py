@@ -63,7 +63,7 @@ def test_search_finds_what_a_full_sort_finds(bundle: CrystalIndex):
         assert [hit.row for hit in bundle.search(query, k=7)] == order.tolist()
 
 
-def test_search_returns_no_more_than_there_is(small: CrystalIndex):
+def test_search_returns_at_most_the_size_of_the_index(small: CrystalIndex):
     assert len(small.search(small.embeds[0], k=1000)) == 40
     assert small.search(small.embeds[0], filters=Filters(ranges={"density": (1e6, None)})) == []
 
@@ -73,8 +73,8 @@ def test_search_returns_no_more_than_there_is(small: CrystalIndex):
     [
         (np.ones(DIM + 1), 3, "dimensions"),
         (np.ones((1, 1, DIM)), 3, "dimensions"),
-        (np.zeros(DIM), 3, "no direction"),
-        (np.full(DIM, np.nan), 3, "no direction"),
+        (np.zeros(DIM), 3, "zero, NaN or infinite"),
+        (np.full(DIM, np.nan), 3, "zero, NaN or infinite"),
         (np.ones(DIM), 0, "at least 1"),
     ],
 )
@@ -154,8 +154,8 @@ def test_filters_refuse(arguments: dict[str, Any], message: str):
     [
         ({"formula": ["Si"]}, Filters(ranges={"gap": (1, 2)}), "no column gap"),
         ({"formula": ["Si"]}, Filters(elements=["Si"]), "no column elements"),
-        ({"formula": ["Si"]}, Filters(ranges={"formula": (1, 2)}), "holds no numbers"),
-        ({"elements": ["Si"]}, Filters(elements=["Si"]), "no list of symbols"),
+        ({"formula": ["Si"]}, Filters(ranges={"formula": (1, 2)}), "column formula of the index is not numeric"),
+        ({"elements": ["Si"]}, Filters(elements=["Si"]), "does not contain lists of element symbols"),
     ],
 )
 def test_filters_need_their_columns(table: dict[str, list[Any]], filters: Filters, message: str):
@@ -197,7 +197,7 @@ def test_an_index_is_replaced_and_nothing_else(small: CrystalIndex, tmp_path: Pa
     random_index(small.table.slice(0, 3)).save(target)
     assert len(CrystalIndex.load(target)) == 3
     (target / "notes.txt").write_text("mine")
-    with pytest.raises(ClacInputError, match=r"holds notes\.txt"):
+    with pytest.raises(ClacInputError, match=r"contains notes\.txt"):
         small.save(target)
     with pytest.raises(ClacInputError, match="not an index directory"):
         small.save(target / "notes.txt")
@@ -232,7 +232,7 @@ def test_a_failed_save_leaves_everything_as_it_was(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("index.json", None, "no index there"),
+        ("index.json", None, "no index found"),
         ("index.json", b"{", "damaged index"),
         ("index.json", b"[]", "damaged index"),
         ("index.json", b"{}", "damaged index"),
@@ -243,7 +243,7 @@ def test_a_failed_save_leaves_everything_as_it_was(
         ("crystals.parquet", b"PAR1", "damaged index"),
     ],
 )
-def test_a_damaged_index_is_one_line(
+def test_a_damaged_index_raises_one_line(
     small: CrystalIndex, tmp_path: Path, name: str, content: bytes | None, message: str
 ):
     small.save(tmp_path / "index")
@@ -331,7 +331,7 @@ def test_table_from_files_and_parquet(
     table, crystals, skipped = crystal_table([tmp_path, tmp_path / "own.parquet"], on_error="skip")
     by_id = {row["material_id"]: row for row in table.to_pylist()}
     assert set(by_id) == {"b.CIF", "salt.cif", "own-1"}
-    # What took parsing comes along, row by row, so that an index need not parse it again.
+    # Crystals that were parsed are returned row by row, so that the index need not parse them again.
     assert [len(crystal) for crystal in crystals] == table["nsites"].to_pylist()
     assert len(skipped) == 2
     assert "empty.cif: empty" in skipped[1]
@@ -361,7 +361,7 @@ def test_files_are_sorted_and_listed_once(tmp_path: Path):
     ("columns", "message"),
     [(None, "cannot be read"), ({"formula": ["Si"]}, "no column `cif`"), ({"cif": [1]}, "holds int64")],
 )
-def test_unusable_parquet_is_one_line(tmp_path: Path, columns: dict[str, list[Any]] | None, message: str):
+def test_unusable_parquet_raises_one_line(tmp_path: Path, columns: dict[str, list[Any]] | None, message: str):
     file = tmp_path / "x.parquet"
     pq.write_table(pa.table(columns), file) if columns else file.write_bytes(b"PAR1")
     with pytest.raises(ClacInputError, match=message) as caught:
@@ -369,8 +369,8 @@ def test_unusable_parquet_is_one_line(tmp_path: Path, columns: dict[str, list[An
     assert "\n" not in str(caught.value)
 
 
-def test_columns_of_two_inputs_must_go_together(tmp_path: Path, records: list[dict[str, Any]]):
+def test_columns_of_two_inputs_must_have_compatible_types(tmp_path: Path, records: list[dict[str, Any]]):
     for name, value in (("a", [1.0]), ("b", [["x"]])):
         pq.write_table(pa.table({"cif": [records[0]["cif"]], "own": value}), tmp_path / f"{name}.parquet")
-    with pytest.raises(ClacInputError, match="do not go together"):
+    with pytest.raises(ClacInputError, match="incompatible types"):
         crystal_table([tmp_path / "a.parquet", tmp_path / "b.parquet"])
