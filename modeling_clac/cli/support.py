@@ -1,4 +1,4 @@
-"""What the commands share: the checkpoint, the libraries, notes to the user, and JSON."""
+"""Functions shared by the commands: checkpoints, late imports, notes to the user, and JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
     """
-    The checkpoint that an option names; sets the environment that its libraries read when they are imported.
+    Open a checkpoint. Also sets environment variables that libraries read on import.
 
     Args:
-        model: directory or Hub id; default the bundled checkpoint.
-        whole: refuse those that were fine-tuned.
+        model: Directory or Hub id. Default: the bundled checkpoint.
+        whole: Whether to reject fine-tuned checkpoints, which have a single tower.
+
+    Raises:
+        ClacInputError: If the checkpoint does not exist, is damaged, or is rejected.
     """
     from ..checkpoint_files_clac import is_hub_id
 
@@ -34,7 +37,12 @@ def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
 
 
 def prepare_imports(online: bool = False) -> None:
-    """Before the first import of a library: late imports, no reports, and no network unless it is needed."""
+    """
+    Set environment variables before the first import of a library: late imports, no warnings, no telemetry.
+
+    Args:
+        online: Whether the Hub may be accessed.
+    """
     import warnings
 
     os.environ.setdefault("CLAC_LAZY_IMPORT", "1")
@@ -47,7 +55,7 @@ def prepare_imports(online: bool = False) -> None:
 
 
 def load_embedder(checkpoint: Checkpoint) -> ClacEmbedder:
-    """The embedder of a checkpoint, loaded without reports."""
+    """Load the embedder of a checkpoint without progress bars and warnings."""
     from ..inference.embedder import ClacEmbedder
 
     be_quiet()
@@ -63,15 +71,17 @@ def be_quiet() -> None:
 
 
 def nothing_left(skipped: Sequence[str]) -> str:
+    """Return the error message for an input without usable structures."""
     return f"no usable structure, {len(skipped)} skipped; {skipped[0] if skipped else 'the input is empty'}"
 
 
 def named(checkpoint: Checkpoint) -> dict[str, str]:
-    """How documents name the checkpoint that made them."""
+    """Return the name and the fingerprint of a checkpoint, for outputs."""
     return {"model": checkpoint.name, "model_fingerprint": checkpoint.fingerprint}
 
 
 def note_skipped(skipped: Sequence[str]) -> None:
+    """Print the skipped structures to stderr, one per line."""
     if skipped:
         note(f"skipped {len(skipped)}:")
         for reason in skipped:
@@ -79,15 +89,17 @@ def note_skipped(skipped: Sequence[str]) -> None:
 
 
 def note(line: str) -> None:
+    """Print a note to stderr."""
     print(f"clac: {line}", file=sys.stderr)
 
 
 def print_json(**document: Any) -> None:
+    """Print a JSON document to stdout. NaN and infinity become null."""
     print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: they become null."""
+    """Replace NaN and infinity, which JSON does not have, by `None`."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""What a checkpoint is: found once, in a directory or on the Hub, and read once; without torch or transformers."""
+"""Find and read checkpoints in a directory or on the Hub, without torch or transformers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..utils import paths
 
 Kind = Literal["whole", "text head", "graph head"]
 
-# Arguments of `from_pretrained` that say which files of a Hub id are meant.
+# Arguments of `from_pretrained` for downloads from the Hub.
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 _MODEL_TYPE = "clac"
 
@@ -28,11 +28,11 @@ _MODEL_TYPE = "clac"
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """
-    A model in a directory or on the Hub. Its files are read when they are first needed, and only once.
+    A model in a directory or on the Hub. Each file is read once, when it is first needed.
 
     Attributes:
-        source: directory or Hub id, as `from_pretrained` takes it.
-        hub: `revision`, `token`, `cache_dir` and `local_files_only` of a Hub id, where given.
+        source: Directory or Hub id, as for `from_pretrained`.
+        hub: Options of a Hub id: `revision`, `token`, `cache_dir` and `local_files_only`, if given.
     """
 
     source: str
@@ -43,15 +43,18 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """What results call it: the Hub id, or the last part of the directory."""
+        """Name in results and messages: the Hub id, or the name of the directory."""
         return Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
 
     def file(self, name: str) -> Path | None:
         """
-        One of its files, downloaded where necessary; `None` if it has none of that name.
+        Return the path of a file, which is downloaded if necessary, or `None` if the checkpoint has no such file.
+
+        Args:
+            name: Name of the file.
 
         Raises:
-            ClacInputError: the Hub cannot be reached or refuses.
+            ClacInputError: If the Hub cannot be reached or denies access.
         """
         return checkpoint_file(self.source, name, **self.hub)
 
@@ -81,12 +84,12 @@ class Checkpoint:
 
     @property
     def architecture(self) -> str:
-        """Name of the class that saved it, such as `ClacModel`; empty if `config.json` does not say."""
+        """Class of the model, such as `ClacModel`; empty if `config.json` does not name it."""
         return next(iter(self.config.get("architectures") or ()), "")
 
     @property
     def kind(self) -> Kind:
-        """Whether it is a whole model, or a head that was fine-tuned on the text or the graph tower."""
+        """`"whole"` for a model with both towers, `"text head"` or `"graph head"` for a fine-tuned tower."""
         if not self.architecture.startswith("ClacFor"):
             return "whole"
         return "graph head" if self.architecture.startswith("ClacForGraph") else "text head"
@@ -94,30 +97,30 @@ class Checkpoint:
     @cached_property
     def towers(self) -> tuple[str, ...]:
         """
-        The towers, `text` and `graph`, whose weights it holds.
+        The towers, `text` and `graph`, that the checkpoint has weights for.
 
         Raises:
-            ClacInputError: it has no weights, or they are damaged.
+            ClacInputError: If the weights are missing or damaged.
         """
         return towers_of(tensor_names(self.source, **self.hub))
 
     @cached_property
     def weights(self) -> list[Path]:
         """
-        Its safetensors files: one, or the shards in the order of their index.
+        The safetensors files: a single file, or the shards in the order of their index.
 
         Raises:
-            ClacInputError: there are none, or a shard is missing.
+            ClacInputError: If the weights or a shard are missing.
         """
         return weight_files(self.source, **self.hub)
 
     @cached_property
     def fingerprint(self) -> str:
         """
-        First 16 hexadecimal digits of the sha256 of its weights, which tell what made a vector.
+        The first 16 hexadecimal digits of the SHA-256 of the weights. Identifies the source of embeddings.
 
         Raises:
-            ClacInputError: as `weights`.
+            ClacInputError: If the weights or a shard are missing.
         """
         digest = hashlib.sha256()
         for path in self.weights:
@@ -129,10 +132,10 @@ class Checkpoint:
     @cached_property
     def training(self) -> dict[str, Any] | None:
         """
-        `training.json`: recipe, seed, commit, versions and scores; `None` if training did not write this checkpoint.
+        The content of `training.json`: recipe, seed, commit, versions and scores. `None` if the file is missing.
 
         Raises:
-            ClacInputError: it is damaged.
+            ClacInputError: If the file is damaged.
         """
         file = self.file("training.json")
         if file is None:
@@ -140,26 +143,28 @@ class Checkpoint:
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ClacInputError(f"{file}: not readable as JSON ({first_line(error)})") from None
+            raise ClacInputError(
+                f"{file}: not valid JSON ({first_line(error)}); save or download the checkpoint again"
+            ) from None
 
     def training_record(self) -> dict[str, Any]:
         """
-        `training`, where there must be one.
+        Return `training`, which must exist.
 
         Raises:
-            ClacInputError: training did not write this checkpoint.
+            ClacInputError: If the checkpoint has no `training.json`.
         """
         if self.training is None:
-            raise ClacInputError(f"{self.source}: no training.json in it; give a checkpoint that train.pretrain wrote")
+            raise ClacInputError(f"{self.source}: training.json missing; give a checkpoint written by train.pretrain")
         return self.training
 
     @contextmanager
     def loading(self) -> Iterator[None]:
         """
-        Explains what libraries raise inside the block, where they load parts of this checkpoint.
+        Return a context manager that converts errors of libraries that load the checkpoint.
 
         Raises:
-            ClacInputError: a file is missing or damaged, or the parts do not fit together.
+            ClacInputError: If a file is missing or damaged, or if the files do not match each other.
         """
         try:
             yield
@@ -167,15 +172,18 @@ class Checkpoint:
             raise
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ClacInputError(
-                f"{self.source}: cannot be loaded ({first_line(error)}); save or download the checkpoint again"
+                f"{self.source}: cannot load the checkpoint ({first_line(error)}); save or download it again"
             ) from None
 
     def require_towers(self, *towers: str) -> None:
         """
-        Checks that the checkpoint has the weights of these towers, without which they would be random.
+        Check that the checkpoint has the weights of the given towers. Missing towers would have random weights.
+
+        Args:
+            towers: Names of towers, `text` or `graph`.
 
         Raises:
-            ClacInputError: it has not.
+            ClacInputError: If the weights of a tower are missing.
         """
         for tower in towers:
             if tower not in self.towers:
@@ -183,14 +191,14 @@ class Checkpoint:
 
     def require_whole(self) -> None:
         """
-        Checks that the checkpoint embeds both crystals and texts.
+        Check that the checkpoint can embed both crystals and texts.
 
         Raises:
-            ClacInputError: it was fine-tuned, or lacks a tower.
+            ClacInputError: If the checkpoint was fine-tuned or lacks a tower.
         """
         if self.kind != "whole":
             raise ClacInputError(
-                f"{self.source}: fine-tuned, so it has one tower only; use it with `clac ner` or `clac predict`"
+                f"{self.source}: fine-tuned checkpoint with a single tower; use it with `clac ner` or `clac predict`"
             )
         self.require_towers(*TOWERS)
 
@@ -205,24 +213,27 @@ def resolve_checkpoint(
     any_model: bool = False,
 ) -> Checkpoint:
     """
-    Finds a checkpoint by its directory or Hub id.
+    Find a checkpoint by its directory or Hub id.
 
     Args:
-        name: directory or Hub id (`owner/name`); default the bundled `clac-mini`. A `Checkpoint` is returned as it is.
-        revision: branch, tag or commit of a Hub id.
-        token: of the Hub.
-        cache_dir: where downloaded files are kept.
-        local_files_only: use the files in the cache only.
-        any_model: accept models of other types, see `Checkpoint.is_clac`.
+        name: Directory or Hub id (`owner/name`). A `Checkpoint` is returned unchanged. Default: the bundled
+            `clac-mini`.
+        revision: Branch, tag or commit of a Hub id.
+        token: Access token of the Hub.
+        cache_dir: Directory of downloaded files. Default: the cache of huggingface_hub.
+        local_files_only: Whether to use only files in the cache, without downloads.
+        any_model: Whether to accept other models than CLaC, see `Checkpoint.is_clac`.
 
     Raises:
-        ClacInputError: there is no such directory, the Hub has no such checkpoint or cannot be reached, or it is not a
-            CLaC checkpoint.
+        ClacInputError: If there is no such directory, if the Hub has no such checkpoint or cannot be reached, or if it
+            is not a CLaC checkpoint.
     """
     if isinstance(name, Checkpoint):
         return name
     if name is None and not paths.DEFAULT_MODEL.is_dir():
-        raise ClacInputError("this installation has no bundled checkpoint; name one, on the command line with --model")
+        raise ClacInputError(
+            "this installation has no bundled checkpoint; give a directory or Hub id (--model on the command line)"
+        )
     values = (revision, token, cache_dir, local_files_only)
     given = {option: value for option, value in zip(HUB_OPTIONS, values, strict=True) if value is not None}
     checkpoint = Checkpoint(str(paths.DEFAULT_MODEL if name is None else name), given)

@@ -510,7 +510,7 @@ def test_require_tower(saved, small_checkpoint, bert_directory, tmp_path) -> Non
         with pytest.raises(ClacInputError, match=f"{directory}: the checkpoint has no {tower} tower"):
             require_tower(directory, tower)
     for head in (ClacForTokenClassification, ClacForGraphRegression):
-        with pytest.raises(ClacInputError, match="fine-tuned, so it has one tower only"):
+        with pytest.raises(ClacInputError, match="fine-tuned checkpoint with a single tower"):
             ClacEmbedder.from_pretrained(saved[head])
     with pytest.raises(ClacInputError, match="no such checkpoint directory"):
         require_tower(tmp_path / "nothing", "text")

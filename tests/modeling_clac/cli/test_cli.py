@@ -1,4 +1,4 @@
-"""The command as its users meet it: output, exit codes, and one line for whatever is wrong with their input."""
+"""The command line: output, exit codes, and one line for invalid input."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-def test_the_module_runs_and_its_stderr_is_one_line(tmp_path: Path, small_checkpoint: Path):
+def test_the_module_prints_errors_on_one_line(tmp_path: Path, small_checkpoint: Path):
     bad = tmp_path / "bad.cif"
     bad.touch()
     done = in_process_of_its_own(
@@ -171,7 +171,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_embed_refuses_in_one_line_and_writes_nothing(clac: Run, tmp_path: Path, small_checkpoint: Path, kind: str):
+def test_embed_rejects_invalid_files_and_writes_nothing(clac: Run, tmp_path: Path, small_checkpoint: Path, kind: str):
     content, reason = BAD[kind]
     file = tmp_path / f"{kind}.cif"
     file.write_bytes(content)
@@ -181,7 +181,7 @@ def test_embed_refuses_in_one_line_and_writes_nothing(clac: Run, tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["empty", "one-place", "disordered"])
-def test_the_other_commands_refuse_in_one_line(
+def test_the_other_commands_reject_invalid_files(
     clac: Run, tmp_path: Path, small_checkpoint: Path, index_directory: Path, kind: str
 ):
     content, reason = BAD[kind]
@@ -353,7 +353,7 @@ def test_filters_reach_the_search(clac: Run, index_directory: Path, small_checkp
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_table_fits_and_cuts_no_number(
+def test_the_table_fits_and_numbers_are_never_shortened(
     clac: Run, index_directory: Path, small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -373,14 +373,14 @@ def test_the_table_fits_and_cuts_no_number(
         assert line.rstrip().endswith(hit["material_id"])
 
 
-def test_an_index_of_another_checkpoint_is_refused(
+def test_an_index_of_another_checkpoint_is_rejected(
     clac: Run, index_directory: Path, small_checkpoint: Path, tmp_path: Path
 ):
     other = tmp_path / "other"
     other.mkdir()
     for file in small_checkpoint.iterdir():
         (other / file.name).write_bytes(file.read_bytes())
-    # Bytes after the header differ in value, not in layout.
+    # Change a value after the header, not the layout.
     weights = bytearray((other / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (other / "model.safetensors").write_bytes(weights)
@@ -388,7 +388,7 @@ def test_an_index_of_another_checkpoint_is_refused(
     assert_one_line(result, "another checkpoint", "clac index")
 
 
-def test_another_checkpoint_embeds_the_bundle_itself(
+def test_another_checkpoint_embeds_the_bundled_crystals(
     clac: Run, small_checkpoint: Path, crystals: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(bundled, "bundled_crystals", lambda: pq.read_table(crystals))

@@ -1,4 +1,4 @@
-"""Tables on a narrow terminal: text gives way, numbers stay whole."""
+"""Tables on a narrow terminal: text is shortened, numbers are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from modeling_clac.cli.printing import print_rows
 
 
 @pytest.mark.parametrize("width", [24, 40, 200])
-def test_numbers_stay_whole(capsys, monkeypatch, width) -> None:
+def test_numbers_are_never_shortened(capsys, monkeypatch, width) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     print_rows(("file", "GPa", "probability"), [("a/very/long/path/" * 5 + "salt.cif", "1234.5", "0.987")])
     lines = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""Batches of graphs equal those of one structure at a time, whatever is unusable among them, and are read lazily."""
+"""Batches of graphs equal those built one structure at a time, skip invalid structures, and are read lazily."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from modeling_clac.structures_clac import Crystal, parse_structure
 from train.pretraining.pairs import parse_crystals
 
 EXTRACTOR = ClacFeatureExtractor(cutoff=5.0, max_neighbors=12)
-ATOMS = 12  # of a batch at most, in these tests
+ATOMS = 12  # maximum of a batch in these tests
 
 
 def crystal(num_atoms: int) -> dict[str, Any]:
-    """A row of atoms 3 Å apart, as arrays."""
+    """Return a chain of atoms 3 Å apart."""
     positions = np.zeros((num_atoms, 3))
     positions[:, 0] = 3.0 * np.arange(num_atoms)
     return {"atomic_numbers": [11] * num_atoms, "positions": positions, "cell": np.diag([3.0 * num_atoms, 3.1, 3.2])}
 
 
 def overlapping(num_atoms: int) -> dict[str, Any]:
-    """A `crystal` whose last atom is at the position of the first, which only its edges show."""
+    """Return a chain whose last atom coincides with the first, which is detected when edges are built."""
     made = crystal(num_atoms)
     made["positions"][-1] = made["positions"][0]
     return made
@@ -63,7 +63,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_at_a_time(structures: list[Any], batch_size: int, errors: ErrorPolicy) -> list[list[tuple[int, str, Any]]]:
-    """Literally: parse, build the edges, and put into a batch while there is room."""
+    """Reference: parse each structure, build its edges, and add it to the batch while there is room."""
     batches: list[list[tuple[int, str, Any]]] = [[]]
     for place, structure in enumerate(structures):
         name = f"structure {place + 1} of {len(structures)}"
@@ -91,10 +91,10 @@ def assert_same(batches: list[list[CrystalGraph]], expected: list[list[tuple[int
 
 @given(kinds=st.lists(st.sampled_from(sorted(KINDS)), max_size=14), batch_size=st.integers(1, 5))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_batches_are_those_of_one_at_a_time(kinds: list[str], batch_size: int) -> None:
+def test_batches_equal_those_built_one_at_a_time(kinds: list[str], batch_size: int) -> None:
     structures = [KINDS[kind] for kind in kinds]
     errors, expected_errors = ErrorPolicy("skip"), ErrorPolicy("skip")
-    # The limit of the call comes before that of the extractor.
+    # The limit of the call overrides that of the extractor.
     batches = list(graph_batches(structures, EXTRACTOR, errors=errors, batch_size=batch_size, max_atoms=LIMIT))
     assert_same(batches, one_at_a_time(structures, batch_size, expected_errors))
     assert errors.skipped == expected_errors.skipped
@@ -137,7 +137,7 @@ def test_an_endless_input_is_read_as_batches_are_consumed(kinds: list[str]) -> N
     assert not consumed
     for _ in range(20):
         batch = next(batches)
-        # One more is read to see that it does not fit.
+        # One more is read, which does not fit.
         assert consumed[-1] <= batch[-1].place + 3
         assert all(entry.name == f"crystal {entry.place}" for entry in batch)
 
@@ -197,7 +197,7 @@ Outcome = tuple[list[int], list[tuple[int, str]]]
 
 @pytest.fixture
 def users(embedder: ClacEmbedder, regressor: ClacForGraphRegression) -> dict[str, Callable[[list[str], str], Outcome]]:
-    """Of each user of the iterator, the places that it used and what it skipped, for CIFs and a policy."""
+    """For each user of the iterator, return the indices it used and the inputs it skipped."""
     extractor = embedder.processor.feature_extractor
 
     def embed(cifs: list[str], on_error: str) -> Outcome:
@@ -255,7 +255,7 @@ def test_the_policy_is_the_same_everywhere(users, user: str, bad: dict[int, str]
     assert messages == [f"skipped {reason}" for _, reason in skipped]
 
 
-def test_a_parsed_crystal_takes_the_place_of_its_cif(embedder: ClacEmbedder, cifs: list[str]) -> None:
+def test_a_parsed_crystal_replaces_its_cif(embedder: ClacEmbedder, cifs: list[str]) -> None:
     table = pa.table({"cif": [cifs[0], "the text is not looked at", cifs[2]]})
     crystals = [None, parse_structure(cifs[1]), None]
     index = CrystalIndex.build(embedder, table, crystals=crystals)

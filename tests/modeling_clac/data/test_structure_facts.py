@@ -1,4 +1,4 @@
-"""What a structure says by itself: the same columns for the index, the bundle and every data set of crystals."""
+"""Facts of structures: the same columns for the index, the bundled data set and all other data sets."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_rows_of_data_sets_are_those_of_the_bundle(records: list[dict[str, Any]]
         pa.Table.from_pylist([columns], schema=pa.schema([entry for entry in SCHEMA if entry.name in columns]))
 
 
-def test_a_crystal_and_its_pymatgen_structure_are_described_alike(structure_nacl: Structure) -> None:
+def test_a_crystal_and_its_pymatgen_structure_have_the_same_facts(structure_nacl: Structure) -> None:
     ours, theirs = describe_crystal(parse_structure(structure_nacl)), describe_crystal(structure_nacl)
     for column, value in theirs.items():
         assert ours[column] == (pytest.approx(value) if isinstance(value, float) else value), column
 
 
-def test_a_cell_without_symmetry_is_described_all_the_same() -> None:
-    # spglib finds no symmetry where two atoms are in one place.
+def test_a_cell_without_symmetry_is_described() -> None:
+    # spglib fails if two atoms coincide.
     crystal = Crystal(np.array([11, 11]), np.zeros((2, 3)), np.eye(3) * 4.0)
     described = describe_crystal(crystal)
     assert described["formula"] == "Na"

@@ -1,4 +1,4 @@
-"""What a checkpoint is, wherever it is: in a directory, in shards, on the Hub or in its cache."""
+"""Checkpoints in a directory, in shards, on the Hub and in the cache of the Hub."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.helpers.hub_server import Hub, Repository
 
 @pytest.fixture(scope="module")
 def shards(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The weights of the small checkpoint in several files."""
+    """The small checkpoint with its weights in several files."""
     directory = tmp_path_factory.mktemp("shards")
     ClacModel.from_pretrained(small_checkpoint).save_pretrained(directory, max_shard_size="30KB")
     for file in ("processor_config.json", "tokenizer.json", "tokenizer_config.json"):
@@ -84,11 +84,11 @@ def test_fine_tuned_checkpoints(small_checkpoint: Path, tmp_path: Path, head, ki
     assert (checkpoint.architecture, checkpoint.kind, checkpoint.towers) == (head.__name__, kind, (tower,))
     assert isinstance(load_finetuned(checkpoint, head), head)
     checkpoint.require_towers(tower)
-    with pytest.raises(ClacInputError, match=f"{tmp_path}: fine-tuned, so it has one tower only"):
+    with pytest.raises(ClacInputError, match=f"{tmp_path}: fine-tuned checkpoint with a single tower"):
         checkpoint.require_whole()
     with pytest.raises(ClacInputError, match="the checkpoint has no"):
         checkpoint.require_towers("text", "graph")
-    with pytest.raises(ClacInputError, match=r"no training\.json in it"):
+    with pytest.raises(ClacInputError, match=r"training\.json missing"):
         checkpoint.training_record()
 
 
@@ -138,7 +138,7 @@ def test_names_of_the_hub(name: str, expected: bool) -> None:
             resolve_checkpoint(name)
 
 
-def test_a_path_that_exists_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_path_is_not_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "owner" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert not is_hub_id("owner/name")
@@ -146,7 +146,7 @@ def test_a_path_that_exists_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: p
         resolve_checkpoint("owner/name")
 
 
-def test_what_is_wrong_is_named(
+def test_errors_name_the_problem(
     tmp_path: Path, small_checkpoint: Path, bert_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "model.safetensors"
@@ -168,16 +168,16 @@ def test_what_is_wrong_is_named(
     with pytest.raises(ClacInputError, match=r"no weights found \(model\.safetensors missing\)"):
         _ = resolve_checkpoint(tmp_path).fingerprint
     (tmp_path / "training.json").write_text("{")
-    with pytest.raises(ClacInputError, match=r"training\.json: not readable as JSON"):
+    with pytest.raises(ClacInputError, match=r"training\.json: not valid JSON"):
         _ = resolve_checkpoint(tmp_path).training
     monkeypatch.setattr(paths, "DEFAULT_MODEL", tmp_path / "nowhere")
     with pytest.raises(ClacInputError, match="no bundled checkpoint"):
         resolve_checkpoint()
 
 
-def test_missing_parts_are_explained_when_the_model_is_loaded(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_missing_files_are_reported_when_the_model_is_loaded(small_checkpoint: Path, tmp_path: Path) -> None:
     without = shutil.copytree(small_checkpoint, tmp_path / "without", ignore=shutil.ignore_patterns("*processor*"))
-    with pytest.raises(ClacInputError, match=f"{without}: cannot be loaded") as caught:
+    with pytest.raises(ClacInputError, match=f"{without}: cannot load the checkpoint") as caught:
         ClacEmbedder.from_pretrained(without)
     assert "\n" not in str(caught.value)
 
@@ -185,7 +185,7 @@ def test_missing_parts_are_explained_when_the_model_is_loaded(small_checkpoint: 
 # ------------------------------------------------------------------------------------------------------- on the Hub
 @pytest.fixture(scope="module")
 def hub(small_checkpoint: Path, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A Hub with the small checkpoint, whole and in shards."""
+    """A Hub with the small checkpoint, in one file and in shards."""
     running = Hub()
     for name, directory in (("me/small", small_checkpoint), ("me/shards", shards)):
         files = {file.name: file.read_bytes() for file in directory.iterdir() if file.is_file()}
@@ -196,7 +196,7 @@ def hub(small_checkpoint: Path, shards: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def clac_of(hub: Hub, tmp_path: Path):
-    """Runs `clac` against that Hub, or without it against what was downloaded before."""
+    """Run `clac` with that Hub, or offline with the files downloaded before."""
 
     def run(*arguments: object, online: bool = True) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
@@ -210,7 +210,7 @@ def clac_of(hub: Hub, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["me/small", "me/shards"])
-def test_a_hub_id_works_as_its_directory_does(
+def test_a_hub_id_gives_the_same_results_as_a_directory(
     clac_of, small_checkpoint: Path, shards: Path, cifs: list[str], tmp_path: Path, name: str
 ) -> None:
     directory = {"me/small": small_checkpoint, "me/shards": shards}[name]
@@ -232,7 +232,7 @@ def test_a_hub_id_works_as_its_directory_does(
         np.testing.assert_allclose([hit["score"] for hit in other], [hit["score"] for hit in hits[0]], atol=1e-6)
 
 
-def test_what_the_hub_does_not_have(clac_of) -> None:
+def test_checkpoints_missing_on_the_hub(clac_of) -> None:
     for arguments, online in ((("info", "me/nothing"), True), (("info", "me/small"), False)):
         done = clac_of(*arguments, online=online)
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr

@@ -1,4 +1,4 @@
-"""Three lines of Python: order, batching, policy, scores."""
+"""Embedding: order, batches, error policy and scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results in the order of the batches, errors where they belong, and no trace in the number of threads."""
+"""Forward passes in threads: order of the results, errors, and the number of threads."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_model_with_offloaded_layers_runs_one_batch_at_a_time(num_threads: int
 
 
 @pytest.mark.parametrize("size", [1, 6])
-def test_the_autocast_of_the_caller_holds(num_threads: int, size: int) -> None:
+def test_the_autocast_of_the_caller_applies(num_threads: int, size: int) -> None:
     def dtype(_: int) -> torch.dtype:
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 

@@ -31,7 +31,7 @@ def exported(bert_config: BertConfig, processor: ClacProcessor, directory: Path,
     torch.manual_seed(0)
     config = ClacConfig(text_config=bert_config, graph_config=small_graph_config(), projection_dim=24, **options)
     model = ClacModel(config)
-    for parameter in model.parameters():  # biases and norms start at zeros and ones, which would hide a slip
+    for parameter in model.parameters():  # biases of zero and norms of one would hide errors
         parameter.data += 0.1 * torch.randn_like(parameter)
     model.to(dtype).save_pretrained(directory)
     processor.save_pretrained(directory)
@@ -53,9 +53,9 @@ def test_equals_the_torch_tower(bert_config, small_processor, tmp_path, dtype, o
     expected = ClacEmbedder.from_pretrained(directory).encode_text(TEXTS)
     embeds = tower.encode_text(TEXTS)
     assert (embeds.dtype, embeds.shape) == (np.float32, (len(TEXTS), 24))
-    # The waves of a number turn its rounding error into a larger one.
+    # The sine embedding of a number magnifies rounding errors.
     np.testing.assert_allclose(embeds, expected, atol=3e-5)
-    # As the cache of the Hub lays it out: links to files elsewhere.
+    # Symbolic links, as in the cache of the Hub.
     (tmp_path / "snapshot").mkdir()
     for file in directory.iterdir():
         (tmp_path / "snapshot" / file.name).symlink_to(file)
@@ -75,7 +75,7 @@ def test_equals_the_bundled_tower() -> None:
 
 
 @pytest.mark.parametrize("change", ["absent", "other weights", "damaged graph", "no tokenizer"])
-def test_what_cannot_be_used_is_left_to_torch(tmp_path, change) -> None:
+def test_unusable_graphs_fall_back_to_torch(tmp_path, change) -> None:
     directory = shutil.copytree(resolve_checkpoint().source, tmp_path / "checkpoint")
     if change == "absent":
         (directory / ONNX_FILE).unlink()
@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_left_to_torch(tmp_path, change) -> None:
     assert OnnxTextTower.from_checkpoint(resolve_checkpoint(directory)) is None
 
 
-def test_export_of_what_is_no_whole_checkpoint_is_one_line(small_checkpoint, tmp_path) -> None:
+def test_export_of_an_incomplete_checkpoint_raises_one_line(small_checkpoint, tmp_path) -> None:
     ClacModel.from_pretrained(small_checkpoint).save_pretrained(tmp_path, max_shard_size="30KB")
     with pytest.raises(ClacInputError, match=r"no model\.safetensors; ONNX export needs the weights in one file"):
         run(OnnxExportArguments(str(tmp_path)))

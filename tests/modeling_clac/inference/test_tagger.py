@@ -1,4 +1,4 @@
-"""Entities in free text and predictions for crystals, from the library and from the command."""
+"""Entities in free text and predictions for crystals, from Python and from the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.helpers.cif import cif
 from tests.helpers.cli import Run, assert_one_line, in_process_of_its_own
 
 TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT", 3: "B-PRO", 4: "I-PRO"}
-# First letter of a word -> its tag, which a tagger can be made to follow.
+# Tag of a word by its first letter. The fixtures set weights that follow this rule.
 RULE = {"m": "B-MAT", "i": "I-MAT", "p": "B-PRO", "q": "I-PRO"}
 
 
@@ -56,7 +56,7 @@ def test_words(text: str, words: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=" \n\tab1.,;()[]/%°-+“”'²", max_size=40))
-def test_words_cover_all_that_is_written(text: str) -> None:
+def test_words_cover_the_whole_text(text: str) -> None:
     places = split_words(text)
     assert all(start < end for start, end in places)
     assert places == sorted(places) and all(a[1] <= b[0] for a, b in pairwise(places))
@@ -79,7 +79,7 @@ def test_sentences() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
-def test_every_word_is_decided_once_where_it_has_most_context(lengths: list[int], limit: int) -> None:
+def test_every_word_is_tagged_once_in_the_window_with_most_context(lengths: list[int], limit: int) -> None:
     first, total = [sum(lengths[:word]) for word in range(len(lengths))], sum(lengths)
     windows = word_windows(first, total, limit)
     assert sorted(word for window in windows for word, _ in window.words) == list(range(len(lengths)))
@@ -95,20 +95,20 @@ def test_every_word_is_decided_once_where_it_has_most_context(lengths: list[int]
             assert window.start + place == first[word]
             holding = [other for other in windows if other.start <= first[word] < other.stop]
             assert context(window, first[word]) == max(context(other, first[word]) for other in holding)
-            # Half a window overlaps, so a quarter of it is the least that is seen on both sides.
+            # Windows overlap by half, so the context on both sides is at least a quarter of a window.
             assert context(window, first[word]) >= (limit // 2 - 1) // 2
     if total <= limit:
         assert [(window.start, window.stop) for window in windows] == [(0, total)]
 
 
-def test_no_room_for_a_piece_is_refused() -> None:
+def test_a_limit_below_one_piece_is_rejected() -> None:
     with pytest.raises(ClacInputError, match="no room for a word piece"):
         word_windows([0], 1, 0)
 
 
 # ------------------------------------------------------------------------------------------------------- the tagger
 def follow_rule(model: ClacForTokenClassification, tokenizer: Any) -> ClacForTokenClassification:
-    """Weights with which a piece is tagged by its own letter; pieces inside words are tagged wrongly, as B-PRO."""
+    """Set weights that tag a piece by its letter. Pieces inside words get the wrong tag B-PRO."""
     names = list(TAGS.values())
     with torch.no_grad():
         for name, weights in model.text_model.named_parameters():
@@ -125,7 +125,7 @@ def follow_rule(model: ClacForTokenClassification, tokenizer: Any) -> ClacForTok
 
 @pytest.fixture(scope="module")
 def tagger(bert_directory, bert_tokenizer, tmp_path_factory) -> Path:
-    """A directory of a model that follows `RULE`."""
+    """The directory of a model that follows `RULE`."""
     directory = tmp_path_factory.mktemp("tagger")
     model = ClacForTokenClassification.from_text_pretrained(str(bert_directory), id2label=TAGS)
     follow_rule(model, bert_tokenizer).save_pretrained(directory)
@@ -134,7 +134,7 @@ def tagger(bert_directory, bert_tokenizer, tmp_path_factory) -> Path:
 
 
 def by_rule(text: str) -> list[tuple[str, str]]:
-    """The entities of a text of words between single spaces, by the definition of the scheme."""
+    """Return the entities of a text of words separated by single spaces, by the definition of the tagging scheme."""
     found: list[tuple[str, list[str]]] = []
     before = "O"
     for word in text.split():
@@ -147,7 +147,7 @@ def by_rule(text: str) -> list[tuple[str, str]]:
     return [(kind, " ".join(words)) for kind, words in found]
 
 
-def test_entities_have_type_place_and_score(tagger) -> None:
+def test_entities_have_type_span_and_score(tagger) -> None:
     text = "The magnesium  iron, or pure (mica)."
     (entities,) = tag_words(tagger, [text])
     assert [(entity["type"], entity["text"]) for entity in entities] == [
@@ -162,7 +162,7 @@ def test_entities_have_type_place_and_score(tagger) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from("mats is pt qx ox ax".split()), min_size=1, max_size=12), min_size=1))
-def test_entities_are_those_of_the_tags(tagger, bert_tokenizer, texts) -> None:
+def test_entities_follow_from_the_tags(tagger, bert_tokenizer, texts) -> None:
     model = load_finetuned(tagger, ClacForTokenClassification)
     joined = [" ".join(words) for words in texts]
     found = tag_words(model, joined, bert_tokenizer, batch_size=3)
@@ -170,8 +170,8 @@ def test_entities_are_those_of_the_tags(tagger, bert_tokenizer, texts) -> None:
 
 
 @pytest.mark.parametrize("use_crf", [False, True])
-def test_long_texts_are_read_whole(tagger, bert_tokenizer, use_crf) -> None:
-    """1,500 pieces without a full stop where 128 fit; one word alone is longer than that."""
+def test_long_texts_are_tagged_completely(tagger, bert_tokenizer, use_crf) -> None:
+    """1,500 pieces without a full stop for a limit of 128; one word is longer than the limit."""
     words = [f"{letter}{'x' * (place % 7)}" for place, letter in enumerate("mioapqoimo" * 30)]
     words[77] = "m" + "-y" * 90
     text = " ".join(words)
@@ -195,7 +195,7 @@ def test_crf_joins_words_by_their_neighbours(tagger, bert_tokenizer) -> None:
         model.crf.transition[3, :] = model.crf.transition[:, 3] = -100.0
     assert [entity["text"] for entity in tag_words(model, [text], bert_tokenizer)[0]] == ["mxx ixx", "ixx"]
     with torch.no_grad():
-        model.crf.start[1:] = model.crf.transition[0, 1:] = -100.0  # nothing but O ever
+        model.crf.start[1:] = model.crf.transition[0, 1:] = -100.0  # only O is possible
     assert tag_words(model, [text], bert_tokenizer) == [[]]
 
 
@@ -212,13 +212,13 @@ def test_tags_without_a_scheme_join_neighbours(bert_directory, bert_tokenizer) -
     assert [(entity["type"], entity["text"]) for entity in entities] == [("MAT", "m i"), ("PRO", "p"), ("PRO", "q")]
 
 
-def test_training_goes_on_after_tagging(tagger, bert_tokenizer) -> None:
+def test_tagging_restores_training_mode(tagger, bert_tokenizer) -> None:
     model = load_finetuned(tagger, ClacForTokenClassification).train()
     tag_words(model, ["m i"], bert_tokenizer)
     assert model.training
 
 
-def test_refused_texts_and_models(tagger, small_checkpoint, tmp_path) -> None:
+def test_unusable_texts_and_models_are_rejected(tagger, small_checkpoint, tmp_path) -> None:
     for texts, message in ((["m", " "], "text 2 of 2 is empty"), ([""], "text 1 of 1 is empty")):
         with pytest.raises(ClacInputError, match=message):
             tag_words(tagger, texts)
@@ -278,7 +278,7 @@ def test_predictions_do_not_depend_on_the_batch(predictor, classifier, cifs) -> 
 
 
 def test_unusable_crystals_are_skipped_by_place(predictor, cifs) -> None:
-    # The second cannot be read; two atoms of the fourth share a place.
+    # The second cannot be parsed; two atoms of the fourth coincide.
     twice = cif([f"Na Na{i} 0 0 0 1.0" for i in range(2)], formula="Na2")
     structures, names = [cifs[0], "no crystal", cifs[1], twice], ["a", "b", "c", "d"]
     with pytest.raises(InvalidStructureError, match="b: "):
@@ -288,7 +288,7 @@ def test_unusable_crystals_are_skipped_by_place(predictor, cifs) -> None:
     assert [place for place, _ in skipped] == [1, 3]
 
 
-def test_loading_as_something_else_is_refused(predictor, classifier) -> None:
+def test_loading_for_another_task_is_rejected(predictor, classifier) -> None:
     with pytest.raises(
         ClacInputError,
         match="trained for regression of a crystal property; expected a checkpoint trained for token classification or "
@@ -340,7 +340,7 @@ def test_predict_prints_a_table_or_json(clac: Run, predictor, classifier, salt) 
     assert entry.keys() == {"file", "label", "probability"}
 
 
-def test_predict_skips_what_it_is_told_to(clac: Run, predictor, salt) -> None:
+def test_predict_skips_invalid_structures(clac: Run, predictor, salt) -> None:
     bad = salt.with_name("bad.cif")
     bad.write_text("no crystal")
     assert_one_line(clac("predict", bad, salt, "--model", predictor), "bad.cif")
@@ -364,7 +364,7 @@ def test_predict_and_embed_accept_large_cells(clac: Run, predictor, small_checkp
     assert clac(*embed, "--max-atoms", 20_000).code == 0
 
 
-def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:
+def test_invalid_input_prints_one_line(clac: Run, tagger, predictor, small_checkpoint, bert_directory, salt) -> None:
     assert_one_line(clac("ner", " ", "--model", tagger), "the text is empty")
     assert_one_line(clac("ner", "m"), "--model")
     assert_one_line(clac("ner", "m", "--model", salt.parent / "nothing"), "no such checkpoint directory")
@@ -385,17 +385,17 @@ def test_bad_input_is_one_line(clac: Run, tagger, predictor, small_checkpoint, b
 
 
 @pytest.mark.parametrize("command", ["classify", "search", "info"])
-def test_commands_for_both_towers_refuse_fine_tuned_models(clac: Run, predictor, salt, command) -> None:
+def test_commands_for_both_towers_reject_fine_tuned_models(clac: Run, predictor, salt, command) -> None:
     arguments = {
         "classify": ("classify", salt, "--labels", "metal, oxide", "--model", predictor),
         "search": ("search", "a metal", "--model", predictor),
         "info": ("info", predictor),
     }[command]
-    assert_one_line(clac(*arguments), "fine-tuned, so it has one tower only")
+    assert_one_line(clac(*arguments), "fine-tuned checkpoint with a single tower")
 
 
-def test_ner_in_a_process_of_its_own(tagger) -> None:
-    """Nothing of this process helps: lazy imports, registration and messages are the command's own."""
+def test_ner_in_a_new_process(tagger) -> None:
+    """The command does not depend on imports and registration in this process."""
     done = in_process_of_its_own("-m", "clac_cli", "ner", "pure mica", "--model", str(tagger), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert [entity["text"] for entity in json.loads(done.stdout)["entities"]] == ["pure", "mica"]

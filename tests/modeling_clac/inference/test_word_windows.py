@@ -1,4 +1,4 @@
-"""Tagged sentences as rows of the text tower: every word labelled once, whatever the limit."""
+"""Windows of tagged sentences: every word is labelled exactly once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from modeling_clac.inference.word_windows import word_windows
 from train.finetuning.window_rows import window_rows
 
-# A word of n letters is n pieces; of the last one the tokenizer makes nothing.
+# A word of n letters has n pieces. The tokenizer drops the last word.
 WORDS = st.one_of(st.text("abcxyz019", min_size=1, max_size=12), st.just("\u200b"))
 
 
@@ -44,8 +44,8 @@ def test_every_word_is_labelled_once_on_its_first_piece(tokenizer, sentences: li
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
-def test_no_window_shows_more_around_a_word_than_its_own(lengths: list[int], limit: int) -> None:
-    """Against all windows that there could be at the places of the cut ones, counted piece by piece."""
+def test_no_window_has_more_context_than_the_one_of_a_word(lengths: list[int], limit: int) -> None:
+    """Compare with all windows at these positions, counting pieces one by one."""
     pieces = [word for word, length in enumerate(lengths) for _ in range(length)]
     firsts = [pieces.index(word) for word in range(len(lengths))]
     windows = word_windows(firsts, len(pieces), limit)
@@ -61,7 +61,7 @@ def test_no_window_shows_more_around_a_word_than_its_own(lengths: list[int], lim
             own = context(window.start, window.stop, firsts[word])
             others = [context(w.start, w.stop, firsts[word]) for w in windows if w.start <= firsts[word] < w.stop]
             assert own == max(others)
-            # Windows overlap by half, so a quarter is seen on both sides of every word.
+            # Windows overlap by half, so every word has a quarter of a window on both sides.
             assert own >= (limit // 2 - 1) // 2
 
 

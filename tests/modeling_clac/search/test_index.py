@@ -1,4 +1,4 @@
-"""Search, filters, the index on disk, and the tables that indexes are made from."""
+"""Search, filters, saved indexes, and the tables that indexes are built from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def random_index(table: pa.Table) -> CrystalIndex:
 
 @pytest.fixture(scope="module")
 def bundle() -> CrystalIndex:
-    """The whole bundled data set under random vectors."""
+    """The whole bundled data set with random embeddings."""
     return random_index(bundled_crystals(with_cif=False))
 
 
@@ -122,7 +122,7 @@ def test_every_space_group_symbol_of_the_bundle_is_understood(rows: list[dict[st
         assert Filters(space_group=symbol).space_group == number
 
 
-def test_a_number_that_is_nan_never_passes():
+def test_a_nan_never_passes_a_range():
     index = random_index(pa.table({"gap": pa.array([1.0, float("nan"), None, 2.0])}))
     assert index.mask(Filters(ranges={"gap": (None, None)})).tolist() == [True, False, False, True]
 
@@ -173,7 +173,7 @@ def test_a_query_over_the_bundle_is_fast(bundle: CrystalIndex):
     assert min(seconds) < 0.05
 
 
-def test_save_and_load_give_the_same_answers(small: CrystalIndex, tmp_path: Path):
+def test_a_loaded_index_gives_the_same_results(small: CrystalIndex, tmp_path: Path):
     small.save(tmp_path / "index")
     loaded = CrystalIndex.load(tmp_path / "index")
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
@@ -190,7 +190,7 @@ def test_save_and_load_give_the_same_answers(small: CrystalIndex, tmp_path: Path
     assert [h.record for h in loaded.search(small.embeds[5], 3)] == [h.record for h in small.search(small.embeds[5], 3)]
 
 
-def test_an_index_is_replaced_and_nothing_else(small: CrystalIndex, tmp_path: Path):
+def test_save_replaces_only_an_index(small: CrystalIndex, tmp_path: Path):
     target = tmp_path / "index"
     target.mkdir()
     small.save(target)
@@ -359,7 +359,7 @@ def test_files_are_sorted_and_listed_once(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("columns", "message"),
-    [(None, "cannot be read"), ({"formula": ["Si"]}, "no column `cif`"), ({"cif": [1]}, "holds int64")],
+    [(None, "cannot be read"), ({"formula": ["Si"]}, "no column `cif`"), ({"cif": [1]}, "column `cif` has type int64")],
 )
 def test_unusable_parquet_raises_one_line(tmp_path: Path, columns: dict[str, list[Any]] | None, message: str):
     file = tmp_path / "x.parquet"
