@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from modeling_clac.inference.word_windows import word_windows
 from train.finetuning.window_rows import window_rows
 
-# A word of n letters has n pieces. The tokenizer drops the last word.
+# A word of n letters has n pieces. The tokenizer drops a zero-width space.
 WORDS = st.one_of(st.text("abcxyz019", min_size=1, max_size=12), st.just("\u200b"))
 
 
