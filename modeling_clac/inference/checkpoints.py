@@ -61,10 +61,10 @@ class Checkpoint:
     @cached_property
     def config(self) -> dict[str, Any]:
         """
-        `config.json`.
+        The content of `config.json`.
 
         Raises:
-            ClacInputError: it is missing or damaged.
+            ClacInputError: If the file is missing or damaged.
         """
         file = self.file("config.json")
         if file is None:
