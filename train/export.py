@@ -1,5 +1,5 @@
 """
-Make a directory to publish from a trained checkpoint: weights in half the space, a model card with measured numbers.
+Export a trained checkpoint for publication: weights in float16, and a model card with measured numbers.
 
     python -m train.export --checkpoint runs/clac-mini/best --output_dir modeling_clac/assets/clac-mini \
         --result evaluation/results/clac-mini/result.json --index_dir modeling_clac/assets/mp-index
@@ -99,25 +99,26 @@ class ExportArguments:
         default=None, metadata={"help": "result.json of evaluation.retrieval; the card shows the table.md next to it."}
     )
     index_dir: str | None = field(
-        default=None, metadata={"help": "Also embed the bundled crystals with it, and write their index here."}
+        default=None,
+        metadata={"help": "Also embed the bundled crystals with the exported model and write the index here."},
     )
     stoichiometry_gain: float | None = field(
         default=None,
         metadata={
-            "help": "Set the gain of the shared amounts of elements (see SharedFact), which trades phrases for "
-            "formulas; default as trained."
+            "help": "Gain of the shared amounts of elements (see SharedFact); a larger one favours formulas over "
+            "phrases. Default: as trained."
         },
     )
-    num_train: int = field(default=4781, metadata={"help": "Training crystals, for the card."})
+    num_train: int = field(default=4781, metadata={"help": "Number of training crystals, for the card."})
 
 
 def export(arguments: ExportArguments) -> None:
     """
-    Write the directory to publish, and the index if one is wanted.
+    Write the directory to publish, and the index if `index_dir` is set.
 
     Raises:
-        ClacInputError: the checkpoint is missing or was not written by pre-training, it has no gain to set, or the
-            result has no table.
+        ClacInputError: The checkpoint is missing or was not written by `train.pretrain`, it has no gain to set, or the
+            result or its table is missing.
     """
     table = retrieval_table(Path(arguments.result)) if arguments.result else None
     checkpoint, target = resolve_checkpoint(arguments.checkpoint), Path(arguments.output_dir)
@@ -148,7 +149,7 @@ def retrieval_table(result: Path) -> str:
     Read the table that `evaluation.retrieval` writes to `table.md` in the directory of its result.
 
     Raises:
-        ClacInputError: there is no such result or table.
+        ClacInputError: The result or the table does not exist.
     """
     table = result.with_name("table.md")
     for file in (result, table):
@@ -161,14 +162,14 @@ def retrieval_table(result: Path) -> str:
 
 def _set_gain(model: ClacModel, gain: float, checkpoint: Checkpoint) -> None:
     if model.shared_stoichiometry is None:
-        raise ClacInputError(f"{checkpoint}: has no shared stoichiometry, so leave --stoichiometry_gain out")
+        raise ClacInputError(f"{checkpoint}: no shared stoichiometry; remove --stoichiometry_gain")
     if not 0 < gain < math.inf:
         raise ClacInputError(f"--stoichiometry_gain {gain}: must be positive")
     model.shared_stoichiometry.log_gain.data.fill_(math.log(gain))
 
 
 def _link_code(new: Path, target: Path) -> None:
-    """Inside the package the code that travels with a checkpoint is the package's own, so it is linked, not copied."""
+    """Replace the copied remote code by links, for a checkpoint inside the package that holds the same code."""
     for file in new.glob("*.py"):
         file.unlink()
         file.symlink_to(os.path.relpath(PACKAGE.resolve() / file.name, target.resolve()))
@@ -186,11 +187,11 @@ def model_card(name: str, embedder: ClacEmbedder, training: dict[str, Any], tabl
     Write the card of a checkpoint.
 
     Args:
-        name: of the checkpoint.
-        embedder: with its configuration.
-        training: its training record.
-        table: of its evaluation, in Markdown; `None` if it has not been evaluated.
-        num_train: number of training crystals.
+        name: Name of the checkpoint.
+        embedder: The loaded checkpoint.
+        training: Its training record.
+        table: Results of its evaluation in Markdown; `None` if it has not been evaluated.
+        num_train: Number of training crystals.
     """
     config, recipe = embedder.model.config, training["recipe"]
     graph = config.graph_config
@@ -221,7 +222,7 @@ def model_card(name: str, embedder: ClacEmbedder, training: dict[str, Any], tabl
 
 
 def _stages(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The training records of all stages, first to last."""
+    """List the training records of all stages, first to last."""
     before = training.get("started_from")
     return [*(_stages(before) if before else []), training]
 

@@ -1,10 +1,10 @@
 """
-Write the text tower of a checkpoint as an ONNX graph, with which `clac search` answers without torch.
+Export the text tower of a checkpoint to ONNX, so that `clac search` runs without torch.
 
     python -m train.onnx_export --checkpoint DIR
 
-`train.export` does the same. The graph has no weights of its own but points to those in `model.safetensors`, so it adds
-about a hundred kilobytes to a checkpoint.
+`train.export` also does this. The graph refers to the weights in `model.safetensors` instead of holding a copy, so it
+adds only about 100 kB to a checkpoint.
 """
 
 from __future__ import annotations
@@ -32,15 +32,17 @@ from modeling_clac.utils.atomic_files import replaced_file
 class OnnxExportArguments:
     """Arguments of the export to ONNX."""
 
-    checkpoint: str = field(metadata={"help": "Directory of a whole checkpoint; the graph is written into it."})
+    checkpoint: str = field(
+        metadata={"help": "Directory of a checkpoint with both towers; the graph is written into it."}
+    )
 
 
-# The names of the weights inside the wrapper that is exported.
+# Prefix of the weight names inside the exported wrapper.
 _PREFIX = "model."
 
 
 class _TextTower(nn.Module):
-    """Texts to unit vectors, with inputs and output by position."""
+    """The text tower with positional inputs and a single output, the unit vectors of the texts."""
 
     def __init__(self, model: ClacModel):
         super().__init__()
@@ -59,23 +61,23 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
 
     Args:
         model: The model, in float32.
-        directory: Where `save_pretrained` has written it; `model.safetensors` may be in half precision.
+        directory: Directory that `save_pretrained` wrote; `model.safetensors` may be in float16.
 
     Returns:
-        The file.
+        The ONNX file.
 
     Raises:
-        ClacInputError: The packages for the export are missing, or the weights are not in one file.
+        ClacInputError: A package for the export is missing, or the weights are not in one file.
     """
     try:
         import onnx
         import onnxscript  # noqa: F401  torch needs it for the export
     except ImportError:
-        raise ClacInputError("the export to ONNX needs two packages: pip install onnx onnxscript") from None
+        raise ClacInputError("the export to ONNX needs two more packages; pip install onnx onnxscript") from None
     weights = directory / WEIGHTS_FILE
     if not weights.is_file():
         raise ClacInputError(f"{directory}: no {WEIGHTS_FILE}; ONNX export needs the weights in one file")
-    # torch reports every package that it could use and does not find.
+    # torch logs every optional package that is not installed.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     training = model.training
     with warnings.catch_warnings(), torch.no_grad():
@@ -96,7 +98,7 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
     assert program is not None
     graph = program.model_proto
     _point_to_weights(graph, weights)
-    _drop_notes(graph)
+    _drop_debugging_metadata(graph)
     graph.metadata_props.add(key=FINGERPRINT, value=Checkpoint(str(directory)).fingerprint)
     path = directory / ONNX_FILE
     with replaced_file(path) as new:
@@ -106,7 +108,7 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
 
 
 def _example(model: ClacModel) -> tuple[Tensor, ...]:
-    """Two texts of unequal length with an element, a number and a density each, so that no path is left out."""
+    """Build an input that covers every path: two texts of unequal length with elements, a number and a density."""
     ids = torch.ones(2, 8, dtype=torch.int64)
     mask = torch.ones(2, 8, dtype=torch.int64)
     mask[1, 6:] = 0
@@ -142,7 +144,7 @@ def _point_to_weights(model: Any, weights: Path) -> None:
         tensor.name = f"{name}.half"
         readers = [node for node in graph.node if name in node.input]
         if all(node.op_type == "Gather" and node.input[0] == name for node in readers):
-            # Only the rows that are looked up are converted, not the whole vocabulary.
+            # Convert only the rows that are looked up, not the whole vocabulary.
             for node in readers:
                 node.input[0] = tensor.name
                 rows, node.output[0] = node.output[0], f"{node.output[0]}.half"
@@ -154,8 +156,8 @@ def _point_to_weights(model: Any, weights: Path) -> None:
         graph.node.insert(0, cast)
 
 
-def _drop_notes(model: Any) -> None:
-    """Remove what the exporter notes for debugging, which holds paths of this machine and most of the size."""
+def _drop_debugging_metadata(model: Any) -> None:
+    """Remove the debugging metadata of the exporter: paths of this machine, and most of the file size."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
         part.ClearField("metadata_props")
@@ -168,7 +170,7 @@ def run(arguments: OnnxExportArguments) -> None:
     Write `text_model.onnx` into a checkpoint directory.
 
     Raises:
-        ClacInputError: There is no such directory, it has no text tower, or see [`export_text_tower`].
+        ClacInputError: The directory does not exist, lacks a tower, or cannot be exported, see [`export_text_tower`].
     """
     checkpoint = resolve_checkpoint(arguments.checkpoint)
     checkpoint.require_whole()

@@ -43,21 +43,21 @@ from train.pretraining.validation import ValidationSet, load_validation, validat
 @dataclass
 class TrainingRun:
     """
-    What one process needs to train.
+    The state of a training run on one process.
 
     Attributes:
-        arguments: of the run.
-        accelerator: of the processes.
-        processor: of crystals and texts.
-        validation: crystals and texts to validate on.
-        batches: of this process.
-        objective: model and losses, possibly wrapped for several processes.
-        optimizer: of the parameters of the objective.
-        scheduler: of the learning rates.
-        progress: how far the run has come.
-        start: the progress when this process started, which differs from zero in a resumed run.
-        started_at: seconds of the monotonic clock at that time.
-        stopping: whether to stop before the next batch.
+        arguments: Arguments of the run.
+        accelerator: Accelerator that all processes share.
+        processor: Processor of crystals and texts.
+        validation: Crystals and texts of the validation split.
+        batches: Training batches of this process.
+        objective: Model and losses, wrapped if there are several processes.
+        optimizer: Optimiser of the objective.
+        scheduler: Schedule of the learning rates.
+        progress: Progress of the run.
+        start: Progress when this process started; not zero in a resumed run.
+        started_at: Time of the monotonic clock when this process started, in seconds.
+        stopping: Whether to stop before the next batch.
     """
 
     arguments: PretrainArguments
@@ -75,18 +75,22 @@ class TrainingRun:
 
     @property
     def output(self) -> Path:
+        """Directory of the run."""
         return Path(self.arguments.output_dir)
 
     @property
     def model(self) -> ClacModel:
+        """The model, unwrapped."""
         return self.accelerator.unwrap_model(self.objective).model
 
     @property
     def total_steps(self) -> int:
+        """Steps of all epochs."""
         return self.arguments.num_epochs * len(self.batches)
 
     @property
     def epoch_is_complete(self) -> bool:
+        """Whether all batches of the current epoch are done."""
         return self.progress.batch == len(self.batches)
 
     def save(self) -> None:
@@ -96,10 +100,10 @@ class TrainingRun:
 
 def train(arguments: PretrainArguments) -> Progress:
     """
-    Run pre-training to its end, or to a stop from which `--resume` continues.
+    Run pre-training until it is finished or stopped. A stopped run continues with `--resume`.
 
     Raises:
-        ClacInputError: the recipe does not fit the model, the data or what is in `output_dir`, or the loss is not
+        ClacInputError: The recipe is invalid for the model, the data or the run in `output_dir`, or the loss is not
             finite.
     """
     with StopRequest() as stop:
@@ -119,7 +123,7 @@ def train(arguments: PretrainArguments) -> Progress:
 
 # -------------------- set-up
 def set_up(arguments: PretrainArguments) -> TrainingRun:
-    """Build model, data and optimiser, and restore the state of a run that is resumed."""
+    """Build model, data and optimiser, and restore the state of a resumed run."""
     accelerator = make_accelerator(arguments.mixed_precision, arguments.report_to)
     show_progress = accelerator.is_main_process
     if not accelerator.is_main_process:
@@ -129,19 +133,19 @@ def set_up(arguments: PretrainArguments) -> TrainingRun:
 
     model, processor = build_model(arguments)
     validation = load_validation(arguments, processor, show_progress)
-    accelerator.print(f"validation: {len(validation.crystals):,} crystals{_left_out(validation.skipped)}")
+    accelerator.print(f"validation: {len(validation.crystals):,} crystals{_skipped_note(validation.skipped)}")
     batches = build_batches(
         arguments, processor, accelerator.process_index, accelerator.num_processes, show_progress=show_progress
     )
     if isinstance(batches, PairBatches):
-        accelerator.print(f"train: {len(batches.records):,} crystals{_left_out(batches.skipped)}")
+        accelerator.print(f"train: {len(batches.records):,} crystals{_skipped_note(batches.skipped)}")
 
     objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
     optimizer = make_optimizer(objective, arguments)
     total_steps = arguments.num_epochs * len(batches)
     warmup_steps = math.ceil(arguments.warmup_ratio * total_steps)
     scheduler = get_cosine_schedule_with_warmup(optimizer, warmup_steps, total_steps)
-    # The scheduler is stepped once for a joined batch, so accelerate must not multiply its steps by the processes.
+    # The scheduler is not prepared: accelerate would step it once per process for each batch.
     objective, optimizer = accelerator.prepare(objective, optimizer)
     accelerator.register_for_checkpointing(scheduler)
 
@@ -155,8 +159,8 @@ def set_up(arguments: PretrainArguments) -> TrainingRun:
     if arguments.report_to != "none":
         accelerator.init_trackers(Path(arguments.output_dir).name, recipe_of(arguments))
     accelerator.print(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(batches)} steps an epoch, "
-        f"{arguments.batch_size * accelerator.num_processes - 1} negatives for each pair less its duplicates, "
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(batches)} steps per epoch, "
+        f"up to {arguments.batch_size * accelerator.num_processes - 1} negatives per pair, "
         f"precision {accelerator.mixed_precision}, {accelerator.num_processes} process(es)"
     )
     objective.train()
@@ -177,6 +181,8 @@ def set_up(arguments: PretrainArguments) -> TrainingRun:
 
 def check_output(arguments: PretrainArguments, accelerator: Accelerator) -> None:
     """
+    Check that `output_dir` fits `resume`.
+
     Raises:
         ClacInputError: `output_dir` holds a run and `resume` is not set, or the reverse.
     """
@@ -189,11 +195,11 @@ def check_output(arguments: PretrainArguments, accelerator: Accelerator) -> None
             f"{last.parent}: already holds a run; add --resume to continue it or choose another output_dir"
         )
     if arguments.resume and not last.exists():
-        raise ClacInputError(f"{last.parent}: nothing to resume from (no checkpoint `last` in it)")
+        raise ClacInputError(f"{last.parent}: nothing to resume from (no checkpoint `last` found)")
 
 
 def resume(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
-    """Restore weights, optimiser and progress, and drop the log of epochs that will be run again."""
+    """Restore weights, optimiser and progress, and remove log entries of epochs that will be repeated."""
     output = Path(arguments.output_dir)
     progress = load_state(accelerator, output / "last", recipe_of(arguments))
     log = output / "log.jsonl"
@@ -209,7 +215,7 @@ def resume(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
 
 # -------------------- epoch
 def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
-    """Train to the end of the epoch, then validate and save; or return early with `run.stopping` set."""
+    """Train for the rest of the epoch, then validate and save. Return early if the run is stopped."""
     arguments, progress = run.arguments, run.progress
     losses: list[float] = []
     for batch in run.batches.epoch(progress.epoch, progress.batch):
@@ -245,8 +251,10 @@ def training_step(run: TrainingRun, batch: Batch) -> float:
 
 def require_finite(run: TrainingRun, batch: Batch, loss: float, norm: float) -> None:
     """
+    Check the loss and its gradient before the weights are changed.
+
     Raises:
-        ClacInputError: the loss or the norm of its gradient is NaN or infinite. The weights are still unchanged.
+        ClacInputError: The loss or the norm of its gradient is NaN or infinite.
     """
     if math.isfinite(loss) and math.isfinite(norm):
         return
@@ -256,13 +264,13 @@ def require_finite(run: TrainingRun, batch: Batch, loss: float, norm: float) -> 
     file.write_text(json.dumps({"step": step, "material_id": names}) + "\n", encoding="utf-8")
     raise ClacInputError(
         f"step {step}: the loss ({loss}) or its gradient ({norm}) is not finite; the batch holds "
-        f"{', '.join(names[:4])}, ... (all {len(names)} in {file}). The last checkpoint is kept: lower the learning "
-        "rates or leave out the crystal that causes it, then --resume or start again"
+        f"{', '.join(names[:4])}, ... (all {len(names)} in {file}); lower the learning rates and start again, or "
+        "remove the faulty crystal and continue from the last checkpoint with --resume"
     )
 
 
 def end_epoch(run: TrainingRun, mean_loss: float) -> None:
-    """Validate, append a line to the log, and write the checkpoint `best` if it is; on the main process only."""
+    """Validate, log, and save the checkpoint `best` if the score has improved; on the main process only."""
     progress = run.progress
     scores = validate(run.model, run.processor, run.validation)
     entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step, "seconds": progress.seconds}
@@ -285,25 +293,25 @@ def end_epoch(run: TrainingRun, mean_loss: float) -> None:
 
 # -------------------- finish
 def finish(run: TrainingRun) -> None:
-    """Save a run that was stopped, report, and free the processes."""
+    """Save a stopped run, report the speed, and end the processes."""
     progress = run.progress
     if not progress.finished:
         run.save()
-        run.accelerator.print(f"stopped at step {progress.step} of {run.total_steps}; saved, continue with --resume")
+        run.accelerator.print(f"stopped and saved at step {progress.step} of {run.total_steps}; continue with --resume")
     if isinstance(run.batches, StreamedBatches) and run.batches.skipped:
-        run.accelerator.print(f"rows of process 0{_left_out(run.batches.skipped)}")
+        run.accelerator.print(f"process 0{_skipped_note(run.batches.skipped)}")
     steps, seconds = progress.step - run.start.step, progress.seconds - run.start.seconds
     pairs = steps * run.arguments.batch_size * run.accelerator.num_processes
     run.accelerator.print(f"{pairs / max(seconds, 1e-9):.1f} pairs/s")
-    # The gradient reducer holds the process group. Freed later, it can wait for a thread that waits for it.
+    # The gradient reducer holds the process group; freeing it later can cause a deadlock.
     run.objective, run.optimizer, run.scheduler = run.accelerator.free_memory(
         run.objective, run.optimizer, run.scheduler
     )
     run.accelerator.end_training()
 
 
-def _left_out(skipped: list[str]) -> str:
-    return f", {len(skipped)} left out, such as {skipped[0]}" if skipped else ""
+def _skipped_note(skipped: list[str]) -> str:
+    return f", {len(skipped)} skipped; the first: {skipped[0]}" if skipped else ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A trained checkpoint made ready to publish."""
+"""Export of a trained checkpoint for publication."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def trained(bert_directory: Path, output: Path, *flags: str) -> Path:
     return output / "best"
 
 
-def test_export_keeps_the_model_and_says_where_it_comes_from(bert_directory, tmp_path, monkeypatch) -> None:
+def test_export_keeps_the_model_and_its_provenance(bert_directory, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     checkpoint = trained(bert_directory, tmp_path / "run", "--shared_stoichiometry", "true")
     export(ExportArguments(str(checkpoint), str(tmp_path / "plain")))
@@ -55,7 +55,7 @@ def test_the_card_shows_the_table_of_the_evaluation(bert_directory, tmp_path, mo
     options = {"checkpoint": str(checkpoint), "output_dir": str(tmp_path / "out"), "result": str(result)}
     with pytest.raises(ClacInputError, match=r"result\.json does not exist"):
         export(ExportArguments(**options))
-    # A pool of bundled crystals, as small as it may be.
+    # The smallest possible pool of bundled crystals.
     run(RetrievalArguments(model=str(checkpoint), pool=4, output=str(result), bootstrap=2))
     export(ExportArguments(**options))
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

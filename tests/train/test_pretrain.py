@@ -1,4 +1,4 @@
-"""Pre-training through its real entry point: learning, resuming, stopping, refusing."""
+"""Pre-training through its entry point: learning, stopping, and invalid recipes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_learns(bert_directory, tmp_path) -> None:
 
 
 def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_path) -> None:
-    """As Slurm delivers it: the processes are not in step with the signal, yet none may wait for another forever."""
+    """As Slurm delivers it: the signal arrives between steps, and no process may wait for another forever."""
     recipe, output = tmp_path / "recipe.yaml", tmp_path / "run"
     options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "num_epochs": 500}
     recipe.write_text("".join(f"{key}: {value}\n" for key, value in options.items()))
@@ -234,7 +234,7 @@ def test_optimiser_states_of_earlier_runs_fit(bert_directory, tmp_path) -> None:
 
 
 def test_texts_of_a_column(bert_directory, tmp_path) -> None:
-    """Narratives are sentences of the column in some order; a run takes them, and wants them to be there."""
+    """Narratives are sentences of the column in some order, and a run refuses a column without text."""
     records = [
         {**record, "mine": f"One of {record['formula']}. Two. Three."}
         for record in first_records(str(CRYSTALS), "train", 24)
@@ -246,7 +246,7 @@ def test_texts_of_a_column(bert_directory, tmp_path) -> None:
     own = [
         parts for parts in sentences if all(part in ("Two.", "Three.") or part.startswith("One of ") for part in parts)
     ]
-    assert len(own) > len(sentences) / 2  # the others are written without the formula
+    assert len(own) > len(sentences) / 2  # the others are generated without the formula
     directory = tmp_path / "set"
     directory.mkdir()
     for split in ("train", "validation"):
@@ -257,7 +257,7 @@ def test_texts_of_a_column(bert_directory, tmp_path) -> None:
     assert progress.finished
     with pytest.raises(ClacInputError, match="columns yours missing"):
         train(arguments(bert_directory, tmp_path / "b", dataset=str(directory), text_column="yours"))
-    with pytest.raises(ClacInputError, match="its column mine holds no text"):
+    with pytest.raises(ClacInputError, match="column mine is .*, expected text"):
         style.write({**records[0], "mine": None}, (0, 1))
     with pytest.raises(ClacInputError, match="twin_share"):
         arguments(bert_directory, tmp_path, text_column="mine", twin_share=0.1)

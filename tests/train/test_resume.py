@@ -1,4 +1,4 @@
-"""Runs that stop, crash or go wrong: what is kept, and how they continue."""
+"""Runs that are stopped or crash: their checkpoints, and how they resume."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("steps", [3, 4, 5])
 def test_resumed_run_ends_with_the_same_weights(bert_directory, finished, tmp_path, steps) -> None:
-    """Stopped inside an epoch or at its end, and continued: bit for bit the weights of the uninterrupted run."""
+    """Stopped inside an epoch or at its end, and resumed: the weights equal those of the uninterrupted run."""
     progress = train(arguments(bert_directory, tmp_path, max_steps=steps))
     assert (progress.finished, progress.step) == (False, steps)
     assert train(arguments(bert_directory, tmp_path, resume=True)).finished
@@ -72,16 +72,16 @@ pretrain.train(arguments)
 @pytest.mark.parametrize(
     ("place", "count"),
     [
-        ("step", 2),  # before the second step, one after the first checkpoint
+        ("step", 2),  # before the second step, one step after the first checkpoint
         ("step", 7),
-        ("write", 5),  # amid the files of a checkpoint
-        ("rename", 2),  # with the next checkpoint complete, but not in its place
-        ("rename", 3),  # with the one before out of the way, and the next one not in its place
+        ("write", 5),  # while the files of a checkpoint are written
+        ("rename", 2),  # the next checkpoint is complete, but not renamed
+        ("rename", 3),  # the previous checkpoint is renamed, the next one is not
         ("validation", 2),
     ],
 )
 def test_killed_at_any_moment(bert_directory, finished, tmp_path, place, count) -> None:
-    """SIGKILL, then `--resume`: bit for bit the weights, and the log, of the uninterrupted run."""
+    """SIGKILL, then `--resume`: weights and log equal those of the uninterrupted run."""
     options = {**SMALL, "text_model": str(bert_directory), "dataset": str(CRYSTALS), "save_steps": 1}
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
@@ -158,7 +158,7 @@ def test_nan_loss_stops_with_the_batch_and_keeps_the_last_checkpoint(bert_direct
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 1.5 MB: room for one checkpoint of the small model, not for two."""
+    """A file system of 1.5 MB, with room for only one checkpoint of the small model."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(place)], capture_output=True)
@@ -168,7 +168,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_full_disk_is_one_line_and_the_checkpoint_before_is_kept(bert_directory, small_disk) -> None:
+def test_full_disk_is_one_line_and_the_previous_checkpoint_is_kept(bert_directory, small_disk) -> None:
     run = small_disk / "run"
     train(arguments(bert_directory, run, max_steps=2))
     free = os.statvfs(small_disk)
@@ -195,7 +195,7 @@ def test_a_directory_is_replaced_whole_or_not_at_all(tmp_path) -> None:
     assert (target / "a").read_text() == "3"
 
 
-def test_a_crash_between_two_renamings_is_repaired(tmp_path) -> None:
+def test_a_crash_between_two_renames_is_repaired(tmp_path) -> None:
     target, old = tmp_path / "best", tmp_path / "best.old"
     old.mkdir()
     (old / "a").write_text("1")

@@ -1,4 +1,4 @@
-"""The arguments of pre-training in groups; a recipe or the command line sets all of them in one flat list."""
+"""Arguments of pre-training in groups; recipes and flags set them by name in one flat list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modeling_clac.errors_clac import ClacInputError, check_on_error
 from train.pretraining.objective import ObjectiveSettings
 from train.pretraining.pairs import Copies, TextStyle
 
-# Arguments that may change when a run is resumed, because the result does not depend on them.
+# Arguments that may change when a run is resumed: the result does not depend on them.
 PLACES = {"output_dir", "text_model_path", "resume", "save_steps", "max_steps", "report_to"}
 
 
@@ -22,10 +22,13 @@ class ModelArguments:
 
     text_model: str = field(metadata={"help": "BERT-type text encoder to start from: a directory or a Hub id."})
     text_model_path: str | None = field(
-        default=None, metadata={"help": "Read text_model from this directory instead of the Hub (no network)."}
+        default=None, metadata={"help": "Load text_model from this directory instead of the Hub (no network)."}
     )
     init_checkpoint: str | None = field(
-        default=None, metadata={"help": "Start from the weights of this CLaC checkpoint instead of fresh towers."}
+        default=None,
+        metadata={
+            "help": "Start from the weights of this CLaC checkpoint instead of text_model and a new graph tower."
+        },
     )
     graph_encoder: str | None = field(default=None, metadata={"help": "painn or cgcnn. Default painn."})
     graph_hidden_size: int | None = field(default=None, metadata={"help": "Features per atom. Default 128."})
@@ -37,43 +40,48 @@ class ModelArguments:
     )
     graph_pooling: str | None = field(default=None, metadata={"help": "mean, sum or mean_max. Default mean."})
     graph_geometry_readout: bool | None = field(
-        default=None, metadata={"help": "Append volume per atom, density and bond order to the pooled atoms."}
+        default=None, metadata={"help": "Append volume per atom, density and bond order to the pooled atom features."}
     )
     graph_composition_readout: bool | None = field(
-        default=None, metadata={"help": "Append the embedded composition to the pooled atoms."}
+        default=None, metadata={"help": "Append the embedded composition to the pooled atom features."}
     )
     text_layers: list[int] | None = field(
-        default=None, metadata={"help": "Keep only these layers of the text encoder; default all."}
+        default=None, metadata={"help": "Keep only these layers of the text encoder. Default: all."}
     )
     text_pooling: str = field(default="cls", metadata={"help": "cls or mean."})
     text_dropout: float = field(
-        default=0.1, metadata={"help": "Dropout of the text tower; new texts in every epoch already regularise."}
+        default=0.1, metadata={"help": "Dropout of the text tower; new texts in every epoch also regularise."}
     )
     split_formulas: bool = field(default=True, metadata={"help": "Let the tokenizer split formulas into elements."})
     token_values: bool | None = field(
-        default=None, metadata={"help": "Let the text tower read numbers and formulas. Default no."}
+        default=None, metadata={"help": "Give the text tower the values of numbers and formulas. Default: false."}
     )
     shared_composition: bool | None = field(
-        default=None, metadata={"help": "Embed compositions of crystals and of formulas by one map. Default no."}
+        default=None,
+        metadata={"help": "Embed the compositions of crystals and formulas with the same weights. Default: false."},
     )
     shared_stoichiometry: bool | None = field(
-        default=None, metadata={"help": "Embed amounts of elements of crystals and of formulas by one map. Default no."}
+        default=None,
+        metadata={
+            "help": "Embed the amounts of elements in crystals and formulas with the same weights. Default: false."
+        },
     )
     shared_density: bool | None = field(
-        default=None, metadata={"help": "Embed densities of crystals and in texts by one map. Default no."}
+        default=None,
+        metadata={"help": "Embed the densities of crystals and in texts with the same weights. Default: false."},
     )
-    projection_dim: int = field(default=256, metadata={"help": "Size of the shared space."})
+    projection_dim: int = field(default=256, metadata={"help": "Dimension of the shared space."})
 
     def __post_init__(self) -> None:
         _require_at_least_one(self, "projection_dim")
         _require_share(self, "text_dropout")
         shared = [name for name in SHARED_FACTS if getattr(self, name)]
         if shared and self.token_values is False:
-            raise ClacInputError(f"{' and '.join(shared)} need token_values")
+            raise ClacInputError(f"{' and '.join(shared)} need token_values; set it to true")
         self.graph_config()
 
     def graph_settings(self) -> dict[str, Any]:
-        """The fields of `ClacGraphConfig` that were given."""
+        """Return the fields of `ClacGraphConfig` that are set."""
         given = {
             entry.name.removeprefix("graph_"): getattr(self, entry.name)
             for entry in fields(self)
@@ -85,8 +93,10 @@ class ModelArguments:
 
     def graph_config(self) -> ClacGraphConfig:
         """
+        Build the configuration of the graph tower.
+
         Raises:
-            ClacInputError: a size is not positive, or a name is not known.
+            ClacInputError: A size is not positive, or the name of an encoder or pooling is unknown.
         """
         try:
             return ClacGraphConfig(**self.graph_settings())
@@ -96,40 +106,41 @@ class ModelArguments:
 
 @dataclass(kw_only=True)
 class DataArguments:
-    """Crystals and the texts that are written for them."""
+    """Crystals and their texts."""
 
     dataset: str = field(
-        default="modeling_clac/assets/mp-crystals", metadata={"help": "Crystals with properties: directory or Hub id."}
+        default="modeling_clac/assets/mp-crystals",
+        metadata={"help": "Crystals with properties: a directory or a Hub id."},
     )
     limit: int = field(default=0, metadata={"help": "Use only this many first crystals of each split; 0: all."})
-    validation_size: int = field(default=1024, metadata={"help": "Validate on at most this many crystals."})
-    on_error: str = field(default="raise", metadata={"help": "Unusable crystals in the data: raise or skip."})
-    streaming: bool = field(
-        default=False, metadata={"help": "Read the data during training instead of all at the start."}
-    )
-    steps_per_epoch: int = field(default=0, metadata={"help": "With streaming: batches of an epoch."})
-    shuffle_buffer: int = field(
-        default=4096, metadata={"help": "With streaming: rows from which the next one is drawn."}
-    )
+    validation_size: int = field(default=1024, metadata={"help": "Maximum number of validation crystals."})
+    on_error: str = field(default="raise", metadata={"help": "What to do with unusable crystals: raise or skip."})
+    streaming: bool = field(default=False, metadata={"help": "Read the data during training instead of at the start."})
+    steps_per_epoch: int = field(default=0, metadata={"help": "With streaming: number of batches per epoch."})
+    shuffle_buffer: int = field(default=4096, metadata={"help": "With streaming: size of the shuffle buffer, in rows."})
     text_column: str | None = field(
-        default=None, metadata={"help": "Take narratives from this column of the data; default: write them."}
+        default=None, metadata={"help": "Column that holds the narratives. Default: generate them from the properties."}
     )
     narrative_keep_min: float = field(default=0.3, metadata={"help": "Smallest share of the facts in a narrative."})
     narrative_keep_max: float = field(default=0.6, metadata={"help": "Largest share of the facts in a narrative."})
-    masked_probability: float = field(default=0.1, metadata={"help": "Narratives without formula and elements."})
+    masked_probability: float = field(
+        default=0.1, metadata={"help": "Probability of a narrative without formula and element names."}
+    )
     short_probability: float = field(
-        default=0.12, metadata={"help": "Short texts: a formula, a crystal system or an application."}
+        default=0.12, metadata={"help": "Probability of a short text: a formula, a crystal system or an application."}
     )
     query_probability: float = field(
-        default=0.0, metadata={"help": "Search phrases: some properties, a class or an application."}
+        default=0.0, metadata={"help": "Probability of a search phrase: some properties, a class or an application."}
     )
     phrases_per_crystal: int = field(
-        default=1, metadata={"help": "Short texts of each crystal in a batch, for a term with phrases."}
+        default=1, metadata={"help": "Short texts per crystal and batch, for a term with phrases."}
     )
     twin_share: float = field(
-        default=0.0, metadata={"help": "Share of a batch that is expanded versions of its other crystals."}
+        default=0.0, metadata={"help": "Share of a batch that is replaced by expanded versions of its other crystals."}
     )
-    max_text_tokens: int = field(default=160, metadata={"help": "Longer texts are truncated in training."})
+    max_text_tokens: int = field(
+        default=160, metadata={"help": "Maximum number of tokens; longer texts are truncated in training."}
+    )
 
     def __post_init__(self) -> None:
         _require_at_least_one(self, "max_text_tokens", "shuffle_buffer", "validation_size", "phrases_per_crystal")
@@ -137,18 +148,23 @@ class DataArguments:
         _require_share(self, "masked_probability", "short_probability", "query_probability", "twin_share")
         check_on_error(self.on_error, ("raise", "skip"))
         if self.short_probability + self.query_probability + self.masked_probability > 1:
-            raise ClacInputError("short_probability, query_probability and masked_probability add up to more than 1")
+            raise ClacInputError(
+                "short_probability, query_probability and masked_probability add up to more than 1; lower them"
+            )
         if not 0 <= self.narrative_keep_min <= self.narrative_keep_max <= 1:
-            raise ClacInputError("narrative_keep_min and narrative_keep_max must be shares, 0 <= min <= max <= 1")
+            raise ClacInputError(
+                f"narrative_keep_min={self.narrative_keep_min}, narrative_keep_max={self.narrative_keep_max}: "
+                "expected 0 <= min <= max <= 1"
+            )
         if self.text_column is not None and self.twin_share:
-            raise ClacInputError("twin_share needs texts written from the records; leave text_column out")
+            raise ClacInputError("twin_share cannot be used with text_column; remove one of them")
         if self.streaming and not self.steps_per_epoch:
-            raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is not known")
+            raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is unknown")
 
 
 @dataclass(kw_only=True)
 class ObjectiveArguments:
-    """Terms, losses and augmented copies."""
+    """Contrastive terms, losses and augmented copies."""
 
     loss: str = field(default="info_nce", metadata={"help": "info_nce, jensen_shannon or sigmoid."})
     terms: list[str] = field(
@@ -156,18 +172,24 @@ class ObjectiveArguments:
         metadata={"help": "Contrastive terms, such as crystal-text crystal'-text'; a prime marks the augmented copy."},
     )
     prior_weight: float = field(default=0.0, metadata={"help": "Weight of prior matching; 0: none."})
-    mlm_weight: float = field(default=0.0, metadata={"help": "Weight of masked language modelling on text'; 0: none."})
-    site_displacement: float = field(default=0.05, metadata={"help": "In crystal': share of the shortest distance."})
-    strain: float = field(default=0.05, metadata={"help": "In crystal': largest change of each lattice vector."})
-    atom_masking: float = field(default=0.15, metadata={"help": "In crystal': probability of an element to be hidden."})
-    edge_dropping: float = field(default=0.1, metadata={"help": "In crystal': probability of an edge to be left out."})
+    mlm_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the masked-language-model loss on text'; 0: none."}
+    )
+    site_displacement: float = field(
+        default=0.05, metadata={"help": "In crystal': largest displacement, as a share of the shortest distance."}
+    )
+    strain: float = field(
+        default=0.05, metadata={"help": "In crystal': largest relative change of each lattice vector."}
+    )
+    atom_masking: float = field(default=0.15, metadata={"help": "In crystal': probability that an atom is masked."})
+    edge_dropping: float = field(default=0.1, metadata={"help": "In crystal': probability that an edge is dropped."})
     sentence_dropping: float = field(
-        default=0.3, metadata={"help": "In text': probability of a sentence to be left out."}
+        default=0.3, metadata={"help": "In text': probability that a sentence is dropped."}
     )
     formula_hiding: float = field(
-        default=0.3, metadata={"help": 'In text\': probability of "the material" in place of the formula.'}
+        default=0.3, metadata={"help": 'In text\': probability that "the material" replaces the formula.'}
     )
-    token_masking: float = field(default=0.15, metadata={"help": "In text': probability of a token to be masked."})
+    token_masking: float = field(default=0.15, metadata={"help": "In text': probability that a token is masked."})
 
     def __post_init__(self) -> None:
         self.objective_settings()
@@ -175,15 +197,19 @@ class ObjectiveArguments:
 
     def objective_settings(self) -> ObjectiveSettings:
         """
+        Build the settings of the objective.
+
         Raises:
-            ClacInputError: see `ObjectiveSettings`.
+            ClacInputError: See `ObjectiveSettings`.
         """
         return ObjectiveSettings(self.loss, tuple(self.terms), self.prior_weight, self.mlm_weight)
 
     def copies(self) -> Copies:
         """
+        Build the settings of the augmented copies.
+
         Raises:
-            ClacInputError: see `Copies`.
+            ClacInputError: See `Copies`.
         """
         settings = self.objective_settings()
         names = {entry.name for entry in fields(Copies)} - {"crystals", "texts"}
@@ -199,17 +225,17 @@ class OptimizationArguments:
     batch_size: int = field(default=128, metadata={"help": "Pairs per step and process."})
     chunk_size: int = field(
         default=0,
-        metadata={
-            "help": "Pairs that go through the towers at once (GradCache); 0: the whole batch. Only saves memory."
-        },
+        metadata={"help": "Pairs in the towers at once (GradCache); 0: the whole batch. Saves memory only."},
     )
-    learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of graph tower and projections."})
-    text_learning_rate: float = field(default=1e-4, metadata={"help": "Peak rate of the text tower."})
+    learning_rate: float = field(
+        default=1e-3, metadata={"help": "Peak learning rate of the graph tower and the projections."}
+    )
+    text_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of the text tower."})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay of weight matrices."})
-    warmup_ratio: float = field(default=0.05, metadata={"help": "Share of the steps with a rising rate."})
+    warmup_ratio: float = field(default=0.05, metadata={"help": "Share of the steps with a rising learning rate."})
     max_grad_norm: float = field(default=1.0, metadata={"help": "Gradients are clipped to this norm."})
     mixed_precision: str = field(
-        default="auto", metadata={"help": "bf16, no, or auto: bf16 where the hardware computes in it."}
+        default="auto", metadata={"help": "bf16, no, or auto (bf16 if the hardware supports it)."}
     )
 
     def __post_init__(self) -> None:
@@ -224,16 +250,16 @@ class OptimizationArguments:
 
 @dataclass(kw_only=True)
 class RunArguments:
-    """Where a run is kept, how it stops and continues."""
+    """Output, seed, checkpoints and resuming."""
 
-    output_dir: str = field(metadata={"help": "Where checkpoints `last` and `best` and the log go."})
+    output_dir: str = field(metadata={"help": "Directory for the checkpoints `last` and `best` and the log."})
     seed: int = field(default=0, metadata={"help": "Seed of weights, texts and order."})
     save_steps: int = field(
-        default=0, metadata={"help": "Also save `last` every this many steps; 0: after every epoch only."}
+        default=0, metadata={"help": "Also save `last` after this many steps; 0: only after each epoch."}
     )
-    max_steps: int = field(default=0, metadata={"help": "Stop (resumably) after this many steps; 0: run to the end."})
+    max_steps: int = field(default=0, metadata={"help": "Save and stop after this many steps; 0: run to the end."})
     resume: bool = field(default=False, metadata={"help": "Continue from the checkpoint `last` in output_dir."})
-    report_to: str = field(default="none", metadata={"help": "none or trackio."})
+    report_to: str = field(default="none", metadata={"help": "Experiment tracker: none or trackio."})
 
     def __post_init__(self) -> None:
         _require_not_negative(self, "save_steps", "max_steps")
@@ -243,15 +269,16 @@ class RunArguments:
 GROUPS = (ModelArguments, DataArguments, ObjectiveArguments, OptimizationArguments, RunArguments)
 
 
-# Fields are collected from the last base to the first.
+# Dataclass fields are collected from the last base class to the first.
 @dataclass(kw_only=True)
 class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments, DataArguments, ModelArguments):
     """
-    All arguments of pre-training. A function that needs one group takes that group, so its signature says what it
-    depends on.
+    All arguments of pre-training.
+
+    A function that needs one group of arguments takes that group, so that its signature shows what it depends on.
 
     Raises:
-        ClacInputError: a value is out of range, or two values do not go together.
+        ClacInputError: A value is out of range, or two values are incompatible.
     """
 
     def __post_init__(self) -> None:
@@ -261,7 +288,7 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
             raise ClacInputError("a term with phrases needs short_probability or query_probability above 0")
 
     def text_style(self) -> TextStyle:
-        """The style of the texts; narratives only if phrases have a term of their own."""
+        """Return the style of the texts; only narratives if there is a separate term for phrases."""
         style = TextStyle(
             self.narrative_keep_min,
             self.narrative_keep_max,
@@ -273,7 +300,7 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
         return replace(style, short=0.0, query=0.0) if self.objective_settings().phrases else style
 
     def phrase_style(self) -> TextStyle | None:
-        """The style of the phrases, for an objective with a term for them."""
+        """Return the style of the phrases; `None` if the objective has no term for them."""
         if not self.objective_settings().phrases:
             return None
         short = self.short_probability / (self.short_probability + self.query_probability)
@@ -281,7 +308,7 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
 
 
 def recipe_of(arguments: PretrainArguments) -> dict[str, Any]:
-    """The arguments that decide the result, without paths of this machine and switches of this run."""
+    """Return the arguments that determine the result, without paths of this machine and options of this run."""
     return {name: value for name, value in asdict(arguments).items() if name not in PLACES}
 
 
@@ -300,7 +327,7 @@ def _require_not_negative(arguments: Any, *names: str) -> None:
 def _require_share(arguments: Any, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(arguments, name) <= 1:
-            raise ClacInputError(f"{name}={getattr(arguments, name)} must be a share, 0 to 1")
+            raise ClacInputError(f"{name}={getattr(arguments, name)} must be a share between 0 and 1")
 
 
 def _require_one_of(arguments: Any, name: str, choices: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """
-Augmented copies of crystals and texts for the intra-modal terms. Each class does one thing, draws from the generator it
-is given, and leaves its input as it was.
+Augmentations of crystals and texts for the intra-modal terms.
+
+Each class makes one change, takes its random numbers from the given generator, and does not modify its input.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from modeling_clac.structures_clac import Crystal, neighbor_pairs
 
 # Atomic number of a masked atom; the embedding tables have a row for it.
 MASKED_ATOM = 0
-# Label of tokens that the masked-language-model loss leaves out.
-
-# A sentence ends with a mark and a space; decimal points have none behind them.
+# A sentence ends with a punctuation mark and a space; no space follows a decimal point.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-# Columns that an even change of the cell leaves or that follow it.
+# Columns that a uniform change of the cell keeps or changes in a known way.
 _KEPT = ("nsites", "space_group_number", "density", "volume")
-# Nearest neighbours farther apart than this count as isolated.
+# Atoms without a neighbour within this distance, in Å, count as isolated.
 _LARGEST_RADIUS = 20.0
 
 
@@ -38,10 +37,10 @@ def _require_share(value: float, name: str) -> None:
 @dataclass(frozen=True)
 class SiteDisplacement:
     """
-    Moves every site by a vector drawn uniformly from a ball. Composition, cell and number of sites stay.
+    Move every site by a random vector, uniform in a ball. Composition, cell and number of sites do not change.
 
     Attributes:
-        max_fraction: radius of the ball as a share of the shortest interatomic distance (periodic images included).
+        max_fraction: Radius of the ball as a share of the shortest interatomic distance, including periodic images.
     """
 
     max_fraction: float = 0.05
@@ -53,13 +52,13 @@ class SiteDisplacement:
         radius = self.max_fraction * _shortest_distance(crystal)
         direction = generator.normal(size=crystal.positions.shape)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        # The cube root makes the density uniform in the volume, not along the radius.
+        # The cube root makes the density uniform in the volume instead of along the radius.
         length = radius * generator.uniform(size=(len(crystal), 1)) ** (1 / 3)
         return replace(crystal, positions=crystal.positions + length * direction)
 
 
 def _shortest_distance(crystal: Crystal) -> float:
-    """In Å; 0 for atoms without a neighbour within 20 Å, which have nothing to be displaced against."""
+    """Shortest interatomic distance in Å; 0, so that no site is moved, if no atom has a neighbour within 20 Å."""
     radius = 2.5
     while radius <= _LARGEST_RADIUS:
         distances = neighbor_pairs(crystal, radius)[3]
@@ -72,10 +71,10 @@ def _shortest_distance(crystal: Crystal) -> float:
 @dataclass(frozen=True)
 class Strain:
     """
-    Stretches or compresses each lattice vector by its own factor; fractional coordinates stay.
+    Scale each lattice vector by a random factor. Fractional coordinates do not change.
 
     Attributes:
-        max_strain: largest change of length, as a share.
+        max_strain: Largest relative change of length.
     """
 
     max_strain: float = 0.05
@@ -94,12 +93,15 @@ class Strain:
 @dataclass(frozen=True)
 class Expansion:
     """
-    Scales the cell evenly and lets the record follow: density and volume become those of the new cell, properties that
-    depend on the distances are forgotten. Symmetry and fractional coordinates stay. The crystal and its original have
-    the same formula and differ in a number, as polymorphs do.
+    Scale the cell uniformly and update the record.
+
+    Density and volume become those of the new cell, and properties that depend on distances are removed. Symmetry and
+    fractional coordinates do not change. Like polymorphs, the crystal and its original have the same formula and differ
+    in a number.
 
     Attributes:
-        smallest, largest: change of the lattice vectors, as a share; the sign is drawn.
+        smallest: Smallest relative change of the lattice vectors; its sign is random.
+        largest: Largest relative change of the lattice vectors.
     """
 
     smallest: float = 0.01
@@ -107,9 +109,7 @@ class Expansion:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.smallest <= self.largest < 1.0:
-            raise ValueError(
-                f"smallest={self.smallest} and largest={self.largest} must be 0 <= smallest <= largest < 1"
-            )
+            raise ValueError(f"smallest={self.smallest}, largest={self.largest}: must be 0 <= smallest <= largest < 1")
 
     def __call__(
         self, crystal: Crystal, record: Mapping[str, Any], generator: np.random.Generator
@@ -129,10 +129,10 @@ class Expansion:
 @dataclass(frozen=True)
 class AtomMasking:
     """
-    Hides the element of some atoms of a graph (see `ClacFeatureExtractor.graph`). At least one atom stays known.
+    Mask the element of some atoms of a graph (see `ClacFeatureExtractor.graph`). At least one atom is not masked.
 
     Attributes:
-        probability: of each atom to be hidden.
+        probability: Probability that an atom is masked.
     """
 
     probability: float = 0.15
@@ -151,10 +151,10 @@ class AtomMasking:
 @dataclass(frozen=True)
 class EdgeDropping:
     """
-    Leaves out some edges of a graph. The shortest edge of each atom stays, so no atom loses its surroundings.
+    Drop some edges of a graph. Each atom keeps its shortest edge, so that it is not isolated.
 
     Attributes:
-        probability: of each edge to be left out.
+        probability: Probability that an edge is dropped.
     """
 
     probability: float = 0.1
@@ -174,10 +174,10 @@ class EdgeDropping:
 @dataclass(frozen=True)
 class SentenceDropShuffle:
     """
-    Leaves out some sentences and shuffles the rest. At least one stays.
+    Drop some sentences and shuffle the others. At least one sentence is kept.
 
     Attributes:
-        probability: of each sentence to be left out.
+        probability: Probability that a sentence is dropped.
     """
 
     probability: float = 0.3
@@ -195,10 +195,10 @@ class SentenceDropShuffle:
 @dataclass(frozen=True)
 class FormulaHiding:
     """
-    Replaces a formula by "the material".
+    Replace a formula by "the material".
 
     Attributes:
-        probability: of a text to be changed.
+        probability: Probability that a text is changed.
     """
 
     probability: float = 0.5
@@ -209,7 +209,7 @@ class FormulaHiding:
     def __call__(self, text: str, formula: str, generator: np.random.Generator) -> str:
         if generator.uniform() >= self.probability:
             return text
-        # Not inside a longer formula: NaCl in NaClO3 stands for something else.
+        # Not inside a longer formula: the NaCl in NaClO3 is another compound.
         found = re.compile(rf"(?<![A-Za-z0-9(\[]){re.escape(formula)}(?![A-Za-z0-9(\[])")
         hidden = found.sub("the material", text)
         return hidden[:1].upper() + hidden[1:] if found.match(text) else hidden
@@ -218,12 +218,16 @@ class FormulaHiding:
 @dataclass(frozen=True)
 class TokenMasking:
     """
-    BERT's masking (Devlin et al. 2019, arXiv 1810.04805, sec. 3.1): of the chosen tokens 80 % become the mask, 10 % a
-    random token, 10 % stay. Special tokens are never chosen.
+    Mask tokens as BERT does (Devlin et al. 2019, arXiv 1810.04805, sec. 3.1).
+
+    Of the chosen tokens, 80 % are replaced by the mask token, 10 % by a random token, and 10 % are kept. Special tokens
+    are never chosen.
 
     Attributes:
-        mask_token_id, vocab_size, special_ids: of the tokenizer.
-        probability: of each token to be chosen.
+        mask_token_id: Id of the mask token.
+        vocab_size: Size of the vocabulary.
+        special_ids: Ids of the special tokens.
+        probability: Probability that a token is chosen.
     """
 
     mask_token_id: int
@@ -236,16 +240,17 @@ class TokenMasking:
 
     @cached_property
     def _ordinary_ids(self) -> np.ndarray:
-        """Once for all texts: the vocabulary is hundreds of times longer than a text."""
+        """Ids of ordinary tokens, computed once, since the vocabulary is hundreds of times longer than a text."""
         return np.setdiff1d(np.arange(self.vocab_size), list(self.special_ids))
 
     def __call__(self, input_ids: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """
         Args:
-            input_ids: integers of any shape.
+            input_ids: Integers of any shape.
+            generator: Source of random numbers.
 
         Returns:
-            Masked ids, and labels: the original token where one was chosen, elsewhere `IGNORE_INDEX`.
+            Masked ids, and labels: the original id of each chosen token, `IGNORE_INDEX` elsewhere.
         """
         ids = np.asarray(input_ids)
         chosen = (generator.uniform(size=ids.shape) < self.probability) & ~np.isin(ids, list(self.special_ids))

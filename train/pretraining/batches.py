@@ -1,4 +1,4 @@
-"""The batches of pre-training, from crystals in memory or from a stream: new texts in every epoch, sorted by length."""
+"""Batches of pre-training, from crystals in memory or from a stream, with new texts in every epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator
 from train.pretraining.pairs import TextStyle, TrainingPair, first_records, open_split, parse_crystals
 
-# Batches are sorted by length in groups of this many: long enough to sort well, short enough to mix well.
+# Rows are sorted by length in buckets of this many batches: large enough to sort well, small enough to mix well.
 _BUCKET_BATCHES = 8
 
 
@@ -31,13 +31,21 @@ def build_batches(
     """
     Open the training split and plan the batches of one process.
 
+    Args:
+        arguments: The recipe.
+        processor: Tokenizer and feature extractor of the model.
+        process_index: Index of this process.
+        num_processes: Number of processes that share an epoch.
+        show_progress: Whether to show a progress bar.
+
     Raises:
-        ClacInputError: the recipe allows longer texts than the text tower reads, or the data set cannot be used.
+        ClacInputError: `max_text_tokens` is more than the text tower can read, or the data set is invalid.
     """
     longest = processor.tokenizer.model_max_length
     if arguments.max_text_tokens > longest:
         raise ClacInputError(
-            f"max_text_tokens={arguments.max_text_tokens} is more than the text tower reads; choose at most {longest}"
+            f"max_text_tokens={arguments.max_text_tokens}: the text tower reads {longest} tokens; "
+            f"choose at most {longest}"
         )
     collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
     shared: dict[str, Any] = {
@@ -66,7 +74,7 @@ def build_batches(
 
 
 def group_by_system(crystals: Sequence[Crystal]) -> list[np.ndarray]:
-    """Rows of each chemical system (set of elements), in the order of their first crystals."""
+    """Group rows by chemical system (set of elements), in the order of their first crystals."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, crystal in enumerate(crystals):
         groups.setdefault(tuple(np.unique(crystal.atomic_numbers).tolist()), []).append(row)
@@ -79,16 +87,16 @@ def arrange(
     """
     Plan the rows of every batch of an epoch.
 
-    The rows of a group go together: polymorphs and neighbouring stoichiometries are the negatives that teach to read
-    structure and composition, and would rarely meet by chance. Batches are sorted by length inside larger buckets, so
-    that little is padded. Their order is random, but the same for the same number of batches and state of `generator`.
+    The rows of a group share a batch: polymorphs and similar stoichiometries are negatives that force the model to read
+    structure and composition, and they would rarely meet by chance. Rows are sorted by length inside larger buckets, to
+    reduce padding. The order of the batches is random, but depends only on their number and the state of `generator`.
     The incomplete last batch is dropped.
 
     Args:
-        groups: rows that belong together, each row in one group.
-        lengths: tokens of the text of each row.
-        batch_size: rows of a batch.
-        generator: of the order.
+        groups: Rows that belong together; each row is in one group.
+        lengths: Number of tokens of each row.
+        batch_size: Rows per batch.
+        generator: Source of random numbers.
     """
     num_batches = len(lengths) // batch_size
     order_of_batches = generator.permutation(num_batches)
@@ -107,18 +115,18 @@ def arrange(
 
 class _Batches:
     """
-    What both kinds of batches share.
+    Base class of both kinds of batches.
 
     Args:
-        collator: makes the tensors.
-        style: of the texts.
-        batch_size: pairs of a batch on this process.
-        seed: of texts, order and copies.
-        process_index: of this process.
-        num_processes: that share an epoch.
-        phrase_style: of the phrases that come with each text, for an objective that has them.
-        num_phrases: phrases of each pair.
-        twins: share of each batch that is replaced by expanded versions of other crystals in it, see [`Expansion`].
+        collator: Makes the tensors of a batch.
+        style: Style of the texts.
+        batch_size: Pairs per batch on this process.
+        seed: Seed of texts, order and copies.
+        process_index: Index of this process.
+        num_processes: Number of processes that share an epoch.
+        phrase_style: Style of the phrases, for an objective that contrasts them.
+        num_phrases: Phrases of each pair.
+        twins: Share of each batch that is replaced by expanded versions of its other crystals, see [`Expansion`].
     """
 
     def __init__(
@@ -139,7 +147,7 @@ class _Batches:
         self.process_index, self.num_processes = process_index, num_processes
 
     def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
-        """The crystals with the texts of an epoch, without phrases."""
+        """Pair the crystals with their texts of an epoch, without phrases."""
         queries = [self.style.write(record, (self.seed, epoch)) for record in records]
         tokens = self.collator.tokenize([query.text for query in queries])
         return [
@@ -148,7 +156,7 @@ class _Batches:
         ]
 
     def _collate(self, pairs: list[TrainingPair], epoch: int, index: int) -> Batch:
-        """The batch with this index in the epoch."""
+        """Make the batch with this index in the epoch."""
         generator = np.random.default_rng((self.seed, epoch, index, self.process_index))
         pairs = self._with_twins(pairs, epoch, generator)
         return self.collator([self._with_phrases(pair, epoch) for pair in pairs], generator)
@@ -159,7 +167,7 @@ class _Batches:
             return pairs
         changed = list(pairs)
         rows = generator.permutation(len(pairs))
-        # At most as many twins as there are originals left for them.
+        # There cannot be more twins than originals.
         for twin, original in zip(rows[:num_twins], rows[num_twins:], strict=False):
             crystal, record = Expansion()(pairs[original].crystal, pairs[original].record, generator)
             (changed[twin],) = self._pairs([crystal], [record], epoch)
@@ -177,11 +185,11 @@ class PairBatches(_Batches):
     """
     The batches of one process, from crystals in memory.
 
-    An epoch is a function of (seed, epoch) alone, so a run that is resumed in the middle of an epoch sees what an
-    uninterrupted run sees.
+    An epoch depends only on its seed and number, so a run that is resumed inside an epoch gets the same batches as an
+    uninterrupted run.
 
     Raises:
-        ClacInputError: the crystals do not fill one batch on every process.
+        ClacInputError: The crystals do not fill one batch on every process.
     """
 
     def __init__(
@@ -211,17 +219,17 @@ class PairBatches(_Batches):
             )
 
     def __len__(self) -> int:
-        """Batches of an epoch; the incomplete last one is dropped, since processes must agree on the batch size."""
+        """Number of complete batches per epoch; all processes need the same batch size."""
         return len(self.records) // (self.batch_size * self.num_processes)
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield the batches of this process from `first_batch` on; the processes share the pairs of each batch."""
+        """Yield the batches of this process, starting at `first_batch`. The processes divide the pairs of each batch."""
         pairs = self._pairs(self.crystals, self.records, epoch)
         lengths = [pair.length for pair in pairs]
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan)):
-            # Dealt out by length, so that no process waits for another with longer texts.
+            # Divided by length, so that no process waits for another with longer texts.
             rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
             yield self._collate([pairs[row] for row in rows], epoch, batch)
 
@@ -230,12 +238,12 @@ class StreamedBatches(_Batches):
     """
     The batches of one process, from a data set that is read during training.
 
-    No row is read before the first batch, and only a shuffle buffer and one bucket of batches are held in memory. Files
-    are shuffled again in every epoch and divided among the processes; an epoch has `steps_per_epoch` batches, however
-    many rows there are.
+    No row is read before the first batch, and only a shuffle buffer and one bucket of batches are held in memory. The
+    files are shuffled in every epoch and divided among the processes. An epoch has `steps_per_epoch` batches, whatever
+    the number of rows.
 
-    As with [`PairBatches`], an epoch is a function of (seed, epoch) alone. To resume inside an epoch, the rows of
-    earlier batches are read again, but neither parsed nor narrated.
+    As with [`PairBatches`], an epoch depends only on its seed and number. To resume inside an epoch, the rows of
+    earlier batches are read but not parsed.
     """
 
     def __init__(
@@ -271,12 +279,12 @@ class StreamedBatches(_Batches):
         return self.steps_per_epoch
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield the batches of this process from `first_batch` on."""
+        """Yield the batches of this process, starting at `first_batch`."""
         rows = self._rows(epoch)
         for bucket_start in range(0, self.steps_per_epoch, _BUCKET_BATCHES):
             num_batches = min(_BUCKET_BATCHES, self.steps_per_epoch - bucket_start)
             size = num_batches * self.batch_size
-            # With on_error="skip", parsing decides which rows a bucket holds.
+            # With on_error="skip", the rows of a bucket are only known after parsing.
             if self.on_error == "raise" and bucket_start + num_batches <= first_batch:
                 next(islice(rows, size, size), None)
                 continue
@@ -284,7 +292,7 @@ class StreamedBatches(_Batches):
             if bucket_start + num_batches <= first_batch:
                 continue
             pairs = self._pairs(crystals, records, epoch)
-            # The same for every process, so that all reach their short and their long batches at the same step.
+            # The same seed for all processes, so that all have short and long batches at the same steps.
             generator = np.random.default_rng((self.seed, epoch, bucket_start))
             plan = arrange(group_by_system(crystals), [pair.length for pair in pairs], self.batch_size, generator)
             for batch, rows_of_batch in enumerate(plan, start=bucket_start):
@@ -292,9 +300,9 @@ class StreamedBatches(_Batches):
                     yield self._collate([pairs[row] for row in rows_of_batch], epoch, batch)
 
     def _rows(self, epoch: int) -> Iterator[dict[str, Any]]:
-        """The rows of this process again and again, each time in another order."""
+        """Yield the rows of this process repeatedly, in a new order each time."""
         for repeat in count():
-            # Far apart, so that the second pass of an epoch is not the first one of the next.
+            # A large offset, so that the second pass of an epoch does not equal the first pass of the next.
             self.stream.set_epoch(epoch + repeat * 1_000_003)
             empty = True
             for row in self.stream:
@@ -304,14 +312,14 @@ class StreamedBatches(_Batches):
                 raise ClacInputError(f"{self.path}: no rows for process {self.process_index}; use fewer processes")
 
     def _fill(self, rows: Iterator[dict[str, Any]], size: int) -> tuple[list[Crystal], list[dict[str, Any]]]:
-        """The next `size` usable rows."""
+        """Parse the next `size` usable rows."""
         crystals: list[Crystal] = []
         records: list[dict[str, Any]] = []
         while len(records) < size:
             wanted = list(islice(rows, size - len(records)))
             parsed, kept, skipped = parse_crystals(wanted, self.collator.processor, self.on_error, show_progress=False)
             if not records and not kept:
-                raise ClacInputError(f"{self.path}: {len(wanted)} rows, none usable; the first: {skipped[0]}")
+                raise ClacInputError(f"{self.path}: none usable of {len(wanted)} rows; the first: {skipped[0]}")
             crystals += parsed
             records += kept
             self.skipped += skipped

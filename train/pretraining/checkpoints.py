@@ -1,4 +1,4 @@
-"""Checkpoints of a run: what they hold, and how they are written as a whole or not at all."""
+"""Checkpoints of a pre-training run, written atomically."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from modeling_clac.utils.atomic_files import recover, replaced_directory
 @dataclass
 class Progress:
     """
-    How far a run has come.
+    The progress of a run.
 
     Attributes:
-        epoch: epochs finished.
-        batch: batches of the present epoch finished.
-        step: steps taken in all.
-        best: highest validation score so far, see `validate`; -1 before the first.
-        seconds: of training and validation, all parts of a resumed run together.
-        finished: whether all epochs are done.
+        epoch: Number of finished epochs.
+        batch: Number of finished batches of the current epoch.
+        step: Total number of steps.
+        best: Highest validation score so far, see `validate`; -1 before the first.
+        seconds: Time of training and validation, including earlier parts of a resumed run.
+        finished: Whether all epochs are done.
     """
 
     epoch: int = 0
@@ -41,10 +41,10 @@ def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, trai
     Write a checkpoint for `from_pretrained`.
 
     Args:
-        model: its weights and configuration.
-        processor: saved with it.
-        directory: replaced as a whole.
-        training: recipe, commit, versions and scores, for `training.json`.
+        model: The model to save.
+        processor: Its processor.
+        directory: Directory to create or replace.
+        training: Recipe, commit, versions and scores, for `training.json`.
     """
     with replaced_directory(directory) as new:
         model.save_pretrained(new)
@@ -53,7 +53,15 @@ def save_model(model: ClacModel, processor: ClacProcessor, directory: Path, trai
 
 
 def save_state(accelerator: Accelerator, directory: Path, progress: Progress, recipe: dict[str, Any]) -> None:
-    """Write weights, optimiser, schedule, random states and progress; called by every process."""
+    """
+    Save weights, optimiser, schedule, random states and progress. Every process calls this function.
+
+    Args:
+        accelerator: Accelerator of the run.
+        directory: Directory to create or replace.
+        progress: Progress of the run.
+        recipe: Arguments of the run, with which a resumed run is compared.
+    """
     with replaced_directory(directory, accelerator.is_main_process, accelerator.wait_for_everyone) as new:
         accelerator.save_state(str(new))
         if accelerator.is_main_process:
@@ -63,10 +71,15 @@ def save_state(accelerator: Accelerator, directory: Path, progress: Progress, re
 
 def load_state(accelerator: Accelerator, directory: Path, recipe: dict[str, Any]) -> Progress:
     """
-    Restore what [`save_state`] wrote.
+    Restore the state that [`save_state`] wrote.
+
+    Args:
+        accelerator: Accelerator of the run.
+        directory: Directory of the state.
+        recipe: Arguments of the resumed run.
 
     Raises:
-        ClacInputError: the run in `directory` was started with another recipe.
+        ClacInputError: The run in `directory` was started with another recipe.
     """
     recover(directory)
     stored = json.loads((directory / "state.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""From training pairs to the tensors of a batch, with augmented copies of crystals and texts."""
+"""Conversion of training pairs to the tensors of a batch, with augmented copies of crystals and texts."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ from train.pretraining.pairs import (
 
 
 class _OnDevice:
-    """A dataclass of tensors that moves to a device as a tensor does."""
+    """A dataclass of tensors with a method `to`."""
 
     def to(self, device: torch.device) -> Self:
+        """Move all tensors to a device."""
         moved = {entry.name: send_to_device(getattr(self, entry.name), device) for entry in fields(self)}  # type: ignore[arg-type]
         return replace(self, **moved)  # type: ignore[type-var]
 
@@ -46,10 +47,10 @@ class _OnDevice:
 @dataclass(frozen=True)
 class CrystalLabels(_OnDevice):
     """
-    What decides which texts are negatives of a crystal.
+    Labels that determine which texts are negatives of a crystal.
 
     Attributes:
-        identity: `(B,)` int64, equal for crystals that are the same, see `crystal_label`.
+        identity: `(B,)` int64, equal for identical crystals, see `crystal_label`.
         failing: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that does not hold.
         formula: `(B,)` int64, label of the formula.
     """
@@ -62,12 +63,13 @@ class CrystalLabels(_OnDevice):
 @dataclass(frozen=True)
 class TextLabels(_OnDevice):
     """
-    What decides which crystals are negatives of a text. Phrases have a second dimension, `(B, K, ...)`.
+    Labels that determine which crystals are negatives of a text. Labels of phrases have one more dimension,
+    `(B, K, ...)`.
 
     Attributes:
         identity: `(B,)` int64, equal for equal texts.
         conditions: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that a search phrase sets.
-        formula: `(B,)` int64, label of the formula that a search phrase names, 0 if it names none.
+        formula: `(B,)` int64, label of the formula in a search phrase, 0 if it has none.
     """
 
     identity: Tensor
@@ -75,7 +77,7 @@ class TextLabels(_OnDevice):
     formula: Tensor
 
     def phrase(self, index: int) -> TextLabels:
-        """The labels of one phrase of each pair."""
+        """Select the labels of one phrase of each pair."""
         return TextLabels(self.identity[:, index], self.conditions[:, index], self.formula[:, index])
 
 
@@ -85,10 +87,10 @@ class Labels(_OnDevice):
     The labels of a batch of B pairs.
 
     Attributes:
-        crystals: of the crystals.
-        texts: of the texts.
-        num_masked: scalar, the masked tokens of the batch.
-        phrases: of the K phrases of each pair, `(B, K, ...)`, if the objective has them.
+        crystals: Labels of the crystals.
+        texts: Labels of the texts.
+        num_masked: Number of masked tokens in the batch, scalar.
+        phrases: Labels of the K phrases of each pair, `(B, K, ...)`; `None` without phrases.
     """
 
     crystals: CrystalLabels
@@ -100,14 +102,15 @@ class Labels(_OnDevice):
 @dataclass(frozen=True)
 class Chunk(_OnDevice):
     """
-    Pairs that go through the towers together.
+    Pairs that pass through the towers together.
 
     Attributes:
-        size: number of pairs, B.
-        graphs: inputs of the graph tower: B crystals, then their B copies if the objective has them.
-        tokens: inputs of the text tower, `(B, L)` or, with copies behind the originals, `(2B, L)`.
-        mlm_labels: `(B, L)` int64, the masked tokens of the copies, elsewhere `IGNORE_INDEX`; `None` without copies.
-        phrases: inputs of the text tower, `(B * K, L')`, the K phrases of a pair in a row; `None` without phrases.
+        size: Number of pairs, B.
+        graphs: Inputs of the graph tower: B crystals, followed by their B copies if the objective has them.
+        tokens: Inputs of the text tower, `(B, L)`; `(2B, L)` if copies follow the originals.
+        mlm_labels: `(B, L)` int64, the masked tokens of the copies, `IGNORE_INDEX` elsewhere; `None` without copies.
+        phrases: Inputs of the text tower, `(B * K, L')`, with the K phrases of a pair in sequence; `None` without
+            phrases.
     """
 
     size: int
@@ -123,9 +126,9 @@ class Batch(_OnDevice):
     The pairs of one step on one process.
 
     Attributes:
-        material_ids: of each of the B pairs.
-        chunks: the pairs in order, a single chunk unless `chunk_size` divides the batch.
-        labels: of all B pairs.
+        material_ids: Ids of the B crystals.
+        chunks: The pairs in order; a single chunk unless `chunk_size` divides the batch.
+        labels: Labels of all B pairs.
     """
 
     material_ids: list[str]
@@ -135,13 +138,13 @@ class Batch(_OnDevice):
 
 class Collator:
     """
-    Makes batches of training pairs, with augmented copies if the objective has any.
+    Collate training pairs, with augmented copies if the objective needs them.
 
     Args:
-        processor: tokenizer and feature extractor of the model.
-        max_text_tokens: longer texts are truncated.
-        copies: how the augmented copies are made; default none.
-        chunk_size: pairs in a chunk; 0 for the whole batch.
+        processor: Tokenizer and feature extractor of the model.
+        max_text_tokens: Maximum number of tokens; longer texts are truncated.
+        copies: Settings of the augmented copies. Default: no copies.
+        chunk_size: Pairs per chunk; 0 for the whole batch.
     """
 
     def __init__(
@@ -154,7 +157,7 @@ class Collator:
         self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
 
     def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
-        """The inputs of the text tower, not padded: each a list over texts of lists over tokens."""
+        """Tokenize texts without padding. Each input of the text tower is a list of lists, one per text."""
         return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
 
     def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, Tensor]:
@@ -162,9 +165,11 @@ class Collator:
 
     def __call__(self, pairs: Sequence[TrainingPair], generator: np.random.Generator) -> Batch:
         """
+        Make a batch.
+
         Args:
-            pairs: with equally many phrases each.
-            generator: of the copies.
+            pairs: The pairs, all with the same number of phrases.
+            generator: Source of random numbers for the copies.
         """
         chunk_size = self.chunk_size or len(pairs)
         chunks = [self._chunk(pairs[i : i + chunk_size], generator) for i in range(0, len(pairs), chunk_size)]
@@ -214,13 +219,13 @@ class Collator:
     def _copy_texts(
         self, pairs: Sequence[TrainingPair], generator: np.random.Generator
     ) -> tuple[dict[str, list[list[int]]], list[np.ndarray]]:
-        """Tokens of the copies, some of them masked, and the labels of the masked ones."""
+        """Tokenize the copies of the texts, mask some tokens, and return the tokens and their labels."""
         shuffle, hide = SentenceDropShuffle(self.copies.sentence_dropping), FormulaHiding(self.copies.formula_hiding)
         changed = [hide(shuffle(pair.query.text, generator), str(pair.record["formula"]), generator) for pair in pairs]
         tokens = self.tokenize(changed)
         masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
         tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
-        # A masked token must not show its value either.
+        # The value of a masked token must be hidden as well.
         tokens["token_kinds"] = [
             np.where(labels == IGNORE_INDEX, kinds, NOTHING).tolist()
             for kinds, (_, labels) in zip(tokens["token_kinds"], masked, strict=True)

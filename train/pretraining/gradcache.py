@@ -1,14 +1,14 @@
 """
-GradCache (Gao et al. 2021, arXiv 2101.06983): contrastive batches whose activations do not fit into memory.
+GradCache (Gao et al. 2021, arXiv 2101.06983): contrastive batches larger than memory allows.
 
 The loss needs the embeddings of all pairs, but the towers see one chunk at a time:
 
-1. embed every chunk without a graph;
-2. compute the loss of all embeddings and its gradient with respect to them, the cache;
-3. embed every chunk once more, with a graph, and send its part of the cache back through the towers.
+1. Embed every chunk without storing activations.
+2. Compute the loss from all embeddings, and its gradient with respect to them: the cache.
+3. Embed every chunk again, with activations, and propagate its part of the cache back through the towers.
 
-Random states are restored before the second pass, so dropout repeats itself and the gradients equal those of the whole
-batch in one pass.
+Random states are restored before the second pass, so that dropout is the same and the gradients equal those of a single
+pass over the whole batch.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from torch import Tensor, nn
 from train.pretraining.collator import Batch, Chunk, Labels
 from train.pretraining.objective import ContrastiveObjective
 
-# Of the CPU and of every GPU.
+# State of the CPU, and of every GPU.
 RandomState = tuple[Tensor, list[Tensor]]
 
 
 def gradcache_backward(objective: nn.Module, accelerator: Accelerator, batch: Batch) -> dict[str, Tensor]:
     """
-    Add the gradients of a batch to the parameters; a batch in one chunk takes one ordinary pass.
+    Accumulate the gradients of a batch in the parameters. A batch with one chunk takes a single ordinary pass.
 
     Args:
-        objective: a [`ContrastiveObjective`], possibly wrapped for several processes.
-        accelerator: that prepared it.
-        batch: on the device of the objective.
+        objective: A [`ContrastiveObjective`], wrapped if there are several processes.
+        accelerator: The accelerator that prepared the objective.
+        batch: The batch, on the device of the objective.
 
     Returns:
-        `loss`, and every term by its name, all scalar.
+        `loss` and each term by its name, all scalar.
     """
     if len(batch.chunks) == 1:
         losses = objective(batch.chunks[0], batch.labels)
@@ -52,7 +52,7 @@ def gradcache_backward(objective: nn.Module, accelerator: Accelerator, batch: Ba
 
 
 def _embed_without_graph(objective: nn.Module, chunks: Sequence[Chunk]) -> tuple[dict[str, Tensor], list[RandomState]]:
-    """The outputs of `ContrastiveObjective.embed` for all chunks, and the random state before each chunk."""
+    """Compute the outputs of `ContrastiveObjective.embed` for all chunks, and the random state before each chunk."""
     outputs, states = [], []
     with torch.no_grad():
         for chunk in chunks:
@@ -64,7 +64,7 @@ def _embed_without_graph(objective: nn.Module, chunks: Sequence[Chunk]) -> tuple
 def _loss_and_cache(
     objective: nn.Module, accelerator: Accelerator, embeds: dict[str, Tensor], labels: Labels
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The losses, and the gradient of the loss with respect to each of `embeds`."""
+    """Compute the losses, and the gradient of the loss with respect to each of `embeds`."""
     bare: ContrastiveObjective = accelerator.unwrap_model(objective)
     leaves = {name: rows.requires_grad_() for name, rows in embeds.items()}
     with accelerator.no_sync(objective):
@@ -86,15 +86,15 @@ def _backward_through_towers(
     first = 0
     for index, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
         is_last = index == len(chunks) - 1
-        # Processes exchange their gradients once, with the last chunk.
+        # The processes exchange gradients only once, with the last chunk.
         with nullcontext() if is_last else accelerator.no_sync(objective):
             _set_random_state(state)
             outputs = objective(chunk)
             rows = slice(first, first + chunk.size)
             products = [(outputs[name] * gradient[rows]).sum() for name, gradient in cache.items()]
             if is_last:
-                # The parameters of the loss have their gradients already; named here, they are averaged over the
-                # processes as well.
+                # The loss parameters already have gradients. Adding them with factor zero averages these over the
+                # processes.
                 products += [0.0 * parameter.sum() for parameter in bare.loss_parameters()]
             accelerator.backward(torch.stack(products).sum())
         first += chunk.size

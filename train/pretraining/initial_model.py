@@ -1,4 +1,4 @@
-"""The model that a run of pre-training starts from."""
+"""Initial model of a pre-training run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from train.pretraining.arguments import ModelArguments
 
 def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
     """
-    Pretrained text tower, fresh graph tower and projections, and the processor that fits them; or a checkpoint's.
+    Build the model and its processor: a pretrained text tower with a new graph tower and projections, or a checkpoint.
 
     Raises:
-        ClacInputError: there is no such text tower or checkpoint, or the checkpoint has another graph tower.
+        ClacInputError: The text encoder or the checkpoint does not exist, or the checkpoint does not fit the recipe.
     """
     if arguments.init_checkpoint is not None:
         return _continued_model(arguments, arguments.init_checkpoint)
@@ -42,7 +42,7 @@ def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
         tokenizer = AutoTokenizer.from_pretrained(text_model)
     except (OSError, ValueError) as error:
         raise ClacInputError(f"text_model {text_model}: {first_line(error)}") from None
-    # The checkpoint names the model, not the place it was read from.
+    # The saved configuration names the model, not the directory it was loaded from.
     model.config.text_config._name_or_path = arguments.text_model
     if arguments.split_formulas:
         tokenizer = read_formulas(tokenizer)
@@ -69,7 +69,7 @@ def _continued_model(arguments: ModelArguments, checkpoint: str) -> tuple[ClacMo
         if value != made_with:
             raise ClacInputError(
                 f"{name}={value}, but {checkpoint} was made with {made_with}; "
-                "leave it out of the recipe, or start from fresh towers"
+                f"remove {name} from the recipe, or train without init_checkpoint"
             )
     return model.train(), embedder.processor
 
@@ -81,9 +81,19 @@ def add_inputs(
     **shared: bool,
 ) -> ClacModel:
     """
-    The same model with a fresh composition readout (see `CompositionReadout`), with fresh eyes for the numbers and
-    formulas of texts (see `QuantityEmbedding`), or with fresh `SHARED_FACTS` (see `SharedFact`). The
-    projections do not use the first two yet, so with them all embeddings stay.
+    Add new, untrained inputs to a trained model.
+
+    The projections ignore a new composition readout and new quantity embeddings at first, so these leave all embeddings
+    unchanged.
+
+    Args:
+        model: The trained model.
+        composition_readout: Whether to add a `CompositionReadout`.
+        token_values: Whether to add a `QuantityEmbedding`.
+        shared: Which of the `SHARED_FACTS` to add, see `SharedFact`.
+
+    Returns:
+        A new model with the weights of `model`.
     """
     config: ClacConfig = deepcopy(model.config)  # type: ignore[assignment]
     graph_config: ClacGraphConfig = config.graph_config  # type: ignore[assignment]

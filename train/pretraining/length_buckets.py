@@ -1,4 +1,4 @@
-"""Length bucketing inside a batch: texts of similar length go through the text tower together."""
+"""Length bucketing inside a batch: texts of similar length pass through the text tower together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_clac import ClacModel
 
-# Texts of a bucket on a CPU: few enough that what a layer computes stays in its caches. An accelerator would wait for
-# small buckets and takes the batch as one.
+# Texts per bucket on a CPU: few enough that the activations of a layer fit in the cache. An accelerator is faster with
+# the whole batch in one bucket.
 CPU_BUCKET_SIZE = 8
 
 
@@ -20,15 +20,15 @@ def pool_text_in_buckets(
     model: ClacModel, tokens: dict[str, Tensor], bucket_size: int | None = None
 ) -> BaseModelOutputWithPooling:
     """
-    Pool texts as `ClacModel.pool_text` does, in buckets of similar length, each padded to its own longest text only.
+    Pool texts like `ClacModel.pool_text`, but in buckets of similar length, each padded to its own longest text.
 
-    A batch keeps the crystals of a chemical system together, however long their texts are; padded to the longest of
-    all, more than a third of it would be padding.
+    A batch keeps the crystals of a chemical system together, whatever the length of their texts. Padded to the longest
+    text, more than a third of the batch would be padding.
 
     Args:
-        model: whose text tower is used.
-        tokens: inputs of the text tower, `(B, L)` each, with `attention_mask`, padded on the right.
-        bucket_size: texts of a bucket; default `CPU_BUCKET_SIZE` on a CPU, elsewhere all.
+        model: The model whose text tower is used.
+        tokens: Inputs of the text tower, `(B, L)` each, with `attention_mask`, padded on the right.
+        bucket_size: Texts per bucket. Default: `CPU_BUCKET_SIZE` on a CPU, otherwise all texts.
 
     Returns:
         `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the longest text of a
@@ -38,7 +38,7 @@ def pool_text_in_buckets(
     size = bucket_size or (CPU_BUCKET_SIZE if tokens["input_ids"].device.type == "cpu" else rows)
     lengths = tokens["attention_mask"].sum(dim=1)
     order = torch.argsort(lengths, stable=True)
-    # One look-up for all buckets: its gradient is as large as the vocabulary.
+    # A single look-up for all buckets, since its gradient is as large as the vocabulary.
     words = model.get_input_embeddings()(tokens["input_ids"])
     hidden, pooled = [], []
     for bucket in order.split(size):

@@ -1,6 +1,7 @@
 """
-The training objective of the paper (arXiv 2502.16451, fig. 1c): contrastive terms between and within the modalities,
-over pairs and their augmented copies.
+Training objective of the paper (arXiv 2502.16451, fig. 1c).
+
+Contrastive terms between and within the modalities, over pairs and their augmented copies.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from train.pretraining.length_buckets import pool_text_in_buckets
 
 
 class View(StrEnum):
-    """What is embedded of a pair. A prime marks an augmented copy, as in the terms of a recipe."""
+    """The views of a pair that are embedded. A prime marks an augmented copy, as in the terms of a recipe."""
 
     CRYSTAL = "crystal"
     CRYSTAL_COPY = "crystal'"
     TEXT = "text"
     TEXT_COPY = "text'"
-    # A second, short text of the pair, which may fit other crystals as well.
+    # A second, short text of the pair, which may also describe other crystals.
     PHRASE = "phrase"
 
     @property
@@ -47,11 +48,11 @@ class View(StrEnum):
 
     @property
     def intra(self) -> str:
-        """The name of the view's embedding by the head of the terms within its modality."""
+        """Name of the embedding of the view by the head for terms within its modality."""
         return f"intra {self}"
 
 
-# Term of a recipe, such as "crystal'-text" -> the two views that it contrasts.
+# Name of a term, such as "crystal'-text" -> the two views that it contrasts.
 TERMS: dict[str, tuple[View, View]] = {
     f"{left}-{right}": (left, right)
     for left, right in (
@@ -65,27 +66,30 @@ TERMS: dict[str, tuple[View, View]] = {
     )
 }
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
-# The kind of the terms between crystals and texts, which share one temperature and one bias.
+# Key of all terms between crystals and texts, which share one temperature and one bias.
 _INTER = "inter"
 
-# Where the bias of the pairwise losses starts: SigLIP's (arXiv 2303.15343, sec. 3.2), which makes all pairs unlikely;
-# the Jensen-Shannon loss weighs pairs and negatives alike and starts undecided.
+# Initial bias of the pairwise losses. That of SigLIP (arXiv 2303.15343, sec. 3.2) makes all pairs unlikely. The
+# Jensen-Shannon loss gives pairs and negatives equal weight, so it starts undecided.
 _START_BIAS = {"sigmoid": -10.0, "jensen_shannon": 0.0}
-# Same source; InfoNCE starts from the model's own scale.
+# From the same source. InfoNCE starts from the scale of the model.
 _START_SCALE = 10.0
 
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
     """
+    Settings of the objective.
+
     Attributes:
-        loss: one of `LOSSES`, for every term.
-        terms: names in `TERMS`; their losses are averaged.
-        prior_weight: weight of prior matching, 0 for none.
-        mlm_weight: weight of the masked-language-model loss on the augmented texts, 0 for none.
+        loss: Loss of every term, one of `LOSSES`.
+        terms: Names in `TERMS`; their losses are averaged.
+        prior_weight: Weight of prior matching; 0 for none.
+        mlm_weight: Weight of the masked-language-model loss on the augmented texts; 0 for none.
 
     Raises:
-        ClacInputError: an unknown loss or term, no term at all, a negative weight, or a loss on texts that no term has.
+        ClacInputError: The loss or a term is unknown, there is no term, a weight is negative, or `mlm_weight` is set
+            without a term that has augmented texts.
     """
 
     loss: str = "info_nce"
@@ -103,18 +107,21 @@ class ObjectiveSettings:
             if getattr(self, name) < 0:
                 raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
         if self.mlm_weight and not self.copies_texts:
-            raise ClacInputError("mlm_weight needs a term with text', whose tokens are masked")
+            raise ClacInputError(f"mlm_weight={self.mlm_weight} needs a term with text', such as crystal-text'")
 
     @property
     def copies_crystals(self) -> bool:
+        """Whether a term uses copies of crystals."""
         return self._contrasts(View.CRYSTAL_COPY)
 
     @property
     def copies_texts(self) -> bool:
+        """Whether a term uses copies of texts."""
         return self._contrasts(View.TEXT_COPY)
 
     @property
     def phrases(self) -> bool:
+        """Whether a term uses phrases."""
         return self._contrasts(View.PHRASE)
 
     def _contrasts(self, view: View) -> bool:
@@ -133,10 +140,15 @@ class _ReverseGradient(torch.autograd.Function):
 
 class PriorDiscriminator(nn.Module):
     """
-    Prior matching (Hjelm et al. 2019, arXiv 1808.06670, eq. 7; in CLIP-Lite, arXiv 2112.07133): a discriminator D tells
-    embeddings from samples z of a prior, E[log D(z)] + E[log(1 - D(f(x)))], and the encoder f works against it. The
-    prior of unit vectors is the uniform one on the sphere. The gradient is reversed between D and f, so one step of one
-    optimiser trains both.
+    Prior matching (Hjelm et al. 2019, arXiv 1808.06670, eq. 7; used by CLIP-Lite, arXiv 2112.07133).
+
+    A discriminator D separates samples z of a prior from embeddings by maximising E[log D(z)] + E[log(1 - D(f(x)))],
+    which the encoder f minimises. The prior is uniform on the unit sphere. The gradient is reversed between D and f, so
+    that one optimiser step trains both.
+
+    Args:
+        dim: Dimension of the embeddings.
+        hidden_size: Size of the hidden layers.
     """
 
     def __init__(self, dim: int, hidden_size: int = 256):
@@ -147,7 +159,15 @@ class PriorDiscriminator(nn.Module):
         self.output = nn.Linear(hidden_size, 1)
 
     def forward(self, embeds: Tensor) -> Tensor:
-        """`(B, D)` unit vectors -> scalar, the discriminator's cross-entropy; 2 log 2 when it can only guess."""
+        """
+        Compute the cross-entropy of the discriminator, 2 log 2 if it can only guess.
+
+        Args:
+            embeds: Unit vectors, `(B, D)`.
+
+        Returns:
+            A scalar.
+        """
         samples = F.normalize(torch.randn_like(embeds), dim=-1)
         fake = self.output(self.layers(_ReverseGradient.apply(embeds)))
         real = self.output(self.layers(samples))
@@ -155,7 +175,14 @@ class PriorDiscriminator(nn.Module):
 
 
 class MaskedLanguageModelHead(nn.Module):
-    """BERT's head (arXiv 1810.04805): dense, GELU, LayerNorm, and the transposed word embeddings as output layer."""
+    """
+    Masked-language-model head of BERT (arXiv 1810.04805).
+
+    A dense layer, GELU and LayerNorm; the output layer is the transposed matrix of word embeddings.
+
+    Args:
+        config: Configuration of the text tower.
+    """
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
@@ -165,11 +192,15 @@ class MaskedLanguageModelHead(nn.Module):
 
     def forward(self, hidden: Tensor, labels: Tensor, word_embeddings: Tensor) -> Tensor:
         """
+        Compute the loss of each text.
+
         Args:
-            hidden: `(B, L, H)`. labels: `(B, L)`, `IGNORE_INDEX` where nothing was masked. word_embeddings: `(V, H)`.
+            hidden: Hidden states, `(B, L, H)`.
+            labels: Original ids of the masked tokens, `IGNORE_INDEX` elsewhere, `(B, L)`.
+            word_embeddings: Word embeddings, `(V, H)`.
 
         Returns:
-            `(B,)`, the cross-entropy summed over the chosen tokens of each text.
+            `(B,)`, the cross-entropy summed over the masked tokens of each text.
         """
         chosen = labels != IGNORE_INDEX
         states = self.norm(F.gelu(self.dense(hidden[chosen])))
@@ -179,11 +210,17 @@ class MaskedLanguageModelHead(nn.Module):
 
 class ContrastiveObjective(nn.Module):
     """
-    A [`ClacModel`] with what only training needs: heads of the intra-modal terms, biases, prior discriminators and the
-    language-model head. `forward` gives the loss of a batch of pairs.
+    A [`ClacModel`] with the parts that only training needs.
 
-    `embed` takes the memory and `contrast` needs all pairs at once, so a batch too large for one pass goes through
-    `embed` in chunks, see `train.pretraining.gradcache`.
+    These are the heads of the intra-modal terms, biases, prior discriminators and the language-model head. `forward`
+    computes the loss of a batch of pairs.
+
+    Most memory is used by `embed`, while `contrast` needs all pairs at once. A batch that is too large for one pass
+    therefore goes through `embed` in chunks, see `train.pretraining.gradcache`.
+
+    Args:
+        model: The model to train.
+        settings: Terms and losses.
     """
 
     def __init__(self, model: ClacModel, settings: ObjectiveSettings):
@@ -197,7 +234,7 @@ class ContrastiveObjective(nn.Module):
         if "text-text'" in settings.terms:
             heads[View.TEXT.value] = ClacProjection(model.text_output_size, dim, dropout)
         start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
-        # A phrase says less than a narrative, so it has a temperature of its own.
+        # A phrase says less than a narrative, so it has a separate temperature.
         kinds = (*heads, *((View.PHRASE.value,) if settings.phrases else ()))
         for name in kinds:
             scales[name] = nn.Parameter(torch.tensor(math.log(start)))
@@ -213,12 +250,14 @@ class ContrastiveObjective(nn.Module):
 
     def forward(self, chunk: Chunk, labels: Labels | None = None) -> dict[str, Tensor]:
         """
+        Compute the losses of a chunk or, without labels, only its embeddings.
+
         Args:
-            chunk: inputs of the towers.
-            labels: of the pairs of the chunk; without them only the outputs of [`embed`] are computed.
+            chunk: Inputs of the towers.
+            labels: Labels of the pairs of the chunk.
 
         Returns:
-            With labels `loss` and every term by its name, all scalar; else the outputs of [`embed`].
+            With labels, `loss` and each term by its name, all scalar; without, the outputs of [`embed`].
         """
         outputs = self.embed(chunk)
         return outputs if labels is None else self.contrast(outputs, labels)
@@ -227,13 +266,16 @@ class ContrastiveObjective(nn.Module):
         """
         Embed the pairs of a chunk.
 
+        Args:
+            chunk: Inputs of the towers.
+
         Returns:
-            Unit vectors `(B, D)` by [`View`], by `View.intra` of the views that have a term within their modality, and
+            Unit vectors `(B, D)` for each [`View`], and for `View.intra` of views with a term within their modality;
             `(B, K, D)` for the K phrases of each pair; `mlm`, `(B,)`, the cross-entropy summed over the masked tokens
             of each text.
 
         Raises:
-            ValueError: the chunk lacks the phrases or the masked tokens that the objective needs.
+            ValueError: The chunk lacks phrases or masked tokens that the objective needs.
         """
         model, graphs, tokens = self.model, chunk.graphs, chunk.tokens
         pooled_crystals = model.graph_model(**graphs).pooler_output
@@ -257,7 +299,7 @@ class ContrastiveObjective(nn.Module):
             if chunk.phrases is None:
                 raise ValueError("a term has phrases, but the batch has none")
             phrases = chunk.phrases
-            # Apart from the texts, to whose length they would be padded.
+            # Separate from the texts, to avoid padding them to the length of the texts.
             pooled_phrases = pool_text_in_buckets(model, phrases).pooler_output
             embeds = model.embed_text(pooled_phrases, phrases.get("token_kinds"), phrases.get("token_values"))
             outputs[View.PHRASE] = embeds.float().unflatten(0, (chunk.size, -1))
@@ -274,11 +316,11 @@ class ContrastiveObjective(nn.Module):
         Compute the losses of a batch.
 
         Args:
-            outputs: of [`embed`], for the whole batch of this process.
-            labels: of the same pairs.
+            outputs: Outputs of [`embed`] for the whole batch of this process.
+            labels: Labels of the same pairs.
 
         Returns:
-            `loss`, and every term by its name, all scalar.
+            `loss` and each term by its name, all scalar.
         """
         excluded: dict[str, tuple[Tensor, Tensor | None]] = {
             _INTER: _excluded_negatives(labels.crystals, labels.texts),
@@ -304,7 +346,7 @@ class ContrastiveObjective(nn.Module):
         return {"loss": total, **losses}
 
     def _contrast_phrases(self, crystal_embeds: Tensor, phrase_embeds: Tensor, labels: Labels) -> Tensor:
-        """The mean over the K phrases of each pair, `(B, K, D)`; phrases of one pair are never contrasted."""
+        """Average the loss over the K phrases, `(B, K, D)`. Phrases of the same pair are not contrasted."""
         assert labels.phrases is not None
         losses = []
         for index in range(phrase_embeds.shape[1]):
@@ -313,7 +355,7 @@ class ContrastiveObjective(nn.Module):
         return torch.stack(losses).mean()
 
     def loss_parameters(self) -> list[nn.Parameter]:
-        """Parameters of [`contrast`] alone: temperatures, biases, discriminators."""
+        """List the parameters that only [`contrast`] uses: temperatures, biases and discriminators."""
         parts = (self.scales, self.biases, self.discriminators)
         return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
 
@@ -327,16 +369,16 @@ class ContrastiveObjective(nn.Module):
 
 
 def _originals_and_copies(names: tuple[str, str], embeds: Tensor, size: int) -> dict[str, Tensor]:
-    """The first `size` rows, and the copies behind them if there are any."""
+    """Split embeddings into the first `size` rows and the copies that follow, if any."""
     return dict(zip(names, embeds.float().split(size), strict=False))
 
 
 def _excluded_negatives(crystals: CrystalLabels, texts: TextLabels) -> tuple[Tensor, Tensor]:
     """
-    Pairs excluded from the negatives of a term between crystals and texts.
+    Find the pairs that are excluded from the negatives of a term between crystals and texts.
 
     Returns:
-        `(B, world_size * B)` bool for local crystals by all texts, and for local texts by all crystals.
+        Two bool masks, `(B, world_size * B)`: local crystals by all texts, and local texts by all crystals.
     """
     duplicates = duplicate_mask(crystals.identity, texts.identity)
     by_crystal, by_text = answered_mask(texts.conditions, crystals.failing, texts.formula, crystals.formula)

@@ -1,4 +1,4 @@
-"""Precision, processes and the optimiser of pre-training."""
+"""Precision, processes and optimiser of pre-training."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ GAIN_RATE = 10.0
 
 def choose_precision(requested: str) -> str:
     """
-    Resolve the precision `auto`: bf16 where matrix units compute in it. A CPU without them emulates bf16, at half the
-    speed of float32.
+    Resolve the precision `auto`: bf16 if the hardware supports it, otherwise `no`.
+
+    A CPU without bf16 matrix units emulates it at half the speed of float32.
+
+    Args:
+        requested: `bf16`, `no` or `auto`.
     """
     if requested != "auto":
         return requested
@@ -29,11 +33,11 @@ def choose_precision(requested: str) -> str:
 
 def make_accelerator(mixed_precision: str, report_to: str = "none") -> Accelerator:
     """
-    Set up one or several processes, which exchange gradients in place, without copies, and no buffers.
+    Set up one or several processes. They exchange gradients without copies, and no buffers.
 
     Args:
         mixed_precision: `bf16`, `no` or `auto`.
-        report_to: a tracker of accelerate, or `none`.
+        report_to: An experiment tracker of accelerate, or `none`.
     """
     return Accelerator(
         mixed_precision=choose_precision(mixed_precision),
@@ -45,8 +49,13 @@ def make_accelerator(mixed_precision: str, report_to: str = "none") -> Accelerat
 
 def make_optimizer(objective: nn.Module, arguments: OptimizationArguments) -> torch.optim.Optimizer:
     """
-    AdamW over [`parameter_groups`]. It is fused, one pass over memory: most weights are word embeddings, few of which
-    occur in a batch.
+    Build AdamW over [`parameter_groups`].
+
+    It is fused, which needs only one pass over memory: most weights are word embeddings, few of which occur in a batch.
+
+    Args:
+        objective: The module to optimise.
+        arguments: Learning rates and weight decay.
     """
     return torch.optim.AdamW(parameter_groups(objective, arguments), fused=True)
 
@@ -55,8 +64,12 @@ def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> 
     """
     Group the parameters by learning rate and weight decay.
 
-    The text tower has a lower rate. The gains of shared facts have a higher one, since they are single numbers with far
-    to go. Biases, norms, embeddings, gains and the temperature do not decay.
+    The text tower has a lower learning rate. The gains of shared facts have a higher one, since they are single numbers
+    that change a lot. Biases, norms, embeddings, gains and the temperature have no weight decay.
+
+    Args:
+        objective: The module to optimise.
+        arguments: Learning rates and weight decay.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in _in_stored_order(objective):

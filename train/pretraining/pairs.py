@@ -1,4 +1,4 @@
-"""Training pairs: a crystal with a text, the styles of the text, and how augmented copies are made."""
+"""Training pairs of a crystal and a text, styles of the texts, and settings of the augmented copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.progress import progress_bar
 from train.pretraining.augmentation import SentenceDropShuffle
 
-# Columns of a data set without which there are no pairs.
+# Columns that a data set must have.
 COLUMNS = ("cif", "material_id", "formula", "crystal_system")
 
 
@@ -29,11 +29,11 @@ class TrainingPair:
     A crystal and a text that describes it.
 
     Attributes:
-        crystal: the parsed structure.
-        record: its row of the data set, with at least `COLUMNS`.
-        query: the text, with the conditions it sets if it is a search phrase.
-        tokens: of the text, not padded: `input_ids`, `attention_mask`, `token_kinds`, ...
-        phrases: short texts of their own, for an objective that contrasts them.
+        crystal: The parsed structure.
+        record: Its row of the data set, with at least `COLUMNS`.
+        query: The text and, for a search phrase, the conditions that it sets.
+        tokens: Tokens of the text, not padded: `input_ids`, `attention_mask`, `token_kinds`, ...
+        phrases: Additional short texts, for an objective that contrasts them.
     """
 
     crystal: Crystal
@@ -44,27 +44,28 @@ class TrainingPair:
 
     @property
     def material_id(self) -> str:
+        """Id of the crystal."""
         return str(self.record["material_id"])
 
     @property
     def length(self) -> int:
-        """Tokens of the text."""
+        """Number of tokens of the text."""
         return len(self.tokens["input_ids"])
 
 
 @dataclass(frozen=True)
 class TextStyle:
     """
-    The probabilities of the kinds of text of a training pair, which is drawn for every pair and epoch.
+    Probabilities of the kinds of text. A new kind is drawn for every pair and epoch.
 
     Attributes:
-        keep_min: smallest share of the known facts in a narrative.
-        keep_max: largest share of the known facts in a narrative.
-        masked: probability of a narrative without formula and element names.
-        short: probability of the formula, alone or with the crystal system, or an application.
-        query: probability of a search phrase, see `narrate_query`.
-        column: take narratives from this column, with some sentences left out and the rest shuffled, instead of writing
-            them; those without formula and element names are still written.
+        keep_min: Smallest share of the known facts in a narrative.
+        keep_max: Largest share of the known facts in a narrative.
+        masked: Probability of a narrative without formula and element names.
+        short: Probability of a short text: the formula, alone or with the crystal system, or an application.
+        query: Probability of a search phrase, see `narrate_query`.
+        column: Column that holds the narratives; some sentences are dropped and the others shuffled. Narratives without
+            formula and element names are still generated. Default: generate all narratives.
     """
 
     keep_min: float
@@ -76,17 +77,20 @@ class TextStyle:
 
     def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
         """
-        Write the text of one record, with the conditions it sets if it is a search phrase.
+        Write the text of a record.
 
         Args:
-            record: with at least `COLUMNS`.
-            seed: of the run, and the epoch; the same seed gives the same text.
+            record: A row of the data set, with at least `COLUMNS`.
+            seed: Seed of the run, and the epoch; equal seeds give equal texts.
+
+        Returns:
+            The text and, for a search phrase, the conditions that it sets.
         """
         generator = random.Random(f"{seed[0]}-{seed[1]}-{record['material_id']}")
         kind = generator.random()
         if kind < self.short:
             formula, system = record["formula"], record["crystal_system"]
-            # The sentence on the application comes last; without one, the composition is all there is.
+            # The sentence on the application comes last. Without one, this is the sentence on the composition.
             use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
             text = generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
             if text == use:
@@ -99,41 +103,41 @@ class TextStyle:
         if self.column is not None and not masked:
             random_generator = np.random.default_rng(generator.getrandbits(48))
             return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
-        # Without the formula the other facts have to identify the crystal, so all of them are given.
+        # Without the formula, the other facts must identify the crystal, so none is left out.
         return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
 
 
 def given_text(record: dict[str, Any], column: str) -> str:
     """
-    The text of a record in a column of the data set.
+    Read the text of a record from a column of the data set.
 
     Raises:
-        ClacInputError: the column is empty or holds something else.
+        ClacInputError: The value is empty or not text.
     """
     text = record[column]
     if not isinstance(text, str) or not text.strip():
-        raise ClacInputError(f"{record['material_id']}: its column {column} holds no text")
+        raise ClacInputError(f"{record['material_id']}: column {column} is {text!r}, expected text")
     return text
 
 
 @dataclass(frozen=True)
 class Copies:
     """
-    How the augmented copies of a batch are made.
+    Settings of the augmented copies, see `train.pretraining.augmentation`.
 
     Attributes:
-        crystals: whether crystals have copies.
-        texts: whether texts have copies.
-        site_displacement: see `SiteDisplacement` in `train.pretraining.augmentation`.
-        strain: see `Strain`.
-        atom_masking: see `AtomMasking`.
-        edge_dropping: see `EdgeDropping`.
-        sentence_dropping: see `SentenceDropShuffle`.
-        formula_hiding: see `FormulaHiding`.
-        token_masking: see `TokenMasking`.
+        crystals: Whether to copy crystals.
+        texts: Whether to copy texts.
+        site_displacement: Strength of `SiteDisplacement`.
+        strain: Strength of `Strain`.
+        atom_masking: Probability of `AtomMasking`.
+        edge_dropping: Probability of `EdgeDropping`.
+        sentence_dropping: Probability of `SentenceDropShuffle`.
+        formula_hiding: Probability of `FormulaHiding`.
+        token_masking: Probability of `TokenMasking`.
 
     Raises:
-        ClacInputError: a strength is not a share below 1.
+        ClacInputError: A strength or probability is not in [0, 1).
     """
 
     crystals: bool = False
@@ -158,13 +162,13 @@ def open_split(path: str, split: str, streaming: bool = False, text_column: str 
     Open one split of a data set that has at least `COLUMNS`.
 
     Args:
-        path: a directory or Hub id that `datasets.load_dataset` understands.
-        split: its name.
-        streaming: return an `IterableDataset`, no row of which has been read, instead of a `Dataset`.
-        text_column: a column of texts that must be there as well.
+        path: A directory or Hub id that `datasets.load_dataset` can load.
+        split: Name of the split.
+        streaming: Return an `IterableDataset`, which reads no rows yet, instead of a `Dataset`.
+        text_column: Another column that must exist.
 
     Raises:
-        ClacInputError: the data set, the split or a column is missing.
+        ClacInputError: The data set, the split or a column is missing.
     """
     from datasets import load_dataset
 
@@ -194,19 +198,19 @@ def parse_crystals(
     records: Sequence[dict[str, Any]], processor: ClacProcessor, on_error: str, show_progress: bool = True
 ) -> tuple[list[Crystal], list[dict[str, Any]], list[str]]:
     """
-    Parse every CIF once. That graphs can be built is checked here, not in the middle of training.
+    Parse every CIF once, and check that its graph can be built, so that training cannot fail later.
 
     Args:
-        records: rows of a data set, see `COLUMNS`.
-        processor: whose feature extractor builds the graphs.
-        on_error: see [`ErrorPolicy`].
-        show_progress: whether a progress bar may be shown.
+        records: Rows of a data set, with at least `COLUMNS`.
+        processor: The processor whose feature extractor builds the graphs.
+        on_error: See [`ErrorPolicy`].
+        show_progress: Whether to show a progress bar.
 
     Returns:
-        Crystals, the records they belong to, and the reasons of those left out.
+        The crystals, their records, and the reasons why others were skipped.
 
     Raises:
-        InvalidStructureError: a crystal is unusable and `on_error="raise"`.
+        InvalidStructureError: A crystal is unusable and `on_error="raise"`.
     """
     errors = ErrorPolicy(on_error)
     cifs, names = [record["cif"] for record in records], [str(record["material_id"]) for record in records]
@@ -221,8 +225,10 @@ def parse_crystals(
 
 def crystal_label(record: dict[str, Any]) -> int:
     """
-    A 64-bit integer that records share, on every process, if formula and space group agree. Without a space group each
-    record has its own, and so has each `variant` of a record, see `Expansion`.
+    Label a record with a 64-bit integer, the same on every process.
+
+    Records with equal formula and space group have equal labels. A record without a space group has a unique label, and
+    so has each `variant` of a record, see `Expansion`.
     """
     group = record.get("space_group_number")
     own = record.get("variant") or (record["material_id"] if group is None else int(group))
@@ -233,17 +239,17 @@ _PLACES = {name: place for place, name in enumerate(CONDITIONS)}
 
 
 def condition_vector(names: frozenset[str]) -> np.ndarray:
-    """Names in `CONDITIONS` -> `(len(CONDITIONS),)` uint8."""
+    """Encode names in `CONDITIONS` as zeros and ones, `(len(CONDITIONS),)` uint8."""
     vector = np.zeros(len(_PLACES), dtype=np.uint8)
     vector[[_PLACES[name] for name in names]] = 1
     return vector
 
 
 def failing_vector(record: dict[str, Any]) -> np.ndarray:
-    """The conditions that do not hold for a record, as [`condition_vector`]."""
+    """Encode the conditions that do not hold for a record, see [`condition_vector`]."""
     return condition_vector(failing(record))
 
 
 def text_label(text: str) -> int:
-    """A 64-bit integer that equal texts share on every process."""
+    """Label a text with a 64-bit integer, the same for equal texts and on every process."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)

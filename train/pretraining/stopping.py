@@ -1,4 +1,4 @@
-"""Ending a training run on a signal, on all processes at once."""
+"""Stopping of a training run by a signal, on all processes at the same step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 
 class StopRequest:
-    """Turns SIGTERM and Ctrl-C into a flag, so that the step in progress is finished and saved."""
+    """A context manager that turns SIGTERM and Ctrl-C into a flag, so that the current step is finished and saved."""
 
     def __enter__(self) -> StopRequest:
         self.received = 0
@@ -25,6 +25,6 @@ class StopRequest:
         self.received = number
 
     def agreed(self, accelerator: Accelerator) -> bool:
-        """Whether any process got the signal: all have to leave at the same step, or the others wait for it forever."""
+        """Whether any process received a signal. All must stop at the same step, or the others would wait forever."""
         received = torch.tensor(float(self.received > 0), device=accelerator.device)
         return bool(accelerator.reduce(received, reduction="sum").item() > 0)

@@ -14,7 +14,7 @@ from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import DataArguments
 from train.pretraining.pairs import first_records, given_text, parse_crystals
 
-# The mean of these chooses the best checkpoint: narratives alone are learnt long before short queries.
+# The mean of these selects the best checkpoint, since narratives are learnt long before short queries.
 _CHOICE = ("text_to_crystal_top_1", "crystal_to_text_top_1", "short_to_crystal_top_1")
 
 
@@ -24,10 +24,10 @@ class ValidationSet:
     Crystals with two texts each, the same in every epoch.
 
     Attributes:
-        crystals: the parsed structures.
-        narratives: a narrative of each crystal, or the text of `text_column`.
-        short_queries: formula and crystal system of each crystal.
-        skipped: why crystals were left out, one line each.
+        crystals: The parsed structures.
+        narratives: A narrative of each crystal, or its text in `text_column`.
+        short_queries: Formula and crystal system of each crystal.
+        skipped: Reasons why other crystals were skipped, one line each.
     """
 
     crystals: list[Crystal]
@@ -40,8 +40,13 @@ def load_validation(arguments: DataArguments, processor: ClacProcessor, show_pro
     """
     Read the crystals of the validation split and write their texts.
 
+    Args:
+        arguments: Data set and number of crystals.
+        processor: Processor of the model.
+        show_progress: Whether to show a progress bar.
+
     Raises:
-        ClacInputError: the split, a column or a text is missing, or a crystal cannot be used with `on_error="raise"`.
+        ClacInputError: The split, a column or a text is missing, or a crystal is unusable and `on_error="raise"`.
     """
     column = arguments.text_column
     most = arguments.limit or arguments.validation_size
@@ -58,11 +63,16 @@ def load_validation(arguments: DataArguments, processor: ClacProcessor, show_pro
 
 def validate(model: ClacModel, processor: ClacProcessor, data: ValidationSet) -> dict[str, float]:
     """
-    Score retrieval among the validation crystals. The model is left in training mode.
+    Score retrieval among the validation crystals. The model is in training mode afterwards.
+
+    Args:
+        model: The model.
+        processor: Its processor.
+        data: The validation set.
 
     Returns:
         `text_to_crystal_*` and `crystal_to_text_*` with narratives, `short_to_crystal_top_1` with short queries, and
-        `top_1`, the mean of the three top-1 scores, which chooses the best checkpoint.
+        `top_1`, the mean of the three top-1 scores, which selects the best checkpoint.
     """
     embedder = ClacEmbedder(model, processor)
     crystals = embedder.encode_crystals(data.crystals, show_progress=False)

@@ -1,4 +1,4 @@
-"""The groups of arguments: each knows and checks its own, and a recipe sets all of them in one flat list."""
+"""Groups of arguments: each checks its own values, and a recipe sets all of them in one flat list."""
 
 from __future__ import annotations
 

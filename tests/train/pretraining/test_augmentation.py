@@ -1,4 +1,4 @@
-"""Augmentations: what each must keep, how far each may go, and that a seed decides."""
+"""Augmentations: invariants, limits and reproducibility."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_atom_alone_stays_where_it_is() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, smallest=st.floats(0, 0.05))
-def test_expansion_takes_the_record_along(records, seed, smallest) -> None:
+def test_expansion_updates_the_record(records, seed, smallest) -> None:
     record = records[seed % len(records)]
     crystal = parse_structure(record["cif"])
     expanded, known = Expansion(smallest, 0.06)(crystal, record, np.random.default_rng(seed))
@@ -146,7 +146,7 @@ def test_tokens_are_masked_as_in_bert() -> None:
     assert not np.isin(masked[chosen & (masked != 2)], list(special)).any()
 
 
-def test_a_seed_decides(structure_perovskite) -> None:
+def test_equal_seeds_give_equal_results(structure_perovskite) -> None:
     crystal = parse_structure(structure_perovskite)
     for augment in (SiteDisplacement(), Strain()):
         first, again, other = (augment(crystal, np.random.default_rng(seed)).positions for seed in (1, 1, 2))

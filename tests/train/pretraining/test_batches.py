@@ -107,7 +107,7 @@ def test_a_stream_continues_inside_an_epoch(sharded, small_processor, on_error, 
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_read_different_rows(sharded, small_processor, processes) -> None:
-    """Two divide the six files, four (which do not) divide the rows; together they see all of them once."""
+    """Two processes divide the six files, four divide the rows; together they read each row once."""
     size = ROWS // processes
     parts = [
         ids(stream(sharded, small_processor, size // 3, 3, process_index=p, num_processes=processes))
@@ -118,7 +118,7 @@ def test_processes_read_different_rows(sharded, small_processor, processes) -> N
 
 
 def test_processes_get_texts_of_similar_length(small_processor, sharded, records) -> None:
-    """At every step, from memory and from a stream, so that none waits for another one."""
+    """At every step, from memory and from a stream, so that no process waits for another."""
     crystals, kept, _ = parse_crystals(records[:128], small_processor, "raise", show_progress=False)
 
     def lengths(process: int, streamed: bool) -> np.ndarray:
@@ -144,7 +144,7 @@ def test_an_epoch_longer_than_the_data_starts_over_in_another_order(sharded, sma
 
 
 def broken(sharded: Path, directory: Path, share: int) -> Path:
-    """A copy in which every `share`-th CIF is cut short."""
+    """Copy a data set and truncate every `share`-th CIF."""
     directory.mkdir()
     for file in sharded.iterdir():
         if file.name.startswith("train"):
@@ -164,7 +164,7 @@ def test_unusable_rows_of_a_stream(sharded, small_processor, tmp_path) -> None:
     assert len(ids(batches)) == 80 and 5 < len(batches.skipped) < 60
     with pytest.raises(ClacInputError, match="load-test"):
         ids(stream(some, small_processor))
-    with pytest.raises(ClacInputError, match="none usable"):
+    with pytest.raises(ClacInputError, match="none usable of"):
         ids(stream(broken(sharded, tmp_path / "all", 1), small_processor, on_error="skip"))
 
 

@@ -1,4 +1,4 @@
-"""GradCache: the gradients of a batch in chunks, and on several processes, are those of one pass."""
+"""GradCache: a batch in chunks, or on several processes, has the gradients of one pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def records() -> list[dict]:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_chunks_give_the_gradients_of_one_pass(model, small_processor, records, loss) -> None:
-    """With dropout, and the random copies of one pass cut into chunks."""
+    """With dropout, and with random copies."""
     copies = Copies(crystals=True, texts=True)
     (whole, *_) = batches(records, small_processor, copies).epoch(0)
     (parts, *_) = batches(records, small_processor, copies, chunk_size=3).epoch(0)

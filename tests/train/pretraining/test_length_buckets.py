@@ -1,4 +1,4 @@
-"""Texts through the text tower in buckets of similar length: the same numbers and gradients as all at once."""
+"""Length buckets in the text tower: the same outputs and gradients as with a single batch."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_wrong_settings_are_refused(change, reason) -> None:
         ObjectiveSettings(**change)
 
 
-def test_prior_discriminator_is_worked_against() -> None:
+def test_encoder_works_against_the_prior_discriminator() -> None:
     torch.manual_seed(0)
     discriminator = PriorDiscriminator(8)
     embeds = torch.nn.functional.normalize(torch.randn(16, 8), dim=1).requires_grad_()
@@ -103,7 +103,7 @@ def test_prior_discriminator_is_worked_against() -> None:
 
 
 def test_prior_matching_spreads_embeddings() -> None:
-    """A clump of points is driven over the sphere."""
+    """A cluster of points spreads over the sphere."""
     torch.manual_seed(0)
     points = torch.nn.Parameter(torch.randn(256, 3) * 0.1 + torch.tensor([1.0, 0.0, 0.0]))
     discriminator = PriorDiscriminator(3, hidden_size=32)
@@ -137,7 +137,7 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
 
 
 def test_crystals_that_answer_a_phrase_are_excluded_from_its_negatives(model, small_processor, records) -> None:
-    """The loss does not depend on a crystal that the phrase fits as well, but on one that it does not fit."""
+    """The loss depends on a crystal that the phrase does not describe, but not on another one that it describes."""
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
     objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
     outputs = objective.embed(batch.chunks[0])

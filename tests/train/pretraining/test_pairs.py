@@ -1,4 +1,4 @@
-"""Labels of pairs: which are the same on every process."""
+"""Labels of pairs, which must be the same on every process."""
 
 from __future__ import annotations
 
