@@ -257,7 +257,7 @@ def test_texts_of_a_column(bert_directory, tmp_path) -> None:
     assert progress.finished
     with pytest.raises(ClacInputError, match="columns yours missing"):
         train(arguments(bert_directory, tmp_path / "b", dataset=str(directory), text_column="yours"))
-    with pytest.raises(ClacInputError, match="column mine is .*, expected text"):
+    with pytest.raises(ClacInputError, match=r"column mine is .*, expected text"):
         style.write({**records[0], "mine": None}, (0, 1))
     with pytest.raises(ClacInputError, match="twin_share"):
         arguments(bert_directory, tmp_path, text_column="mine", twin_share=0.1)

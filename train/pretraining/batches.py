@@ -223,7 +223,7 @@ class PairBatches(_Batches):
         return len(self.records) // (self.batch_size * self.num_processes)
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield the batches of this process, starting at `first_batch`. The processes divide the pairs of each batch."""
+        """Yield the batches of this process from `first_batch` on. The processes divide the pairs of each batch."""
         pairs = self._pairs(self.crystals, self.records, epoch)
         lengths = [pair.length for pair in pairs]
         generator = np.random.default_rng((self.seed, epoch))
