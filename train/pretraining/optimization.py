@@ -88,8 +88,9 @@ def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> 
 
 def _in_stored_order(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """
-    Order the parameters as in the optimiser states of all earlier runs, which hold them by position: what the text
-    tower adds for quantities comes before the projection of texts.
+    Order the parameters as in the optimiser states of earlier runs, which store them by position.
+
+    The quantity embeddings of the text tower come before the text projection.
     """
     added = ("model.text_values.", "model.text_composition.")
     quantities = [item for item in objective.named_parameters() if item[0].startswith(added)]
