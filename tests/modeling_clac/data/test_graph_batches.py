@@ -119,7 +119,7 @@ def test_the_default_limit_is_that_of_the_extractor() -> None:
     errors = ErrorPolicy("skip")
     small = ClacFeatureExtractor(cutoff=5.0, max_atoms=4)
     assert [entry.place for (entry,) in graph_batches([crystal(5), crystal(4)], small, errors=errors)] == [1]
-    assert "5 atoms in the cell, more than the limit of 4" in errors.skipped[0].reason
+    assert "5 atoms in the cell exceed the limit of 4" in errors.skipped[0].reason
 
 
 def counted(consumed: list[int], kinds: Iterator[str]) -> Iterator[Any]:
@@ -275,7 +275,7 @@ def test_the_limit_of_atoms_reaches_every_user(
         "predictor": lambda limit: predict_crystals(regressor, crystals, max_atoms=limit)[0],
     }[user]
     assert len(run(5)) == 1
-    with pytest.raises(InvalidStructureError, match="5 atoms in the cell, more than the limit of 4"):
+    with pytest.raises(InvalidStructureError, match="5 atoms in the cell exceed the limit of 4"):
         run(4)
 
 

@@ -356,7 +356,7 @@ def test_predict_and_embed_accept_large_cells(clac: Run, predictor, small_checkp
     file = tmp_path / "large.cif"
     structure.to(str(file))
     predict = ("predict", file, "--model", predictor, "--json")
-    assert_one_line(clac(*predict), "large.cif: 10,648 atoms in the cell, more than the limit of 10,000", "--max-atoms")
+    assert_one_line(clac(*predict), "large.cif: 10,648 atoms in the cell exceed the limit of 10,000", "--max-atoms")
     (entry,) = json.loads(clac(*predict, "--max-atoms", 20_000).out)["predictions"]
     assert math.isfinite(entry["value"])
     embed = ("embed", file, "-o", tmp_path / "o.parquet", "--model", small_checkpoint)
