@@ -25,6 +25,7 @@ from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, SCHEMA, struct
 from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, split_of, unreadable
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.llm.check_text import text_problems
+from modeling_clac.checkpoint_files_clac import is_hub_id
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line, one_line
@@ -85,7 +86,7 @@ def find_files(source: str) -> Path:
         ClacInputError: there is no such file or data set.
     """
     path = Path(source)
-    if path.exists() or source.count("/") != 1 or source.endswith(".parquet"):
+    if path.exists() or not is_hub_id(source) or source.endswith(".parquet"):
         return path
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

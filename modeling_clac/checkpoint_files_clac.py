@@ -12,15 +12,21 @@ from safetensors import SafetensorError, safe_open
 
 from .errors_clac import ClacInputError, first_line
 
+MODEL_TYPE = "clac"
 TOWERS = ("text", "graph")
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+# As `huggingface_hub.utils.validate_repo_id` has it.
+_HUB_ID = re.compile(r"(?!.*(?:--|\.\.|\.git$))\b[\w.-]+\b/\b[\w.-]{1,96}\b", re.ASCII)
 _WEIGHTS, _SHARDS = "model.safetensors", "model.safetensors.index.json"
 
 
 def is_hub_id(name: str | os.PathLike[str]) -> bool:
-    """Return whether a name is a Hub id, `owner/name`. A path that exists is never one."""
-    return _HUB_ID.fullmatch(str(name)) is not None and not Path(name).exists()
+    """
+    Return whether a name has the form of a Hub id, `owner/name`.
+
+    Relative paths can have that form as well; wherever both are accepted, an existing path is read as a path.
+    """
+    return _HUB_ID.fullmatch(str(name)) is not None
 
 
 def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str = "", **hub: Any) -> Path | None:
@@ -70,6 +76,46 @@ def _not_downloaded(source: object, error: Exception) -> ClacInputError:
     return ClacInputError(
         f"{source}: no such directory, and it could not be downloaded from the Hub ({first_line(error)})"
     )
+
+
+def checkpoint_config(source: str | os.PathLike[str], **hub: Any) -> dict[str, Any]:
+    """
+    Read the `config.json` of a checkpoint.
+
+    Args:
+        source: Directory or Hub id of the checkpoint.
+        hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
+
+    Raises:
+        ClacInputError: If the file is missing or damaged.
+    """
+    file = checkpoint_file(source, "config.json", **hub)
+    if file is None:
+        raise ClacInputError(f"{source}: no CLaC checkpoint in it (config.json missing)")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise ClacInputError(f"{source}: its config.json is damaged; save or download the checkpoint again")
+    return config
+
+
+def require_clac(source: object, config: dict[str, Any]) -> None:
+    """
+    Check that a configuration is that of a CLaC checkpoint.
+
+    Args:
+        source: What the message calls the checkpoint.
+        config: Its `config.json`.
+
+    Raises:
+        ClacInputError: If the checkpoint is of another model type.
+    """
+    if config.get("model_type") != MODEL_TYPE:
+        raise ClacInputError(
+            f"{source}: not a CLaC checkpoint but one of model type {config.get('model_type')}; choose another one"
+        )
 
 
 def weight_files(source: str | os.PathLike[str], **hub: Any) -> list[Path]:
@@ -173,10 +219,13 @@ def lacks_tower(source: object, tower: str) -> ClacInputError:
 
 
 __all__ = [
+    "MODEL_TYPE",
     "TOWERS",
+    "checkpoint_config",
     "checkpoint_file",
     "is_hub_id",
     "lacks_tower",
+    "require_clac",
     "require_tower",
     "tensor_names",
     "towers_of",

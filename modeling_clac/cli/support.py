@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
     Raises:
         ClacInputError: If the checkpoint does not exist, is damaged, or is rejected.
     """
-    from ..checkpoint_files_clac import is_hub_id
-
-    prepare_imports(online=model is not None and is_hub_id(model))
+    prepare_imports(online=model is not None and not Path(model).exists())
     from ..inference.checkpoints import resolve_checkpoint
 
     checkpoint = resolve_checkpoint(model)

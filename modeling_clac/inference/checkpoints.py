@@ -14,7 +14,17 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError
 
-from ..checkpoint_files_clac import TOWERS, checkpoint_file, lacks_tower, tensor_names, towers_of, weight_files
+from ..checkpoint_files_clac import (
+    MODEL_TYPE,
+    TOWERS,
+    checkpoint_config,
+    checkpoint_file,
+    lacks_tower,
+    require_clac,
+    tensor_names,
+    towers_of,
+    weight_files,
+)
 from ..errors_clac import ClacInputError, first_line
 from ..utils import paths
 
@@ -22,7 +32,6 @@ Kind = Literal["whole", "text head", "graph head"]
 
 # Arguments of `from_pretrained` for downloads from the Hub.
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
-_MODEL_TYPE = "clac"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +75,12 @@ class Checkpoint:
         Raises:
             ClacInputError: If the file is missing or damaged.
         """
-        file = self.file("config.json")
-        if file is None:
-            raise ClacInputError(f"{self.source}: no CLaC checkpoint in it (config.json missing)")
-        try:
-            config = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            config = None
-        if not isinstance(config, dict):
-            raise ClacInputError(f"{self.source}: its config.json is damaged; save or download the checkpoint again")
-        return config
+        return checkpoint_config(self.source, **self.hub)
 
     @property
     def is_clac(self) -> bool:
         """Whether it is a checkpoint of CLaC, not of another model such as a plain text encoder."""
-        return self.config.get("model_type") == _MODEL_TYPE
+        return self.config.get("model_type") == MODEL_TYPE
 
     @property
     def architecture(self) -> str:
@@ -237,9 +237,9 @@ def resolve_checkpoint(
     values = (revision, token, cache_dir, local_files_only)
     given = {option: value for option, value in zip(HUB_OPTIONS, values, strict=True) if value is not None}
     checkpoint = Checkpoint(str(paths.DEFAULT_MODEL if name is None else name), given)
-    if not checkpoint.is_clac and not any_model:
-        found = checkpoint.config.get("model_type")
-        raise ClacInputError(f"{checkpoint}: not a CLaC checkpoint but one of model type {found}; choose another one")
+    config = checkpoint.config
+    if not any_model:
+        require_clac(checkpoint, config)
     return checkpoint
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..checkpoint_files_clac import checkpoint_config, is_hub_id, require_clac, weight_files
 from ..errors_clac import ClacInputError, first_line, one_line
 
 Kind = Literal["model", "dataset"]
 
 # Files that are published. Journals, reports and caches are not.
 _FILES: dict[str, tuple[str, ...]] = {
-    "model": ("README.md", "*.json", "*.safetensors", "*.py", "*.txt"),
+    "model": ("README.md", "*.json", "*.safetensors", "*.onnx", "*.py", "*.txt"),
     "dataset": ("README.md", "*.parquet"),
 }
 _HIDDEN = ("report-*.json", ".*")
@@ -59,17 +60,10 @@ def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, pri
         ClacInputError: The directory does not exist, `repo_id` is invalid, the card is missing or its metadata is
             incomplete, or a file is missing or damaged.
     """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     path = Path(directory)
     if not path.is_dir():
         raise ClacInputError(f"{path}: no such directory")
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise ClacInputError(f"{repo_id}: not a repository id, expected owner/name ({error})") from None
-    if repo_id.count("/") != 1:
+    if not is_hub_id(repo_id):
         raise ClacInputError(f"{repo_id}: not a repository id, expected owner/name")
     found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and _belongs(entry.name, kind)]
     card = _card_metadata(path / "README.md")
@@ -104,20 +98,10 @@ def _card_metadata(file: Path) -> dict[str, Any]:
 
 
 def _check_model(path: Path) -> None:
-    import json
-
     from safetensors import SafetensorError, safe_open
 
-    try:
-        kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError):
-        raise ClacInputError(f"{path}: not a CLaC checkpoint (config.json missing or damaged)") from None
-    if kind != "clac":
-        raise ClacInputError(f"{path}: not a CLaC checkpoint but one of model type {kind}")
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        raise ClacInputError(f"{path}: no *.safetensors file; save the checkpoint again")
-    for file in weights:
+    require_clac(path, checkpoint_config(path))
+    for file in weight_files(path):
         try:
             with safe_open(file, framework="numpy"):
                 pass

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modeling_clac.checkpoint_files_clac import is_hub_id
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.paths import DEFAULT_MODEL
 
@@ -85,7 +86,7 @@ class FinetuneArguments:
         wrong = [seed for seed in self.seeds if not isinstance(seed, int) or not 0 <= seed < 2**32]
         if not self.seeds or wrong or len(set(self.seeds)) < len(self.seeds):
             raise ClacInputError(f"seeds={self.seeds}: expected different integers from 0 to 2^32 - 1")
-        if self.push_to_hub is not None and self.push_to_hub.count("/") != 1:
+        if self.push_to_hub is not None and not is_hub_id(self.push_to_hub):
             raise ClacInputError(f"push_to_hub={self.push_to_hub!r}: expected a repository id, owner/name")
 
     @property

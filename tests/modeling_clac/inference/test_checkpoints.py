@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from huggingface_hub.utils import validate_repo_id
 
 from modeling_clac import (
     ClacEmbedder,
@@ -127,12 +128,17 @@ def test_weights_in_shards(small_checkpoint: Path, shards: Path, cifs: list[str]
         ("owner/", False),
         ("~/name", False),
         ("C:/name", False),
+        ("owner/--name", False),
+        ("owner/name.git", False),
+        ("owner/a..b", False),
         ("owner\\name", False),
         ("", False),
     ],
 )
 def test_names_of_the_hub(name: str, expected: bool) -> None:
     assert is_hub_id(name) is expected
+    if expected:
+        validate_repo_id(name)
     if not expected and name != "":
         with pytest.raises(ClacInputError, match="no such checkpoint directory"):
             resolve_checkpoint(name)
@@ -141,7 +147,6 @@ def test_names_of_the_hub(name: str, expected: bool) -> None:
 def test_an_existing_path_is_not_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "owner" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert not is_hub_id("owner/name")
     with pytest.raises(ClacInputError, match=r"owner/name: no CLaC checkpoint in it \(config\.json missing\)"):
         resolve_checkpoint("owner/name")
 
