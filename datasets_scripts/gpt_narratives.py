@@ -1,12 +1,12 @@
 """
-The public narratives of the authors of the paper, in our schema.
+Import the public narratives of the paper's authors into our schema.
 
     python -m datasets_scripts.gpt_narratives --output_dir runs/gpt-narratives
     python -m datasets_scripts.gpt_narratives --input downloaded.parquet --output_dir runs/gpt-narratives --workers 2
 
-126k crystals with texts of a language model (arXiv 2502.16451), from the Hub or from a file. Every row is checked: its
-crystal has to be one, and to have the formula that the row states. Symmetry and density are computed from the crystal;
-what the row says of them, and what the text says of the numbers, is compared and counted.
+The source has 126k crystals with texts by a language model (arXiv 2502.16451) and is read from the Hub or a file. Every
+row is checked: its structure must be valid and have the stated formula. Symmetry and density are computed from the
+structure. Rows that state other values, and descriptions that the record does not support, are counted.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _MEANINGS = {
     "description": "column `gpt_text` of the source",
     "applications": "column `gpt_explanation` of the source",
 }
-# A property as the source names it, in small letters and with its unit -> our column.
+# Property name in the source, in lower case and with its unit -> our column.
 _COLUMNS = {name.lower(): column for column, row in PROPERTIES.items() for name in row.gpt_narratives}
 _IDS = ("material_id", "mp_id", "mpid", "jid", "id")
 _COLUMN = re.compile(r"([^()]*?)\s*(?:\(([^()]*)\))?\s*")
-# Given and computed density, or a text that rounds its numbers, differ by less than this.
+# Largest relative difference between the given and the computed density.
 _DENSITY_TOLERANCE = 0.02
 
 
@@ -56,17 +56,17 @@ class GptNarrativesArguments:
     """Arguments of the import."""
 
     output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
-    input: str = field(
-        default=REPOSITORY, metadata={"help": "A Hub id, a parquet file, or a directory of parquet files."}
+    input: str = field(default=REPOSITORY, metadata={"help": "Hub id, Parquet file, or directory of Parquet files."})
+    limit: int = field(default=0, metadata={"help": "Use only the first N rows. 0: all rows."})
+    seed: int = field(default=0, metadata={"help": "Seed of the split by formula."})
+    max_atoms: int = field(default=200, metadata={"help": "Leave out crystals with more atoms in the cell."})
+    on_error: str = field(
+        default="skip", metadata={"help": "What to do about invalid rows: skip and count them, or raise."}
     )
-    limit: int = field(default=0, metadata={"help": "Use the first so many rows only; 0: all."})
-    seed: int = field(default=0, metadata={"help": "Of the split by formula."})
-    max_atoms: int = field(default=200, metadata={"help": "Leave larger cells out."})
-    on_error: str = field(default="skip", metadata={"help": "Unusable rows: skip (they are counted), or raise."})
-    shard: int | None = field(default=None, metadata={"help": "Build this shard only, counted from 0."})
-    num_shards: int = field(default=1, metadata={"help": "Shards of the data set."})
+    shard: int | None = field(default=None, metadata={"help": "Build only this shard, counted from 0."})
+    num_shards: int = field(default=1, metadata={"help": "Number of shards of the data set."})
     executor: str = field(default="local", metadata={"help": "local, or ray."})
-    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+    workers: int = field(default=1, metadata={"help": "Number of parallel processes with local."})
 
     def __post_init__(self) -> None:
         check_on_error(self.on_error, ("raise", "skip"))
@@ -75,15 +75,18 @@ class GptNarrativesArguments:
 
 
 class _Unusable(Exception):
-    """Why a row cannot be used, in a few words."""
+    """A row cannot be used; the message gives the reason in a few words."""
 
 
 def find_files(source: str) -> Path:
     """
-    The parquet files, downloaded if need be; what is in the cache of the Hub already is not downloaded again.
+    Return the path to the Parquet files; data sets on the Hub are downloaded unless they are in the cache.
+
+    Args:
+        source: File, directory or Hub id.
 
     Raises:
-        ClacInputError: there is no such file or data set.
+        ClacInputError: If there is no such file or data set.
     """
     path = Path(source)
     if path.exists() or not is_hub_id(source) or source.endswith(".parquet"):
@@ -99,14 +102,17 @@ def find_files(source: str) -> Path:
         ) from None
     files = sorted(folder.rglob("*.parquet"))
     if not files:
-        raise ClacInputError(f"--input {source}: the data set holds no parquet files")
+        raise ClacInputError(f"--input {source}: the data set contains no Parquet files")
     return files[0].parent
 
 
 def read_properties(row: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
     """
+    Read the properties of a row.
+
     Returns:
-        Our columns, and what the row says of things that are computed here (`formula`, `spacegroup`, `density`).
+        Our property columns, and the values that the row states for computed quantities (`formula`, `spacegroup`,
+        `density`).
     """
     found: dict[str, float] = {}
     given: dict[str, Any] = {}
@@ -125,11 +131,14 @@ def read_properties(row: Mapping[str, Any]) -> tuple[dict[str, float], dict[str,
 
 def read_structure(atoms: Mapping[str, Any], max_atoms: int) -> Structure:
     """
+    Read the structure of a row.
+
     Args:
-        atoms: `elements`, `coords` (Å if `cartesian`, else fractions of the cell) and `lattice_mat` in Å.
+        atoms: `elements`, `coords` (in Å if `cartesian`, otherwise fractional) and `lattice_mat` in Å.
+        max_atoms: Largest number of atoms in the cell.
 
     Raises:
-        _Unusable: it is no crystal.
+        _Unusable: If the structure is invalid.
     """
     try:
         elements = [str(name).strip() for name in atoms["elements"]]
@@ -140,26 +149,31 @@ def read_structure(atoms: Mapping[str, Any], max_atoms: int) -> Structure:
         if unknown is not None:
             raise _Unusable(f"atoms: unknown element {unknown!r}")
         if len(elements) > max_atoms:
-            raise _Unusable(f"atoms: more than {max_atoms:,}")
+            raise _Unusable(f"atoms: more than {max_atoms:,} atoms")
         structure = Structure(
             cell, elements, coords, coords_are_cartesian=bool(atoms.get("cartesian")), to_unit_cell=True
         )
-        if not cell.volume >= MIN_ATOM_VOLUME * len(elements):  # nor where it is not a number
+        if not cell.volume >= MIN_ATOM_VOLUME * len(elements):  # also true for NaN
             raise _Unusable("atoms: the cell has no volume")
         if not structure.is_valid(MIN_DISTANCE):
-            raise _Unusable("atoms: two of them in one place")
+            raise _Unusable("atoms: overlapping atoms")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _Unusable(f"atoms: no structure ({one_line(error, limit=80)})") from None
+        raise _Unusable(f"atoms: not a valid structure ({one_line(error, limit=80)})") from None
     return structure
 
 
 def to_record(row: Mapping[str, Any], number: int, arguments: GptNarrativesArguments, report: Report) -> dict[str, Any]:
     """
+    Convert a row of the source to our schema.
+
     Args:
-        row: of the source. number: of the row, from 1; the identifier where the source has none.
+        row: Row of the source.
+        number: Row number from 1, used for the identifier if the source has none.
+        arguments: Arguments of the script.
+        report: Report to update.
 
     Raises:
-        _Unusable: its crystal is none, its formula is another, or a text is missing.
+        _Unusable: If the structure is invalid, has a different formula, or a text is missing.
     """
     texts = [row[name] for name in ("gpt_text", "gpt_explanation")]
     for name, text in zip(("gpt_text", "gpt_explanation"), texts, strict=True):
@@ -186,14 +200,16 @@ def to_record(row: Mapping[str, Any], number: int, arguments: GptNarrativesArgum
     }
     report.count("words", len(record["text"].split()))
     if text_problems(description, record):
-        report.count("descriptions with something that the record does not say")
+        report.count("descriptions with statements that the record does not support")
     return record
 
 
 def _compare(columns: Mapping[str, Any], given: Mapping[str, Any], report: Report) -> None:
     """
+    Compare the values that a row states with the computed ones, and count differences.
+
     Raises:
-        _Unusable: the row states another formula than that of its atoms.
+        _Unusable: If the stated formula differs from that of the atoms.
     """
     formula = given.get("formula")
     if isinstance(formula, str):
@@ -201,23 +217,23 @@ def _compare(columns: Mapping[str, Any], given: Mapping[str, Any], report: Repor
         if not amounts:
             raise _Unusable(f"formula {formula!r} cannot be read")
         if reduced_formula(amounts) != columns["formula"]:
-            raise _Unusable(f"formula {formula}, but atoms of {columns['formula']}")
+            raise _Unusable(f"formula is {formula}, but the atoms give {columns['formula']}")
     group = given.get("spacegroup")
     if group is not None and str(group).replace(" ", "") not in (
         columns["space_group_symbol"],
         str(columns["space_group_number"]),
     ):
-        report.count("rows that state another space group than that of their atoms")
+        report.count("rows whose stated space group differs from that of the atoms")
     density = given.get("density")
     if (
         isinstance(density, (int, float))
         and abs(density - columns["density"]) > _DENSITY_TOLERANCE * columns["density"]
     ):
-        report.count("rows that state another density than that of their atoms")
+        report.count("rows whose stated density differs from that of the atoms")
 
 
 def build_shard(arguments: GptNarrativesArguments, shard: int) -> Report:
-    """Writes the files of one shard, and the report of it."""
+    """Write the files and the report of one shard."""
     source = Records(Path(arguments.input), arguments.limit, _REQUIRED, _IDS)
     bounds = shard_bounds(source.num_rows, arguments.num_shards)
     report = Report()
@@ -241,18 +257,18 @@ def _usable(
             yield to_record(row, number, arguments, report)
         except _Unusable as reason:
             if arguments.on_error == "raise":
-                raise ClacInputError(f"{where}: {reason}; mend it, or go on with --on_error skip") from None
+                raise ClacInputError(f"{where}: {reason}; fix the row or use --on_error skip") from None
             report.leave_out(f"{where}: {reason}")
 
 
 def card_text(arguments: GptNarrativesArguments) -> CardText:
-    """The words of the card."""
+    """Return the parts of the card that cannot be read from the files."""
     return CardText(
-        title="GPT narratives of crystals, by formula",
+        title="GPT narratives of crystals, split by formula",
         summary=(
             f"The narratives that the authors of arXiv 2502.16451 published as `{REPOSITORY}`, each with its crystal, "
-            "in the columns of CLaC. Rows are left out if the crystal cannot be read or has another formula than the "
-            "row states. Splits share no formula."
+            "in the columns of CLaC. Rows are left out if the crystal cannot be read or its formula differs from the "
+            "stated one. Splits share no formula."
         ),
         provenance=(
             f"`datasets_scripts.gpt_narratives`, input `{arguments.input}`, seed {arguments.seed}, commit "
@@ -272,10 +288,10 @@ def card_text(arguments: GptNarrativesArguments) -> CardText:
 
 def build(arguments: GptNarrativesArguments) -> None:
     """
-    Imports the shards asked for; the card is written when all of them are there.
+    Import the requested shards; the card is written once all shards exist.
 
     Raises:
-        ClacInputError: an argument, a file or (with `--on_error raise`) a row is unusable, or no row is usable.
+        ClacInputError: If an argument, a file or (with `--on_error raise`) a row is invalid, or no row can be used.
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     files = find_files(arguments.input)
@@ -287,10 +303,10 @@ def build(arguments: GptNarrativesArguments) -> None:
     directory = Path(arguments.output_dir)
     report = read_reports(directory, arguments.num_shards)
     if report is None:
-        print("the card is written with the last shard")
+        print("the card will be written with the last shard")
         return
     if not any(directory.glob("*.parquet")):
-        raise ClacInputError(f"{given}: none of {source.num_rows:,} rows can be used ({report.left_out[0]})")
+        raise ClacInputError(f"{given}: none of the {source.num_rows:,} rows can be used ({report.left_out[0]})")
     write_card(directory, card_text(arguments), report)
     report.show()
 

@@ -1,11 +1,10 @@
 """
-Crystal-text pairs from papers: finds the materials that paragraphs speak of and pairs them with crystals.
+Build crystal-text pairs from papers by finding the materials mentioned in paragraphs and matching them with crystals.
 
     python -m datasets_scripts.literature --corpus paragraphs.parquet --output_dir runs/literature
 
-Corpora are parquet files or JSON lines with `doi`, `title` and `text`; `doc_id`, `licence`, `source` and `date` are
-kept.
-`python -m datasets_scripts.paragraphs` fetches abstracts from OpenAlex and arXiv.
+A corpus consists of Parquet or JSON Lines files with `doi`, `title` and `text`, and optionally `doc_id`, `licence`,
+`source` and `date`. `python -m datasets_scripts.paragraphs` downloads abstracts from OpenAlex and arXiv.
 """
 
 from __future__ import annotations
@@ -49,17 +48,18 @@ _PAIR_COLUMNS: dict[str, pa.DataType] = {
     "paragraph": pa.int64(),
 }
 _MEANINGS = {
-    "text": "the paragraph, subscripts of formulas as plain digits",
-    "doi": "of the paper",
-    "title": "of the paper",
-    "licence": "of the paragraph, as its corpus states it",
-    "corpus": "where the paragraph comes from",
-    "date": "of the paper, as its corpus states it",
-    "matched": "the words that name the material",
-    "matched_as": "`formula`, `name`, or `abbreviation` that the document introduced",
-    "matched_start": "first character of `matched` in `text`",
-    "matched_end": "behind the last character of `matched` in `text`",
-    "polymorph": "`only one` of that composition is known, `stated` in the text, or `most stable` taken",
+    "text": "the paragraph, with subscripts of formulas as plain digits",
+    "doi": "DOI of the paper",
+    "title": "title of the paper",
+    "licence": "licence of the paragraph, as stated in the corpus",
+    "corpus": "source of the paragraph",
+    "date": "date of the paper, as stated in the corpus",
+    "matched": "the words that mention the material",
+    "matched_as": "`formula`, `name`, or `abbreviation` introduced in the document",
+    "matched_start": "position of the first character of `matched` in `text`",
+    "matched_end": "position after the last character of `matched` in `text`",
+    "polymorph": "`only one`: a single crystal has this composition; `stated`: the text specifies the polymorph; "
+    "`most stable`: it does not, and the most stable one was chosen",
     "paragraph": "number of the paragraph in the corpus",
 }
 _MATCHES = "matches"
@@ -70,28 +70,36 @@ _QUALITY = Path(__file__).resolve().parent.parent / "evaluation" / "results" / "
 class LiteratureArguments:
     """Arguments of the literature pairs."""
 
-    corpus: list[str] = field(metadata={"help": "Files of paragraphs: parquet or JSON lines, read in this order."})
+    corpus: list[str] = field(metadata={"help": "Parquet or JSON Lines files of paragraphs, read in this order."})
     output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
     crystals: str = field(
-        default=str(ASSETS / "mp-crystals"), metadata={"help": "Parquet file or directory of crystals and properties."}
+        default=str(ASSETS / "mp-crystals"),
+        metadata={"help": "Parquet file or directory with crystals and properties."},
     )
-    max_materials: int = field(default=6, metadata={"help": "Leave out paragraphs that speak of more materials."})
-    max_per_crystal: int = field(default=32, metadata={"help": "Paragraphs of one crystal, at most."})
-    max_per_paper: int = field(default=8, metadata={"help": "Pairs from one paper, at most."})
-    similarity: float = field(default=0.8, metadata={"help": "Paragraphs this alike count as one (Jaccard, 5 words)."})
+    max_materials: int = field(default=6, metadata={"help": "Leave out paragraphs that mention more materials."})
+    max_per_crystal: int = field(default=32, metadata={"help": "Maximum number of paragraphs per crystal."})
+    max_per_paper: int = field(default=8, metadata={"help": "Maximum number of pairs per paper."})
+    similarity: float = field(
+        default=0.8,
+        metadata={"help": "Jaccard similarity of 5-word shingles above which paragraphs count as duplicates."},
+    )
     max_characters: int = field(default=20_000, metadata={"help": "Leave out longer paragraphs."})
-    seed: int = field(default=0, metadata={"help": "Seed of which pairs the caps keep, and of new splits."})
-    on_error: str = field(default="raise", metadata={"help": "Unusable rows: raise, or skip (they are counted)."})
-    shard: int | None = field(default=None, metadata={"help": "Match the papers of this shard only, from 0."})
-    num_shards: int = field(default=1, metadata={"help": "Shards that the papers are dealt to."})
+    seed: int = field(
+        default=0, metadata={"help": "Seed of the choice of pairs within the limits, and of splits by formula."}
+    )
+    on_error: str = field(
+        default="raise", metadata={"help": "What to do about invalid rows: raise, or skip and count them."}
+    )
+    shard: int | None = field(default=None, metadata={"help": "Match only the papers of this shard, counted from 0."})
+    num_shards: int = field(default=1, metadata={"help": "Number of shards into which the papers are divided."})
     executor: str = field(default="local", metadata={"help": "local, or ray."})
-    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+    workers: int = field(default=1, metadata={"help": "Number of parallel processes with local."})
 
     def __post_init__(self) -> None:
         check_on_error(self.on_error, ("raise", "skip"))
         require_at_least(self, 1, "max_materials", "max_per_crystal", "max_per_paper", "max_characters", "workers")
         if not 0.0 < self.similarity <= 1.0:
-            raise ClacInputError(f"--similarity {self.similarity}: must be above 0, and 1 at most")
+            raise ClacInputError(f"--similarity {self.similarity}: must be above 0 and at most 1")
 
 
 _MATCH_SCHEMA = pa.schema(
@@ -100,14 +108,14 @@ _MATCH_SCHEMA = pa.schema(
 
 
 def match_shard(arguments: LiteratureArguments, shard: int) -> Report:
-    """Writes the matches of the papers of one shard, and the report of it."""
+    """Write the matches of the papers of one shard and the report of the shard."""
     report = Report()
     catalogue = Catalogue(record for _, record in Records(Path(arguments.crystals)).rows())
     if catalogue.unread:
-        report.count("crystals left out: formula not readable", catalogue.unread)
+        report.count("crystals left out: formula cannot be read", catalogue.unread)
     corpus = Corpus([Path(file) for file in arguments.corpus], arguments.max_characters, arguments.on_error)
     directory = Path(arguments.output_dir) / _MATCHES
-    # All shards read the corpus, and all but the first without counting it again.
+    # Every shard reads the whole corpus, so only the first one counts it.
     read = Report()
     with (
         ShardWriter(directory, shard, arguments.num_shards, _MATCH_SCHEMA) as writer,
@@ -144,8 +152,13 @@ def match_shard(arguments: LiteratureArguments, shard: int) -> Report:
 
 def join_matches(arguments: LiteratureArguments, report: Report) -> None:
     """
-    Leaves out near-duplicates and what is over the caps, and writes the data set. The matches of all shards together
-    are put in the order of the corpus first, so their number makes no difference.
+    Remove near-duplicates and pairs above the limits, and write the data set.
+
+    The matches of all shards are first sorted in the order of the corpus, so the number of shards does not matter.
+
+    Args:
+        arguments: Arguments of the script.
+        report: Report to update.
     """
     matches = _read_matches(arguments)
     kept = _within_caps(_distinct(matches, arguments.similarity, report), arguments, report)
@@ -174,11 +187,11 @@ def _read_matches(arguments: LiteratureArguments) -> list[dict[str, Any]]:
 
 
 def _distinct(matches: Iterable[dict[str, Any]], similarity: float, report: Report) -> Iterator[dict[str, Any]]:
-    """Without paragraphs that nearly repeat an earlier one (MinHash with locality-sensitive hashing)."""
+    """Yield matches, omitting paragraphs that nearly repeat an earlier one (MinHash, locality-sensitive hashing)."""
     try:
         from datasketch import MinHash, MinHashLSH
     except ImportError:
-        raise ClacInputError("near-duplicates are found with datasketch: pip install 'clac-crystals[data]'") from None
+        raise ClacInputError("removing duplicates requires datasketch: pip install 'clac-crystals[data]'") from None
     index = MinHashLSH(threshold=similarity, num_perm=64)
     repeated: dict[int, bool] = {}
     for row in matches:
@@ -189,7 +202,7 @@ def _distinct(matches: Iterable[dict[str, Any]], similarity: float, report: Repo
             sketch.update_batch([" ".join(words[k : k + 5]).encode() for k in range(max(1, len(words) - 4))])
             repeated[paragraph] = bool(index.query(sketch))
             if repeated[paragraph]:
-                report.count("paragraphs left out: nearly the same as another")
+                report.count("paragraphs left out: near-duplicate")
             else:
                 index.insert(str(paragraph), sketch)
         if not repeated[paragraph]:
@@ -199,19 +212,19 @@ def _distinct(matches: Iterable[dict[str, Any]], similarity: float, report: Repo
 def _within_caps(
     matches: Iterable[dict[str, Any]], arguments: LiteratureArguments, report: Report
 ) -> list[dict[str, Any]]:
-    """Which pairs stay is drawn, since the first paragraphs of a paper are alike."""
+    """Choose at random which pairs to keep, because the first paragraphs of papers are similar."""
 
-    def lot(row: dict[str, Any]) -> bytes:
+    def random_key(row: dict[str, Any]) -> bytes:
         return hashlib.sha256(f"{arguments.seed} {row['paragraph']} {row['crystal']}".encode()).digest()
 
     of_crystal: Counter[int] = Counter()
     of_paper: Counter[str] = Counter()
     kept = []
-    for row in sorted(matches, key=lot):
+    for row in sorted(matches, key=random_key):
         if of_paper[row["document"]] >= arguments.max_per_paper:
-            report.count("pairs left out: enough of that paper")
+            report.count("pairs left out: above max_per_paper")
         elif of_crystal[row["crystal"]] >= arguments.max_per_crystal:
-            report.count("pairs left out: enough of that crystal")
+            report.count("pairs left out: above max_per_crystal")
         else:
             of_paper[row["document"]] += 1
             of_crystal[row["crystal"]] += 1
@@ -220,7 +233,7 @@ def _within_caps(
 
 
 def card_text(arguments: LiteratureArguments) -> CardText:
-    """The words of the card."""
+    """Return the parts of the card that cannot be read from the files."""
     return CardText(
         title="Crystals and paragraphs of papers",
         summary=(
@@ -246,7 +259,12 @@ def card_text(arguments: LiteratureArguments) -> CardText:
 
 
 def quality_text(file: Path) -> str:
-    """What `evaluation.literature_quality` has measured, as a section of the card; nothing where it has not."""
+    """
+    Return the results of `evaluation.literature_quality` as a section of the card.
+
+    Args:
+        file: Result file; the section is empty if it does not exist.
+    """
     if not file.is_file():
         return ""
     measured = json.loads(file.read_text(encoding="utf-8"))
@@ -254,20 +272,20 @@ def quality_text(file: Path) -> str:
         f"| {what} | {measured[name]['share']:.3f} | [{measured[name]['low']:.3f}, {measured[name]['high']:.3f}] | "
         f"{measured[name]['number']} |"
         for what, name in (
-            ("precision: pairs whose words name a compound of that composition, judged by hand", "precision"),
-            ("precision where the text states the polymorph", "precision_polymorph_stated"),
-            ("recall: names that papers themselves explain with a formula", "recall_of_explained_names"),
+            ("precision: pairs whose words refer to a compound with that composition, judged by hand", "precision"),
+            ("precision if the text states the polymorph", "precision_polymorph_stated"),
+            ("recall: names that the papers themselves explain with a formula", "recall_of_explained_names"),
         )
     ]
     return "\n".join(
         [
             "## Quality of the matching",
             "",
-            "Measured with `evaluation.literature_quality` on abstracts of condensed matter physics and on papers "
-            f"about fuel cells, batteries and microscopy, at commit `{measured['commit']}`; the judgements are in "
+            "Measured with `evaluation.literature_quality` on abstracts from condensed matter physics and on papers "
+            f"about fuel cells, batteries and microscopy, at commit `{measured['commit']}`. The judgements are in "
             "`evaluation/results/literature`.",
             "",
-            "| figure | value | 95 % interval | number |",
+            "| metric | value | 95 % interval | number |",
             "|---|---:|---|---:|",
             *rows,
         ]
@@ -276,21 +294,23 @@ def quality_text(file: Path) -> str:
 
 def build(arguments: LiteratureArguments) -> None:
     """
-    Matches the shards asked for; the data set and its card are written when all of them are there.
+    Match the requested shards; the data set and its card are written once all shards exist.
 
     Raises:
-        ClacInputError: an argument, a file or a row is unusable, or a package is missing.
+        ClacInputError: If an argument, a file or a row is invalid, or a package is missing.
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     build_shards(match_shard, arguments, shards, arguments.executor, arguments.workers)
     report = read_reports(Path(arguments.output_dir) / _MATCHES, arguments.num_shards)
     if report is None:
-        print("the data set is written with the last shard")
+        print("the data set will be written with the last shard")
         return
     join_matches(arguments, report)
     directory = Path(arguments.output_dir)
     if not any(directory.glob("*.parquet")):
-        raise ClacInputError(f"no pair in {report.counts.get('paragraphs', 0):,} paragraphs; nothing is written")
+        raise ClacInputError(
+            f"--corpus: no pairs found in {report.counts.get('paragraphs', 0):,} paragraphs; nothing was written"
+        )
     write_card(directory, card_text(arguments), report)
     report.show()
 

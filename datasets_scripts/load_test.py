@@ -1,10 +1,10 @@
 """
-A large data set for load tests of pre-training: the bundled crystals over and over, each time strained at random.
+Build a large data set for load tests of pre-training: the bundled crystals, repeated with random strains.
 
     python -m datasets_scripts.load_test --output_dir runs/load-test --rows 126000
 
-It is no science: the properties are those of the unstrained crystals, except for density and volume. Every row says so
-in its column `load_test`, and the card too.
+The data are not meant for science: all properties except density and volume are those of the unstrained crystals. The
+column `load_test` marks the strained rows, and the card explains this.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from modeling_clac.utils.atomic_files import replaced_directory
 from modeling_clac.utils.paths import ASSETS
 
 SOURCE = ASSETS / "mp-crystals"
-# Lattice constants of a P1 CIF; its fractional coordinates stay as they are under strain.
+# Lattice constants of a P1 CIF; strain does not change the fractional coordinates.
 _CELL = re.compile(r"^(_cell_(?:length_[abc]|angle_(?:alpha|beta|gamma)|volume))\s+\S+", re.MULTILINE)
 
 CARD = """---
@@ -45,9 +45,10 @@ configs:
 
 # Load test, not science
 
-{rows:,} rows in {shards} files: the {source:,} training crystals of mp-crystals over and over, each cell strained by up
-to {strain:.0%} (seed {seed}). Density and volume are those of the strained cell; every other property is the unstrained
-crystal's and therefore wrong. Use it to measure memory and speed. `validation` is the unchanged split of mp-crystals.
+{rows:,} rows in {shards} files: the {source:,} training crystals of mp-crystals, repeated with each cell strained by up
+to {strain:.0%} (seed {seed}). Density and volume are those of the strained cell; all other properties are those of the
+unstrained crystal and therefore wrong. Use the data to measure memory and speed only. `validation` is the unchanged
+split of mp-crystals.
 """
 
 
@@ -55,15 +56,23 @@ crystal's and therefore wrong. Use it to measure memory and speed. `validation` 
 class LoadTestArguments:
     """Arguments of the load-test data set."""
 
-    output_dir: str = field(metadata={"help": "New directory for the parquet files and their card."})
-    rows: int = field(default=126_000, metadata={"help": "Rows of the training split."})
-    shards: int = field(default=32, metadata={"help": "Files of the training split."})
+    output_dir: str = field(metadata={"help": "New directory for the Parquet files and their card."})
+    rows: int = field(default=126_000, metadata={"help": "Number of rows of the training split."})
+    shards: int = field(default=32, metadata={"help": "Number of files of the training split."})
     strain: float = field(default=0.02, metadata={"help": "Largest relative change of a lattice constant."})
     seed: int = field(default=0, metadata={"help": "Seed of the strain."})
 
 
 def strained(record: dict[str, Any], number: int, strain: float, generator: np.random.Generator) -> dict[str, Any]:
-    """A record with a, b, c each scaled by 1 ± `strain` and its own `material_id`; needs a CIF without symmetry."""
+    """
+    Return a strained copy of a record with its own `material_id`.
+
+    Args:
+        record: Row with a CIF in P1.
+        number: Number to append to the `material_id`.
+        strain: Largest relative change of the lattice constants a, b and c.
+        generator: Source of random numbers.
+    """
     factors = 1.0 + generator.uniform(-strain, strain, 3)
     block = gemmi.cif.read_string(record["cif"]).sole_block()
     names = [f"_cell_length_{axis}" for axis in "abc"] + [
@@ -85,18 +94,18 @@ def strained(record: dict[str, Any], number: int, strain: float, generator: np.r
 
 def build(arguments: LoadTestArguments) -> None:
     """
-    Writes the files; the directory appears when all are there.
+    Write the data set; the directory appears once all files are complete.
 
     Raises:
-        ClacInputError: the directory exists, or a size is out of range.
+        ClacInputError: If the directory exists or an argument is out of range.
     """
     output = Path(arguments.output_dir)
     if output.exists():
-        raise ClacInputError(f"{output}: exists already; choose another output_dir")
+        raise ClacInputError(f"{output}: directory already exists; choose another --output_dir")
     if not 1 <= arguments.shards <= arguments.rows:
-        raise ClacInputError(f"shards={arguments.shards} must be from 1 to rows={arguments.rows}")
+        raise ClacInputError(f"--shards {arguments.shards}: must be from 1 to {arguments.rows} (--rows)")
     if not 0 <= arguments.strain < 0.5:
-        raise ClacInputError(f"strain={arguments.strain} must be a small share, from 0 to below 0.5")
+        raise ClacInputError(f"--strain {arguments.strain}: must be at least 0 and below 0.5")
     table = pq.read_table(SOURCE / "train.parquet")
     records = table.to_pylist()
     schema = table.schema.remove_metadata().append(pa.field("load_test", pa.bool_()))

@@ -1,11 +1,11 @@
 """
-Crystal-text pairs written from computed properties, by a language model in two steps or by the offline narrator.
+Build crystal-text pairs from computed properties, with a language model in two steps or the offline narrator.
 
     python -m datasets_scripts.narratives --backend narrator --output_dir runs/mp-narratives
     python -m datasets_scripts.narratives --backend openai --model gpt-4o-mini --output_dir runs/narratives
 
-The paper (arXiv 2502.16451) has a model describe each material and then name its applications; so does this, in our own
-prompts, and every text is checked against its record.
+As in the paper (arXiv 2502.16451), a model first describes each material and then names its applications. The prompts
+are our own, and every text is checked against its record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datasets_scripts.common.records import Records, Report, require_shards, sha
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.llm.arguments import NarrativeArguments
 from datasets_scripts.llm.check_text import text_problems
-from datasets_scripts.llm.generation import STEPS, Dialogue, Outcome, prompt_hashes
+from datasets_scripts.llm.generation import STEPS, Outcome, TextGenerator, prompt_hashes
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.arguments import run_script
@@ -45,26 +45,26 @@ _TEXT_COLUMNS: dict[str, pa.DataType] = {
 _MEANINGS = {
     "text": "the narrative: description and applications",
     "description": "first step: the facts of the record in sentences",
-    "applications": "second step: areas of application with their reasons",
-    "model": "who wrote the text",
+    "applications": "second step: areas of application and the reasons for them",
+    "model": "the model that wrote the text, or `narrator`",
     "prompt_hash": "hashes of the two prompt files, joined by `-`; empty for the narrator",
-    "attempts": "answers asked for until one passed, both steps",
-    "prompt_tokens": "billed, all attempts",
-    "completion_tokens": "billed, all attempts",
-    "finish_reason": "why the model stopped, in the last step",
-    "rejected_because": "what is wrong with a text of the split `rejected`",
+    "attempts": "number of responses in both steps, including rejected ones",
+    "prompt_tokens": "billed prompt tokens of all attempts",
+    "completion_tokens": "billed completion tokens of all attempts",
+    "finish_reason": "why the model stopped in the last step",
+    "rejected_because": "problems of a text in the split `rejected`",
 }
 
 
 def _schema(records: Records) -> pa.Schema:
-    """The columns of the input, then those of the texts."""
+    """Return the columns of the input followed by those of the texts."""
     own = pq.ParquetFile(records.files[0]).schema_arrow.remove_metadata()
     kept = [entry for entry in own if entry.name not in _TEXT_COLUMNS]
     return pa.schema([*kept, *(pa.field(name, kind) for name, kind in _TEXT_COLUMNS.items())])
 
 
 def build_shard(arguments: NarrativeArguments, shard: int) -> Report:
-    """Writes the files of one shard, and the report of it."""
+    """Write the files and the report of one shard."""
     records = Records(Path(arguments.input), arguments.limit)
     bounds = shard_bounds(records.num_rows, arguments.num_shards)
     report = Report()
@@ -74,7 +74,7 @@ def build_shard(arguments: NarrativeArguments, shard: int) -> Report:
         written = (
             _narrated(rows, arguments, report)
             if arguments.backend == "narrator"
-            else _asked(rows, arguments, shard, report)
+            else _generated(rows, arguments, shard, report)
         )
         for row in written:
             report.count(row["split"])
@@ -104,13 +104,13 @@ def _narrated(
         }
 
 
-def _asked(
+def _generated(
     rows: Iterator[tuple[str, dict[str, Any]]], arguments: NarrativeArguments, shard: int, report: Report
 ) -> Iterator[dict[str, Any]]:
-    with Dialogue(arguments, shard) as dialogue:
-        for record, outcome in dialogue.run(list(rows)):
+    with TextGenerator(arguments, shard) as generator:
+        for record, outcome in generator.run(list(rows)):
             yield {**_of_record(record, arguments.seed), **_of_outcome(outcome, arguments.model)}
-        for name, number in dialogue.counts().items():
+        for name, number in generator.counts().items():
             report.count(name, number)
 
 
@@ -135,12 +135,15 @@ def _of_outcome(outcome: Outcome, model: str) -> dict[str, Any]:
 
 
 def card_text(arguments: NarrativeArguments) -> CardText:
-    """The words of the card."""
+    """Return the parts of the card that cannot be read from the files."""
     by_model = arguments.backend == "openai"
-    writer = f"the language model `{arguments.model}`" if by_model else "the offline narrator of the package `clac`"
+    writer = (
+        f"the language model `{arguments.model}`" if by_model else "the offline narrator of the package `clac-crystals`"
+    )
     checked = (
-        "Every text was checked against its record: formula present, every number in it, no other space group, crystal "
-        "system or formula. What failed after the last attempt is in the split `rejected`, with the reason."
+        "Every text was checked against its record: the formula is present, every number is in the record, and there "
+        "is no other space group, crystal system or formula. Texts that failed the check in the last attempt are in "
+        "the split `rejected`, with the reason."
     )
     return CardText(
         title="Narratives of crystals",
@@ -164,10 +167,10 @@ def card_text(arguments: NarrativeArguments) -> CardText:
 
 def build(arguments: NarrativeArguments) -> None:
     """
-    Builds the shards asked for; the card is written when all of them are there.
+    Build the requested shards; the card is written once all shards exist.
 
     Raises:
-        ClacInputError: an argument or a row is unusable, the budget is spent, or the server refuses. Answers are kept.
+        ClacInputError: If an argument or a row is invalid, the budget is spent, or a request fails. Responses are kept.
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
@@ -183,7 +186,7 @@ def build(arguments: NarrativeArguments) -> None:
         write_card(directory, card_text(arguments), joined)
     report.show()
     if joined is None:
-        print("the card is written with the last shard")
+        print("the card will be written with the last shard")
 
 
 if __name__ == "__main__":

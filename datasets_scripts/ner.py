@@ -1,11 +1,11 @@
 """
-Named entities in papers about materials: Matscholar, and the types and slots of SOFC-Exp.
+Build data sets of named entities in materials science papers: Matscholar, and the entity types and slots of SOFC-Exp.
 
     python -m datasets_scripts.ner --name matscholar --data_dir text-data --output_dir runs/ner-matscholar
     python -m datasets_scripts.ner --name sofc-slot --data_dir text-data --output_dir runs/ner-sofc-slot
 
-Splits and tags are those of the source (scheme IOB2). Blank tokens and empty sentences are left out, an I- that follows
-no entity of its type is kept, and all three are counted in the card.
+Splits and tags (IOB2 scheme) are those of the source. Blank tokens and empty sentences are left out. I- tags that do
+not follow an entity of their type are kept. The card lists the counts of all three.
 """
 
 from __future__ import annotations
@@ -35,17 +35,24 @@ from modeling_clac.utils.arguments import run_script
 
 _BLANK = "blank tokens left out"
 _EMPTY = "sentences without tokens left out"
-_ORPHANS = "I- tags that follow no entity of their type (kept; training reads them as B-)"
+_ORPHANS = "I- tags that do not follow an entity of their type (kept; training reads them as B-)"
 
 
 @dataclass(frozen=True)
 class NerSource:
     """
-    One data set.
+    Source of one data set.
 
     Attributes:
-        folder: below `--data_dir`. address: of the original. title, summary, limits, licence, citations: for the card.
-        types: entity types, in the order of the tags, with their meanings. by_document: whether it has `doc_id`.
+        folder: Folder in `--data_dir`.
+        address: Address of the original data.
+        title: Title of the card.
+        summary: Summary in the card.
+        limits: Limits in the card.
+        licence: Licence identifier of the Hub.
+        citations: References in the card, one line each.
+        types: Meanings of the entity types, in the order of the tags.
+        by_document: Whether the source has the column `doc_id`.
     """
 
     folder: str
@@ -60,12 +67,12 @@ class NerSource:
 
     @property
     def tags(self) -> list[str]:
-        """The tags by their number: O, then B- and I- of each type."""
+        """Tags in the order of their class labels: O, then B- and I- of each type."""
         return ["O", *(f"{prefix}-{name}" for name in self.types for prefix in "BI")]
 
     @property
     def features(self) -> Features:
-        """Columns and the names of the tags."""
+        """Columns and tag names."""
         text = Value("string")
         documents = {"doc_id": text} if self.by_document else {}
         return Features({"id": text, **documents, "tokens": List(text), "ner_tags": List(ClassLabel(names=self.tags))})
@@ -78,8 +85,8 @@ _SOFC_CITATIONS = (
     "Gupta et al. (2022), npj Computational Materials 8, 102, for the preparation",
 )
 _SOFC_LIMITS = (
-    "Only sentences that describe an experiment are annotated, and only these are here. Sentences of one paper are "
-    "in one split; the test papers are few, so scores vary more between papers than the number of entities suggests."
+    "Only sentences that describe an experiment are annotated and included. All sentences of a paper are in the same "
+    "split. There are few test papers, so the uncertainty of scores is larger than the number of entities suggests."
 )
 SOURCES = {
     "matscholar": NerSource(
@@ -87,13 +94,13 @@ SOURCES = {
         address="https://github.com/M3RG-IITD/MatSciBERT, folder ner/datasets/NER_MATSCHOLAR",
         title="Matscholar named entities",
         summary=(
-            "Sentences of 800 abstracts about inorganic materials, with seven types of entities marked by people. "
-            "Texts are lower-cased except for formulas, and formulas have their elements in alphabetical order: "
-            "`O2Si`."
+            "Sentences from 800 abstracts about inorganic materials, with seven types of entities annotated by hand. "
+            "Texts are in lower case except for formulas, whose elements are in alphabetical order (`O2Si`)."
         ),
         limits=(
-            "No licence is stated with the data, and the abstracts are those of publishers: keep copies private. "
-            "Formulas in alphabetical order are not what papers write, so score on your own text before you rely on it."
+            "No licence is stated with the data, and the abstracts belong to their publishers: keep copies private. "
+            "Papers do not write formulas in alphabetical order, so evaluate models on your own text before you rely "
+            "on them."
         ),
         licence="unknown",
         citations=(
@@ -116,8 +123,8 @@ SOURCES = {
         address=_SOFC_ADDRESS,
         title="SOFC-Exp entity types",
         summary=(
-            "Sentences about experiments in 45 open-access papers on solid oxide fuel cells, with four types of "
-            "entities marked by people."
+            "Sentences about experiments from 45 open-access papers on solid oxide fuel cells, with four types of "
+            "entities annotated by hand."
         ),
         limits=_SOFC_LIMITS,
         licence="cc-by-4.0",
@@ -135,11 +142,11 @@ SOURCES = {
         address=_SOFC_ADDRESS,
         title="SOFC-Exp slots",
         summary=(
-            "The sentences of the SOFC-Exp entity types, with the part that each entity plays in the experiment: "
-            "seventeen slots, and the words that evoke an experiment. Nothing is mapped here; published scores leave "
-            "out `experiment_evoking_word`, which is a matter of scoring (`ignore_types` of `train.finetune_ner`)."
+            "The sentences of the SOFC-Exp entity types with the role of each entity in the experiment: seventeen "
+            "slots, and the words that evoke an experiment. The labels are those of the source. Published scores "
+            "ignore `experiment_evoking_word`; `ignore_types` of `train.finetune_ner` does the same."
         ),
-        limits=f"{_SOFC_LIMITS} Some slots have one or two entities in the test split, so their F1 says little.",
+        limits=f"{_SOFC_LIMITS} Some slots have one or two entities in the test split, so their F1 is not meaningful.",
         licence="cc-by-4.0",
         citations=_SOFC_CITATIONS,
         types={
@@ -172,22 +179,21 @@ class NerArguments:
     """Arguments of the builder."""
 
     name: str = field(metadata={"help": f"One of {', '.join(SOURCES)}."})
-    output_dir: str = field(metadata={"help": "Where the data set goes."})
+    output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
     data_dir: str | None = field(
-        default=None, metadata={"help": "Holds the folders ner_matscholar, ner_sofc, ner_sofc_slot."}
+        default=None, metadata={"help": "Directory with the folders ner_matscholar, ner_sofc and ner_sofc_slot."}
     )
 
 
 def build(arguments: NerArguments) -> Report:
     """
-    Builds one data set: columns `id`, `tokens` (words) and `ner_tags` (numbers of the tags), `doc_id` where the source
-    has it.
+    Build one data set with the columns `id`, `tokens` (words), `ner_tags` (class labels) and, for SOFC-Exp, `doc_id`.
 
     Returns:
-        What was read and left out.
+        Counts of what was read and left out.
 
     Raises:
-        ClacInputError: an unknown name, or a source that is missing, damaged, or has a row that cannot be used.
+        ClacInputError: If the name is unknown, or the source is missing, damaged or has an invalid row.
     """
     if arguments.name not in SOURCES:
         raise ClacInputError(f"--name {arguments.name}: must be one of {', '.join(SOURCES)}")
@@ -208,16 +214,16 @@ def build(arguments: NerArguments) -> Report:
 
 
 def _words(where: str, record: dict[str, Any], known: Mapping[str, int], report: Report) -> tuple[list[str], list[str]]:
-    """The words of a sentence that are not blank, with their tags, each checked."""
+    """Check the tokens and tags of a sentence, and return those that are not blank."""
     tokens, tags = record["tokens"], record["ner_tags"]
     if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags):
-        raise ClacInputError(f"{where}: tokens and ner_tags must be lists of equal length; mend the file")
+        raise ClacInputError(f"{where}: tokens and ner_tags must be lists of equal length; fix the file")
     kept: list[tuple[str, str]] = []
     for place, (token, tag) in enumerate(zip(tokens, tags, strict=True), 1):
         if not isinstance(token, str):
-            raise ClacInputError(f"{where}: token {place} is {token!r}, not text; mend the file")
+            raise ClacInputError(f"{where}: token {place} is {token!r}; expected text; fix the file")
         if tag not in known:
-            raise ClacInputError(f"{where}: tag {place} is {tag!r}; known are {', '.join(known)}")
+            raise ClacInputError(f"{where}: tag {place} is {tag!r}; must be one of {', '.join(known)}")
         if token.strip():
             kept.append((token, tag))
         else:
@@ -228,12 +234,12 @@ def _words(where: str, record: dict[str, Any], known: Mapping[str, int], report:
 
 
 def count_orphans(tags: Sequence[str]) -> int:
-    """How many I- tags follow neither B- nor I- of their own type."""
+    """Count the I- tags that do not follow a B- or I- tag of the same type."""
     return sum(tag.startswith("I-") and last[1:] != tag[1:] for last, tag in zip(["O", *tags], tags, strict=False))
 
 
 def card_text(name: str, rows: Rows) -> CardText:
-    """What the card says, with the entities of every type counted in the rows."""
+    """Return the parts of the card that cannot be read from the files, with the number of entities of each type."""
     source = SOURCES[name]
     counts: dict[str, Counter[str]] = {entity: Counter() for entity in source.types}
     longest = 0
@@ -248,10 +254,10 @@ def card_text(name: str, rows: Rows) -> CardText:
     table = count_table(("type", "meaning"), counts, source.types)
     total = " | ".join(f"{totals[split]:,}" for split in SPLITS)
     meanings = {
-        "id": "of the sentence, unique",
-        "doc_id": "of the paper (PubMed Central)",
+        "id": "unique identifier of the sentence",
+        "doc_id": "identifier of the paper (PubMed Central)",
         "tokens": "words of the sentence",
-        "ner_tags": f"class label: 0 is `O`, then B- and I- of each type below, {len(source.tags)} in all (IOB2)",
+        "ner_tags": f"class labels: 0 is `O`, then B- and I- of each type below, {len(source.tags)} in total (IOB2)",
     }
     return CardText(
         title=source.title,
@@ -269,13 +275,13 @@ def card_text(name: str, rows: Rows) -> CardText:
 
 
 def card_of(name: str, directory: Path) -> CardText:
-    """What the card of a data set in a directory says, from its files."""
+    """Return the card text of a data set that exists in a directory."""
     rows, _ = read_set(directory)
     return card_text(name, rows)
 
 
 def main(arguments: NerArguments) -> None:
-    """Builds, and says what was counted."""
+    """Build the data set and print the counts."""
     print_report(build(arguments), arguments.output_dir)
 
 

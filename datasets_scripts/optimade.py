@@ -1,12 +1,13 @@
 """
-Crystals from the databases of the field, through their common interface OPTIMADE (doi 10.1038/s41597-021-00974-z).
+Download crystals from materials databases through their common API, OPTIMADE (doi 10.1038/s41597-021-00974-z).
 
     python -m datasets_scripts.optimade --provider oqmd --filter 'elements HAS "Li" AND nelements<=4' \
         --output_dir runs/oqmd-lithium
     python -m datasets_scripts.optimade --provider mp --filter 'nelements=2' --mp_properties true --output_dir runs/mp
 
-Page by page, with pauses; every page is on the disk before the next is asked for, so a run that was cut goes on where
-it stopped. The result has the columns of the bundled crystals: `clac index`, the narrator and pre-training read it.
+Pages are requested one by one, with pauses. Each page is stored before the next one is requested, so an interrupted run
+continues where it stopped. The result has the columns of the bundled crystals, so `clac index`, the narrator and
+pre-training can read it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from modeling_clac.utils.arguments import require_at_least, require_positive, ru
 from modeling_clac.utils.atomic_files import replaced_file
 from modeling_clac.utils.provenance import git_commit
 
-_LONGEST_WAIT = 60.0  # s, between two attempts
+_LONGEST_WAIT = 60.0  # s between two attempts
 
 
 @dataclass
@@ -48,70 +49,75 @@ class OptimadeArguments:
     output_dir: str = field(metadata={"help": "Directory for the pages and the data set."})
     filter: str = field(metadata={"help": "An OPTIMADE filter, such as 'elements HAS \"Li\" AND nelements<=4'."})
     provider: str | None = field(
-        default=None, metadata={"help": "Identifier in the list of providers, such as mp, cod, oqmd, alexandria."}
+        default=None, metadata={"help": "Identifier in the OPTIMADE provider list, such as mp, cod, oqmd, alexandria."}
     )
-    base_url: str | None = field(default=None, metadata={"help": "A server itself, instead of a provider."})
+    base_url: str | None = field(default=None, metadata={"help": "URL of a server, instead of a provider."})
     prefix: str | None = field(
-        default=None, metadata={"help": "Prefix of the properties of the server at --base_url, such as oqmd."}
+        default=None,
+        metadata={"help": "Prefix of the provider-specific fields of the server at --base_url, such as oqmd."},
     )
-    limit: int = field(default=10_000, metadata={"help": "Entries to fetch, at most."})
-    page_limit: int | None = field(default=None, metadata={"help": "Entries a page; default what the server gives."})
-    max_atoms: int = field(default=200, metadata={"help": "Leave larger cells out."})
+    limit: int = field(default=10_000, metadata={"help": "Maximum number of entries to download."})
+    page_limit: int | None = field(default=None, metadata={"help": "Entries per page. Default: chosen by the server."})
+    max_atoms: int = field(default=200, metadata={"help": "Leave out crystals with more atoms in the cell."})
     interval: float = field(default=1.0, metadata={"help": "Seconds between requests."})
-    retries: int = field(default=6, metadata={"help": "Times a failed request is sent again."})
-    timeout: float = field(default=60.0, metadata={"help": "Seconds to wait for an answer."})
-    seed: int = field(default=0, metadata={"help": "Of the split by formula."})
+    retries: int = field(default=6, metadata={"help": "How often a failed request is repeated."})
+    timeout: float = field(default=60.0, metadata={"help": "Seconds to wait for a response."})
+    seed: int = field(default=0, metadata={"help": "Seed of the split by formula."})
     mp_properties: bool = field(
         default=False,
-        metadata={"help": "Add properties of the Materials Project; needs mp-api and a key in MP_API_KEY."},
+        metadata={"help": "Add properties from the Materials Project API; requires mp-api and a key in MP_API_KEY."},
     )
 
     def __post_init__(self) -> None:
         if (self.provider is None) == (self.base_url is None):
-            raise ClacInputError("give either --provider or --base_url")
+            raise ClacInputError("pass exactly one of --provider and --base_url")
         if not self.filter.strip():
-            raise ClacInputError("--filter is empty; to have all of a database, give 'nelements>=1'")
+            raise ClacInputError("--filter is empty; use 'nelements>=1' to select all entries")
         require_positive(self, "limit", "timeout", "max_atoms", "page_limit")
         require_at_least(self, 0, "retries", "interval")
 
 
 def require_optimade() -> None:
     """
+    Require the `optimade` package.
+
     Raises:
-        ClacInputError: the package is not installed.
+        ClacInputError: If the package is not installed.
     """
     try:
         import optimade.client  # noqa: F401
     except ImportError:
-        raise ClacInputError("datasets_scripts.optimade needs its package: pip install 'clac-crystals[data]'") from None
+        raise ClacInputError(
+            "datasets_scripts.optimade requires the package optimade: pip install 'clac-crystals[data]'"
+        ) from None
 
 
 def find_server(provider: str) -> str:
     """
-    The server of a provider, from the public list.
+    Return the server of a provider from the public provider list.
 
     Raises:
-        ClacInputError: the list cannot be had, or holds no such provider or several databases of it.
+        ClacInputError: If the list cannot be reached, or the provider is unknown or has no or several databases.
     """
     from optimade.utils import get_all_databases, get_providers
 
     known = sorted(entry["id"] for entry in get_providers())
     if not known:
-        raise ClacInputError("the list of OPTIMADE providers cannot be reached; give the server as --base_url")
+        raise ClacInputError("the list of OPTIMADE providers cannot be reached; pass the server with --base_url")
     if provider not in known:
-        raise ClacInputError(f"--provider {provider}: not in the list; known are {', '.join(known)}")
+        raise ClacInputError(f"--provider {provider}: unknown provider; must be one of {', '.join(known)}")
     servers = sorted({str(url) for url in get_all_databases(include_providers={provider})})
     if not servers:
-        raise ClacInputError(f"--provider {provider}: names no server that answers; try later, or give --base_url")
+        raise ClacInputError(f"--provider {provider}: no server responds; try again later or pass --base_url")
     if len(servers) > 1:
         raise ClacInputError(
-            f"--provider {provider} has several databases; give one as --base_url: {', '.join(servers)}"
+            f"--provider {provider}: the provider has several databases; pass one with --base_url: {', '.join(servers)}"
         )
     return servers[0]
 
 
 def polite_session(arguments: OptimadeArguments) -> type[requests.Session]:
-    """A class of sessions that waits as a server asks, and tries again what may pass."""
+    """Return a session class that respects `Retry-After` and repeats requests that failed temporarily."""
     retry = Retry(
         total=arguments.retries,
         backoff_factor=0.5,
@@ -133,10 +139,13 @@ def polite_session(arguments: OptimadeArguments) -> type[requests.Session]:
 
 def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[dict[str, Any]]:
     """
-    Pages `{"entries": [...], "next": URL or None}`, those on the disk and those still missing.
+    Return all pages, reading stored ones from disk and downloading the missing ones.
+
+    Returns:
+        Pages of the form `{"entries": [...], "next": URL or None}`.
 
     Raises:
-        ClacInputError: the filter is wrong, or the server refuses or does not answer. What has arrived is kept.
+        ClacInputError: If the filter is invalid or a request fails. Stored pages are kept.
     """
     from optimade.client import OptimadeClient
     from optimade.exceptions import BadRequest
@@ -163,7 +172,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
         while number < arguments.limit and (following is not None or not pages):
             if pages:
                 time.sleep(pause)
-            with redirect_stderr(io.StringIO()):  # the client prints errors, too
+            with redirect_stderr(io.StringIO()):  # the client also prints errors
                 results = client.get_one(
                     "structures",
                     arguments.filter,
@@ -174,7 +183,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
                     override_url=following,
                 )[server]
             if results.errors:
-                raise ClacInputError(f"{server}: {_reason(results.errors[0])}; run again to go on")
+                raise ClacInputError(f"{server}: {_reason(results.errors[0])}; run again to continue")
             pause = max(arguments.interval, results.meta.get("request_delay") or 0.0)
             link = results.links.get("next")
             page: dict[str, Any] = {
@@ -194,7 +203,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
 
 
 def _reason(error: Any) -> str:
-    """What a server or the client says of an error, in one line."""
+    """Return the error message of the server or client as one line."""
     return one_line((error.get("detail") or error.get("title") or error) if isinstance(error, dict) else error)
 
 
@@ -202,31 +211,34 @@ def _stored_pages(directory: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(directory.glob("page-*.json"))]
     except ValueError as error:
-        raise ClacInputError(f"{directory}: a damaged page ({error}); delete the pages and run again") from None
+        raise ClacInputError(f"{directory}: damaged page ({error}); delete the pages and run again") from None
 
 
 def _require_same_query(arguments: OptimadeArguments, server: str) -> None:
     """
+    Require that stored pages belong to the same query.
+
     Raises:
-        ClacInputError: the directory holds pages of another query.
+        ClacInputError: If the directory contains pages of another query.
     """
-    asked = {"server": server, "filter": arguments.filter, "page_limit": arguments.page_limit}
+    query = {"server": server, "filter": arguments.filter, "page_limit": arguments.page_limit}
     file = Path(arguments.output_dir) / "pages" / "query.json"
     if not file.exists():
         with replaced_file(file) as new:
-            new.write_text(json.dumps(asked), encoding="utf-8")
+            new.write_text(json.dumps(query), encoding="utf-8")
         return
     stored = json.loads(file.read_text(encoding="utf-8"))
-    if stored != asked:
+    if stored != query:
         raise ClacInputError(
-            f"{file}: pages of another query ({stored['server']}, {stored['filter']}); choose another --output_dir"
+            f"{file}: found pages of another query ({stored['server']}, {stored['filter']}); "
+            "choose another --output_dir"
         )
 
 
 def to_records(
     pages: list[dict[str, Any]], prefix: str, arguments: OptimadeArguments, report: Report
 ) -> Iterator[dict[str, Any]]:
-    """The rows that can be used, each crystal once, with their splits; the others are counted."""
+    """Yield the usable crystals with their splits, without duplicates; the others are counted in the report."""
     duplicates, ids = Duplicates(), set()
     entries = [entry for page in pages for entry in page["entries"]][: arguments.limit]
     for entry in tqdm(entries, desc="crystals", disable=None):
@@ -237,18 +249,18 @@ def to_records(
             report.count(f"left out: {reason}")
             continue
         if record["material_id"] in ids or duplicates.seen(record):
-            report.count("left out: there already, by formula, space group and volume per atom")
+            report.count("left out: duplicate by id, or by formula, space group and volume per atom")
             continue
         ids.add(record["material_id"])
         yield record | {"split": split_of(record["formula"], arguments.seed)}
 
 
 def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) -> CardText:
-    """The words of the card."""
-    named = f"The server names as its licence: {', '.join(licences)}." if licences else "The server names no licence."
+    """Return the parts of the card that cannot be read from the files."""
+    stated = f"The server states this licence: {', '.join(licences)}." if licences else "The server states no licence."
     return CardText(
         title=f"Crystals from {server}",
-        summary=f"Crystals from {server} for the OPTIMADE filter `{arguments.filter}`. {named}",
+        summary=f"Crystals from {server} for the OPTIMADE filter `{arguments.filter}`. {stated}",
         provenance=(
             f"`datasets_scripts.optimade`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Symmetry "
             "(spglib, 0.1 Å), density and volume were computed from the structures. Of several crystals with the same "
@@ -267,7 +279,7 @@ def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) ->
 
 
 def find_licences(arguments: OptimadeArguments, server: str) -> list[str]:
-    """What the server says of its licences; none if it says nothing."""
+    """Return the licences that the server states; empty if it states none."""
     url = f"{server.rstrip('/')}/v1/info"
     try:
         with polite_session(arguments)() as session:
@@ -281,13 +293,13 @@ def find_licences(arguments: OptimadeArguments, server: str) -> list[str]:
 
 def build(arguments: OptimadeArguments) -> Path:
     """
-    Fetches what is missing and writes the data set.
+    Download missing pages and write the data set.
 
     Returns:
-        Its directory.
+        Directory of the data set.
 
     Raises:
-        ClacInputError: a package is missing, the server or the filter is wrong, or no entry can be used.
+        ClacInputError: If a package is missing, the server or filter is invalid, or no entry can be used.
     """
     require_optimade()
     directory = Path(arguments.output_dir)
@@ -299,7 +311,10 @@ def build(arguments: OptimadeArguments) -> Path:
     records = list(to_records(pages, prefix, arguments, report))
     if not records:
         reasons = "; ".join(f"{name}: {number:,}" for name, number in report.counts.items())
-        raise ClacInputError(f"{server}: no usable crystal for {arguments.filter!r} ({reasons or 'no entries'})")
+        raise ClacInputError(
+            f"{server}: no usable crystals for --filter {arguments.filter!r} ({reasons or 'no entries'}); "
+            "change the filter"
+        )
     if arguments.mp_properties:
         add_summaries(records, os.environ.get("MP_API_KEY"), directory / "pages", report)
     for old in directory.glob("*.parquet"):

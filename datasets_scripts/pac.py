@@ -1,11 +1,11 @@
 """
-Abstracts of papers in two classes: about glasses or not, about lithium-ion or sodium-ion batteries.
+Build data sets of abstracts in two classes: about glasses or not, and about lithium-ion or sodium-ion batteries.
 
     python -m datasets_scripts.pac --name glass --data_dir text-data --output_dir runs/pac-glass
     python -m datasets_scripts.pac --name battery --data_dir text-data --output_dir runs/pac-battery
 
-Splits are those of the source, but for abstracts that are in two of them: those stay in test, or else in validation,
-and leave the other, counted in the card.
+Splits are those of the source, except for abstracts that are in two splits: these stay in test, or else in validation,
+and are removed from the other split. The card lists their number.
 """
 
 from __future__ import annotations
@@ -33,20 +33,26 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import run_script
 
 _EMPTY = "abstracts without text left out"
-_SHARED = "abstracts left out of {} because {} has them, too"
-# Earlier splits lose what later ones have, too: a test that training has seen is none.
+_SHARED = "abstracts left out of {} because they are also in {}"
+# Shared abstracts are removed from the first split of each pair, so that no test abstract is seen in training.
 _PAIRS = (("train", "test"), ("validation", "test"), ("train", "validation"))
 
 
 @dataclass(frozen=True)
 class PacSource:
     """
-    One data set.
+    Source of one data set.
 
     Attributes:
-        folder: below `--data_dir`. address: of the original. title, summary, limits, licence, citations: for the card.
-        labels: names of the classes by their number, with their meanings. columns: others of the source that are kept,
-            all text, with their meanings.
+        folder: Folder in `--data_dir`.
+        address: Address of the original data.
+        title: Title of the card.
+        summary: Summary in the card.
+        limits: Limits in the card.
+        licence: Licence identifier of the Hub.
+        citations: References in the card, one line each.
+        labels: Meanings of the classes by name, in the order of the class labels.
+        columns: Meanings of additional text columns of the source.
     """
 
     folder: str
@@ -61,7 +67,7 @@ class PacSource:
 
     @property
     def features(self) -> Features:
-        """Columns and the names of the classes."""
+        """Columns and class names."""
         text = Value("string")
         label = ClassLabel(names=list(self.labels))
         return Features({"id": text, "text": text, "label": label, **dict.fromkeys(self.columns, text)})
@@ -73,12 +79,12 @@ SOURCES = {
         address="https://github.com/M3RG-IITD/MatSciBERT, folder cls/datasets/glass_non_glass",
         title="Abstracts about glasses",
         summary=(
-            "Abstracts of papers, about inorganic glasses or not. Greek letters, arrows and dashes, which the original "
-            "holds as broken byte sequences, are repaired."
+            "Abstracts of papers, labelled by whether they are about inorganic glasses. Greek letters, arrows and "
+            "dashes, which are broken byte sequences in the original, have been repaired."
         ),
         limits=(
-            "No licence is stated with the data, and the abstracts are those of publishers: keep copies private. "
-            "Nearly all abstracts about metallic glasses are labelled as no glass. In about twenty abstracts a "
+            "No licence is stated with the data, and the abstracts belong to their publishers: keep copies private. "
+            "Nearly all abstracts about metallic glasses are labelled `non_glass`. In about twenty abstracts, a "
             "character was lost before the repair."
         ),
         licence="unknown",
@@ -91,27 +97,28 @@ SOURCES = {
     ),
     "battery": PacSource(
         folder="pac_battery",
-        address="a collection of abstracts of arXiv, OpenAlex and Crossref, which is not public",
+        address="a non-public collection of abstracts from arXiv, OpenAlex and Crossref",
         title="Abstracts about lithium-ion or sodium-ion batteries",
         summary=(
-            "Abstracts of papers about batteries, without their titles, labelled by the one ion that the title names "
-            "(for some of arXiv: the abstract). In `text_masked`, words that name an ion are replaced by `[ION]`, "
-            "formulas stay: the harder reading. Both classes are equally frequent within each source, so that the "
-            "source does not give the label away. It is not the set of arXiv 2502.16451, which is not public."
+            "Abstracts of papers about batteries without their titles, labelled by the ion that the title names (for "
+            "some papers from arXiv: the abstract). In `text_masked`, words that name an ion are replaced by `[ION]` "
+            "and formulas are kept, which makes the task harder. Both classes are equally frequent within each source, "
+            "so that the source does not reveal the label. This is not the data set of arXiv 2502.16451, which is not "
+            "public."
         ),
         limits=(
-            "Labels come from a rule and were not checked one by one. The unmasked text usually names the ion, so "
-            "the task is easy. A test split of so few abstracts leaves a standard error of two to four points. "
-            "Abstracts of Crossref are cut at 500 characters. Metadata of arXiv and OpenAlex are CC0; abstracts "
-            "of Crossref are as their publishers gave them."
+            "The labels were assigned by a rule and not checked individually. The unmasked text usually names the ion, "
+            "so the task is easy. The test split is small, and accuracies have a standard error of two to four "
+            "percentage points. Abstracts from Crossref are cut at 500 characters. Metadata from arXiv and OpenAlex "
+            "are CC0; abstracts from Crossref are as provided by their publishers."
         ),
         licence="other",
         citations=("Park et al. (2025), arXiv 2502.16451, for the task",),
         labels={"li_ion": "lithium-ion", "na_ion": "sodium-ion"},
         columns={
-            "text_masked": "the same with `[ION]` for words that name an ion",
-            "source": "who gave the abstract",
-            "doi": "of the paper",
+            "text_masked": "the abstract with `[ION]` instead of words that name an ion",
+            "source": "source of the abstract",
+            "doi": "DOI of the paper",
         },
     ),
 }
@@ -122,20 +129,22 @@ class PacArguments:
     """Arguments of the builder."""
 
     name: str = field(metadata={"help": f"One of {', '.join(SOURCES)}."})
-    output_dir: str = field(metadata={"help": "Where the data set goes."})
-    data_dir: str | None = field(default=None, metadata={"help": "Holds the folders pac_glass, pac_battery."})
+    output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
+    data_dir: str | None = field(
+        default=None, metadata={"help": "Directory with the folders pac_glass and pac_battery."}
+    )
 
 
 def build(arguments: PacArguments) -> Report:
     """
-    Builds one data set: columns `id`, `text`, `label` (number of the class), and `text_masked`, `source` and `doi` for
-    the batteries.
+    Build one data set with the columns `id`, `text`, `label` (class label) and, for batteries, `text_masked`, `source`
+    and `doi`.
 
     Returns:
-        What was read and left out.
+        Counts of what was read and left out.
 
     Raises:
-        ClacInputError: an unknown name, or a source that is missing, damaged, or has a row that cannot be used.
+        ClacInputError: If the name is unknown, or the source is missing, damaged or has an invalid row.
     """
     if arguments.name not in SOURCES:
         raise ClacInputError(f"--name {arguments.name}: must be one of {', '.join(SOURCES)}")
@@ -165,7 +174,7 @@ def _check(where: str, record: dict[str, Any], source: PacSource) -> None:
         raise ClacInputError(f"{where}: label is {label!r}; must be from 0 to {last} ({', '.join(source.labels)})")
     for name in _texts(source):
         if not isinstance(record[name], str):
-            raise ClacInputError(f"{where}: {name} is {record[name]!r}, not text; mend the file")
+            raise ClacInputError(f"{where}: {name} is {record[name]!r}; expected text; fix the file")
 
 
 def _texts(source: PacSource) -> list[str]:
@@ -173,12 +182,12 @@ def _texts(source: PacSource) -> list[str]:
 
 
 def _words(record: dict[str, Any]) -> str:
-    """The text as two copies of an abstract have it in common."""
+    """Normalise case and whitespace, so that copies of an abstract compare equal."""
     return " ".join(record["text"].lower().split())
 
 
 def card_text(name: str, rows: Rows) -> CardText:
-    """What the card says, with the abstracts of every class counted in the rows."""
+    """Return the parts of the card that cannot be read from the files, with the number of abstracts of each class."""
     source = SOURCES[name]
     counts = {
         label: {split: sum(record["label"] == number for record in records) for split, records in rows.items()}
@@ -207,13 +216,13 @@ def card_text(name: str, rows: Rows) -> CardText:
 
 
 def card_of(name: str, directory: Path) -> CardText:
-    """What the card of a data set in a directory says, from its files."""
+    """Return the card text of a data set that exists in a directory."""
     rows, _ = read_set(directory)
     return card_text(name, rows)
 
 
 def main(arguments: PacArguments) -> None:
-    """Builds, and says what was counted."""
+    """Build the data set and print the counts."""
     print_report(build(arguments), arguments.output_dir)
 
 

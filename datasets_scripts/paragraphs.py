@@ -1,11 +1,11 @@
 """
-Abstracts of papers from OpenAlex or arXiv, as a corpus for `datasets_scripts.literature`.
+Download abstracts of papers from OpenAlex or arXiv as a corpus for `datasets_scripts.literature`.
 
     python -m datasets_scripts.paragraphs --query "solid electrolyte" --mail you@lab.org --output_dir runs/openalex
     python -m datasets_scripts.paragraphs --source arxiv --query "cat:cond-mat.mtrl-sci" --output_dir runs/arxiv
 
-Page by page, at the rate that the services ask for; every page is on the disk before the next is asked for, so a run
-that was cut goes on where it stopped.
+Pages are requested one by one, within the rate limits of the services. Each page is stored before the next one is
+requested, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -38,23 +38,25 @@ class ParagraphArguments:
     """Arguments of the download."""
 
     output_dir: str = field(metadata={"help": "Directory for the pages and paragraphs.parquet."})
-    query: str = field(metadata={"help": "Words to search for (openalex), or a query of the arXiv API."})
+    query: str = field(metadata={"help": "Search words (openalex), or a query of the arXiv API."})
     source: str = field(default="openalex", metadata={"help": "openalex or arxiv."})
-    limit: int = field(default=1000, metadata={"help": "Papers, at most."})
-    mail: str | None = field(default=None, metadata={"help": "Your address, which OpenAlex asks for."})
-    open_licence: bool = field(default=True, metadata={"help": "From OpenAlex, only papers under CC BY or CC0."})
-    base_url: str | None = field(default=None, metadata={"help": "Another server with the same interface."})
-    interval: float | None = field(
-        default=None, metadata={"help": "Seconds between requests; default what the service asks for."}
+    limit: int = field(default=1000, metadata={"help": "Maximum number of papers."})
+    mail: str | None = field(default=None, metadata={"help": "Your e-mail address, as OpenAlex requests."})
+    open_licence: bool = field(
+        default=True, metadata={"help": "Download only papers under CC BY or CC0 from OpenAlex."}
     )
-    retries: int = field(default=6, metadata={"help": "Times a failed request is sent again."})
-    timeout: float = field(default=60.0, metadata={"help": "Seconds to wait for an answer."})
+    base_url: str | None = field(default=None, metadata={"help": "URL of another server with the same API."})
+    interval: float | None = field(
+        default=None, metadata={"help": "Seconds between requests. Default: the rate limit of the service."}
+    )
+    retries: int = field(default=6, metadata={"help": "How often a failed request is repeated."})
+    timeout: float = field(default=60.0, metadata={"help": "Seconds to wait for a response."})
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
-            raise ClacInputError(f"--source {self.source}: choose one of {', '.join(SOURCES)}")
+            raise ClacInputError(f"--source {self.source}: must be one of {', '.join(SOURCES)}")
         if not self.query.strip():
-            raise ClacInputError("--query is empty; say what to search for")
+            raise ClacInputError("--query is empty; pass the words to search for")
         require_positive(self, "limit", "timeout")
         require_at_least(self, 0, "retries", "interval")
 
@@ -62,10 +64,16 @@ class ParagraphArguments:
 @dataclass(frozen=True)
 class Source:
     """
+    A service that provides abstracts.
+
     Attributes:
-        base_url: of the service. interval: s between requests, as its terms of use ask. page_size: papers a request.
-        first: cursor of the first page. request: (arguments, cursor) -> path and parameters. read: body and cursor of a
-            page -> its rows, the next cursor (`None` behind the last page), and how many papers there are.
+        base_url: URL of the service.
+        interval: Seconds between requests according to its terms of use.
+        page_size: Papers per request.
+        first: Cursor of the first page.
+        request: Function that returns the path and parameters of a request for given arguments and cursor.
+        read: Function that reads the body of a page for a given cursor and returns its rows, the next cursor (`None`
+            after the last page), and the total number of papers.
     """
 
     base_url: str
@@ -126,7 +134,7 @@ def _arxiv_request(arguments: ParagraphArguments, cursor: str) -> tuple[str, dic
 def _read_arxiv(body: bytes, cursor: str) -> tuple[list[dict[str, Any]], str | None, int]:
     feed = ElementTree.fromstring(body)
     if feed.tag != f"{{{_ATOM['atom']}}}feed":
-        raise ValueError(f"an element {feed.tag}")
+        raise ValueError(f"expected an Atom feed, found the element {feed.tag}")
     entries = feed.findall("atom:entry", _ATOM)
     rows = []
     for entry in entries:
@@ -149,23 +157,23 @@ def _read_arxiv(body: bytes, cursor: str) -> tuple[list[dict[str, Any]], str | N
 
 
 SOURCES = {
-    # At most ten requests a second; https://docs.openalex.org, "Rate limits".
+    # At most ten requests per second; https://docs.openalex.org, "Rate limits".
     "openalex": Source("https://api.openalex.org", 0.12, 200, "*", _openalex_request, _read_openalex),
-    # At most one request in three seconds; https://info.arxiv.org/help/api/tou.html.
+    # At most one request every three seconds; https://info.arxiv.org/help/api/tou.html.
     "arxiv": Source("https://export.arxiv.org", 3.0, 200, "0", _arxiv_request, _read_arxiv),
 }
 
 
 def download(arguments: ParagraphArguments) -> Path:
     """
-    Fetches what is missing and writes `paragraphs.parquet`.
+    Download missing pages and write `paragraphs.parquet`.
 
     Returns:
-        The file.
+        Path to the file.
 
     Raises:
-        ClacInputError: the service refuses or does not answer, the directory holds pages of another query, or nothing
-            was found. Pages that have arrived are kept.
+        ClacInputError: If a request fails, the directory contains pages of another query, or no papers were found.
+            Stored pages are kept.
     """
     source = SOURCES[arguments.source]
     directory = Path(arguments.output_dir)
@@ -187,7 +195,9 @@ def download(arguments: ParagraphArguments) -> Path:
             try:
                 found, following, total = source.read(body, cursor)
             except (ValueError, KeyError, TypeError, ElementTree.ParseError) as error:
-                raise ClacInputError(f"{client.base_url}: not an answer of {arguments.source} ({error!r})") from None
+                raise ClacInputError(
+                    f"{client.base_url}: not a valid response of {arguments.source} ({one_line(error)})"
+                ) from None
             page = {"rows": found, "next": following}
             with replaced_file(directory / f"page-{len(pages):05d}.json") as new:
                 new.write_text(json.dumps(page, ensure_ascii=False), encoding="utf-8")
@@ -199,18 +209,22 @@ def download(arguments: ParagraphArguments) -> Path:
             if cursor is not None and len(rows) < arguments.limit:
                 time.sleep(interval)
     if not rows:
-        raise ClacInputError(f"{arguments.source} has no paper for {arguments.query!r}; nothing is written")
+        raise ClacInputError(
+            f"--query {arguments.query!r}: {arguments.source} found no papers; nothing was written, change the query"
+        )
     file = directory / "paragraphs.parquet"
     with replaced_file(file) as new:
         pq.write_table(pa.Table.from_pylist(rows[: arguments.limit], schema=_SCHEMA), new, compression="zstd")
-    print(f"{min(len(rows), arguments.limit):,} abstracts in {file}")
+    print(f"wrote {min(len(rows), arguments.limit):,} abstracts to {file}")
     return file
 
 
 def _fetch(client: httpx.Client, path: str, parameters: dict[str, Any], retries: int) -> bytes:
     """
+    Send a request, with retries, and return the body of the response.
+
     Raises:
-        ClacInputError: the service refuses, or still fails after all retries.
+        ClacInputError: If the service rejects the request, or still fails after all retries.
     """
     for attempt in range(retries + 1):
         wait = min(_LONGEST_WAIT, 0.5 * 2.0**attempt)
@@ -220,26 +234,30 @@ def _fetch(client: httpx.Client, path: str, parameters: dict[str, Any], retries:
                 return reply.content
             reason = f"status {reply.status_code}, {one_line(reply.text, limit=160)}"
             if reply.status_code not in (408, 429) and reply.status_code < 500:
-                raise ClacInputError(f"{client.base_url}: refused ({reason})")
-            asked = reply.headers.get("retry-after", "")
-            wait = float(asked) if asked.replace(".", "", 1).isdigit() else wait
+                raise ClacInputError(f"{client.base_url}: request rejected ({reason})")
+            requested = reply.headers.get("retry-after", "")
+            wait = float(requested) if requested.replace(".", "", 1).isdigit() else wait
         except httpx.HTTPError as error:
             reason = one_line(error)
         if attempt < retries:
             time.sleep(wait)
-    raise ClacInputError(f"{client.base_url}: no answer after {retries + 1} attempts ({reason}); run again to go on")
+    raise ClacInputError(
+        f"{client.base_url}: no valid response after {retries + 1} attempts ({reason}); run again to continue"
+    )
 
 
 def _require_same_query(directory: Path, arguments: ParagraphArguments) -> None:
-    asked = {"source": arguments.source, "query": arguments.query, "open_licence": arguments.open_licence}
+    query = {"source": arguments.source, "query": arguments.query, "open_licence": arguments.open_licence}
     file = directory / "query.json"
     if file.exists():
         stored = json.loads(file.read_text(encoding="utf-8"))
-        if stored != asked:
-            raise ClacInputError(f"{file}: pages of another query ({stored['query']}); choose another --output_dir")
+        if stored != query:
+            raise ClacInputError(
+                f"{file}: found pages of another query ({stored['query']}); choose another --output_dir"
+            )
         return
     with replaced_file(file) as new:
-        new.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
+        new.write_text(json.dumps(query, ensure_ascii=False), encoding="utf-8")
 
 
 def _stored_pages(directory: Path) -> list[dict[str, Any]]:
@@ -247,7 +265,7 @@ def _stored_pages(directory: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(file.read_text(encoding="utf-8")) for file in files]
     except ValueError as error:
-        raise ClacInputError(f"{directory}: a damaged page ({error}); delete the pages and run again") from None
+        raise ClacInputError(f"{directory}: damaged page ({error}); delete the pages and run again") from None
 
 
 if __name__ == "__main__":

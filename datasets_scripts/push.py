@@ -1,5 +1,5 @@
 """
-Sends a data set with its card to the Hugging Face Hub.
+Upload a data set and its card to the Hugging Face Hub.
 
     python -m datasets_scripts.push mp-crystals --repo_id you/mp-crystals --dry_run
     python -m datasets_scripts.push runs/mp-narratives --repo_id you/mp-narratives
@@ -20,17 +20,24 @@ from modeling_clac.utils.paths import ASSETS
 class PushArguments:
     """Arguments of the upload."""
 
-    data_set: str = field(metadata={"help": "Directory of a data set, or the name of a bundled one. Also first word."})
-    repo_id: str = field(metadata={"help": "Where to: owner/name."})
-    public: bool = field(default=False, metadata={"help": "Let everyone see it; default only you."})
-    update: bool = field(default=False, metadata={"help": "Replace what the repository holds."})
-    dry_run: bool = field(default=False, metadata={"help": "List what would be sent, and stop."})
+    data_set: str = field(
+        metadata={
+            "help": "Directory of a data set, or name of a bundled one. May be given as the first argument without "
+            "the flag."
+        }
+    )
+    repo_id: str = field(metadata={"help": "Repository on the Hub, owner/name."})
+    public: bool = field(default=False, metadata={"help": "Make the repository public. Default: private."})
+    update: bool = field(default=False, metadata={"help": "Replace the contents of an existing repository."})
+    dry_run: bool = field(default=False, metadata={"help": "Only list the files that would be uploaded."})
 
 
 def push(arguments: PushArguments) -> None:
     """
+    Upload a data set, or list its files with `dry_run`.
+
     Raises:
-        ClacInputError: the data set is not fit to be published, or the Hub refuses.
+        ClacInputError: If the data set cannot be published or the Hub rejects the upload.
     """
     directory = Path(arguments.data_set)
     if not directory.is_dir() and (ASSETS / arguments.data_set).is_dir():
@@ -39,9 +46,9 @@ def push(arguments: PushArguments) -> None:
     for name, size in upload.files.items():
         print(f"{size:>14,}  {name}")
     visible = "private" if upload.private else "public"
-    print(f"{upload.size:>14,}  bytes, {len(upload.files)} files, to the {visible} data set {upload.repo_id}")
+    print(f"{upload.size:>14,}  bytes in {len(upload.files)} files, to the {visible} data set {upload.repo_id}")
     if arguments.dry_run:
-        print("dry run: nothing was sent")
+        print("dry run: nothing was uploaded")
     else:
         print(publish(upload, update=arguments.update))
 

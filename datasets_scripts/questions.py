@@ -1,10 +1,11 @@
 """
-Multiple-choice questions on crystals, with truths computed from structure and record, that no text alone answers.
+Build multiple-choice questions about crystals that cannot be answered from the text alone.
 
     python -m datasets_scripts.questions --output_dir runs/mp-questions
 
-Each question has one true statement among others that are true of other crystals of the same split, drawn so that
-every statement is right as often as chance has it: `question_drawing` tells how.
+The correct answers are computed from structure and record. Each question has one true statement; the others are true of
+other crystals of the same split. `datasets_scripts.multiple_choice.drawing` describes how they are drawn, so that every
+statement is correct as often as expected by chance.
 """
 
 from __future__ import annotations
@@ -44,12 +45,13 @@ SCHEMA = pa.schema(
 )
 _MEANINGS = {
     "question_id": "material_id, kind and difficulty",
-    "kind": "what is asked",
-    "difficulty": "hard: wrong compositions differ in one element, wrong space groups are of the same crystal system",
-    "question": "the question, with the bounds of its classes",
-    "options": "statements of one grammar, in random order; one of them is true",
-    "answer": "place of the true statement in `options`, from 0",
-    "formula": "reduced formula; not to be shown with the question",
+    "kind": "kind of question",
+    "difficulty": "`easy` or `hard`; hard: wrong compositions differ in one element, wrong space groups belong to the "
+    "same crystal system",
+    "question": "the question with the bounds of its classes",
+    "options": "statements of the same form in random order; exactly one is true",
+    "answer": "index of the true statement in `options`, from 0",
+    "formula": "reduced formula; do not show it with the question",
 }
 
 
@@ -59,23 +61,31 @@ class QuestionArguments:
 
     output_dir: str = field(metadata={"help": "Directory for the data set and its card."})
     input: str = field(
-        default=str(ASSETS / "mp-crystals"), metadata={"help": "Parquet file or directory of crystals and properties."}
+        default=str(ASSETS / "mp-crystals"),
+        metadata={"help": "Parquet file or directory with crystals and properties."},
     )
-    limit: int = field(default=0, metadata={"help": "Use the first so many rows only; 0: all."})
-    seed: int = field(default=0, metadata={"help": "Seed of the options, and of splits where the input has none."})
+    limit: int = field(default=0, metadata={"help": "Use only the first N rows. 0: all rows."})
+    seed: int = field(default=0, metadata={"help": "Seed of the options, and of the splits if the input has none."})
     window: int = field(
-        default=16384, metadata={"help": "Rows that are in memory at once; wrong options come from among them."}
+        default=16384, metadata={"help": "Number of rows in memory; wrong options are drawn from the same window."}
     )
     symprec: float = field(
         default=0.0,
-        metadata={"help": "Ask of symmetry only where moyopy finds the same group within so many Å; 0: everywhere."},
+        metadata={
+            "help": "Ask about symmetry only if moyopy finds the recorded space group with this tolerance in Å. "
+            "0: do not check."
+        },
     )
-    on_error: str = field(default="raise", metadata={"help": "Unusable rows: raise, or skip (they are counted)."})
+    on_error: str = field(
+        default="raise", metadata={"help": "What to do about invalid rows: raise, or skip and count them."}
+    )
 
-    shard: int | None = field(default=None, metadata={"help": "Build this shard only, counted from 0."})
-    num_shards: int = field(default=1, metadata={"help": "Shards of the data set; they hold the same questions."})
+    shard: int | None = field(default=None, metadata={"help": "Build only this shard, counted from 0."})
+    num_shards: int = field(
+        default=1, metadata={"help": "Number of shards of the data set; it does not change the questions."}
+    )
     executor: str = field(default="local", metadata={"help": "local, or ray."})
-    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+    workers: int = field(default=1, metadata={"help": "Number of parallel processes with local."})
 
     def __post_init__(self) -> None:
         check_on_error(self.on_error, ("raise", "skip"))
@@ -84,7 +94,7 @@ class QuestionArguments:
 
 
 def build_shard(arguments: QuestionArguments, shard: int) -> Report:
-    """Writes the questions on the crystals of one shard, and the report of it."""
+    """Write the questions about the crystals of one shard and the report of the shard."""
     records = Records(Path(arguments.input), arguments.limit)
     bounds = shard_bounds(records.num_rows, arguments.num_shards)
     own = range(bounds[shard], bounds[shard + 1])
@@ -92,9 +102,9 @@ def build_shard(arguments: QuestionArguments, shard: int) -> Report:
     with ShardWriter(directory, shard, arguments.num_shards, SCHEMA) as writer:
         for place, crystals in _windows(records, own, arguments, report):
             questions = draw_questions([facts for _, facts in crystals], f"{arguments.seed}|{place}")
-            for (number, facts), asked in zip(crystals, questions, strict=True):
+            for (number, facts), own_questions in zip(crystals, questions, strict=True):
                 if number in own:
-                    for question in asked:
+                    for question in own_questions:
                         report.count(f"{question.kind}, {question.difficulty}")
                         writer.add(facts.split, _row(facts, question))
     write_report(directory, shard, arguments.num_shards, report)
@@ -105,10 +115,13 @@ def _windows(
     records: Records, own: range, arguments: QuestionArguments, report: Report
 ) -> Iterator[tuple[int, list[tuple[int, Facts]]]]:
     """
-    (number of the window, (number of the row, facts) of its usable rows), for all windows that hold rows of `own`.
+    Iterate over the windows that contain rows of `own`.
 
-    Windows are the same for every shard, so that a block of questions may lie in several: how many shards there are
-    changes no question. Only rows of `own` are counted.
+    Windows do not depend on the shards, and a block of questions may span several shards. Therefore the number of
+    shards does not change the questions. Only rows of `own` are counted.
+
+    Yields:
+        Number of the window, and the row number and facts of each of its usable rows.
     """
     if not own:
         return
@@ -156,14 +169,15 @@ def _row(facts: Facts, question: Question) -> dict[str, Any]:
 
 
 def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardText:
-    """The words of the card, with the baselines in it."""
+    """Return the parts of the card that cannot be read from the files, including the baselines."""
     checked = (
-        f"Symmetry is asked of where moyopy finds the group of the record within {arguments.symprec:g} Å. "
+        "Questions about symmetry are asked only if moyopy finds the recorded space group with a tolerance of "
+        f"{arguments.symprec:g} Å. "
         if arguments.symprec
         else ""
     )
     return CardText(
-        title="Questions on crystals",
+        title="Questions about crystals",
         summary=(
             "Multiple-choice questions on inorganic crystals. The options are statements with the same wording, in "
             "random order. Exactly one is true; the others are true for other crystals of the same split."
@@ -208,10 +222,10 @@ from the same split: within a block, each option is right only once."""
 
 def build(arguments: QuestionArguments) -> None:
     """
-    Builds the shards asked for; the card is written when all of them are there.
+    Build the requested shards; the card is written once all shards exist.
 
     Raises:
-        ClacInputError: an argument or a row is unusable, or the crystals are too few for a question.
+        ClacInputError: If an argument or a row is invalid, or there are too few crystals for any question.
     """
     shards = require_shards(arguments.shard, arguments.num_shards)
     records = Records(Path(arguments.input), arguments.limit)
@@ -222,11 +236,11 @@ def build(arguments: QuestionArguments) -> None:
     directory = Path(arguments.output_dir)
     joined = read_reports(directory, arguments.num_shards)
     if joined is None:
-        print("the card is written with the last shard")
+        print("the card will be written with the last shard")
         return
     found = baselines(directory)
     if not any(one.counts for one in found):
-        raise ClacInputError(f"{arguments.input}: too few crystals in each split for any question; add more")
+        raise ClacInputError(f"{arguments.input}: too few crystals in each split for any question; add crystals")
     write_card(directory, card_text(arguments, found), joined)
     print(baselines_table(found))
 

@@ -21,7 +21,7 @@ PAPER = (
     "Park, Kumaran, Hsu, Olivetti, Li (2025), Contrastive Learning of English Language and Crystal Graphs for "
     "Multimodal Representation of Materials Knowledge, arXiv 2502.16451"
 )
-# What the columns that all our data sets share mean, with units.
+# Meanings and units of the columns that all our data sets share.
 COLUMNS = {
     "material_id": "identifier in the source",
     "source": "origin of the structure and its properties",
@@ -46,14 +46,14 @@ class CardText:
 
     Attributes:
         title: Name of the data set.
-        summary: What it is, one paragraph.
+        summary: One paragraph that describes the data set.
         provenance: How it was made, with the command.
-        limits: What it is not suitable for.
+        limits: Known limits and unsuitable uses.
         licence: Identifier of the licence on the Hub.
         citations: One line each.
         columns: Meanings of columns that other data sets do not have.
         tags: Tags for the Hub.
-        details: More sections, in Markdown.
+        details: Additional sections in Markdown.
     """
 
     title: str
@@ -68,7 +68,7 @@ class CardText:
 
 
 def split_files(directory: Path) -> dict[str, list[Path]]:
-    """List the parquet files of each split, the usual splits first."""
+    """Return the Parquet files of each split that has any, with the standard splits first."""
     found: dict[str, list[Path]] = {}
     for file in sorted(directory.glob("*.parquet")):
         found.setdefault(file.name.split("-")[0].removesuffix(".parquet"), []).append(file)
@@ -81,7 +81,7 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
     Make the card of the data set in a directory.
 
     Args:
-        directory: Directory with the parquet files.
+        directory: Directory with the Parquet files.
         text: Parts of the card that cannot be derived from the files.
         report: Counts to list.
 
@@ -89,13 +89,12 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
         The card in Markdown, with metadata for the Hub.
 
     Raises:
-        ClacInputError: No parquet files, files with different columns, or a column without description.
+        ClacInputError: If the directory has no Parquet files, their columns differ, or a column has no description.
     """
     splits = split_files(directory)
     if not splits:
-        raise ClacInputError(f"{directory}: no parquet files to describe")
+        raise ClacInputError(f"{directory}: no Parquet files found; build the data set first")
     meanings = {**COLUMNS, **text.columns}
-    # Rejected rows are not part of the data set proper and may have other columns.
     counts, schema = {}, None
     for name, files in splits.items():
         counts[name] = sum(pq.ParquetFile(file).metadata.num_rows for file in files)
@@ -143,6 +142,7 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
 
 
 def write_card(directory: Path, text: CardText, report: Report | None = None) -> None:
+    """Write the card of the data set in a directory as `README.md`; see `make_card`."""
     card = make_card(directory, text, report)
     with replaced_file(directory / "README.md") as new:
         new.write_text(card, encoding="utf-8")

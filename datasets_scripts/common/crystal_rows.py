@@ -1,4 +1,4 @@
-"""Rows of data sets of crystals: their columns, and those that are computed from the structure."""
+"""Schema of crystal data sets and the columns that are computed from the structure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pymatgen.io.cif import CifWriter
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import STRUCTURE_COLUMNS, describe_crystal
 
-DECIMALS = 6  # of every real number and of the CIFs
-# A cell that leaves its atoms less room has no volume worth the name; Å³ an atom.
-MIN_ATOM_VOLUME = 1.0
+DECIMALS = 6  # decimals of all real-valued columns and of the coordinates in CIFs
+# Cells with less volume per atom are degenerate.
+MIN_ATOM_VOLUME = 1.0  # Å³ per atom
 
 
 def crystal_schema(properties: Iterable[str]) -> pa.Schema:
     """
-    The schema of a data set of crystals.
+    Return the schema of a crystal data set.
 
     Args:
-        properties: its columns of properties, those that follow from the structure included.
+        properties: Names of the property columns, including those that are computed from the structure.
     """
     return pa.schema(
         {
@@ -38,22 +38,22 @@ def crystal_schema(properties: Iterable[str]) -> pa.Schema:
     )
 
 
-# Columns of every data set of crystals with properties.
+# Columns of all crystal data sets with properties.
 SCHEMA = crystal_schema(PROPERTIES)
 
 
 def structure_columns(structure: Structure) -> dict[str, Any]:
     """
-    The columns of a row that follow from the structure: the CIF, what `describe_crystal` gives, and `is_oxide`.
+    Compute the columns that follow from the structure: the CIF, the facts from `describe_crystal`, and `is_oxide`.
 
     Raises:
-        ValueError: no space group can be determined.
+        ValueError: If no space group can be determined.
     """
     facts = describe_crystal(structure)
     if facts["space_group_number"] is None:
         raise ValueError("no space group found")
     with warnings.catch_warnings():
-        # Of elements without an electronegativity, which a CIF makes no use of.
+        # pymatgen warns about elements without an electronegativity, which a CIF does not use.
         warnings.simplefilter("ignore", UserWarning)
         cif = str(CifWriter(structure, significant_figures=DECIMALS))
     rounded = {name: round(value, DECIMALS) if isinstance(value, float) else value for name, value in facts.items()}

@@ -1,4 +1,4 @@
-"""How our clients introduce themselves to the servers they read from."""
+"""User agent of our HTTP clients."""
 
 import modeling_clac
 

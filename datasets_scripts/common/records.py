@@ -1,4 +1,4 @@
-"""Reads crystals and properties for the builders: a few rows at a time, each checked, always in one order."""
+"""Read and check rows of crystals and properties from Parquet files, in batches and in a fixed order."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ from modeling_clac.errors_clac import ClacInputError, first_line
 
 REQUIRED = ("material_id", "formula")
 _ROWS_AT_ONCE = 1024
-# Shares of validation and test, where the input does not split.
+# Shares of validation and test if the input has no splits.
 _SHARES = (("validation", 0.08), ("test", 0.16))
 
 
 @dataclass
 class Report:
     """
-    What was read, written and left out.
+    Counts of what was read, written and left out.
 
     Attributes:
-        counts: by name. left_out: the first reasons, each naming its row.
+        counts: Counts by name.
+        left_out: The first 20 reasons for leaving out a row, each with the location of the row.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def count(self, name: str, number: int = 1) -> None:
+        """Add `number` to a count."""
         self.counts[name] = self.counts.get(name, 0) + number
 
     def leave_out(self, reason: str) -> None:
+        """Count a row that is left out, and keep the reason if it is among the first ones."""
         self.count("left out")
         if len(self.left_out) < 20:
             self.left_out.append(reason)
 
     def merge(self, other: Report) -> None:
+        """Add the counts and reasons of another report."""
         for name, number in other.counts.items():
             self.count(name, number)
         self.left_out = (self.left_out + other.left_out)[:20]
@@ -55,7 +59,7 @@ class Report:
 
 
 def split_of(formula: str, seed: int) -> str:
-    """The split of a reduced formula, the same for all of its crystals and in every run."""
+    """Return the split of a reduced formula, which depends only on the formula and the seed."""
     digest = hashlib.sha256(f"{seed} {formula}".encode()).digest()
     place = int.from_bytes(digest[:8]) / 2**64
     for name, share in _SHARES:
@@ -66,25 +70,28 @@ def split_of(formula: str, seed: int) -> str:
 
 
 def split_of_record(record: Mapping[str, Any], seed: int) -> str:
-    """The split that a record names, or that of its formula where it names none."""
+    """Return the split given in the record, or that of its formula if the record gives none."""
     given = record.get("split")
     return given if given in SPLITS else split_of(record["formula"], seed)
 
 
 class Records:
     """
-    The rows of a parquet file or of the parquet files of a directory, in the order of their names.
+    Rows of a Parquet file or of all Parquet files in a directory, in the order of the file names.
 
     Args:
-        path: a file or directory.
-        limit: use the first so many rows only; 0: all.
-        required: columns that have to be there. id_columns: names that the identifier may have.
+        path: File or directory.
+        limit: Use only the first `limit` rows; 0 means all rows.
+        required: Names of the required columns.
+        id_columns: Names that the column of identifiers may have.
 
     Attributes:
-        columns: names of the columns of the first file. id_column: the one that must not repeat, if there is one.
+        columns: Column names of the first file.
+        id_column: Column whose values must be unique, or `None` if there is no such column.
+        num_rows: Number of rows, at most `limit`.
 
     Raises:
-        ClacInputError: it cannot be read, has no rows, or misses a required column.
+        ClacInputError: If a file cannot be read, lacks a required column, or there are no rows.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Records:
         self.path = path
         self.files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not self.files:
-            raise ClacInputError(f"{path}: no parquet files in it")
+            raise ClacInputError(f"{path}: the directory contains no Parquet files")
         self._sizes = []
         for file in self.files:
             try:
@@ -105,7 +112,7 @@ class Records:
             except FileNotFoundError:
                 raise ClacInputError(f"{file}: no such file") from None
             except (OSError, pa.ArrowInvalid) as error:
-                raise ClacInputError(f"{file}: no parquet file ({first_line(error)})") from None
+                raise ClacInputError(f"{file}: not a Parquet file ({first_line(error)})") from None
             _check_columns(file, metadata.schema_arrow.names, required)
             _check_types(file, metadata.schema_arrow)
             self._sizes.append(metadata.metadata.num_rows)
@@ -113,10 +120,15 @@ class Records:
         self.id_column = next((name for name in id_columns if name in self.columns), None)
         self.num_rows = min(sum(self._sizes), limit) if limit else sum(self._sizes)
         if not self.num_rows:
-            raise ClacInputError(f"{path}: holds no rows")
+            raise ClacInputError(f"{path}: contains no rows")
 
     def rows(self, first: int = 0, last: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(file and row, record) of the rows from `first` to before `last`, with `_ROWS_AT_ONCE` of them in memory."""
+        """
+        Iterate over the rows from `first` (included) to `last` (excluded), with one batch of rows in memory.
+
+        Yields:
+            The file and row for messages, and the record.
+        """
         last = self.num_rows if last is None else min(last, self.num_rows)
         repeated = self._repeated_ids()
         start = 0
@@ -143,7 +155,7 @@ class Records:
             raise _damaged(file, number, error) from None
 
     def _repeated_ids(self) -> dict[int, str]:
-        """Rows, counted from 0, whose identifier an earlier row has, and what to say of them."""
+        """Map the rows (from 0) whose identifier occurs in an earlier row to a description of the problem."""
         first: dict[str, str] = {}
         repeated: dict[int, str] = {}
         number = 0
@@ -151,7 +163,7 @@ class Records:
             for row, value in enumerate(_column(file, str(self.id_column)), 1):
                 place = f"{file}, row {row}"
                 if value is not None and first.setdefault(value, place) != place:
-                    repeated[number] = f"{self.id_column} {value} is that of {first[value]}, too"
+                    repeated[number] = f"duplicate {self.id_column} {value} (first seen in {first[value]})"
                 number += 1
                 if number == self.num_rows:
                     return repeated
@@ -159,19 +171,23 @@ class Records:
 
     def require_columns(self, *names: str) -> None:
         """
+        Require that all files have the given columns.
+
         Raises:
-            ClacInputError: a file misses one of the columns.
+            ClacInputError: If a file lacks one of the columns.
         """
         for file in self.files:
             _check_columns(file, pq.ParquetFile(file).schema_arrow.names, names)
 
     def require_disjoint_splits(self, seed: int) -> None:
         """
+        Require that no formula is in two splits.
+
         Args:
-            seed: of the splits of rows that name none.
+            seed: Seed of the splits of rows that give none.
 
         Raises:
-            ClacInputError: a formula is in two splits.
+            ClacInputError: If a formula is in two splits.
         """
         first: dict[str, str] = {}
         for file in self.files:
@@ -185,15 +201,15 @@ class Records:
                     other = first.setdefault(record["formula"], split)
                     if other != split:
                         raise ClacInputError(
-                            f"{file}: formula {record['formula']} is in {other} and in {split}; drop the column split "
-                            "to have it split by formula"
+                            f"{file}: formula {record['formula']} is in both {other} and {split}; remove the column "
+                            "split to split by formula"
                         )
 
 
 def _check_columns(file: Path, found: Sequence[str], names: Sequence[str]) -> None:
     missing = [name for name in names if name not in found]
     if missing:
-        raise ClacInputError(f"{file}: columns {', '.join(missing)} missing; found {', '.join(found)}")
+        raise ClacInputError(f"{file}: missing columns {', '.join(missing)}; found {', '.join(found)}")
 
 
 def _check_types(file: Path, schema: pa.Schema) -> None:
@@ -201,17 +217,17 @@ def _check_types(file: Path, schema: pa.Schema) -> None:
         if name not in schema.names:
             continue
         if not (pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)):
-            raise ClacInputError(f"{file}: column {name} holds {schema.field(name).type}, not text")
+            raise ClacInputError(f"{file}: column {name} has type {schema.field(name).type}; expected text")
     for name in NUMERIC_COLUMNS:
         if name not in schema.names:
             continue
         kind = schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-            raise ClacInputError(f"{file}: column {name} holds {kind}, not numbers")
+            raise ClacInputError(f"{file}: column {name} has type {kind}; expected numbers")
 
 
 def _column(file: Path, name: str) -> Iterator[Any]:
-    """The values of one column; of text that is not UTF-8, nothing."""
+    """Yield the values of one column, `None` for text that is not valid UTF-8."""
     number = 0
     try:
         for batch in pq.ParquetFile(file).iter_batches(65536, columns=[name]):
@@ -240,16 +256,16 @@ def _record(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
 
 
 def unreadable(record: dict[str, Any]) -> str | None:
-    """What reading a row has found to be wrong with it, in a few words."""
+    """Return the problem that was found when the row was read, or `None`."""
     if record.get("_unreadable"):
-        return f"column {record['_unreadable'][0]} is not UTF-8"
+        return f"column {record['_unreadable'][0]} is not valid UTF-8"
     if record.get("_repeated"):
         return record["_repeated"]
     return None
 
 
 def record_problem(record: dict[str, Any]) -> str | None:
-    """Why a row cannot be used, in a few words."""
+    """Return why a row cannot be used, in a few words, or `None` if it can."""
     problem = unreadable(record)
     if problem is not None:
         return problem
@@ -263,10 +279,15 @@ def usable_rows(
     rows: Iterator[tuple[str, dict[str, Any]]], on_error: str, report: Report
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """
-    The rows that can be used; the others are counted in the report.
+    Yield the rows that can be used and count the others in the report.
+
+    Args:
+        rows: Pairs of location and record; see `Records.rows`.
+        on_error: What to do about invalid rows, `raise` or `skip`.
+        report: Report to update.
 
     Raises:
-        ClacInputError: a row cannot be used, and `on_error` is `raise`.
+        ClacInputError: If a row cannot be used and `on_error` is `raise`.
     """
     for where, record in rows:
         report.count("read")
@@ -274,29 +295,33 @@ def usable_rows(
         if problem is None:
             yield where, record
         elif on_error == "raise":
-            raise ClacInputError(f"{where}: {problem}; mend it, or go on with --on_error skip")
+            raise ClacInputError(f"{where}: {problem}; fix the row or use --on_error skip")
         else:
             report.leave_out(f"{where}: {problem}")
 
 
 def shard_bounds(num_rows: int, num_shards: int) -> list[int]:
-    """Where each of the shards begins, and the end of the last one."""
+    """Return the first row of each shard, followed by the end of the last shard."""
     return [num_rows * shard // num_shards for shard in range(num_shards + 1)]
 
 
 def require_shards(shard: int | None, num_shards: int) -> Sequence[int]:
     """
-    The shards to be built: one, or all.
+    Return the numbers of the shards to build.
+
+    Args:
+        shard: Number of a single shard, or `None` for all shards.
+        num_shards: Number of shards of the data set.
 
     Raises:
-        ClacInputError: there is no such shard.
+        ClacInputError: If a number is out of range.
     """
     if num_shards < 1:
         raise ClacInputError(f"--num_shards {num_shards}: must be at least 1")
     if shard is None:
         return range(num_shards)
     if not 0 <= shard < num_shards:
-        raise ClacInputError(f"--shard {shard}: must be from 0 to {num_shards - 1}, below --num_shards")
+        raise ClacInputError(f"--shard {shard}: must be from 0 to {num_shards - 1} (--num_shards minus 1)")
     return [shard]
 
 

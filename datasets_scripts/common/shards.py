@@ -1,4 +1,4 @@
-"""Builds the shards of a data set one by one, on several processes, or on a Ray cluster: always the same bytes."""
+"""Build the shards of a data set in one process, in several processes or on a Ray cluster, with identical output."""
 
 from __future__ import annotations
 
@@ -23,18 +23,26 @@ _ROW_GROUP = 2048
 
 
 def shard_file(directory: Path, split: str, shard: int, num_shards: int) -> Path:
-    """The name that `datasets` gives the files of a sharded split."""
+    """Return the path of one shard of a split, named as the `datasets` library names sharded files."""
     return directory / f"{split}-{shard:05d}-of-{num_shards:05d}.parquet"
 
 
 def report_file(directory: Path, shard: int, num_shards: int) -> Path:
+    """Return the path of the report of one shard."""
     return directory / f"report-{shard:05d}-of-{num_shards:05d}.json"
 
 
 class ShardWriter:
     """
-    Writes the rows of one shard into a file for each split that has rows, a row group at a time. The files appear
-    together at the end, or not at all.
+    Context manager that writes the rows of one shard, one file per split, one row group at a time.
+
+    The files appear together at the end, or not at all if an exception is raised.
+
+    Args:
+        directory: Output directory.
+        shard: Number of the shard.
+        num_shards: Number of shards of the data set.
+        schema: Schema of the rows.
     """
 
     def __init__(self, directory: Path, shard: int, num_shards: int, schema: pa.Schema):
@@ -47,6 +55,7 @@ class ShardWriter:
         return self
 
     def add(self, split: str, row: dict[str, Any]) -> None:
+        """Append a row to a split."""
         rows = self._rows.setdefault(split, [])
         rows.append(row)
         if len(rows) == _ROW_GROUP:
@@ -79,18 +88,20 @@ def build_shards(
     build: Callable[[Any, int], Report], arguments: Any, shards: Sequence[int], executor: str, workers: int
 ) -> Report:
     """
-    Calls `build(arguments, shard)` for every shard and joins the reports.
+    Call `build(arguments, shard)` for each shard and merge the reports.
 
     Args:
-        build: a function of a module, which other processes can import.
-        executor: `local`, or `ray` for a Ray cluster (a local one if none is running).
-        workers: processes at once, with `local`.
+        build: Module-level function, so that other processes can import it.
+        arguments: Arguments of the script.
+        shards: Numbers of the shards to build.
+        executor: `local`, or `ray` for a Ray cluster (a local one is started if none is running).
+        workers: Number of parallel processes with `local`.
 
     Raises:
-        ClacInputError: as `build`; or ray is not installed.
+        ClacInputError: If `build` raises it, the executor is unknown, or Ray is not installed.
     """
     if executor not in EXECUTORS:
-        raise ClacInputError(f"--executor {executor}: choose one of {', '.join(EXECUTORS)}")
+        raise ClacInputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
     bar = tqdm(total=len(shards), desc="shards", disable=None if len(shards) > 1 else True)
     total = Report()
     with bar:
@@ -108,7 +119,7 @@ def _reports(build: Any, arguments: Any, shards: Sequence[int], executor: str, w
         for shard in shards:
             yield build(arguments, shard)
         return
-    # Not forked: threads of pyarrow do not survive it.
+    # Spawned, because the threads of pyarrow do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(build, [arguments] * len(shards), shards)
 
@@ -118,10 +129,10 @@ def _reports_of_ray(build: Any, arguments: Any, shards: Sequence[int]) -> Any:
         import ray
         import ray.data
     except ImportError:
-        raise ClacInputError("--executor ray needs its package: pip install 'clac-crystals[ray]'") from None
+        raise ClacInputError("--executor ray requires Ray: pip install 'clac-crystals[ray]'") from None
 
     def build_row(row: dict[str, Any]) -> dict[str, Any]:
-        # Rows of Ray Data are arrow: the report and what is wrong travel as text.
+        # Ray Data transfers Arrow rows, so the report and the error message are encoded as text.
         try:
             report = build(arguments, int(row["shard"]))
         except ClacInputError as error:
@@ -140,13 +151,13 @@ def _reports_of_ray(build: Any, arguments: Any, shards: Sequence[int]) -> Any:
 
 
 def write_report(directory: Path, shard: int, num_shards: int, report: Report) -> None:
-    """Keeps the counts of a shard beside its files; they are joined when all are there."""
+    """Write the report of a shard next to its files; `read_reports` merges them once all shards are built."""
     with replaced_file(report_file(directory, shard, num_shards)) as new:
         new.write_text(json.dumps({"counts": report.counts, "left_out": report.left_out}, indent=2) + "\n")
 
 
 def read_reports(directory: Path, num_shards: int) -> Report | None:
-    """The reports of all shards joined, `None` as long as one is missing."""
+    """Merge the reports of all shards; return `None` if one is missing."""
     total = Report()
     for shard in range(num_shards):
         file = report_file(directory, shard, num_shards)

@@ -1,4 +1,4 @@
-"""What the builders of text data sets share: sources split by split, label names in the parquet files, cards."""
+"""Helpers for text data sets: reading the sources, writing splits with label names, and cards."""
 
 from __future__ import annotations
 
@@ -24,35 +24,44 @@ Rows = dict[str, list[dict[str, Any]]]
 
 def source_directory(data_dir: str | None, output_dir: str, folder: str, address: str) -> Path:
     """
-    The folder of one source.
+    Return the directory of one source.
 
     Args:
-        data_dir: holds the folders of all sources. output_dir: where the data set goes; another one than the source.
-        address: where the original comes from, for the message.
+        data_dir: Directory with one folder per source.
+        output_dir: Directory of the data set to build; must differ from the source.
+        folder: Name of the folder in `data_dir`.
+        address: Address of the original data, for error messages.
 
     Raises:
-        ClacInputError: no directory was given, the folder is not in it, or it is the one to be written.
+        ClacInputError: If `data_dir` is missing, does not contain the folder, or the folder is the output directory.
     """
     layout = f"--data_dir DIR reads DIR/{folder}/{{{','.join(SPLITS)}}}.parquet"
     if data_dir is None:
         raise ClacInputError(
-            f"nothing is downloaded: {layout}; the original is {address} (columns: docs/finetuning.md)"
+            f"--data_dir is required, because the data are not downloaded: {layout}; get the original from {address} "
+            "(columns: docs/finetuning.md)"
         )
     directory = Path(data_dir) / folder
     if not directory.is_dir():
-        raise ClacInputError(f"{directory}: no such folder; {layout}; the original is {address}")
+        raise ClacInputError(f"{directory}: no such directory; {layout}; get the original from {address}")
     if directory.resolve() == Path(output_dir).resolve():
-        raise ClacInputError(f"{output_dir}: holds the source; choose another --output_dir")
+        raise ClacInputError(f"{output_dir}: contains the source files; choose another --output_dir")
     return directory
 
 
 def source_rows(directory: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """
-    (split, file and row, record) of the three files of a source, `columns` only, the usual splits in their order.
+    Iterate over the rows of the three files of a source.
+
+    Args:
+        directory: Directory with `train.parquet`, `validation.parquet` and `test.parquet`.
+        columns: Names of the columns to read.
+
+    Yields:
+        Split, file and row for messages, and the record.
 
     Raises:
-        ClacInputError: a file is missing, damaged, empty or without one of the columns, or an id or a text cannot be
-            used.
+        ClacInputError: If a file is missing, damaged, empty or lacks a column, or a row has an invalid or duplicate id.
     """
     first: dict[str, str] = {}
     for split in SPLITS:
@@ -60,38 +69,42 @@ def source_rows(directory: Path, columns: Sequence[str]) -> Iterator[tuple[str, 
         for where, record in records.rows():
             problem = unreadable(record)
             if problem is None and not (isinstance(record["id"], str) and record["id"].strip()):
-                problem = "id is empty or no text"
+                problem = f"id is {record['id']!r}; expected non-empty text"
             if problem is not None:
-                raise ClacInputError(f"{where}: {problem}; mend the file")
+                raise ClacInputError(f"{where}: {problem}; fix the file")
             other = first.setdefault(record["id"], where)
             if other != where:
-                raise ClacInputError(
-                    f"{where}: id {record['id']} is that of {other}, too; ids are unique in a data set"
-                )
+                raise ClacInputError(f"{where}: duplicate id {record['id']} (first seen in {other}); fix the file")
             yield split, where, {name: record[name] for name in columns}
 
 
 def write_set(output: Path, rows: Rows, features: Features, text: CardText, report: Report) -> None:
     """
-    Writes `train.parquet`, `validation.parquet`, `test.parquet` and the card. The names of labels are part of the
-    parquet files (the `huggingface` metadata of `features`), so they survive without the card.
+    Write `train.parquet`, `validation.parquet`, `test.parquet` and the card.
+
+    The label names are stored in the Parquet files (the `huggingface` metadata of `features`), so they are available
+    without the card.
 
     Args:
-        rows: records by split. report: counts for the card.
+        output: Directory of the data set.
+        rows: Records by split.
+        features: Columns and label names.
+        text: Parts of the card that cannot be read from the files.
+        report: Counts to list in the card.
 
     Raises:
-        ClacInputError: a split has no rows, or the place cannot be written to; what was there before is kept.
+        ClacInputError: If a split has no rows or the directory cannot be written to; existing files are kept.
     """
     for split in SPLITS:
         if not rows.get(split):
-            raise ClacInputError(f"{output}: split {split} has no usable row; nothing was written")
+            raise ClacInputError(f"{output}: split {split} has no usable rows; nothing was written")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for split in SPLITS:
             table = pa.Table.from_pylist(rows[split], schema=features.arrow_schema)
             pq.write_table(table, scratch / f"{split}.parquet", compression="zstd")
         (scratch / "README.md").write_text(make_card(scratch, text, report), encoding="utf-8")
-        # All are written before the first is renamed.
+        # All files are complete before the first one is renamed.
         with ExitStack() as stack:
             for file in sorted(scratch.iterdir()):
                 shutil.copyfile(file, stack.enter_context(replaced_file(output / file.name)))
@@ -99,10 +112,12 @@ def write_set(output: Path, rows: Rows, features: Features, text: CardText, repo
 
 def count_table(title: Sequence[str], counts: Mapping[str, Mapping[str, int]], meanings: Mapping[str, str]) -> str:
     """
-    A markdown table of counts, a row each name, a column each split.
+    Return a Markdown table of counts with one row per name and one column per split.
 
     Args:
-        title: of the columns before those of the splits. counts: by name, then split. meanings: by name.
+        title: Headers of the columns before those of the splits.
+        counts: Counts by name and split.
+        meanings: Meanings by name.
     """
     lines = ["| " + " | ".join([*title, *SPLITS]) + " |", "|---" * len(title) + "|" + "---:|" * len(SPLITS)]
     for name, by_split in counts.items():
@@ -112,13 +127,13 @@ def count_table(title: Sequence[str], counts: Mapping[str, Mapping[str, int]], m
 
 
 def print_report(report: Report, output: str) -> None:
-    """What was counted, and where the data set is."""
+    """Print the counts and the directory of the data set."""
     report.show()
     print(f"wrote {output}")
 
 
 def read_set(directory: Path) -> tuple[Rows, Features]:
-    """The rows and features of a data set that `write_set` wrote."""
+    """Read the rows and features of a data set written by `write_set`."""
     tables = {split: pq.read_table(directory / f"{split}.parquet") for split in SPLITS}
     return {split: table.to_pylist() for split, table in tables.items()}, Features.from_arrow_schema(
         tables[SPLITS[0]].schema

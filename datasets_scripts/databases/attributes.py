@@ -1,4 +1,4 @@
-"""Numbers in the nested answers of databases."""
+"""Read numbers from the nested responses of databases."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 def number_at(attributes: Mapping[str, Any], path: str) -> float | None:
     """
-    A number in nested mappings, None where there is no finite one.
+    Return a number from nested mappings, or `None` if there is no finite number at the path.
 
     Args:
-        path: the keys, joined by dots, such as `bulk_modulus.vrh`.
+        attributes: Nested mappings.
+        path: Keys joined by dots, such as `bulk_modulus.vrh`.
     """
     value: Any = attributes
     for key in path.split("."):

@@ -1,4 +1,4 @@
-"""Properties of the Materials Project, through its own client: more than its OPTIMADE server gives."""
+"""Properties from the API of the Materials Project, which offers more than its OPTIMADE server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.atomic_files import replaced_file
 
-# Our column -> path in a summary.
+# Our column -> path in a summary document.
 SUMMARY = {column: row.mp_summary for column, row in PROPERTIES.items() if row.mp_summary}
-_AT_ONCE = 200  # materials a request: their ids have to fit into an address
+_AT_ONCE = 200  # materials per request; their ids must fit into the URL
 
 
 def read_summary(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The property columns that a summary gives."""
+    """Return the property columns found in a summary document."""
     found = {column: number_at(summary, path) for column, path in SUMMARY.items()}
     return {column: value for column, value in found.items() if value is not None}
 
@@ -31,29 +31,33 @@ def add_summaries(
     records: list[dict[str, Any]], key: str | None, directory: Path, report: Report, endpoint: str | None = None
 ) -> None:
     """
-    Adds properties to the records whose ids are those of the project; what a summary gives counts.
+    Add properties to the records with Materials Project ids; values from a summary replace existing ones.
 
     Args:
-        records: rows, changed in place. key: of the user. directory: keeps the answers, so that a run that was cut asks
-            only for what is missing. endpoint: another server with the same interface; default `MP_API_ENDPOINT`, or
-            that of the project.
+        records: Rows, modified in place.
+        key: API key of the user.
+        directory: Directory in which responses are stored, so that an interrupted run requests only what is missing.
+        report: Report to update.
+        endpoint: URL of another server with the same API. Default: `MP_API_ENDPOINT`, or the official server.
 
     Raises:
-        ClacInputError: no key, the client is not installed, or the server refuses. What has arrived is kept.
+        ClacInputError: If there is no key, the client is not installed, or a request fails. Stored responses are kept.
     """
     if not key:
-        raise ClacInputError("--mp_properties: set MP_API_KEY to your key (https://materialsproject.org/api)")
+        raise ClacInputError(
+            "--mp_properties requires an API key: set MP_API_KEY to yours (https://materialsproject.org/api)"
+        )
     try:
         from mp_api.client import MPRester
         from mp_api.client.core import MPRestError
     except ImportError:
-        raise ClacInputError("--mp_properties needs the package mp-api: pip install 'clac-crystals[mp]'") from None
+        raise ClacInputError("--mp_properties requires mp-api: pip install 'clac-crystals[mp]'") from None
     stored: dict[str, dict[str, float]] = {}
     files = sorted(directory.glob("summary-*.json"))
     for file in files:
         stored |= json.loads(file.read_text(encoding="utf-8"))
-    asked = [record["material_id"] for record in records if record["material_id"].startswith("mp-")]
-    missing = [material for material in asked if material not in stored]
+    wanted = [record["material_id"] for record in records if record["material_id"].startswith("mp-")]
+    missing = [material for material in wanted if material not in stored]
     if missing:
         fields = sorted({path.split(".")[0] for path in SUMMARY.values()})
         try:
@@ -67,7 +71,7 @@ def add_summaries(
                 for start in tqdm(range(0, len(missing), _AT_ONCE), desc="summaries", disable=None):
                     chunk = missing[start : start + _AT_ONCE]
                     answers = client.materials.summary.search(material_ids=chunk, fields=["material_id", *fields])
-                    # Those without an answer, too: a withdrawn material is not asked for again.
+                    # Store an empty entry for withdrawn materials, so that they are not requested again.
                     page: dict[str, dict[str, float]] = {material: {} for material in chunk}
                     page |= {str(answer["material_id"]): read_summary(answer) for answer in answers}
                     with replaced_file(directory / f"summary-{len(files):05d}.json") as new:
@@ -75,7 +79,9 @@ def add_summaries(
                     files.append(directory / f"summary-{len(files):05d}.json")
                     stored |= page
         except (MPRestError, ValueError, OSError) as error:
-            raise ClacInputError(f"the Materials Project refuses ({one_line(error)}); run again to go on") from None
+            raise ClacInputError(
+                f"request to the Materials Project failed ({one_line(error)}); run again to continue"
+            ) from None
     for record in records:
         properties = stored.get(record["material_id"])
         if properties:

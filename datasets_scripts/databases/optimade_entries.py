@@ -1,4 +1,4 @@
-"""From an entry of an OPTIMADE database to a row of our schema."""
+"""Convert entries of OPTIMADE databases to rows of our schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets_scripts.databases.attributes import number_at
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.structures_clac import MIN_DISTANCE
 
-# Of the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
+# Fields from the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
 FIELDS = (
     "id",
     "lattice_vectors",
@@ -27,31 +27,35 @@ FIELDS = (
 
 
 class LeftOut(Exception):
-    """Why an entry is no ordered three-dimensional crystal that can be used, in a few words."""
+    """An entry is not a usable, ordered, three-dimensional crystal; the message gives the reason in a few words."""
 
 
 def response_fields(prefix: str) -> list[str]:
-    """The properties to ask a provider for."""
+    """Return the fields to request from a provider."""
     own = {path.split(".")[0] for row in PROPERTIES.values() for path in row.optimade.get(prefix, ())}
     return [*FIELDS, *sorted(own)]
 
 
 def read_structure(attributes: Mapping[str, Any], max_atoms: int) -> Structure:
     """
-    The crystal of an entry, lengths in Å.
+    Read the structure of an entry (lengths in Å).
+
+    Args:
+        attributes: Attributes of the entry.
+        max_atoms: Largest number of atoms in the cell.
 
     Raises:
-        LeftOut: it has no full set of positions, is disordered, not periodic in three dimensions, holds unknown atoms,
-            has more than `max_atoms`, or two of them in one place.
+        LeftOut: If the entry is disordered, not periodic in three dimensions, lacks positions, has unknown elements,
+            overlapping atoms or more than `max_atoms` atoms.
     """
     if attributes.get("dimension_types") not in (None, [1, 1, 1]):
         raise LeftOut("not periodic in three dimensions")
     lattice, positions = attributes.get("lattice_vectors"), attributes.get("cartesian_site_positions")
     names = attributes.get("species_at_sites")
     if not lattice or not positions or not names:
-        raise LeftOut("no positions of atoms")
+        raise LeftOut("no atomic positions")
     if len(positions) != len(names) or attributes.get("nsites") not in (None, len(positions)):
-        raise LeftOut("positions of only a part of the atoms")
+        raise LeftOut("atomic positions are incomplete")
     if len(positions) > max_atoms:
         raise LeftOut(f"more than {max_atoms:,} atoms")
     if {"disorder", "unknown_positions", "assemblies"} & set(attributes.get("structure_features") or []):
@@ -60,22 +64,22 @@ def read_structure(attributes: Mapping[str, Any], max_atoms: int) -> Structure:
     symbols = [symbol_of.get(name, name) for name in names]
     unknown = next((symbol for symbol in symbols if not Element.is_valid_symbol(symbol)), None)
     if unknown is not None:
-        raise LeftOut("atoms of no known element")
+        raise LeftOut("unknown element")
     try:
         cell = Lattice(lattice)
         finite = all(math.isfinite(x) for row in (*lattice, *positions) for x in row)
     except (TypeError, ValueError):
-        raise LeftOut("no positions of atoms") from None
+        raise LeftOut("no atomic positions") from None
     if not finite or cell.volume < MIN_ATOM_VOLUME * len(symbols):
-        raise LeftOut("no volume")
+        raise LeftOut("cell without volume")
     structure = Structure(cell, symbols, positions, coords_are_cartesian=True, to_unit_cell=True)
     if not structure.is_valid(MIN_DISTANCE):
-        raise LeftOut("two atoms in one place")
+        raise LeftOut("overlapping atoms")
     return structure
 
 
 def _symbol(kind: Mapping[str, Any]) -> str:
-    """The element of a species that is one, on every site."""
+    """Return the element of a species that is a single element with full occupancy."""
     symbols = kind.get("chemical_symbols") or []
     concentration = kind.get("concentration") or [1.0]
     if kind.get("attached"):
@@ -86,14 +90,14 @@ def _symbol(kind: Mapping[str, Any]) -> str:
 
 
 def read_properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """The property columns that the provider's own properties give."""
+    """Return the property columns found in the provider-specific fields."""
     found = {}
     for column, row in PROPERTIES.items():
         values = (number_at(attributes, path) for path in row.optimade.get(prefix, ()))
         value = next((value for value in values if value is not None), None)
         if value is not None:
             found[column] = value
-    # Some providers give the distance of a phase on the hull to the hull without it, which is negative.
+    # Some providers give a negative value for stable phases: the distance to the hull constructed without the phase.
     if "energy_above_hull" in found:
         found["energy_above_hull"] = max(0.0, found["energy_above_hull"])
     return found
@@ -101,14 +105,17 @@ def read_properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, flo
 
 def to_record(entry: Mapping[str, Any], prefix: str, max_atoms: int) -> dict[str, Any]:
     """
-    Args:
-        entry: one element of `data` of an answer. prefix: of the provider, such as `oqmd`.
+    Convert an entry to a row of our schema without the split.
 
-    Returns:
-        A row of our schema but its split; symmetry, density and volume are computed from the structure.
+    Symmetry, density and volume are computed from the structure.
+
+    Args:
+        entry: Element of `data` in a response.
+        prefix: Prefix of the provider, such as `oqmd`.
+        max_atoms: Largest number of atoms in the cell.
 
     Raises:
-        LeftOut: see `read_structure`; or its symmetry cannot be found.
+        LeftOut: If the structure cannot be used (see `read_structure`) or has no space group.
     """
     attributes = entry.get("attributes") or {}
     structure = read_structure(attributes, max_atoms)
@@ -122,10 +129,10 @@ def to_record(entry: Mapping[str, Any], prefix: str, max_atoms: int) -> dict[str
 
 class Duplicates:
     """
-    Finds crystals that were there before: same formula and space group, volumes per atom within `tolerance`.
+    Detect duplicates: crystals with the same formula, space group and (within a tolerance) volume per atom.
 
     Args:
-        tolerance: relative difference of volumes.
+        tolerance: Largest relative difference between the volumes.
     """
 
     def __init__(self, tolerance: float = 0.01):
@@ -133,6 +140,7 @@ class Duplicates:
         self._volumes: dict[tuple[str, int], list[float]] = {}
 
     def seen(self, record: Mapping[str, Any]) -> bool:
+        """Return whether the crystal duplicates an earlier one; otherwise remember it."""
         volume = record["volume"] / record["nsites"]
         known = self._volumes.setdefault((record["formula"], record["space_group_number"]), [])
         if any(abs(volume - other) <= self.tolerance * other for other in known):

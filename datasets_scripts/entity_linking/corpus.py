@@ -1,4 +1,4 @@
-"""Reads paragraphs of papers from parquet or JSON lines, each checked, document by document."""
+"""Read and check paragraphs of papers from Parquet or JSON Lines files, document by document."""
 
 from __future__ import annotations
 
@@ -18,16 +18,25 @@ from modeling_clac.errors_clac import ClacInputError, first_line
 REQUIRED = ("doi", "title", "text")
 OPTIONAL = ("doc_id", "licence", "source", "date")
 _ROWS_AT_ONCE = 1024
-# A line longer than this is not read into memory as a whole.
+# Lines longer than this (in bytes) are not read into memory as a whole.
 _LONGEST_LINE = 1 << 24
 
 
 @dataclass(frozen=True)
 class Paragraph:
     """
+    One paragraph of a paper.
+
     Attributes:
-        position: number of the row in the whole corpus, from 0. where: file and row, for messages. text: as it stands
-            there. document: what its abbreviations hold for: `doc_id`, else the DOI. Others: see the columns.
+        position: Row number in the whole corpus, from 0.
+        where: File and row, for messages.
+        document: Identifier of the document in which abbreviations apply: `doc_id`, or the DOI if there is none.
+        text: Original text.
+        doi: DOI of the paper.
+        title: Title of the paper.
+        licence: Licence of the paragraph, if given.
+        source: Source of the paragraph, if given.
+        date: Publication date of the paper, if given.
     """
 
     position: int
@@ -44,9 +53,12 @@ class Paragraph:
 @dataclass(frozen=True)
 class Corpus:
     """
+    A corpus of paragraphs.
+
     Attributes:
-        files: parquet or `.jsonl`, read in this order. longest: paragraphs with more characters are left out.
-        on_error: what to do about rows that cannot be used, `raise` or `skip`.
+        files: Parquet or JSON Lines (`.jsonl`, `.ndjson`) files, read in this order.
+        longest: Longest paragraph in characters; longer ones are left out.
+        on_error: What to do about invalid rows, `raise` or `skip`.
     """
 
     files: Sequence[Path]
@@ -55,10 +67,13 @@ class Corpus:
 
     def documents(self, report: Report) -> Iterator[list[Paragraph]]:
         """
-        The paragraphs of each document that follow each other; what is left out is counted in the report.
+        Group consecutive paragraphs by document; paragraphs that are left out are counted in the report.
+
+        Yields:
+            The paragraphs of one document.
 
         Raises:
-            ClacInputError: a file cannot be read or misses a column; or a row cannot be used and `on_error` is `raise`.
+            ClacInputError: If a file cannot be read or lacks a column, or a row is invalid and `on_error` is `raise`.
         """
         yield from (
             list(paragraphs)
@@ -76,26 +91,26 @@ class Corpus:
                 problem = row if isinstance(row, str) else _problem(row)
                 if problem is None and isinstance(row, dict):
                     if len(row["text"]) > self.longest:
-                        report.leave_out(f"{where}: a paragraph of {len(row['text']):,} characters")
+                        report.leave_out(f"{where}: paragraph has {len(row['text']):,} characters")
                         continue
                     document = str(row.get("doc_id") or row["doi"])
                     others = {name: row.get(name) for name in OPTIONAL[1:]}
                     yield Paragraph(position, where, document, row["text"], row["doi"], row["title"] or "", **others)
                 elif self.on_error == "raise":
-                    raise ClacInputError(f"{where}: {problem}; mend it, or go on with --on_error skip")
+                    raise ClacInputError(f"{where}: {problem}; fix the row or use --on_error skip")
                 else:
                     report.leave_out(f"{where}: {problem}")
 
 
 def _problem(row: dict[str, Any]) -> str | None:
     if row.get("_unreadable"):
-        return f"column {row['_unreadable']} is not UTF-8"
+        return f"column {row['_unreadable']} is not valid UTF-8"
     for name in ("text", "doi"):
         if not isinstance(row.get(name), str) or not row[name].strip():
             return f"{name} is empty"
     for name in ("title", *OPTIONAL):
         if row.get(name) is not None and not isinstance(row[name], str):
-            return f"{name} is no text"
+            return f"{name} is not text"
     return None
 
 
@@ -105,7 +120,7 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         names = parquet.schema_arrow.names
         missing = [name for name in REQUIRED if name not in names]
         if missing:
-            raise ClacInputError(f"{file}: columns {', '.join(missing)} missing; found {', '.join(names)}")
+            raise ClacInputError(f"{file}: missing columns {', '.join(missing)}; found {', '.join(names)}")
         wanted = [name for name in (*REQUIRED, *OPTIONAL) if name in names]
         number = 0
         for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=wanted):
@@ -119,7 +134,7 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     except FileNotFoundError:
         raise ClacInputError(f"{file}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
-        raise ClacInputError(f"{file}: no readable parquet file ({first_line(error)})") from None
+        raise ClacInputError(f"{file}: not a readable Parquet file ({first_line(error)})") from None
 
 
 def _readable(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def _json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
                 if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
                     while (rest := lines.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
                         pass
-                    yield number, f"a line of more than {_LONGEST_LINE >> 20} MB"
+                    yield number, f"line is longer than {_LONGEST_LINE >> 20} MB"
                     continue
                 yield number, _json_row(line)
     except FileNotFoundError:
@@ -154,13 +169,13 @@ def _json_row(line: bytes) -> dict[str, Any] | str:
     try:
         row = json.loads(line.decode())
     except UnicodeDecodeError:
-        return "not UTF-8"
+        return "not valid UTF-8"
     except ValueError as error:
         return f"not JSON ({error})"
     if not isinstance(row, dict):
         return "not a JSON object"
     missing = [name for name in REQUIRED if name not in row]
-    return f"{', '.join(missing)} missing" if missing else row
+    return f"missing {', '.join(missing)}" if missing else row
 
 
 __all__ = ["OPTIONAL", "REQUIRED", "Corpus", "Paragraph"]

@@ -1,4 +1,4 @@
-"""Chemical formulas as papers write them: which words are compounds of a definite composition, and why not others."""
+"""Recognise chemical formulas of compounds with a definite composition in the text of papers."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from functools import lru_cache
 
 from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
 
-# Sorted (symbol, amount) with amounts of greatest common divisor one: Te2Mo, MoTe2 and Mo2Te4 are one composition.
+# Sorted pairs (symbol, amount), divided by the greatest common divisor: Te2Mo, MoTe2 and Mo2Te4 are one composition.
 Composition = tuple[tuple[str, int], ...]
 
 _SYMBOLS = frozenset(ELEMENTS)
 # Subscripts and typographic hyphens.
 _PLAIN = PLAIN_SUBSCRIPTS | str.maketrans("₊₋ₓ‐‑", "+-x--")
-# `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` behind a letter or bracket.
+# `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` after a letter or bracket.
 _MARKUP = re.compile(
     r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"
     r"|(?P<math>\$)(?=[A-Z(])"
 )
 _VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|z|(?<!D)y)(?![a-z])|\d[xyz]")
-# Molecules and ions of solutions and gases, which no crystal is meant by.
+# Molecules and ions in solutions and gases; these do not refer to crystals.
 _MOLECULES = frozenset(
     (
         "XeF2 H2O H2O2 CO CO2 NO NO2 N2O N2O4 NH3 NH4 N2H4 CH4 C2H2 C2H4 C2H6 C3H8 SO2 SO3 SO4 H2S HCl HF HBr HI HNO3 "
         "H2SO4 H3PO4"
     ).split()
 )
-# Capitals only and still compounds; the other words of this kind (BCS, SOC, HPC, NV) are abbreviations.
+# Compounds written with capitals only; other such words (BCS, SOC, HPC, NV) are abbreviations.
 _CAPITALS = frozenset("BN KF WN WC VN".split())
-# Written with two of each.
+# Formulas of peroxides are written with two atoms of each element (Na2O2).
 _PEROXIDES = frozenset("Li Na K Rb Cs O".split())
-# Elements that replace each other: without amounts, two of one row are an alloy (AlGaAs), not a compound.
+# Elements that substitute for each other. Two from one row without amounts denote an alloy (AlGaAs), not a compound.
 _EXCHANGING = tuple(
     frozenset(row.split())
     for row in (
@@ -54,7 +54,7 @@ _EXCHANGING = tuple(
 
 
 def flatten_markup(text: str) -> str:
-    """A text with the subscripts of its formulas as plain digits: Unicode, HTML, and the simple cases of LaTeX."""
+    """Replace subscripts in formulas (Unicode, HTML and simple LaTeX) by plain digits."""
     if not text.isascii():
         text = text.translate(_PLAIN)
     if "$" in text or "<" in text or "_" in text:
@@ -65,16 +65,19 @@ def flatten_markup(text: str) -> str:
 @lru_cache(maxsize=1 << 18)
 def read_compound(word: str) -> tuple[Composition | None, str | None]:
     """
-    What a word of a text is, subscripts flattened.
+    Read a word as a compound.
+
+    Args:
+        word: Word with flattened subscripts; see `flatten_markup`.
 
     Returns:
-        The composition of a compound with whole amounts; or `None` and, for what looks like one and is left out, the
-        reason.
+        The composition, or `None` if the word is not a compound with integer amounts, and the reason if it looks like a
+        compound but is left out.
     """
     if _VARIABLE.search(word):
         return None, "variable amounts" if re.search(r"\d|[A-Z][a-z]?[A-Z]", word) and _looks_chemical(word) else None
     found = read_formula(word)
-    # Nobody writes an amount of one: `SV1` is a name.
+    # Formulas do not contain the amount 1, so `SV1` is a name.
     if len(found) < 2 or re.search(r"[A-Za-z)]1(?![\d.])", word):
         return None, None
     if word in _MOLECULES or found.keys() <= {"C", "H", "N", "O", "S", "F", "Cl"}:
@@ -100,13 +103,13 @@ def _looks_chemical(word: str) -> bool:
 
 
 def reduced(numbers: dict[str, int]) -> Composition:
-    """Amounts divided by their greatest common divisor."""
+    """Divide amounts by their greatest common divisor."""
     divisor = math.gcd(*numbers.values())
     return tuple(sorted((symbol, number // divisor) for symbol, number in numbers.items()))
 
 
 def composition_of(formula: str) -> Composition | None:
-    """The composition of a clean formula, such as a record's; elements and molecules are welcome."""
+    """Return the composition of a clean formula, such as that of a record, or `None` if it cannot be read."""
     found = read_formula(formula)
     if not found or any(number != int(number) or number < 1 for number in found.values()):
         return None

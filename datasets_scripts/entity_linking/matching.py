@@ -1,4 +1,4 @@
-"""Pairs the materials that paragraphs speak of with crystals, at a cost that grows with the text alone."""
+"""Match the materials mentioned in paragraphs with crystals; the cost depends only on the amount of text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from datasets_scripts.entity_linking.polymorphs import Candidate, choose
 
 
 class Catalogue:
-    """Crystals by composition: looking one up takes the same time however many there are."""
+    """
+    Crystals indexed by composition, for lookup in constant time.
+
+    Args:
+        records: Rows with at least `material_id` and `formula`.
+
+    Attributes:
+        unread: Number of records whose formula could not be read.
+    """
 
     def __init__(self, records: Iterable[Mapping[str, Any]]):
         self._crystals: dict[Composition, list[Candidate]] = {}
@@ -37,19 +45,24 @@ class Catalogue:
             self._crystals.setdefault(composition, []).append(candidate)
 
     def __len__(self) -> int:
-        """Different compositions."""
+        """Return the number of different compositions."""
         return len(self._crystals)
 
     def get(self, composition: Composition) -> list[Candidate] | None:
+        """Return the crystals with a composition, or `None` if there are none."""
         return self._crystals.get(composition)
 
 
 @dataclass(frozen=True)
 class Pair:
     """
+    A crystal matched with a paragraph.
+
     Attributes:
-        row: of the crystal in the catalogue. text: the paragraph with flat subscripts. mention: the first of the
-            material in it. how: see `Choice`.
+        row: Row of the crystal in the catalogue.
+        text: Paragraph with flattened subscripts.
+        mention: First mention of the material in the paragraph.
+        how: How the polymorph was chosen; see `Choice`.
     """
 
     row: int
@@ -62,10 +75,16 @@ def match_document(
     paragraphs: Iterable[Paragraph], catalogue: Catalogue, report: Report, max_materials: int = 6
 ) -> Iterator[tuple[Paragraph, Pair]]:
     """
-    The pairs of one document, in the order of the text; what was left out is counted in the report.
+    Match the paragraphs of one document with crystals, in the order of the text.
 
     Args:
-        max_materials: a paragraph that speaks of more materials than this describes none of them.
+        paragraphs: Paragraphs of the document.
+        catalogue: Crystals to match.
+        report: Report that counts what is left out.
+        max_materials: Largest number of materials in a paragraph. Paragraphs with more do not describe any of them.
+
+    Yields:
+        Paragraph and pair.
     """
     abbreviations: dict[str, Named] = {}
     for paragraph in paragraphs:
@@ -74,16 +93,16 @@ def match_document(
         abbreviations |= reading.abbreviations
         for reason, number in reading.left_out.items():
             report.count(f"mentions left out: {reason}", number)
-        spoken_of: dict[Composition, list[Mention]] = {}
+        mentioned: dict[Composition, list[Mention]] = {}
         for mention in reading.mentions:
-            spoken_of.setdefault(mention.composition, []).append(mention)
-        if len(spoken_of) > max_materials:
+            mentioned.setdefault(mention.composition, []).append(mention)
+        if len(mentioned) > max_materials:
             report.count("paragraphs left out: too many materials")
             continue
-        for composition, mentions in spoken_of.items():
+        for composition, mentions in mentioned.items():
             candidates = catalogue.get(composition)
             if candidates is None:
-                report.count("materials left out: no crystal of that composition")
+                report.count("materials left out: no crystal with that composition")
                 continue
             choice = choose(text, mentions, candidates)
             if choice.candidate is None:

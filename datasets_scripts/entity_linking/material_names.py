@@ -1,4 +1,4 @@
-"""Names of compounds: a table of common minerals and materials, and the systematic names of binary compounds."""
+"""Recognise names of compounds: common minerals and materials, and systematic names of binary compounds."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from modeling_clac.concepts.elements import ANION_NAMES, ELEMENT_NAMES, symbols
 @dataclass(frozen=True)
 class Named:
     """
+    Meaning of the name of a material.
+
     Attributes:
-        composition: what the name means. space_groups: numbers of the polymorph it means; empty if any.
+        composition: Composition.
+        space_groups: Space group numbers of the polymorph; empty if the name does not specify one.
     """
 
     composition: Composition
     space_groups: frozenset[int] = frozenset()
 
 
-# name -> formula, and space group numbers where the name is that of a polymorph (of the minerals: Handbook of
-# Mineralogy, Mineralogical Society of America; of the elements: Donohue 1974, The Structures of the Elements).
+# Name, formula, and space group numbers if the name refers to a polymorph (minerals: Handbook of Mineralogy,
+# Mineralogical Society of America; elements: Donohue 1974, The Structures of the Elements).
 _TABLE = """
 alumina Al2O3|sapphire Al2O3 167|corundum Al2O3 167|silica SiO2|quartz SiO2 152 154
 cristobalite SiO2 92 227|tridymite SiO2|coesite SiO2 15|stishovite SiO2 136|titania TiO2|rutile TiO2 136
@@ -61,15 +64,15 @@ caesium lead bromide CsPbBr3|cesium lead bromide CsPbBr3|caesium lead iodide CsP
 caesium lead chloride CsPbCl3|cesium lead chloride CsPbCl3
 """
 
-# Elements whose names in a paper mostly mean gases, ions or molecules, and those too rare to be read about.
+# Elements whose names usually refer to gases, ions or molecules, and elements that are rarely written about.
 _UNNAMED = symbols("H He C N O F Ne S Cl Ar Se Br Kr I Xe Tc Pm Po At Rn Fr Ra Ac Pa")
-# In both spellings.
+# Element symbols by name, with British and American spellings.
 MATERIAL_ELEMENTS = {
     **{name: symbol for symbol, name in list(ELEMENT_NAMES.items())[:92] if symbol not in _UNNAMED},
     "caesium": "Cs",
     "aluminium": "Al",
 }
-# Elements of one usual charge, so that a name without an amount says the formula.
+# Elements with a single common charge, so that a name without amounts determines the formula.
 _CHARGES = {
     **dict.fromkeys("Li Na K Rb Cs Ag".split(), 1),
     **dict.fromkeys("Be Mg Ca Sr Ba Zn Cd".split(), 2),
@@ -79,9 +82,9 @@ _CHARGES = {
 _CHARGES_OF_ANIONS = {"O": 2, "S": 2, "Se": 2, "Te": 2, "N": 3, "P": 3, "As": 3, "F": 1, "Cl": 1, "Br": 1, "I": 1}
 _ANIONS = {ANION_NAMES[symbol]: (symbol, charge) for symbol, charge in _CHARGES_OF_ANIONS.items()}
 _ANIONS["sulphide"] = _ANIONS["sulfide"]
-# The names of their compounds state the amounts where they have a prefix, which do not follow from charges.
+# Anions whose amounts do not follow from charges; a name determines the formula only if it has a prefix.
 _OTHERS = {ANION_NAMES[symbol]: symbol for symbol in ("B", "Si", "C", "Sb", "H")}
-# Each prefix with the atoms (metal, other) that it means.
+# Numbers of atoms (metal, other) by prefix.
 _PREFIXES = {
     "mono": (1, 1),
     "di": (1, 2),
@@ -100,7 +103,7 @@ _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
 
 @lru_cache(maxsize=1)
 def common_names() -> dict[str, dict[tuple[str, ...], Named]]:
-    """The table by first word, then by all words, all lower-case."""
+    """Return the table indexed by the first word, then by all words, in lower case."""
     names: dict[str, dict[tuple[str, ...], Named]] = {}
     for entry in _TABLE.replace("\n", "|").split("|"):
         words = entry.split()
@@ -114,12 +117,21 @@ def common_names() -> dict[str, dict[tuple[str, ...], Named]]:
 
 @lru_cache(maxsize=1)
 def first_words() -> frozenset[str]:
-    """What a name can begin with, lower-case."""
+    """Return the words that names can begin with, in lower case."""
     return frozenset(common_names()) | frozenset(MATERIAL_ELEMENTS)
 
 
 def longest_common_name(words: list[str], place: int) -> tuple[int, Named] | None:
-    """The number of words of the longest name of the table that begins at a place of lower-case words, and it."""
+    """
+    Find the longest name of the table that begins at a given word.
+
+    Args:
+        words: Words of the text in lower case.
+        place: Index of the first word.
+
+    Returns:
+        Number of words and meaning of the name, or `None` if no name begins there.
+    """
     found = None
     for name, named in common_names().get(words[place], {}).items():
         length = len(name)
@@ -130,13 +142,15 @@ def longest_common_name(words: list[str], place: int) -> tuple[int, Named] | Non
 
 def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None, str | None]:
     """
-    Reads `titanium dioxide`, `zinc oxide`, `copper(II) oxide`.
+    Read systematic names such as `titanium dioxide`, `zinc oxide` and `copper(II) oxide`.
 
     Args:
-        metal, anion: two words, lower-case. roman: the oxidation number between them, if one is given.
+        metal: First word in lower case.
+        anion: Second word in lower case.
+        roman: Oxidation number after the first word in lower-case Roman numerals, if given.
 
     Returns:
-        The compound; or `None` and, where the words name one but do not say which, the reason.
+        The compound, or `None` if there is none, and the reason if the name is ambiguous.
     """
     symbol = MATERIAL_ELEMENTS.get(metal)
     if symbol is None:
@@ -155,9 +169,9 @@ def binary_name(metal: str, anion: str, roman: str | None) -> tuple[Named | None
         return None, None
     own = _ROMAN.get(roman) if roman else _CHARGES.get(symbol)
     if own is None:
-        return None, "oxidation number not said"
+        return None, "oxidation number not given"
     if symbol == "Ag" and anion != "oxide" and charge > 2:
-        return None, "oxidation number not said"
+        return None, "oxidation number not given"
     divisor = math.gcd(own, charge)
     return Named(reduced({symbol: charge // divisor, other: own // divisor})), None
 

@@ -1,4 +1,4 @@
-"""Which materials a paragraph speaks of: formulas, names, and the abbreviations that its document gave them."""
+"""Find the materials mentioned in a paragraph: formulas, names, and abbreviations introduced in the document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datasets_scripts.entity_linking.material_names import (
     longest_common_name,
 )
 
-# A word that begins like a formula; what follows it behind a sign belongs to it where it holds amounts or variables.
+# A word that begins like a formula, including parts after a sign that contain amounts or variables.
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9.)\]])[(\[]*[A-Z][A-Za-z0-9()\[\].]*(?:[-−–+±](?=[xyzδ0-9])[xyzδ0-9][A-Za-z0-9()\[\].]*)*δ?"
 )
@@ -29,28 +29,28 @@ _DOPED_BEHIND = re.compile(
     r"^\s?:\s?(?:[A-Z][a-z]?\d?[+^,.;)\s]|\d)|^[-\s](?i:(?:co-?)?(?:dop(?:ed|ing|ant)s?|substituted|alloyed|stabili[sz]ed))\b"
 )
 _NOT_CRYSTALLINE = re.compile(r"\b(?:amorphous|vitreous|molten|liquid|aqueous|dissolved|fused|a-)\s?$")
-# "molten fluorides of Group I (LiF, NaF, KF)"
+# `molten fluorides of Group I (LiF, NaF, KF)`
 _MOLTEN = re.compile(r"\b(?i:molten)\b[^.;]*$")
 _DISSOLVED = re.compile(r"\d\s?[mµμ]?M\s$")
 _GLASS_BEHIND = re.compile(r"^\s(?:glass(?:es)?|melts?|solutions?|gel|aerogels?|vapou?rs?|gas(?:es)?|alloys?)\b")
 _HYDRATE = re.compile(r"^\s?(?:[·⋅∙•*]|\\cdot)\s?[nx\d.]*\s?H2O")
-# `fluorite-type oxides` are no fluorite, and silicon vacancies no silicon.
+# `fluorite-type oxides` does not mention fluorite.
 _TYPE_BEHIND = re.compile(
     r"^(?:[-\s](?:type|like|structured?|related|derived|based)"
     r"|\s(?:structures?|phases?|polymorphs?|polytypes?|famil(?:y|ies)|compounds|oxides|materials|lattices?"
     r"|ferroelectrics|semiconductors))\b"
 )
 _LIKE_BEHIND = re.compile(r"^(?:-|\s(?=type))(?:type|like|structured|related|derived|based)\b")
-# An oxidation number: Ag(I) is no silver iodide.
+# An oxidation number: `Ag(I)` is not silver iodide.
 _OXIDATION = re.compile(r"[A-Z][a-z]?\((?:I{1,3}|I?V|VI{0,2})\)")
-# `ZrO2-CeO2-Y2O3 solid solutions`, `CaO-SiO2 system`: the parts alone are not spoken of.
+# `ZrO2-CeO2-Y2O3 solid solutions`, `CaO-SiO2 system`: the components are not mentioned as materials.
 _CHAIN = r"(?:\s?[-–−]\s?[A-Z][A-Za-z0-9()]*)"
 _MIXTURE_BEHIND = re.compile(rf"^(?:{_CHAIN}*\ssolid solution|{_CHAIN}+\s(?:system|mixture|composite|alloy|eutectic))")
 _CHAIN_BEFORE = re.compile(r"[A-Z][A-Za-z0-9()]*\s?[-–−]\s?$")
 _SYSTEM_BEHIND = re.compile(r"^\s(?:system|mixture|composite|alloy|eutectic)")
-# Platinum alloys on carbon, whose amounts are told elsewhere.
+# Platinum alloys on carbon, whose amounts are given elsewhere.
 _ON_CARBON = re.compile(r"^/C(?![A-Za-z0-9])")
-# `Xiao G., Li S., & Chen L.` without its blanks.
+# Author lists such as `Xiao G., Li S., & Chen L.` without the spaces.
 _AUTHOR_BEHIND = re.compile(r"^\.(?:,|;|\s?&|\s+et al)")
 # Parts of a larger structure: surfaces, planes, polyhedra.
 _PART_BEHIND = re.compile(
@@ -59,7 +59,7 @@ _PART_BEHIND = re.compile(
 _TERMINATED_BEHIND = re.compile(r"^[-\s]terminat")
 _VARIABLE_BEHIND = re.compile(r"^[\s_]?[xyzδ]\b|^_|^\s?[-−+±]\s?\\?(?:delta|[xyzδε]\b)")
 _VARIABLE_BEFORE = re.compile(r"[δε±+]$")
-# Layers that oxides and pnictides are built of, named as if they were compounds.
+# Layers in oxides and pnictides that are named like compounds.
 _SLABS = frozenset("CuO2 CuO BiO NiO2 CoO2 FeO2 MnO2 IrO2 FeAs".split())
 _LAYER_BEHIND = re.compile(r"^[-\s](?:square[-\s])?(?:bi|tri)?(?:layer|sheet|chain|slab|block|ladder|plane|net)")
 _VESSEL_BEHIND = re.compile(
@@ -72,11 +72,11 @@ _ATOMS_BEHIND = re.compile(
 _ATOMS_BEFORE = re.compile(
     r"\b(?:supply|amount|content|concentration|flux|source|incorporation|diffusion|loss|atoms?) of\s$"
 )
-# `lithium lanthanum zirconium oxide` is not the last two of them.
+# `lithium lanthanum zirconium oxide` does not mention zirconium oxide.
 _ELEMENT_BEFORE = re.compile(r"\b(?:" + "|".join(sorted(MATERIAL_ELEMENTS)) + r")\s$")
-# Words in front of a name that make another substance of it.
+# Words before a name that turn it into a different substance.
 _STABILISED = re.compile(r"\b(?:[a-z]+-)?(?:stabili[sz]ed|modified|doped|substituted|mixed)\s+$")
-# `Fig. S3B` is no boron sulfide.
+# `Fig. S3B` is not a boron sulfide.
 _REFERENCE = re.compile(
     r"\b(?:Figs?\.?|Figures?|Tables?|Eqs?\.?|Equations?|Sections?|Sec\.|Refs?\.?|Movies?|Notes?)\s*$"
 )
@@ -87,9 +87,15 @@ _CONTEXT = 60
 @dataclass(frozen=True)
 class Mention:
     """
+    A mention of a material.
+
     Attributes:
-        start, end: where it stands in the flattened paragraph. text: the words. composition: what it means.
-        space_groups: numbers of the polymorph that a name means; empty if any. kind: `formula`, `name`, `abbreviation`.
+        start: First character in the flattened paragraph.
+        end: End (excluded) in the flattened paragraph.
+        text: Words of the mention.
+        composition: Composition of the material.
+        kind: `formula`, `name` or `abbreviation`.
+        space_groups: Space group numbers of the polymorph that a name refers to; empty if it does not specify one.
     """
 
     start: int
@@ -103,12 +109,13 @@ class Mention:
 @dataclass
 class Reading:
     """
-    What was read in a paragraph.
+    Result of reading a paragraph.
 
     Attributes:
-        mentions: in the order of the text. left_out: how many looked like materials and were left out, by reason.
-        abbreviations: what the paragraph introduces, such as `LLZO`. parts: what is named as the surface or a layer of
-            another material.
+        mentions: Mentions in the order of the text.
+        left_out: Number of material-like words that were left out, by reason.
+        abbreviations: Abbreviations that the paragraph introduces, such as `LLZO`.
+        parts: Compositions that are mentioned as a surface or layer of another material.
     """
 
     mentions: list[Mention] = field(default_factory=list)
@@ -119,8 +126,11 @@ class Reading:
 
 def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
     """
+    Find the materials mentioned in a paragraph.
+
     Args:
-        text: with flat subscripts, see `flatten_markup`. abbreviations: introduced earlier in the same document.
+        text: Paragraph with flattened subscripts; see `flatten_markup`.
+        abbreviations: Abbreviations introduced earlier in the same document.
     """
     reading = Reading()
     known = dict(abbreviations)
@@ -135,11 +145,11 @@ def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
         found.sort(key=lambda mention: mention.start)
     end = -1
     for mention in found:
-        # A surface or layer named after the compound: what is spoken of is the whole that it belongs to.
+        # A surface or layer is named like a compound, but the paragraph is about the material it belongs to.
         if mention.composition in reading.parts:
             reading.left_out["part of a structure"] += 1
             continue
-        # `silicon` in `silicon carbide`; the first, which is the longer, counts.
+        # Overlapping mentions (`silicon` in `silicon carbide`): keep the first, which is the longer one.
         if mention.start >= end:
             reading.mentions.append(mention)
             end = mention.end
@@ -179,7 +189,7 @@ def _formulas(text: str, reading: Reading) -> Iterator[Mention]:
 
 
 def _without_brackets(text: str, start: int, end: int) -> tuple[int, int]:
-    """A token without the brackets and stops of the sentence around it."""
+    """Strip the brackets and full stops of the sentence from a token."""
     while text[end - 1] in ".":
         end -= 1
     word = text[start:end]
@@ -193,7 +203,7 @@ def _without_brackets(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _mixed(before: str, behind: str) -> str | None:
-    """`(La,Sr)MnO3` and `Bi2(Te,Se)3` are no compounds of their parts."""
+    """Detect mixed sites: the parts of `(La,Sr)MnO3` and `Bi2(Te,Se)3` are not compounds."""
     if re.search(r"[(\[][A-Z][a-z]?\d*[.\d]*,\s?$", before) or re.match(
         r"^,\s?[A-Z][a-z]?[\d.]*\s?[)\]]\d*[A-Z]?", behind
     ):
@@ -229,7 +239,7 @@ def _part_problem(word: str, before: str, behind: str) -> str | None:
 
 
 def _is_initials(word: str, before: str, behind: str) -> bool:
-    """`Kondo insulator (KI)`, `solar cells (SCs)`: an abbreviation that reads like a formula."""
+    """Detect initials that look like a formula: `Kondo insulator (KI)`, `solar cells (SCs)`."""
     letters = re.sub(r"s$", "", word)
     if not (before.endswith("(") and behind.startswith(")") and letters.isupper() and letters.isalpha()):
         return False
@@ -253,7 +263,7 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
             place += 1
             continue
         start, end = found[place].start(), found[place + length - 1].end()
-        # Parts of one name stand beside each other, not across a comma.
+        # The words of a name are separated only by spaces, not by a comma.
         if any(found[k].end() + 1 < found[k + 1].start() for k in range(place, place + length - 1)):
             place += 1
             continue
@@ -282,14 +292,14 @@ def _names(text: str, reading: Reading) -> Iterator[Mention]:
 
 
 def _is_type_of_another(named: Named, behind: str) -> bool:
-    """`marcasite FeTe2` is no FeS2."""
+    """Detect structure-type names: `marcasite FeTe2` does not mention FeS2."""
     found = re.match(r"^[-\s]([A-Z][A-Za-z0-9()]*)", behind)
     composition = read_compound(found[1])[0] if found else None
     return bool(named.space_groups) and composition is not None and composition != named.composition
 
 
 def _in_brackets(behind: str) -> Composition | None:
-    """`gallium selenide (GaSe)`: the formula says which of the compounds of that name is meant."""
+    """Read a formula in brackets that specifies the compound, as in `gallium selenide (GaSe)`."""
     found = re.match(r"^\s?\(([A-Z][A-Za-z0-9]*)\)", behind)
     return read_compound(found[1])[0] if found else None
 
@@ -319,7 +329,7 @@ def _abbreviated(text: str, known: dict[str, Named]) -> Iterator[Mention]:
 
 
 def compositions(mentions: Iterable[Mention]) -> set[Composition]:
-    """What is spoken of, once each."""
+    """Return the set of mentioned compositions."""
     return {mention.composition for mention in mentions}
 
 

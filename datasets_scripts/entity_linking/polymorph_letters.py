@@ -1,4 +1,4 @@
-"""The Greek letters of polymorphs, by composition: β-Ga2O3 is monoclinic, α-Ga2O3 trigonal."""
+"""Greek letters of polymorphs by composition: β-Ga2O3 is monoclinic, α-Ga2O3 is trigonal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from datasets_scripts.entity_linking.formulas import Composition, composition_of
 
-# Formula, then letters with the numbers of their space groups (Inorganic Crystal Structure Database; where names in the
-# literature differ, both).
+# Formula, then letters with their space group numbers (Inorganic Crystal Structure Database). If the names in the
+# literature differ, all space groups are listed.
 _TABLE = """
 Al2O3 α 167 γ 227 θ 12 κ 33|Fe2O3 α 167 β 206 γ 212 213 227 92 96 ε 33|Ga2O3 α 167 β 12 γ 227 κ 33 ε 33 186
 Si3N4 α 159 β 176 γ 227|Bi2O3 α 14 β 114 γ 197 δ 225|MnO2 α 87 β 136 γ 62 δ 12 λ 227|PbO α 129 β 57|PbO2 α 60 β 136
@@ -44,7 +44,7 @@ def _letters() -> dict[Composition, dict[str, frozenset[int]]]:
 
 
 def groups_of_letter(composition: Composition, letter: str) -> frozenset[int] | None:
-    """Numbers of the space groups of the polymorph, `None` where the letter is not known."""
+    """Return the space group numbers of a polymorph, or `None` if the letter is unknown."""
     return _letters().get(composition, {}).get(letter)
 
 

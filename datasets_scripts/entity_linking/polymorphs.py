@@ -1,4 +1,4 @@
-"""Which polymorph of a composition a paragraph means, by its space group symbols and phase words."""
+"""Determine which polymorph a paragraph refers to from space group symbols, phase names and stackings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datasets_scripts.entity_linking.polymorph_letters import groups_of_letter
 from modeling_clac.concepts.structure_types import STRUCTURE_TYPES
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, RHOMBOHEDRAL, space_group_number
 
-# Stacking of layered compounds, in front of their formula.
+# Stackings of layered compounds, written before the formula, and their space groups.
 _STACKINGS = {
     "2h": (194, 187),
     "3r": (160, 166),
@@ -24,10 +24,10 @@ _STACKINGS = {
     "6h": (186,),
     "15r": (160,),
 }
-# Greek letters as they are written out.
+# Names of Greek letters.
 _WRITTEN = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ", "theta": "θ"}
 _LETTER = re.compile(r"(?<![A-Za-z])(?:([αβγδεκθλη]'?)|\\?(" + "|".join(_WRITTEN) + r")'?)\s?[-–−]\s?$")
-# Stands for a polymorph that is none of those known here.
+# Placeholder for a polymorph that is not in our tables.
 _UNKNOWN = frozenset({-1})
 _WORDS: dict[str, frozenset[int]] = {
     **{word: frozenset(kind.space_groups) for kind in STRUCTURE_TYPES for word in kind.words},
@@ -45,7 +45,7 @@ _IN_PHASE = re.compile(
 )
 _STACKING = re.compile(r"(?<![A-Za-z0-9])([12346][HTR]'?|3C|15R|T[d])[-–\s]$")
 _SYMBOL = re.compile(r"(?<![A-Za-z0-9])[PIFCABR](?:[-−]?\d|_|[a-z/])+(?![A-Za-z])")
-# Words between a phase word and its material, at most, in characters.
+# Largest distance between a phase name and its material, in characters.
 _NEAR = 40
 _BROKEN_BY = re.compile(r"[.;,]\s|\b(?:and|or|to|on|in|is|are|was|were|not|while|whereas|from|than|with)\b")
 
@@ -53,11 +53,14 @@ _BROKEN_BY = re.compile(r"[.;,]\s|\b(?:and|or|to|on|in|is|are|was|were|not|while
 @dataclass(frozen=True)
 class Candidate:
     """
-    One crystal of a composition.
+    One crystal with a given composition.
 
     Attributes:
-        row: in the catalogue. space_group: its number, 0 where not known. energy_above_hull: eV/atom, infinite where
-            not known. material_id: decides between equals. num_sites: atoms in the cell, 0 where not known.
+        row: Row in the catalogue.
+        space_group: Space group number; 0 if unknown.
+        energy_above_hull: Energy above the hull in eV/atom; infinite if unknown.
+        material_id: Identifier, used to break ties.
+        num_sites: Number of atoms in the cell; 0 if unknown.
     """
 
     row: int
@@ -70,9 +73,12 @@ class Candidate:
 @dataclass(frozen=True)
 class Choice:
     """
+    Crystal chosen for a material.
+
     Attributes:
-        candidate: the crystal, `None` if the paragraph means a polymorph that is not among them.
-        how: `only one` of the composition, `stated` in words, `most stable` where nothing is said.
+        candidate: The crystal, or `None` if the paragraph refers to a polymorph that is not among the candidates.
+        how: `only one` if there is a single candidate, `stated` if the text specifies the polymorph, `most stable` if
+            it does not. Without a candidate, the reason.
     """
 
     candidate: Candidate | None
@@ -81,16 +87,21 @@ class Choice:
 
 def choose(text: str, mentions: Sequence[Mention], candidates: Sequence[Candidate]) -> Choice:
     """
-    The crystal that the mentions of one composition in a paragraph mean.
+    Choose the crystal that the mentions of one composition in a paragraph refer to.
 
-    A name of a polymorph (rutile), or a stacking, structure type, crystal system or space group beside a mention
-    decides.
-    Without any of these the only candidate or the most stable one is taken, and the pair says so.
+    The name of a polymorph (rutile), or a stacking, Greek letter, structure type, crystal system or space group near a
+    mention determines the choice. Without any of these, the only candidate or the most stable one is chosen.
+
+    Args:
+        text: Paragraph with flattened subscripts.
+        mentions: Mentions of the composition in the paragraph.
+        candidates: Crystals with that composition.
     """
     meant: frozenset[int] | None = None
     for mention in mentions:
         stated = _stated(text, mention)
-        # `silicon` is the common form unless more is said; `rutile` says it all.
+        # The name of an element (`silicon`) means its common form unless the text says otherwise. The name of a
+        # compound (`rutile`) is decisive.
         meant = (stated or mention.space_groups) if len(mention.composition) == 1 else (mention.space_groups or stated)
         if meant:
             break
@@ -98,9 +109,9 @@ def choose(text: str, mentions: Sequence[Mention], candidates: Sequence[Candidat
         fitting = [candidate for candidate in candidates if candidate.space_group in meant]
         layers = [_layers(text, mention) for mention in mentions]
         cells = {number * _formula_size(mentions[0]) for number in layers if number}
-        # 2H, 4H and 6H share a space group; the cell holds as many layers.
+        # 2H, 4H and 6H share a space group and differ in the number of layers in the cell.
         fitting = [candidate for candidate in fitting if not cells or candidate.num_sites in cells | {0}]
-        return Choice(_most_stable(fitting), "stated") if fitting else Choice(None, "another polymorph is meant")
+        return Choice(_most_stable(fitting), "stated") if fitting else Choice(None, "the polymorph is not available")
     return Choice(_most_stable(candidates), "only one" if len(candidates) == 1 else "most stable")
 
 
@@ -109,7 +120,7 @@ def _most_stable(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _layers(text: str, mention: Mention) -> int:
-    """Layers in the cell of a hexagonal or trigonal stacking that stands before a mention; 0 if none does."""
+    """Return the number of layers of the hexagonal or trigonal stacking before a mention; 0 if there is none."""
     stacking = _STACKING.search(text[max(0, mention.start - _NEAR) : mention.start])
     return int(stacking[1][0]) if stacking and stacking[1][-1] in "HT" else 0
 
@@ -119,7 +130,7 @@ def _formula_size(mention: Mention) -> int:
 
 
 def _stated(text: str, mention: Mention) -> frozenset[int]:
-    """Space groups that the words around a mention allow, empty if they say nothing."""
+    """Return the space groups that the words around a mention specify; empty if they specify none."""
     before = text[max(0, mention.start - _NEAR) : mention.start]
     behind = text[mention.end : mention.end + _NEAR]
     stacking = _STACKING.search(before)
@@ -149,7 +160,7 @@ def _stated(text: str, mention: Mention) -> frozenset[int]:
 
 
 def _is_other_formula(between: str) -> bool:
-    """Whether another material stands between a word and the mention, to which the word may belong."""
+    """Return whether the text between a word and a mention contains another formula, to which the word may belong."""
     return re.search(r"[A-Z][a-z]?\d|[A-Z][a-z]?[A-Z]", between) is not None
 
 

@@ -1,4 +1,4 @@
-"""The arguments of the narratives."""
+"""Arguments of `datasets_scripts.narratives`."""
 
 from __future__ import annotations
 
@@ -17,60 +17,77 @@ class NarrativeArguments:
     """Arguments of the narratives."""
 
     output_dir: str = field(metadata={"help": "Directory for the data set, its card and the journal."})
-    backend: str = field(default="narrator", metadata={"help": "narrator (offline), or openai for any such server."})
-    input: str = field(
-        default=str(ASSETS / "mp-crystals"), metadata={"help": "Parquet file or directory of crystals and properties."}
+    backend: str = field(
+        default="narrator", metadata={"help": "narrator (offline), or openai for any OpenAI-compatible server."}
     )
-    limit: int = field(default=0, metadata={"help": "Use the first so many rows only; 0: all."})
-    seed: int = field(default=0, metadata={"help": "Seed of wording, sampling, and splits where the input has none."})
-    on_error: str = field(default="raise", metadata={"help": "Unusable rows: raise, or skip (they are counted)."})
+    input: str = field(
+        default=str(ASSETS / "mp-crystals"),
+        metadata={"help": "Parquet file or directory with crystals and properties."},
+    )
+    limit: int = field(default=0, metadata={"help": "Use only the first N rows. 0: all rows."})
+    seed: int = field(
+        default=0, metadata={"help": "Seed of wording and sampling, and of the splits if the input has none."}
+    )
+    on_error: str = field(
+        default="raise", metadata={"help": "What to do about invalid rows: raise, or skip and count them."}
+    )
 
-    model: str = field(default="gpt-4o-mini", metadata={"help": "Model of the openai back end."})
-    base_url: str | None = field(default=None, metadata={"help": "Server; default OpenAI's. vLLM, Ollama, TGI alike."})
+    model: str = field(default="gpt-4o-mini", metadata={"help": "Model of the openai backend."})
+    base_url: str | None = field(
+        default=None, metadata={"help": "URL of the server, such as vLLM, Ollama or TGI. Default: OpenAI."}
+    )
     api_key_variable: str = field(
         default="OPENAI_API_KEY",
-        metadata={"help": "Environment variable that holds the key; a local server needs none."},
+        metadata={"help": "Environment variable with the API key. Local servers need no key."},
     )
-    concurrency: int = field(default=16, metadata={"help": "Questions in flight."})
-    retries: int = field(default=8, metadata={"help": "Times a failed question is sent again."})
-    timeout: float = field(default=120.0, metadata={"help": "Seconds to wait for an answer."})
-    max_reasks: int = field(default=2, metadata={"help": "Times a text that fails its check is asked for again."})
-    max_completion_tokens: int = field(default=512, metadata={"help": "Longest answer."})
-    temperature: float | None = field(default=None, metadata={"help": "Of sampling; default the server's."})
-    budget_tokens: int | None = field(default=None, metadata={"help": "Stop before more tokens than this are spent."})
-    budget_cost: float | None = field(default=None, metadata={"help": "Stop before more than this is spent."})
-    price_input: float = field(default=0.0, metadata={"help": "Of a million prompt tokens, for budget_cost."})
-    price_output: float = field(default=0.0, metadata={"help": "Of a million completion tokens, for budget_cost."})
+    concurrency: int = field(default=16, metadata={"help": "Maximum number of parallel requests."})
+    retries: int = field(default=8, metadata={"help": "How often a failed request is repeated."})
+    timeout: float = field(default=120.0, metadata={"help": "Seconds to wait for a response."})
+    max_reasks: int = field(default=2, metadata={"help": "How often a text that fails its check is requested again."})
+    max_completion_tokens: int = field(default=512, metadata={"help": "Maximum number of tokens per response."})
+    temperature: float | None = field(
+        default=None, metadata={"help": "Sampling temperature. Default: chosen by the server."}
+    )
+    budget_tokens: int | None = field(default=None, metadata={"help": "Maximum number of tokens to spend."})
+    budget_cost: float | None = field(default=None, metadata={"help": "Maximum cost, in the currency of the prices."})
+    price_input: float = field(default=0.0, metadata={"help": "Price of a million prompt tokens, for budget_cost."})
+    price_output: float = field(
+        default=0.0, metadata={"help": "Price of a million completion tokens, for budget_cost."}
+    )
     batch_export: str | None = field(
-        default=None, metadata={"help": "Write the questions that are open as a file for the batch API, and stop."}
+        default=None, metadata={"help": "Write the pending requests to a file for the batch API and stop."}
     )
-    batch_import: str | None = field(default=None, metadata={"help": "First take the answers of such a batch."})
+    batch_import: str | None = field(
+        default=None, metadata={"help": "Read the responses of such a batch before anything else."}
+    )
 
-    shard: int | None = field(default=None, metadata={"help": "Build this shard only, counted from 0."})
-    num_shards: int = field(default=1, metadata={"help": "Shards of the data set."})
+    shard: int | None = field(default=None, metadata={"help": "Build only this shard, counted from 0."})
+    num_shards: int = field(default=1, metadata={"help": "Number of shards of the data set."})
     executor: str = field(default="local", metadata={"help": "local, or ray."})
-    workers: int = field(default=1, metadata={"help": "Processes at once, with local."})
+    workers: int = field(default=1, metadata={"help": "Number of parallel processes with local."})
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            raise ClacInputError(f"--backend {self.backend}: choose one of {', '.join(BACKENDS)}")
+            raise ClacInputError(f"--backend {self.backend}: must be one of {', '.join(BACKENDS)}")
         check_on_error(self.on_error, ("raise", "skip"))
         require_positive(self, "concurrency", "max_completion_tokens", "workers", "timeout")
         require_at_least(self, 0, "limit", "retries", "max_reasks", "price_input", "price_output")
         if self.budget_cost is not None and not self.price_input + self.price_output:
-            raise ClacInputError("--budget_cost needs --price_input and --price_output, of a million tokens each")
+            raise ClacInputError("--budget_cost requires --price_input and --price_output, per million tokens")
         if self.backend == "narrator" and (self.batch_export or self.batch_import):
-            raise ClacInputError("--batch_export and --batch_import belong to --backend openai")
+            raise ClacInputError("--batch_export and --batch_import require --backend openai")
 
 
 def api_key(arguments: NarrativeArguments) -> str:
     """
-    The key for the server.
+    Return the API key for the server.
 
     Raises:
-        ClacInputError: the server is that of OpenAI, and no key is set.
+        ClacInputError: If the server is OpenAI's and no key is set.
     """
     key = os.environ.get(arguments.api_key_variable)
     if key is None and arguments.base_url is None:
-        raise ClacInputError(f"set {arguments.api_key_variable} to your key, or give the --base_url of your own server")
+        raise ClacInputError(
+            f"no API key found: set {arguments.api_key_variable} to yours, or pass the --base_url of your own server"
+        )
     return key or "none"

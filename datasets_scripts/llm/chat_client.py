@@ -1,4 +1,4 @@
-"""Questions to any OpenAI-compatible server: bounded in number, patient with its failures, within a budget."""
+"""Client for OpenAI-compatible servers with limited concurrency, retries and a budget."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ from typing import Any
 from datasets_scripts.llm.journal import Answer
 from modeling_clac.errors_clac import ClacInputError, one_line
 
-# A token is rarely less than this many characters; an estimate of what a prompt will cost has to be on the safe side.
+# Tokens are rarely shorter than this, so the estimated cost of a prompt is an upper bound.
 _CHARACTERS_PER_TOKEN = 2.5
 _LONGEST_WAIT = 120.0  # s
 
 
 class BudgetExceeded(ClacInputError):
-    """The next question might cost more than is left."""
+    """The next request may exceed the budget."""
 
 
 @dataclass
 class Budget:
     """
-    Tokens and money that may be spent. Questions in flight are counted with the most that they can cost, so the limits
-    are never passed.
+    Limits on the tokens and money to spend.
+
+    Pending requests are counted with their largest possible cost, so the limits are never exceeded.
 
     Attributes:
-        max_tokens, max_cost: limits, `None` for none. price_input, price_output: of a million tokens, in the currency
-            of `max_cost`.
+        max_tokens: Maximum number of tokens; `None` for no limit.
+        max_cost: Maximum cost; `None` for no limit.
+        price_input: Price of a million prompt tokens, in the currency of `max_cost`.
+        price_output: Price of a million completion tokens, in the currency of `max_cost`.
+        prompt_tokens: Prompt tokens spent so far.
+        completion_tokens: Completion tokens spent so far.
     """
 
     max_tokens: int | None = None
@@ -40,10 +45,12 @@ class Budget:
 
     @property
     def tokens(self) -> int:
+        """Number of tokens spent so far."""
         return self.prompt_tokens + self.completion_tokens
 
     @property
     def cost(self) -> float:
+        """Money spent so far."""
         return self._cost(self.prompt_tokens, self.completion_tokens)
 
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
@@ -51,25 +58,32 @@ class Budget:
 
     def reserve(self, prompt: str, max_completion_tokens: int) -> tuple[int, int]:
         """
-        Sets aside the most that a question can cost.
+        Reserve the largest possible cost of a request.
+
+        Returns:
+            The reserved prompt and completion tokens, to pass to `settle`.
 
         Raises:
-            BudgetExceeded: that is more than is left.
+            BudgetExceeded: If this is more than the remaining budget.
         """
         wanted = (int(len(prompt) / _CHARACTERS_PER_TOKEN) + 16, max_completion_tokens)
         prompts = self.prompt_tokens + wanted[0] + sum(entry[0] for entry in self._reserved)
         completions = self.completion_tokens + wanted[1] + sum(entry[1] for entry in self._reserved)
         if self.max_tokens is not None and prompts + completions > self.max_tokens:
             raise BudgetExceeded(
-                f"budget of {self.max_tokens:,} tokens: {self.tokens:,} are spent, the next may pass it"
+                f"--budget_tokens {self.max_tokens:,}: {self.tokens:,} tokens are spent, and the next request may "
+                "exceed the budget; raise it to continue"
             )
         if self.max_cost is not None and self._cost(prompts, completions) > self.max_cost:
-            raise BudgetExceeded(f"budget of {self.max_cost:g}: {self.cost:.4f} is spent, the next may pass it")
+            raise BudgetExceeded(
+                f"--budget_cost {self.max_cost:g}: {self.cost:.4f} is spent, and the next request may exceed the "
+                "budget; raise it to continue"
+            )
         self._reserved.append(wanted)
         return wanted
 
     def settle(self, reserved: tuple[int, int], prompt_tokens: int, completion_tokens: int) -> None:
-        """Replaces what was set aside by what was billed."""
+        """Replace a reservation by the billed tokens."""
         self._reserved.remove(reserved)
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -78,10 +92,18 @@ class Budget:
 @dataclass(frozen=True)
 class ChatSettings:
     """
+    Settings of a `ChatClient`.
+
     Attributes:
-        model: name of the model. base_url: of the server, `None` for OpenAI's. api_key: its key.
-        max_completion_tokens: longest answer. temperature, seed: of sampling; `None` leaves the server's.
-        concurrency: questions in flight. retries: times a failed question is sent again. timeout: s, of an answer.
+        model: Name of the model.
+        base_url: URL of the server; `None` for OpenAI.
+        api_key: API key.
+        max_completion_tokens: Maximum number of tokens per response.
+        temperature: Sampling temperature; `None` for the default of the server.
+        seed: Sampling seed; `None` for the default of the server.
+        concurrency: Maximum number of parallel requests.
+        retries: How often a failed request is repeated.
+        timeout: Seconds to wait for a response.
     """
 
     model: str
@@ -96,17 +118,28 @@ class ChatSettings:
 
 
 class ChatClient:
-    """Asks one question at a time for each of at most `concurrency` callers."""
+    """
+    Client that sends prompts to a server, at most `concurrency` at a time.
+
+    Args:
+        settings: Server, model and limits.
+        budget: Budget that all requests share.
+
+    Raises:
+        ClacInputError: If the package openai is not installed.
+    """
 
     def __init__(self, settings: ChatSettings, budget: Budget):
         try:
             import openai
         except ImportError:
-            raise ClacInputError("the openai back end needs its package: pip install 'clac-crystals[data]'") from None
+            raise ClacInputError(
+                "--backend openai requires the package openai: pip install 'clac-crystals[data]'"
+            ) from None
         self.settings, self.budget = settings, budget
         self._errors: Any = openai
         self._slots = asyncio.Semaphore(settings.concurrency)
-        # The back-off is ours, one for all kinds of failure.
+        # Retries are disabled here, because `ask` repeats all kinds of failures with the same back-off.
         self._client = openai.AsyncOpenAI(
             base_url=settings.base_url, api_key=settings.api_key, max_retries=0, timeout=settings.timeout
         )
@@ -114,9 +147,11 @@ class ChatClient:
 
     async def ask(self, prompt: str) -> Answer:
         """
+        Send a prompt and return the response.
+
         Raises:
-            BudgetExceeded: the answer may cost more than is left.
-            ClacInputError: the server refuses, or still fails after all retries.
+            BudgetExceeded: If the response may exceed the budget.
+            ClacInputError: If the server rejects the request, or still fails after all retries.
         """
         from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt
 
@@ -126,7 +161,7 @@ class ChatClient:
             try:
                 async for attempt in AsyncRetrying(
                     stop=stop_after_attempt(self.settings.retries + 1),
-                    retry=retry_if_exception(self._is_passing),
+                    retry=retry_if_exception(self._is_temporary),
                     wait=self._wait,
                 ):
                     with attempt:
@@ -136,7 +171,8 @@ class ChatClient:
             except RetryError as error:
                 cause = error.last_attempt.exception()
                 raise ClacInputError(
-                    f"{self._place()}: no answer after {self.settings.retries + 1} attempts ({one_line(cause)})"
+                    f"{self._place()}: no valid response after {self.settings.retries + 1} attempts "
+                    f"({one_line(cause)}); run again to continue"
                 ) from None
             except self._errors.OpenAIError as error:
                 raise ClacInputError(f"{self._place()}: {one_line(error)}") from None
@@ -144,7 +180,7 @@ class ChatClient:
                 self.budget.settle(reserved, *usage)
 
     async def _send(self, prompt: str) -> Answer:
-        # A server that asked for a pause asked all of us.
+        # If the server requested a pause, all requests wait.
         await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         options: dict[str, Any] = {"max_tokens": self.settings.max_completion_tokens}
         for name in ("temperature", "seed"):
@@ -155,22 +191,22 @@ class ChatClient:
         )
         return answer_of(reply.model_dump())
 
-    def _is_passing(self, error: BaseException) -> bool:
-        """Failures that another attempt may not meet: of the network, a busy or broken server, a garbled answer."""
+    def _is_temporary(self, error: BaseException) -> bool:
+        """Return whether a retry may help: network errors, a busy or failing server, or an invalid response."""
         if isinstance(error, self._errors.APIStatusError):
             return error.status_code in (408, 409, 429) or error.status_code >= 500
         return isinstance(error, (self._errors.APIError, ValueError, TypeError, AttributeError))
 
     def _wait(self, state: Any) -> float:
-        """Seconds until the next attempt: as `Retry-After` says, else twice as long each time, with some chance."""
+        """Return the seconds until the next attempt: `Retry-After`, or an exponential back-off with random jitter."""
         import random
 
         error = state.outcome.exception()
         response = getattr(error, "response", None)
-        asked = response.headers.get("retry-after") if response is not None else None
+        requested = response.headers.get("retry-after") if response is not None else None
         try:
-            seconds = float(asked) if asked is not None else None
-        except ValueError:  # a date; rare, and a back-off serves as well
+            seconds = float(requested) if requested is not None else None
+        except ValueError:  # a date, which is rare; the back-off is used instead
             seconds = None
         if seconds is None:
             return min(_LONGEST_WAIT, 0.5 * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.5, 1.0)
@@ -181,15 +217,16 @@ class ChatClient:
         return self.settings.base_url or "api.openai.com"
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._client.close()
 
 
 def answer_of(reply: dict[str, Any]) -> Answer:
     """
-    The answer in a chat completion.
+    Read the answer from a chat completion.
 
     Raises:
-        ValueError: it is none.
+        ValueError: If the response is not a chat completion.
     """
     try:
         choice = reply["choices"][0]

@@ -1,4 +1,4 @@
-"""Whether a text agrees with the property record that it was written from."""
+"""Check whether a text agrees with the property record that it describes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPEL
 from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
 from modeling_clac.quantities_clac import NUMBER, find_quantities
 
-# Quantities that follow from the columns and that a text may state -> unit.
+# Units of quantities that follow from the columns and that a text may state.
 _DERIVED = {"volume_per_atom": "Å³/atom"}
 
 
@@ -26,31 +26,32 @@ def _spelled_units() -> dict[str, tuple[float, tuple[str, ...]]]:
     return found
 
 
-# Unit as written -> (factor to the unit of the columns, columns that have it).
+# Spelling of a unit -> (factor to the unit of the columns, columns with this unit).
 UNITS = _spelled_units()
-# The longest unit wins: "eV/atom" is not "eV".
+# Longest units first, so that "eV/atom" is not read as "eV".
 _UNIT = re.compile(
     r"\s?(" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w³²^])"
 )
 _WORD = re.compile(r"[A-Z][\w/-]*")
-# Half a unit of the last digit, and some slack for halves that binary numbers round the other way.
+# Half a unit of the last digit, plus a tolerance for floating-point rounding.
 _HALF = 0.5 + 1e-6
 
 
 def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = True) -> list[str]:
     """
-    What in a text is not in its record, or against it.
+    Find statements in a text that its record does not support.
 
-    A number is right if some value of the record, rounded to the digits shown and in the unit that follows, equals it;
-    numbers of atoms and elements count as values. Formulas other than that of the record, and crystal systems and space
-    groups other than its own, are wrong.
+    A number is correct if it equals a value of the record in the unit that follows the number, rounded to the digits
+    shown. The numbers of atoms and elements in the formula count as values. Other formulas, crystal systems and space
+    groups than those of the record are wrong.
 
     Args:
-        record: property columns, see `modeling_clac.narrator.narratives`; unknown ones missing or null.
-        needs_formula: whether the formula has to be told.
+        text: Text to check.
+        record: Property columns, see `modeling_clac.narrator.narratives`; unknown values are missing or null.
+        needs_formula: Whether the text must contain the formula.
 
     Returns:
-        One short sentence for each problem, none for a text that passes.
+        One short sentence per problem; empty if the text passes.
     """
     text = text.translate(PLAIN_SUBSCRIPTS)
     if not text.strip():
@@ -59,7 +60,7 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
     values = _values(record)
     end_of_unit = 0
     for start, end, kind, value in find_quantities(text):
-        # The 3 of g/cm^3 is not a number of the text.
+        # Skip digits inside units, such as the 3 in g/cm^3.
         if kind < NUMBER or start < end_of_unit or _is_inside_formula(text, start):
             continue
         unit = _UNIT.match(text, end)
@@ -72,7 +73,7 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
 
 
 def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
-    """Column -> the numbers that a text may give for it."""
+    """Return the numbers that a text may give for each column."""
     values: dict[str, tuple[float, ...]] = {}
     for column in NUMERIC_COLUMNS:
         value = record.get(column)
@@ -88,7 +89,7 @@ def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
 
 
 def _equals(shown: str, value: float, actual: float) -> bool:
-    """Whether `actual`, rounded to the digits of `shown`, is `value`; a missing minus sign counts as wrong."""
+    """Return whether `actual`, rounded to the digits of `shown`, equals `value`; a missing minus sign is wrong."""
     mantissa, _, exponent = shown.lower().partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
     return abs(value - actual) <= _HALF * 10.0**-decimals
@@ -103,21 +104,21 @@ def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> lis
     if not formula:
         return []
     own = _fractions(read_formula(str(formula)))
-    told = False
+    stated = False
     current: dict[str, float] = {}
     problems = []
     for start, end, kind, value in [*find_quantities(text), (len(text), len(text), NUMBER, 0.0)]:
         if kind < NUMBER:
             symbol = ELEMENTS[kind - 1]
             current[symbol] = current.get(symbol, 0.0) + value
-        # The fractions of a formula add up to one, which ends it.
+        # A formula ends where its fractions add up to one.
         if current and abs(sum(current.values()) - 1.0) < 1e-6:
             same = current.keys() == own.keys() and all(abs(current[key] - own[key]) < 1e-4 for key in own)
-            told |= same
+            stated |= same
             if not same and len(current) > 1:
                 problems.append(f"{''.join(current)} ({text[max(0, start - 12) : end].strip()}) is not its formula")
             current = {}
-    if needed and not told and str(formula) not in text:
+    if needed and not stated and str(formula) not in text:
         problems.insert(0, f"the formula {formula} is missing")
     return problems
 
@@ -144,7 +145,7 @@ def _symmetry_problems(text: str, record: Mapping[str, Any]) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _space_groups() -> frozenset[str]:
-    """Short Hermann-Mauguin symbols (`P63/mmc`), without those that read like an element or a formula (`Cm`, `C2`)."""
+    """Return short Hermann-Mauguin symbols (`P63/mmc`), except those that look like a formula (`Cm`, `C2`)."""
     import gemmi
 
     names = {group.short_name().replace(" ", "") for group in gemmi.spacegroup_table()}

@@ -1,4 +1,8 @@
-"""Two questions for each record, asked again where the answer fails its check; no answer is paid for twice."""
+"""
+Generate texts with a language model: two prompts per record, repeated if a response fails its check.
+
+All responses are stored in a journal, so none is paid for twice.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ from modeling_clac.utils.atomic_files import replaced_file
 PROMPTS = Path(__file__).parent / "prompts"
 STEPS = ("describe", "applications")
 _LABELS_AND_UNITS = {column: (row.label, row.unit) for column, row in PROPERTIES.items()}
-# Facts of a record, as the prompt lists them: column -> (name, unit).
+# Facts of a record in the order of the prompt: column -> (name, unit).
 _FACTS = {
     "formula": ("formula", ""),
     "elements": ("elements", ""),
@@ -38,17 +42,23 @@ _FACTS = {
     **_LABELS_AND_UNITS,
 }
 _CUT_OFF = {
-    "length": "it is cut off at the longest answer allowed",
-    "content_filter": "the content filter of the server held it back",
+    "length": "the text is cut off at max_completion_tokens",
+    "content_filter": "the text was blocked by the content filter of the server",
 }
 
 
 @dataclass
 class Outcome:
     """
+    Result for one record.
+
     Attributes:
-        texts: of each step that was answered. problems: of the last answer; empty if all passed.
-        attempts: answers asked for. prompt_tokens, completion_tokens: of all of them. finish_reason: of the last one.
+        texts: Text of each completed step.
+        problems: Problems of the last response; empty if all passed.
+        attempts: Number of responses.
+        prompt_tokens: Prompt tokens of all responses.
+        completion_tokens: Completion tokens of all responses.
+        finish_reason: Finish reason of the last response.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -61,20 +71,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask next, and what the answer is filed under."""
+    """The next prompt of a record and the key of its response in the journal."""
 
     request: Request
     prompt: str
 
     @property
     def identity(self) -> str:
-        """A name that fits into a batch file."""
+        """Short identifier for batch files."""
         return hashlib.sha256(json.dumps(asdict(self.request), sort_keys=True).encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=1)
 def prompt_hashes() -> dict[str, str]:
-    """Version of the prompt of each step: the first digits of the hash of its file."""
+    """Return the version of the prompt of each step: the first digits of the hash of its file."""
     return {step: hashlib.sha256(_prompt(step).encode()).hexdigest()[:12] for step in STEPS}
 
 
@@ -84,7 +94,7 @@ def _prompt(step: str) -> str:
 
 
 def facts(record: dict[str, Any]) -> str:
-    """The known facts of a record, one a line, with units."""
+    """Return the known facts of a record with units, one per line."""
     lines = []
     for column, (name, unit) in _FACTS.items():
         value = record.get(column)
@@ -96,7 +106,18 @@ def facts(record: dict[str, Any]) -> str:
 
 
 def proceed(record: dict[str, Any], journal: Journal, model: str, max_reasks: int) -> Outcome | Question:
-    """What comes next for a record, from the answers so far: the next question, or the outcome."""
+    """
+    Determine the next step for a record from the stored responses.
+
+    Args:
+        record: Row of the input.
+        journal: Stored responses.
+        model: Name of the model.
+        max_reasks: How often a text that fails its check is requested again.
+
+    Returns:
+        The next question, or the outcome if the record is finished.
+    """
     outcome = Outcome()
     for step in STEPS:
         for attempt in range(max_reasks + 1):
@@ -119,14 +140,23 @@ def proceed(record: dict[str, Any], journal: Journal, model: str, max_reasks: in
 
 
 def answer_problems(answer: Answer, record: dict[str, Any], step: str) -> list[str]:
-    """Why an answer is not taken; see `text_problems`."""
+    """Return why a response is rejected; see `text_problems`."""
     if answer.finish_reason in _CUT_OFF:
         return [_CUT_OFF[answer.finish_reason]]
     return text_problems(answer.text, record, needs_formula=step == "describe")
 
 
-class Dialogue:
-    """The questions of one shard, asked of a server; every answer is in the journal before it counts."""
+class TextGenerator:
+    """
+    Context manager that generates the texts of one shard with a server and stores each response in a journal.
+
+    Args:
+        arguments: Arguments of the script.
+        shard: Number of the shard.
+
+    Raises:
+        ClacInputError: If there is no API key or the journal cannot be opened.
+    """
 
     def __init__(self, arguments: NarrativeArguments, shard: int):
         self.arguments = arguments
@@ -142,7 +172,7 @@ class Dialogue:
             timeout=arguments.timeout,
         )
         self.journal = open_journal(arguments, shard)
-        # What was paid in earlier runs was paid out of the same budget.
+        # Earlier runs count towards the same budget.
         self.budget = Budget(
             arguments.budget_tokens,
             arguments.budget_cost,
@@ -154,7 +184,7 @@ class Dialogue:
         self._outcomes: list[Outcome] = []
         self._stopped: BaseException | None = None
 
-    def __enter__(self) -> Dialogue:
+    def __enter__(self) -> TextGenerator:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -162,11 +192,14 @@ class Dialogue:
 
     def run(self, rows: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[tuple[dict[str, Any], Outcome]]:
         """
-        Asks whatever is open, then yields the records with their outcomes, in the order of the rows.
+        Send all pending requests, then iterate over the records in the order of the rows.
+
+        Yields:
+            Record and outcome.
 
         Raises:
-            ClacInputError: the budget is spent or the server refuses; the answers so far are in the journal.
-            KeyboardInterrupt: on Ctrl-C and SIGTERM, after the answers in flight have arrived.
+            ClacInputError: If the budget is spent or a request fails. Responses so far are in the journal.
+            KeyboardInterrupt: On Ctrl-C and SIGTERM, after the pending responses have arrived.
         """
         asyncio.run(self._ask_all([record for _, record in rows]))
         for _, record in rows:
@@ -181,7 +214,7 @@ class Dialogue:
     async def _ask_all(self, records: Sequence[dict[str, Any]]) -> None:
         client = ChatClient(self.settings, self.budget)
         loop = asyncio.get_running_loop()
-        # Not by loop.add_signal_handler, which Windows lacks.
+        # Windows lacks loop.add_signal_handler.
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._stop, KeyboardInterrupt()))
@@ -207,7 +240,7 @@ class Dialogue:
                 try:
                     answer = await client.ask(question.prompt)
                 except ClacInputError as error:
-                    # The others finish what they have asked, since it will be billed.
+                    # The other workers wait for their pending responses, because these will be billed.
                     self._stop(error)
                     return
                 self.journal.add(question.request, answer)
@@ -218,29 +251,34 @@ class Dialogue:
             bar.set_postfix(tokens=f"{self.budget.tokens:,}", cost=cost, refresh=False)
 
     def counts(self) -> dict[str, int]:
-        """Of the outcomes so far."""
+        """Return the counts of the outcomes so far."""
         return {
-            "answers": sum(outcome.attempts for outcome in self._outcomes),
-            "asked again": sum(outcome.attempts - len(outcome.texts) for outcome in self._outcomes),
+            "responses": sum(outcome.attempts for outcome in self._outcomes),
+            "repeated requests": sum(outcome.attempts - len(outcome.texts) for outcome in self._outcomes),
             "prompt tokens": sum(outcome.prompt_tokens for outcome in self._outcomes),
             "completion tokens": sum(outcome.completion_tokens for outcome in self._outcomes),
         }
 
 
 def open_journal(arguments: NarrativeArguments, shard: int) -> Journal:
+    """Open the journal of a shard."""
     return Journal(Path(arguments.output_dir) / f"journal-{shard:05d}-of-{arguments.num_shards:05d}.jsonl")
 
 
 def exchange_batch(arguments: NarrativeArguments, records: Records, shards: Sequence[int]) -> bool:
     """
-    Takes the answers of a batch into the journals, and writes the questions that are open as the next one, in the form
-    of OpenAI's batch API.
+    Add the responses of a batch to the journals and write the pending requests to a file for OpenAI's batch API.
+
+    Args:
+        arguments: Arguments of the script.
+        records: Rows of the input.
+        shards: Numbers of the shards to build.
 
     Returns:
-        Whether questions are open, so that the data set cannot be built yet.
+        Whether requests are pending, so that the data set cannot be built yet.
 
     Raises:
-        ClacInputError: the file of answers cannot be read, or that of questions cannot be written.
+        ClacInputError: If the file of responses cannot be read or that of requests cannot be written.
     """
     answers = _read_batch(Path(arguments.batch_import)) if arguments.batch_import else {}
     bounds = shard_bounds(records.num_rows, arguments.num_shards)
@@ -258,15 +296,16 @@ def exchange_batch(arguments: NarrativeArguments, records: Records, shards: Sequ
                 if isinstance(step, Question):
                     questions.append(step)
     if arguments.batch_import:
-        print(f"answers taken: {taken:,} of {len(answers):,} in {arguments.batch_import}")
+        print(f"read {taken:,} of {len(answers):,} responses from {arguments.batch_import}")
     if arguments.batch_export and questions:
         with replaced_file(Path(arguments.batch_export)) as new, new.open("w", encoding="utf-8") as file:
             for question in questions:
                 file.write(json.dumps(_batch_line(question, arguments), ensure_ascii=False) + "\n")
-        print(f"questions written to {arguments.batch_export}: {len(questions):,}")
+        print(f"wrote {len(questions):,} requests to {arguments.batch_export}")
     elif questions:
         print(
-            f"questions open: {len(questions):,}; --batch_export FILE for the next batch, or leave --batch_import out"
+            f"{len(questions):,} requests are pending; use --batch_export FILE to write the next batch, or omit "
+            "--batch_import to send them now"
         )
     return bool(questions)
 
@@ -284,7 +323,7 @@ def _batch_line(question: Question, arguments: NarrativeArguments) -> dict[str, 
 
 
 def _read_batch(path: Path) -> dict[str, Answer]:
-    """The good answers of a batch by identity; those that failed stay open."""
+    """Read the successful responses of a batch by identity; failed requests stay pending."""
     answers = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -297,8 +336,10 @@ def _read_batch(path: Path) -> dict[str, Answer]:
             if response.get("status_code") == 200:
                 answers[entry["custom_id"]] = answer_of(response["body"])
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise ClacInputError(f"{path}: line {number} is no answer of a batch") from None
+            raise ClacInputError(
+                f"{path}: line {number} is not a response of the batch API; pass the output file of the batch"
+            ) from None
     return answers
 
 
-__all__ = ["STEPS", "Dialogue", "Outcome", "Question", "exchange_batch", "facts", "proceed", "prompt_hashes"]
+__all__ = ["STEPS", "Outcome", "Question", "TextGenerator", "exchange_batch", "facts", "proceed", "prompt_hashes"]

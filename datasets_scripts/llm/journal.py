@@ -1,4 +1,4 @@
-"""An append-only file of answers that were paid for, safe against a kill at any moment."""
+"""Append-only file of paid responses that survives a crash at any moment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from modeling_clac.errors_clac import ClacInputError, first_line
 @dataclass(frozen=True)
 class Request:
     """
-    What an answer is filed under.
+    Key of a response in the journal.
 
     Attributes:
-        material_id: of the record. step: `describe` or `applications`. prompt_hash: of the prompt. model: its name.
-        attempt: 0, and one more for every time the answer was refused and asked for again.
+        material_id: Identifier of the record.
+        step: `describe` or `applications`.
+        prompt_hash: Hash of the prompt file.
+        model: Name of the model.
+        attempt: Number of earlier responses that were rejected.
     """
 
     material_id: str
@@ -34,9 +37,13 @@ class Request:
 @dataclass(frozen=True)
 class Answer:
     """
+    Response of a model.
+
     Attributes:
-        text: what the model wrote. finish_reason: `stop`, `length`, `content_filter`, ...
-        prompt_tokens, completion_tokens: as billed.
+        text: Generated text.
+        finish_reason: `stop`, `length`, `content_filter`, ...
+        prompt_tokens: Billed prompt tokens.
+        completion_tokens: Billed completion tokens.
     """
 
     text: str
@@ -47,11 +54,16 @@ class Answer:
 
 class Journal:
     """
-    Answers by request, kept in a file of one JSON object a line. An answer is on the disk before it counts; a line that
-    was cut off by a crash is dropped when the file is opened again.
+    Responses by request, stored in a JSON Lines file.
+
+    Responses are written to disk before they are used. A line that was cut off by a crash is dropped when the file is
+    opened again.
+
+    Args:
+        path: Path to the file; it is created if it does not exist.
 
     Raises:
-        ClacInputError: the file is open elsewhere, cannot be written, or is no journal.
+        ClacInputError: If another run has opened the file, it cannot be written, or it is not a journal.
     """
 
     def __init__(self, path: Path):
@@ -64,7 +76,7 @@ class Journal:
             self._file = path.open("a+b")
         except Timeout:
             raise ClacInputError(
-                f"{path}: another run is writing it; wait for it, or choose another output_dir"
+                f"{path}: another run is writing to this file; wait for it or choose another --output_dir"
             ) from None
         except OSError as error:
             raise ClacInputError(f"{path}: cannot be written ({first_line(error)})") from None
@@ -85,7 +97,7 @@ class Journal:
                 request, answer = Request(**entry["request"]), Answer(**entry["answer"])
             except (ValueError, KeyError, TypeError):
                 raise ClacInputError(
-                    f"{self.path}: line {number} is no answer; restore it or delete the line"
+                    f"{self.path}: line {number} is not a valid entry; restore the file or delete the line"
                 ) from None
             self._answers.setdefault(request, answer)
             end += len(line)
@@ -99,13 +111,15 @@ class Journal:
         return len(self._answers)
 
     def get(self, request: Request) -> Answer | None:
+        """Return the response to a request, or `None` if there is none."""
         return self._answers.get(request)
 
     def items(self) -> Iterator[tuple[Request, Answer]]:
+        """Iterate over all requests and responses."""
         yield from self._answers.items()
 
     def add(self, request: Request, answer: Answer) -> Answer:
-        """Files the answer, unless there is one already; returns the one that counts."""
+        """Store a response unless the request already has one, and return the stored response."""
         if request in self._answers:
             return self._answers[request]
         entry: dict[str, Any] = {"request": asdict(request), "answer": asdict(answer)}
@@ -115,12 +129,13 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise ClacInputError(
-                f"{self.path}: cannot be written ({first_line(error)}); what was there is kept"
+                f"{self.path}: cannot be written ({first_line(error)}); earlier responses are kept"
             ) from None
         self._answers[request] = answer
         return answer
 
     def close(self) -> None:
+        """Close the file and release its lock."""
         self._file.close()
         self._lock.release()
 

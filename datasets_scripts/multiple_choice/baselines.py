@@ -1,4 +1,4 @@
-"""How far one gets with the questions without looking at a crystal: by chance, the majority, and the words alone."""
+"""Baselines that answer the questions without the crystal: chance, majority and text only."""
 
 from __future__ import annotations
 
@@ -16,19 +16,27 @@ from datasets_scripts.multiple_choice.drawing import KINDS, LEVELS
 from modeling_clac.data.bundled import SPLITS
 
 FIT_SPLIT, SCORED_SPLIT = "train", "test"
-# A symbol and its number of atoms in a formula; any word with a capital letter, too.
+# An element symbol and its number of atoms in a formula; also matches words with a capital letter.
 _PIECE = re.compile(r"([A-Z][a-z]*)(\d*)")
 
 
 @dataclass
 class Score:
-    """Right answers to the questions of one level; a tie for the best option counts as its share."""
+    """
+    Score on the questions of one kind and difficulty. If n options tie for the best score, each counts as 1/n.
+
+    Attributes:
+        right: Number of correct answers, including fractions from ties.
+        questions: Number of questions.
+        by_answer: Correct answers and number of questions for each correct statement.
+    """
 
     right: float = 0.0
     questions: int = 0
     by_answer: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, credit: float, answer: str) -> None:
+        """Add a question with the credit for its answer and its correct statement."""
         self.right += credit
         self.questions += 1
         own = self.by_answer.setdefault(answer, [0.0, 0.0])
@@ -37,11 +45,12 @@ class Score:
 
     @property
     def accuracy(self) -> float:
+        """Share of correct answers; NaN without questions."""
         return self.right / self.questions if self.questions else math.nan
 
     @property
     def macro_accuracy(self) -> float:
-        """Mean over the right statements of the accuracy where each is right."""
+        """Mean of the accuracies computed separately for each correct statement; NaN without questions."""
         shares = [right / questions for right, questions in self.by_answer.values()]
         return sum(shares) / len(shares) if shares else math.nan
 
@@ -49,11 +58,14 @@ class Score:
 @dataclass
 class Baseline:
     """
-    What the questions of one kind and difficulty yield to those who see no crystal.
+    Baselines for the questions of one kind and difficulty.
 
     Attributes:
-        counts: questions of every split. majority: choosing the statement that is right most often.
-        text_only: a naive Bayes classifier of the options.
+        kind: Kind of the questions.
+        difficulty: `easy` or `hard`.
+        counts: Number of questions by split.
+        majority: Score of choosing the statement that is correct most often.
+        text_only: Score of a naive Bayes classifier of the options.
     """
 
     kind: str
@@ -64,17 +76,19 @@ class Baseline:
 
     @property
     def chance(self) -> float:
+        """Expected accuracy of choosing an option at random."""
         return 1 / KINDS[self.kind].size
 
 
 class TextOnly:
     """
-    Naive Bayes on options: the log odds of being right, summed over the features of an option, each estimated by
-    itself. Features are the statement, its words, the symbols in it, its length, and how much it has in common with
-    the other options, since a right answer that all wrong ones were made from would resemble them most.
+    Naive Bayes classifier of the options: the log odds of being correct, summed over the features of an option.
+
+    The features are the statement, its words and element symbols, the rank of its length, and the rank of its overlap
+    with the other options. The overlap would reveal a correct answer from which all wrong ones were derived.
 
     Args:
-        chance: of an option to be right; estimates start from it.
+        chance: Prior probability that an option is correct.
     """
 
     def __init__(self, chance: float):
@@ -83,15 +97,16 @@ class TextOnly:
         self._seen: Counter[str] = Counter()
 
     def fit(self, options: Sequence[str], answer: int) -> None:
+        """Update the counts with one question whose correct option is `options[answer]`."""
         for place, features in enumerate(_features(options)):
             self._seen.update(features)
             if place == answer:
                 self._right.update(features)
 
     def scores(self, options: Sequence[str]) -> list[float]:
-        """Log odds of each option over those of chance."""
+        """Return the log odds of each option relative to chance."""
         prior = _logit(self.chance)
-        # Rounded, so that what is equal but for the last digit is a tie.
+        # Rounded, so that scores that differ only by rounding errors are ties.
         return [round(sum(self._log_odds(name) - prior for name in own), 6) for own in _features(options)]
 
     def _log_odds(self, feature: str) -> float:
@@ -120,15 +135,20 @@ def _place(values: Sequence[int], index: int) -> int:
 
 
 def best_credit(scores: Sequence[float], answer: int) -> float:
-    """The probability to be right of who chooses among the best options at random."""
+    """Return the probability of answering correctly by choosing at random among the options with the best score."""
     best = max(scores)
     return (scores[answer] == best) / sum(score == best for score in scores)
 
 
 def baselines(directory: Path) -> list[Baseline]:
     """
-    The baselines of a data set of questions: fitted on `train` and scored on `test`, or on all questions where one of
-    these splits has none.
+    Compute the baselines of a data set of questions.
+
+    The baselines are fitted on `train` and scored on `test`, or both on all questions if one of these splits is
+    missing.
+
+    Args:
+        directory: Directory of the data set.
     """
     files = split_files(directory)
     both = FIT_SPLIT in files and SCORED_SPLIT in files
@@ -158,7 +178,7 @@ def _questions(files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[st
 
 
 def baselines_table(found: Sequence[Baseline]) -> str:
-    """The baselines as a markdown table, with one standard error of chance."""
+    """Return the baselines as a Markdown table, with one standard error of chance."""
     splits = [split for split in SPLITS if any(baseline.counts[split] for baseline in found)]
     heads = ["kind", "difficulty", *splits, "options", "chance", "majority", "macro", "text only"]
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]

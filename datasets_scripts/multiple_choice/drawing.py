@@ -1,10 +1,10 @@
 """
-Draws multiple-choice questions that the words alone do not answer.
+Draw multiple-choice questions that cannot be answered from the text alone.
 
-Crystals are put together in blocks, as many as a question has options, no two of the same class. The questions of a
-block have the same options: what is true of each of its crystals. So every option is right in one question of its block
-and wrong in the others, and any rule that goes by the words alone is right in one question of the block, even if it
-compares the options with each other.
+Crystals are grouped into blocks. A block has as many crystals as a question has options, each of a different class. All
+questions of a block have the same options: the true statements about each of its crystals. Therefore each option is
+correct in exactly one question of its block, and any rule that uses only the text, even one that compares the options
+with each other, answers one question per block correctly.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ T = TypeVar("T", bound=Hashable)
 @dataclass(frozen=True)
 class Kind:
     """
-    One kind of question.
+    Kind of question.
 
     Attributes:
-        text: the question; it says what the classes are. statement: an option, with a place for the class.
-        size: options of a question.
-        closed: all classes, where all are options of every question. Every crystal is asked about then, and some
-            classes are right more often than others.
+        text: The question, which states the classes or their bounds.
+        statement: Template of an option, with a placeholder for the class.
+        size: Number of options per question.
+        closed: All classes, if every question has all of them as options. There is then a question for every crystal,
+            and some classes are correct more often than others.
     """
 
     text: str
@@ -45,7 +46,15 @@ class Kind:
 
 @dataclass(frozen=True)
 class Question:
-    """A question on one crystal: `options[answer]` is true, the others are not."""
+    """
+    Question about one crystal.
+
+    Attributes:
+        kind: Key of `KINDS`.
+        difficulty: `easy` or `hard`.
+        options: Statements, of which exactly one is true.
+        answer: Index of the true statement in `options`.
+    """
 
     kind: str
     difficulty: str
@@ -54,7 +63,7 @@ class Question:
 
 
 def _bounds(column: str) -> str:
-    """`low (up to 3 g/cm³), moderate (up to 8 g/cm³) or high`, from the classes of a column above zero."""
+    """Describe the classes of a column above zero, e.g. `low (up to 3 g/cm³), moderate (up to 8 g/cm³) or high`."""
     classes = [(bound, word) for bound, word in CLASS_WORDS[column] if bound > 0]
     words = [f"{word} (up to {bound:g} {PROPERTIES[column].unit})" for bound, word in classes[:-1]]
     return f"{', '.join(words)} or {classes[-1][1]}"
@@ -117,16 +126,22 @@ KINDS = {
     ),
 }
 _WITH_HARD = ("composition", "space_group")
-# Kind and difficulty of every question there is.
+# All combinations of kind and difficulty.
 LEVELS = [(kind, level) for kind in KINDS for level in (EASY, HARD) if level == EASY or kind in _WITH_HARD]
 
 
 def most_blocks(counts: Sequence[int], size: int) -> int:
-    """How many disjoint blocks of `size` different classes can be made, of classes with so many members each."""
+    """
+    Return the largest number of disjoint blocks of members of different classes.
+
+    Args:
+        counts: Number of members of each class.
+        size: Number of members of a block.
+    """
     low, high = 0, sum(counts) // size
     while low < high:
         middle = (low + high + 1) // 2
-        # No class can give more than one member to a block; where the rest suffices, dealing them out in turn works.
+        # A class contributes at most one member to each block. If that suffices, dealing them out in turn works.
         if sum(min(count, middle) for count in counts) >= size * middle:
             low = middle
         else:
@@ -136,10 +151,12 @@ def most_blocks(counts: Sequence[int], size: int) -> int:
 
 def draw_blocks(members: Sequence[tuple[str, T]], size: int, draw: Draw) -> list[list[tuple[str, T]]]:
     """
-    Disjoint blocks of `size` members with `size` different classes, as many as can be.
+    Draw as many disjoint blocks of `size` members of different classes as possible.
 
     Args:
-        members: (class, member).
+        members: Pairs of class and member.
+        size: Number of members of a block.
+        draw: Source of random choices.
     """
     classes: dict[str, list[tuple[str, T]]] = defaultdict(list)
     for member in members:
@@ -151,7 +168,7 @@ def draw_blocks(members: Sequence[tuple[str, T]], size: int, draw: Draw) -> list
     for name in names:
         draw.shuffle(classes[name])
         row += classes[name][:number]
-    # Members of one class are neighbours in the row, at most `number` of them: every `number`-th is of another class.
+    # Members of a class are adjacent in the row, at most `number` of them, so every `number`-th has a different class.
     row = row[: size * number]
     return [row[first::number] for first in range(number)]
 
@@ -159,7 +176,7 @@ def draw_blocks(members: Sequence[tuple[str, T]], size: int, draw: Draw) -> list
 def draw_grouped_blocks(
     groups: Mapping[str, Sequence[tuple[str, T]]], size: int, draw: Draw
 ) -> Iterator[list[tuple[str, T]]]:
-    """Blocks within the groups, one after the other; a member of several groups is in one block at most."""
+    """Draw blocks within each group in turn; a member of several groups is used in at most one block."""
     used: set[T] = set()
     for members in groups.values():
         for block in draw_blocks([(name, member) for name, member in members if member not in used], size, draw):
@@ -169,10 +186,16 @@ def draw_grouped_blocks(
 
 def one_element_apart(crystals: Mapping[int, Facts]) -> dict[str, list[tuple[str, int]]]:
     """
-    Groups of crystals any two of which differ in one element: (that element, number of the crystal).
+    Group crystals so that any two in a group differ in one element.
 
-    Groups with the same numbers of atoms (NaCl, KCl, LiCl) come first, then those that share elements only (NaCl, KCl,
-    CaCl2), large ones before small ones.
+    Groups with equal numbers of atoms (NaCl, KCl, LiCl) come first, followed by groups that only share elements (NaCl,
+    KCl, CaCl2), each sorted from large to small.
+
+    Args:
+        crystals: Facts by number of the crystal.
+
+    Returns:
+        For each group, pairs of the differing element and the number of the crystal.
     """
     strict: dict[str, list[tuple[str, int]]] = defaultdict(list)
     loose: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -192,10 +215,14 @@ def one_element_apart(crystals: Mapping[int, Facts]) -> dict[str, list[tuple[str
 
 def draw_questions(crystals: Sequence[Facts], seed: str) -> list[list[Question]]:
     """
-    The questions on each of the crystals, with distractors from those of the same split.
+    Draw the questions about each crystal, with wrong options from crystals of the same split.
 
     Args:
-        seed: the same one gives the same questions.
+        crystals: Facts of each crystal.
+        seed: Seed of the random choices.
+
+    Returns:
+        The questions about each crystal.
     """
     questions: list[list[Question]] = [[] for _ in crystals]
     for split in sorted({facts.split for facts in crystals}):
@@ -213,7 +240,7 @@ def draw_questions(crystals: Sequence[Facts], seed: str) -> list[list[Question]]
 def _drawn(
     crystals: Mapping[int, Facts], kind: str, level: str, draw: Draw
 ) -> Iterator[tuple[int, Sequence[str], str]]:
-    """(number of the crystal, classes to choose from, the right one)"""
+    """Yield the number of a crystal, the classes to choose from, and the correct class."""
     truths = {number: facts.truths[kind] for number, facts in crystals.items() if kind in facts.truths}
     if KINDS[kind].closed:
         yield from ((number, KINDS[kind].closed, truth) for number, truth in truths.items())

@@ -1,4 +1,4 @@
-"""What is true of a crystal: its class for every kind of question, from its atoms and its record."""
+"""Determine the class of a crystal for each kind of question from its atoms and its record."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ from modeling_clac.structures_clac import Crystal, parse_structure
 @dataclass(frozen=True)
 class Facts:
     """
-    What questions need to know of one crystal.
+    Facts about one crystal.
 
     Attributes:
-        formula: reduced formula of its atoms. amounts: atoms of each element in it, by symbol.
-        truths: by kind, the class that is true; a kind that cannot be decided is missing.
+        material_id: Identifier.
+        formula: Reduced formula, computed from the atoms.
+        cif: Structure as a CIF.
+        split: Split of the crystal.
+        amounts: Number of atoms of each element in the reduced formula, by symbol.
+        truths: Correct class by kind of question; kinds that cannot be decided are missing.
     """
 
     material_id: str
@@ -43,24 +47,26 @@ class Facts:
 
 def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, Crystal]:
     """
-    Reads one row.
+    Determine the facts of one row.
 
     Args:
-        where: file and row, for messages.
-        record: with `material_id`, `formula` and `cif`; the columns of the properties may be missing or empty.
-        seed: of the split, where the record names none.
+        where: File and row, for messages.
+        record: Row with `material_id`, `formula` and `cif`; property columns may be missing or empty.
+        seed: Seed of the split if the record gives none.
 
     Returns:
-        the facts, and the structure they come from.
+        The facts and the structure.
 
     Raises:
-        ClacInputError: the structure cannot be read, or contradicts the record; or the record contradicts itself.
+        ClacInputError: If the structure cannot be read or contradicts the record, or the record contradicts itself.
     """
     crystal = _structure(where, record.get("cif"))
     amounts = _amounts(crystal)
     formula = reduced_formula(amounts)
     if reduced_formula(read_formula(record["formula"])) != formula:
-        raise ClacInputError(f"{where}: formula {record['formula']}, but its atoms make {formula}; mend one of them")
+        raise ClacInputError(
+            f"{where}: the formula is {record['formula']}, but the atoms in the CIF give {formula}; correct one of them"
+        )
     known = read_record(record)
     system, group = _symmetry(where, known.crystal_system, known.numbers.get("space_group_number"))
     truths = {
@@ -88,7 +94,7 @@ def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, C
 def _structure(where: str, cif: Any) -> Crystal:
     # A text of one line would be taken for the name of a file.
     if not isinstance(cif, str) or "\n" not in cif.strip():
-        raise ClacInputError(f"{where}: cif holds no CIF text; mend it, or go on with --on_error skip")
+        raise ClacInputError(f"{where}: column cif does not contain CIF text; fix the row or use --on_error skip")
     return parse_structure(cif, name=where)
 
 
@@ -99,28 +105,30 @@ def _amounts(crystal: Crystal) -> dict[str, int]:
 
 
 def _anion(amounts: Mapping[str, int]) -> str | None:
-    """`an oxide`; none where several elements could be the anion, so that no wrong option is a matter of taste."""
+    """Return the class, such as `an oxide`; `None` if several elements could be the anion."""
     anions = [symbol for symbol in amounts if symbol in ANION_NAMES]
     return with_article(ANION_NAMES[anions[0]]) if len(anions) == 1 and len(amounts) > 1 else None
 
 
 def _symmetry(where: str, system: str | None, number: float | None) -> tuple[str | None, str | None]:
-    """Crystal system and symbol of the space group in its standard setting."""
+    """Return the crystal system and the space group symbol in the standard setting."""
     if number is None:
         if system is not None and system not in CRYSTAL_SYSTEMS:
-            raise ClacInputError(f"{where}: crystal_system {system} is none of {', '.join(CRYSTAL_SYSTEMS)}")
+            raise ClacInputError(f"{where}: crystal_system {system} must be one of {', '.join(CRYSTAL_SYSTEMS)}")
         return system, None
     if number != int(number) or not 1 <= number <= 230:
-        raise ClacInputError(f"{where}: space_group_number {number:g} is not a number from 1 to 230")
+        raise ClacInputError(f"{where}: space_group_number {number:g} must be an integer from 1 to 230")
     of_group = crystal_system(int(number))
     if system not in (None, of_group):
-        raise ClacInputError(f"{where}: crystal_system {system}, but space group {int(number)} is {of_group}")
+        raise ClacInputError(
+            f"{where}: crystal_system is {system}, but space group {int(number)} is {of_group}; correct one of them"
+        )
     return of_group, _symbol(int(number))
 
 
 @lru_cache(maxsize=230)
 def _symbol(number: int) -> str:
-    """Short Hermann-Mauguin symbol of the standard setting: P2_1/c, where pymatgen writes P12_1/c1."""
+    """Return the short Hermann-Mauguin symbol of the standard setting: P2_1/c, where pymatgen writes P12_1/c1."""
     symbol = sg_symbol_from_int_number(number)
     if crystal_system(number) != "monoclinic":
         return symbol
@@ -149,18 +157,22 @@ def _word(column: str, value: float | None) -> str | None:
 
 def found_space_group(crystal: Crystal, symprec: float) -> str | None:
     """
-    Symbol of the space group that moyopy finds in a structure, `None` if it finds none.
+    Determine the space group of a structure with moyopy.
 
     Args:
-        symprec: tolerance of the positions, Å.
+        crystal: Structure.
+        symprec: Tolerance of the positions in Å.
+
+    Returns:
+        The space group symbol, or `None` if moyopy finds none.
 
     Raises:
-        ClacInputError: moyopy is not installed.
+        ClacInputError: If moyopy is not installed.
     """
     try:
         import moyopy
     except ImportError:
-        raise ClacInputError("--symprec needs its package: pip install moyopy") from None
+        raise ClacInputError("--symprec requires moyopy: pip install moyopy") from None
     fractional = crystal.positions @ np.linalg.inv(crystal.cell)
     cell = moyopy.Cell(
         basis=crystal.cell.tolist(), positions=fractional.tolist(), numbers=crystal.atomic_numbers.tolist()

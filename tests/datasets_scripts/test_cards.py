@@ -1,4 +1,4 @@
-"""Cards say what the files say: made from them, they cannot drift; the bundled one is compared."""
+"""Test that cards agree with the data files; the bundled card is compared with its files."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def built(tmp_path: Path) -> tuple[Path, NarrativeArguments]:
     return tmp_path / "set", arguments
 
 
-def test_a_card_made_again_is_the_same(built) -> None:
+def test_card_is_reproducible(built) -> None:
     directory, arguments = built
     written = (directory / "README.md").read_text(encoding="utf-8")
     assert make_card(directory, card_text(arguments), read_reports(directory, 1)) == written
 
 
-def test_a_card_follows_its_files(built) -> None:
+def test_card_reflects_the_files(built) -> None:
     directory, arguments = built
     file = next(directory.glob("validation*.parquet"))
     table = pq.read_table(file)
     pq.write_table(table.slice(0, 7), file)
     assert "| `validation` | 7 |" in make_card(directory, card_text(arguments))
     pq.write_table(table.append_column("mystery", pa.array([1] * len(table))), file)
-    with pytest.raises(ClacInputError, match="mystery"):
+    with pytest.raises(ClacInputError, match="no description for the columns mystery"):
         make_card(directory, card_text(arguments))
 
 
-def test_the_bundled_card_counts_right() -> None:
+def test_bundled_card_has_correct_counts() -> None:
     text = (CRYSTALS / "README.md").read_text(encoding="utf-8")
     head = yaml.safe_load(text.split("---")[1])
     splits = {entry["split"]: entry["path"] for entry in head["configs"][0]["data_files"]}

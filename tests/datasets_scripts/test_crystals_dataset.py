@@ -1,4 +1,4 @@
-"""The bundled crystals, and the script that rebuilds them, here from rows of the original CSVs."""
+"""Test the bundled crystals and the script that rebuilds them, with rows of the original CSV files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_script_gives_every_bundled_row_its_split(bundled: dict[str, dict[str, A
     assert splits == [record["split"] for record in records]
 
 
-# 0.333333 is read as 1/3, in both.
+# pymatgen reads 0.333333 as 1/3 in both files and warns about it.
 @pytest.mark.filterwarnings("ignore:Issues encountered while parsing CIF")
 def test_rebuilt_rows_equal_the_bundled_ones(rebuilt: pa.Table, bundled: dict[str, dict[str, Any]]) -> None:
     records = rebuilt.to_pylist()
@@ -144,7 +144,7 @@ def test_written_data_set_loads(tmp_path: Path, rebuilt: pa.Table) -> None:
     assert (output_dir / "README.md").read_bytes() == (ASSETS / "README.md").read_bytes()
 
 
-def test_card_of_a_part_claims_no_counts_of_the_whole() -> None:
+def test_card_of_a_subset_does_not_give_the_counts_of_the_full_data_set() -> None:
     card = crystals.make_card(3)
     assert "path: validation.parquet" in card
     assert "first 3 materials" in card
@@ -164,24 +164,24 @@ def test_failed_write_is_clean(tmp_path: Path, rebuilt: pa.Table, monkeypatch: p
     assert (tmp_path / "train.parquet").read_text() == "old"
 
 
-def test_other_digest_is_refused(sdist: Sdist) -> None:
+def test_wrong_digest_is_an_error(sdist: Sdist) -> None:
     with pytest.raises(ClacInputError, match="sha256") as caught:
         crystals.rebuild(sdist.path, "0" * 64)
     assert sdist.sha256 in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_archive_without_a_csv_is_refused(tmp_path: Path) -> None:
+def test_archive_without_a_csv_is_an_error(tmp_path: Path) -> None:
     part = pack(tmp_path / "part.tar.gz", ["flla_2015"])
-    with pytest.raises(ClacInputError, match=r"dielectric_constant\.csv: not in"):
+    with pytest.raises(ClacInputError, match=r"dielectric_constant\.csv: not found in"):
         crystals.rebuild(part.path, part.sha256)
 
 
-def test_csvs_that_disagree_on_a_formula_are_refused(sdist: Sdist) -> None:
+def test_csv_files_that_disagree_on_a_formula_are_an_error(sdist: Sdist) -> None:
     tables = crystals.read_csvs(sdist.path, sdist.sha256)
     tables["elastic_tensor"][0] |= {"material_id": "mp-1", "formula": "NaCl"}
     tables["flla_2015"][0] |= {"material_id": "mp-1", "formula": "{'K': 2.0, 'Cl': 2.0}"}
-    with pytest.raises(ClacInputError, match="mp-1: the CSVs disagree on its formula"):
+    with pytest.raises(ClacInputError, match="mp-1: the CSV files disagree on its formula"):
         crystals.merge(tables)
 
 
@@ -204,7 +204,7 @@ def test_command_line_errors(tmp_path: Path, sdist: Sdist, case: str) -> None:
     arguments = {"--output_dir": str(tmp_path / "output"), "--sdist": str(sdist.path)}
     changes, message = {
         "missing file": ({"--sdist": str(tmp_path / "none.tar.gz")}, "none.tar.gz: cannot be read"),
-        "wrong digest": ({}, f"sha256 {sdist.sha256}, not {crystals.SDIST_SHA256}"),
+        "wrong digest": ({}, f"with sha256 {crystals.SDIST_SHA256}, found {sdist.sha256}"),
         "output below a file": ({"--output_dir": str(tmp_path / "file" / "output")}, "cannot be written to"),
         "limit": ({"--limit": "0"}, "--limit 0: must be at least 1"),
     }[case]

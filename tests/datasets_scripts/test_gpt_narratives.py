@@ -1,4 +1,4 @@
-"""The public narratives, from a file of their schema made from the bundle: what arrives, and what is left out."""
+"""Test the import of the public narratives with a file of the same schema made from the bundled crystals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = 40
 
 
 def public_row(record: dict[str, Any], cartesian: bool) -> dict[str, Any]:
-    """A crystal of the bundle under the columns of the public set."""
+    """A bundled crystal with the columns of the public data set."""
     structure = Structure.from_str(record["cif"], fmt="cif")
     coords = structure.cart_coords if cartesian else structure.frac_coords
     gap = "" if record["band_gap"] is None else f" Its band gap is {record['band_gap']:.2f} eV."
@@ -65,7 +65,7 @@ def rows_of(directory: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["material_id"])
 
 
-def test_rows_arrive(public, chosen, tmp_path, capsys) -> None:
+def test_rows_are_imported(public, chosen, tmp_path, capsys) -> None:
     file = write(public, tmp_path / "in.parquet")
     build(GptNarrativesArguments(str(tmp_path / "out"), input=file))
     rows = rows_of(tmp_path / "out")
@@ -99,14 +99,14 @@ def test_bad_rows_are_named_and_counted(public, tmp_path, capsys) -> None:
     good, other = public[0], public[2]
     length = len(good["atoms"]["elements"])
     bad = {
-        "atoms of": spoiled(good, formula=other["formula"]),
+        "but the atoms give": spoiled(good, formula=other["formula"]),
         "cannot be read": spoiled(good, formula="!?"),
         "gpt_text is empty": spoiled(good, gpt_text=" "),
         "gpt_explanation is empty": spoiled(good, gpt_explanation=None),
         "positions": spoiled(good, elements=["H"] * (length + 1)),
         "unknown element 'Xx'": spoiled(good, elements=["Xx"] * length),
         "no volume": spoiled(good, lattice_mat=[[1.0, 0.0, 0.0]] * 3, cartesian=False),
-        "in one place": spoiled(good, coords=[[0.0, 0.0, 0.0]] * length) if length > 1 else None,
+        "overlapping atoms": spoiled(good, coords=[[0.0, 0.0, 0.0]] * length) if length > 1 else None,
     }
     rows = [row for row in bad.values() if row is not None]
     file = write([*rows, good], tmp_path / "in.parquet")
@@ -116,7 +116,7 @@ def test_bad_rows_are_named_and_counted(public, tmp_path, capsys) -> None:
     for number, reason in enumerate((name for name, row in bad.items() if row is not None), 1):
         assert any(f"row {number}: " in line and reason in line for line in out.splitlines()), reason
     assert f"| left out | {len(rows)} |" in (tmp_path / "out" / "README.md").read_text()
-    with pytest.raises(ClacInputError, match=r"row 1: formula"):
+    with pytest.raises(ClacInputError, match=r"row 1: formula is .*, but the atoms give"):
         build(GptNarrativesArguments(str(tmp_path / "strict"), input=file, on_error="raise"))
     assert not list((tmp_path / "strict").glob("*.parquet"))
 
@@ -129,20 +129,24 @@ def test_disagreements_are_counted(public, tmp_path, capsys) -> None:
     ]
     build(GptNarrativesArguments(str(tmp_path / "out"), input=write(rows, tmp_path / "in.parquet")))
     out = capsys.readouterr().out
-    for counted in ("another space group than", "another density than", "something that the record does not say"):
+    for counted in (
+        "stated space group differs from",
+        "stated density differs from",
+        "statements that the record does not support",
+    ):
         assert any(counted in line and line.endswith(": 1") for line in out.splitlines()), counted
 
 
-def test_repeated_ids_are_skipped(public, tmp_path, capsys) -> None:
+def test_duplicate_ids_are_skipped(public, tmp_path, capsys) -> None:
     rows = [row | {"jid": f"JVASP-{min(place, 1)}"} for place, row in enumerate(public[:3])]
     build(GptNarrativesArguments(str(tmp_path / "out"), input=write(rows, tmp_path / "in.parquet")))
     assert [row["material_id"] for row in rows_of(tmp_path / "out")] == ["JVASP-0", "JVASP-1"]
-    assert "row 3: jid JVASP-1 is that of" in capsys.readouterr().out
+    assert "row 3: duplicate jid JVASP-1 (first seen in" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])
 def test_shards_are_the_bytes_of_one_process(public, tmp_path, executor) -> None:
-    """One after another, side by side, or on Ray Data with two workers."""
+    """Shards are built one by one, in two processes, or on Ray Data with two workers."""
     if executor == "ray":
         ray = pytest.importorskip("ray", reason="needs ray[data]")
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -214,5 +218,5 @@ def test_bad_arguments_are_one_line(public, tmp_path, changes, message) -> None:
 
 def test_missing_columns_are_one_line(public, tmp_path) -> None:
     rows = [{name: value for name, value in row.items() if name != "atoms"} for row in public[:2]]
-    with pytest.raises(ClacInputError, match="columns atoms missing"):
+    with pytest.raises(ClacInputError, match="missing columns atoms"):
         build(GptNarrativesArguments(str(tmp_path / "out"), input=write(rows, tmp_path / "in.parquet")))

@@ -1,4 +1,4 @@
-"""Pairs from papers through their command: polymorphs, caps, near-duplicates, shards, bad input."""
+"""Test the literature script: polymorphs, limits, near-duplicates, shards and invalid input."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ def rows_of(output: Path) -> list[dict[str, Any]]:
         ("Wafers of 3C-SiC are cut.", "3C", "stated"),
     ],
 )
-def test_the_polymorph_that_is_meant(text, chosen, how, tmp_path, crystals) -> None:
+def test_choice_of_polymorph(text, chosen, how, tmp_path, crystals) -> None:
     (row,) = pairs_of([text], tmp_path, crystals)
     assert (row["material_id"], row["polymorph"]) == (chosen, how)
     assert row["text"][row["matched_start"] : row["matched_end"]] == row["matched"]
 
 
-def test_another_polymorph_is_no_pair(tmp_path, crystals, capsys) -> None:
+def test_unavailable_polymorph_is_not_matched(tmp_path, crystals, capsys) -> None:
     rows = pairs_of(
         [
             *("Brookite is rare.", "Rock salt ZnS needs pressure.", "Films of κ-NaCl.", "A sheet of 1H-NaCl."),
@@ -110,10 +110,10 @@ def test_another_polymorph_is_no_pair(tmp_path, crystals, capsys) -> None:
         crystals,
     )
     assert [row["material_id"] for row in rows] == ["salt"]
-    assert "another polymorph is meant: 5" in capsys.readouterr().out
+    assert "the polymorph is not available: 5" in capsys.readouterr().out
 
 
-def test_abbreviations_reach_later_paragraphs_of_their_document_only(tmp_path, crystals) -> None:
+def test_abbreviations_apply_only_to_later_paragraphs_of_the_document(tmp_path, crystals) -> None:
     texts = [
         "Garnet Li7La3Zr2O12 (LLZO) conducts ions.",
         "Pellets of LLZO were sintered in air.",
@@ -125,7 +125,7 @@ def test_abbreviations_reach_later_paragraphs_of_their_document_only(tmp_path, c
     assert {(row["doi"], row["licence"]) for row in rows} == {("10.1/a", "CC BY")}
 
 
-def test_data_set_loads_and_its_card_tells_the_counts(tmp_path, crystals) -> None:
+def test_data_set_loads_and_its_card_lists_the_counts(tmp_path, crystals) -> None:
     rows = pairs_of(["Rutile TiO2.", "Anatase TiO2.", "NaCl and ZnS here.", "Nothing at all."], tmp_path, crystals)
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert {name: len(split) for name, split in loaded.items()} == {"train": 2, "validation": 1, "test": 1}
@@ -140,12 +140,12 @@ def test_near_duplicates_count_once(tmp_path, crystals) -> None:
     assert [row["paragraph"] for row in pairs_of(texts, tmp_path, crystals)] == [0, 2]
 
 
-def test_caps(tmp_path, crystals) -> None:
+def test_limits(tmp_path, crystals) -> None:
     texts = [f"NaCl sample number {place}: {'abc' * place} {place**5}" for place in range(12)]
     rows = pairs_of(texts, tmp_path, crystals, max_per_crystal=3)
     assert len(rows) == 3
     kept = {row["paragraph"] for row in rows}
-    assert kept != {0, 1, 2}  # drawn, not the first
+    assert kept != {0, 1, 2}  # chosen at random
     other = tmp_path / "b"
     other.mkdir()
     rows = pairs_of(texts, other, crystals, max_per_paper=4, documents=["a"] * 6 + ["b"] * 6)
@@ -189,21 +189,21 @@ def test_bad_rows_are_skipped_and_counted(tmp_path, crystals, capsys) -> None:
         build(LiteratureArguments(**options))
     assert "\n" not in str(caught.value) and not (tmp_path / "out" / "README.md").exists()
     build(LiteratureArguments(**options, on_error="skip"))
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     reasons = (
-        "row 3: text missing",
-        "row 4: not UTF-8",
+        "row 3: missing text",
+        "row 4: not valid UTF-8",
         "row 5: text is empty",
-        "row 6: a paragraph of 10,000,000",
-        "row 7: a line of more",
+        "row 6: paragraph has 10,000,000 characters",
+        "row 7: line is longer than",
     )
-    assert all(reason in told for reason in reasons)
+    assert all(reason in printed for reason in reasons)
     assert [row["paragraph"] for row in rows_of(tmp_path / "out")] == [0, 7]
 
 
 @pytest.mark.parametrize(
     ("case", "message"),
-    [("columns", "columns doi missing"), ("damaged", "no readable parquet"), ("missing", "no such file")],
+    [("columns", "missing columns doi"), ("damaged", "not a readable Parquet file"), ("missing", "no such file")],
 )
 def test_unusable_files_are_one_line(case, message, tmp_path, crystals) -> None:
     corpus = tmp_path / "corpus.parquet"
@@ -216,7 +216,7 @@ def test_unusable_files_are_one_line(case, message, tmp_path, crystals) -> None:
 
 
 def test_nothing_found_writes_nothing(tmp_path, crystals) -> None:
-    with pytest.raises(ClacInputError, match="no pair in 1 paragraphs"):
+    with pytest.raises(ClacInputError, match="no pairs found in 1 paragraphs"):
         pairs_of(["Nothing at all."], tmp_path, crystals)
     assert not (tmp_path / "out" / "README.md").exists()
 

@@ -1,4 +1,4 @@
-"""Narratives through their command: the narrator, a server that misbehaves, budgets, batches, kills, shards."""
+"""Test the narratives script: narrator, unreliable servers, budgets, batches, interruptions and shards."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_wrong_texts_fail(text: str, problem: str) -> None:
     assert any(problem in found for found in text_problems(text, RECORD))
 
 
-# -------------------- the narrator as back end
+# -------------------- narrator backend
 def test_narrator_builds_a_loadable_data_set(tmp_path) -> None:
     output = tmp_path / "set"
     build(NarrativeArguments(str(output), input=str(CRYSTALS), seed=1))
@@ -130,9 +130,9 @@ def test_splits_by_formula_where_the_input_has_none(tmp_path) -> None:
     assert counts[0] > counts[2] > counts[1] > 0
 
 
-# -------------------- a server
-def test_a_misbehaving_server_loses_nothing(tmp_path) -> None:
-    """2,000 requests and more: every record once, in order, no answer paid for twice."""
+# -------------------- openai backend
+def test_unreliable_server_loses_nothing(tmp_path) -> None:
+    """With more than 2,000 requests, every record occurs once, in order, and no response is paid for twice."""
     trouble = Misbehaviour(
         latency=0.002, too_many=0.05, broken=0.05, dropped=0.03, truncated_json=0.03, invalid_json=0.02, no_choice=0.02
     )
@@ -149,7 +149,7 @@ def test_a_misbehaving_server_loses_nothing(tmp_path) -> None:
     assert {(row["attempts"], row["prompt_tokens"], row["finish_reason"]) for row in rows} == {(2, 200, "stop")}
 
 
-def test_wrong_answers_are_asked_again_then_rejected(tmp_path) -> None:
+def test_wrong_texts_are_requested_again_then_rejected(tmp_path) -> None:
     with ChatServer(Misbehaviour(wrong_number=0.3, cut_off=0.1, filtered=0.05)) as server:
         ask(server, tmp_path / "out", limit=100, max_reasks=1)
     rows = rows_of(tmp_path / "out")
@@ -159,13 +159,13 @@ def test_wrong_answers_are_asked_again_then_rejected(tmp_path) -> None:
     assert "98765.4 GPa is not in the record" in reasons and "content filter" in reasons and "cut off" in reasons
     assert all(row["rejected_because"] is None and row["attempts"] in (2, 3, 4) for row in rows if row not in rejected)
     card = (tmp_path / "out" / "README.md").read_text()
-    assert f"| `rejected` | {len(rejected)} |" in card and "| asked again |" in card
+    assert f"| `rejected` | {len(rejected)} |" in card and "| repeated requests |" in card
     assert load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "c"), split="rejected").num_rows == len(
         rejected
     )
 
 
-def test_killed_at_any_moment_asks_only_what_is_missing(tmp_path) -> None:
+def test_killed_run_requests_only_what_is_missing(tmp_path) -> None:
     output = tmp_path / "out"
     with ChatServer(Misbehaviour(latency=0.02)) as server:
         words = f"--backend openai --base_url {server.url} --limit 60 --concurrency 4 --output_dir {output}".split()
@@ -179,7 +179,7 @@ def test_killed_at_any_moment_asks_only_what_is_missing(tmp_path) -> None:
             process.wait()
             assert not list(output.glob("*.parquet"))
         kept = len(journal_lines(output))
-        # At most the four in flight were lost with each kill.
+        # Each kill loses at most the four pending responses.
         assert kept >= sum(server.served.values()) - 8
         before = sum(server.served.values())
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -188,7 +188,7 @@ def test_killed_at_any_moment_asks_only_what_is_missing(tmp_path) -> None:
     assert len(rows_of(output)) == 60
 
 
-def test_sigterm_keeps_the_answers_in_flight(tmp_path) -> None:
+def test_sigterm_keeps_pending_responses(tmp_path) -> None:
     output = tmp_path / "out"
     with ChatServer(Misbehaviour(latency=0.05)) as server:
         words = f"--backend openai --base_url {server.url} --limit 200 --concurrency 4 --output_dir {output}".split()
@@ -203,12 +203,12 @@ def test_sigterm_keeps_the_answers_in_flight(tmp_path) -> None:
 
 def test_budget_is_a_hard_stop(tmp_path) -> None:
     with ChatServer() as server:
-        for _ in range(2):  # what was paid counts in the next run, too
-            with pytest.raises(ClacInputError, match="budget of 5,000 tokens"):
+        for _ in range(2):  # earlier runs count towards the budget
+            with pytest.raises(ClacInputError, match="--budget_tokens 5,000: "):
                 ask(server, tmp_path / "a", budget_tokens=5000, max_completion_tokens=50)
         assert 2000 < 120 * sum(server.served.values()) <= 5000
         prices = {"price_input": 10.0, "price_output": 50.0, "max_completion_tokens": 50}
-        with pytest.raises(ClacInputError, match=r"budget of 0\.02"):
+        with pytest.raises(ClacInputError, match=r"--budget_cost 0\.02: "):
             ask(server, tmp_path / "b", budget_cost=0.02, **prices)
         answers = [line["answer"] for line in journal_lines(tmp_path / "b")]
         spent = sum(10 * a["prompt_tokens"] + 50 * a["completion_tokens"] for a in answers) / 1e6
@@ -228,28 +228,28 @@ def test_retry_after_is_waited_for(tmp_path) -> None:
     ("trouble", "options", "message"),
     [
         ({"refuse": 401}, {}, "go away"),
-        ({"broken": 1.0}, {"retries": 1}, "no answer after 2 attempts"),
-        ({"latency": 2.0}, {"retries": 0, "timeout": 0.2}, "no answer after 1 attempts"),
+        ({"broken": 1.0}, {"retries": 1}, "no valid response after 2 attempts"),
+        ({"latency": 2.0}, {"retries": 0, "timeout": 0.2}, "no valid response after 1 attempts"),
     ],
 )
-def test_a_server_that_will_not_answer(tmp_path, trouble, options, message) -> None:
+def test_server_that_does_not_respond(tmp_path, trouble, options, message) -> None:
     with ChatServer(Misbehaviour(**trouble)) as server, pytest.raises(ClacInputError, match=message):
         ask(server, tmp_path / "out", limit=2, **options)
     assert not list((tmp_path / "out").glob("*.parquet"))
 
 
 def test_batches(tmp_path) -> None:
-    """Exported, answered elsewhere with some failures, imported, until nothing is open."""
+    """Requests are exported, answered elsewhere with one failure, and imported until none is pending."""
     output, questions, answers = tmp_path / "out", tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     options: dict[str, Any] = {"backend": "openai", "limit": 6, "base_url": "http://127.0.0.1:9/v1"}
-    asked = []
+    exported = []
     for turn in range(4):
         imported = {"batch_import": str(answers)} if turn else {}
         build(NarrativeArguments(str(output), batch_export=str(questions), **imported, **options))
         if turn == 3:
             break
         lines = [json.loads(line) for line in questions.read_text().splitlines()]
-        asked.append(len(lines))
+        exported.append(len(lines))
         replies = []
         for place, line in enumerate(lines):
             message = {"message": {"content": right_answer(line["body"]["messages"][0]["content"])}}
@@ -258,12 +258,12 @@ def test_batches(tmp_path) -> None:
             response = {"status_code": 500 if failed else 200, "body": {} if failed else body}
             replies.append({"custom_id": line["custom_id"], "response": response})
         answers.write_text("".join(json.dumps(reply) + "\n" for reply in reversed(replies)))
-    assert asked == [6, 6, 1]
+    assert exported == [6, 6, 1]
     assert len(rows_of(output)) == 6
 
 
 # -------------------- bad input
-def test_journal_drops_a_half_written_line_and_refuses_a_second_writer(tmp_path) -> None:
+def test_journal_drops_an_incomplete_line_and_allows_a_single_writer(tmp_path) -> None:
     path, request = tmp_path / "journal.jsonl", Request("mp-1", "describe", "abc", "m")
     with Journal(path) as journal:
         journal.add(request, Answer("one", "stop"))
@@ -276,7 +276,7 @@ def test_journal_drops_a_half_written_line_and_refuses_a_second_writer(tmp_path)
         assert len(journal) == 1 and request in journal
     assert path.read_bytes() == whole
     path.write_text("what is this\n")
-    with pytest.raises(ClacInputError, match="line 1 is no answer"):
+    with pytest.raises(ClacInputError, match="line 1 is not a valid entry"):
         Journal(path)
 
 
@@ -296,11 +296,17 @@ def replaced(table: pa.Table, column: str, values: list[Any], kind: pa.DataType 
 def test_bad_input_is_one_line(tmp_path, table, case) -> None:
     ids = table["material_id"].to_pylist()
     changed, message = {
-        "duplicate": (replaced(table, "material_id", [*ids[:-1], ids[0]]), f"row 12: material_id {ids[0]}"),
-        "missing column": (table.drop_columns(["formula"]), "columns formula missing"),
-        "wrong type": (replaced(table, "material_id", list(range(12)), pa.int64()), "column material_id holds int64"),
-        "text as number": (replaced(table, "density", ["x"] * 12, pa.string()), "column density holds string"),
-        "empty file": (table.slice(0, 0), "holds no rows"),
+        "duplicate": (replaced(table, "material_id", [*ids[:-1], ids[0]]), f"row 12: duplicate material_id {ids[0]}"),
+        "missing column": (table.drop_columns(["formula"]), "missing columns formula"),
+        "wrong type": (
+            replaced(table, "material_id", list(range(12)), pa.int64()),
+            "column material_id has type int64; expected text",
+        ),
+        "text as number": (
+            replaced(table, "density", ["x"] * 12, pa.string()),
+            "column density has type string; expected numbers",
+        ),
+        "empty file": (table.slice(0, 0), "contains no rows"),
         "empty id": (replaced(table, "formula", [None, *table["formula"].to_pylist()[1:]]), "row 1: formula is empty"),
     }[case]
     pq.write_table(changed, tmp_path / "in.parquet")
@@ -319,17 +325,20 @@ def test_unusable_rows_are_skipped_and_counted(tmp_path, table, capsys) -> None:
     assert "| left out | 1 |" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_the_second_of_two_equal_ids_is_skipped(tmp_path, table, capsys) -> None:
+def test_duplicate_id_is_skipped(tmp_path, table, capsys) -> None:
     ids = table["material_id"].to_pylist()
     pq.write_table(replaced(table, "material_id", [*ids[:-1], ids[0]]), tmp_path / "in.parquet")
     build(NarrativeArguments(str(tmp_path / "out"), input=str(tmp_path / "in.parquet"), on_error="skip", num_shards=3))
     assert len(rows_of(tmp_path / "out")) == 11
-    assert f"row 12: material_id {ids[0]} is that of" in capsys.readouterr().out
+    assert f"row 12: duplicate material_id {ids[0]} (first seen in" in capsys.readouterr().out
 
 
 def test_damaged_and_missing_files(tmp_path) -> None:
     (tmp_path / "no.parquet").write_bytes(b"PAR1 nonsense")
-    for path, message in ((tmp_path / "no.parquet", "no parquet file"), (tmp_path / "nowhere.parquet", "no such file")):
+    for path, message in (
+        (tmp_path / "no.parquet", "not a Parquet file"),
+        (tmp_path / "nowhere.parquet", "no such file"),
+    ):
         with pytest.raises(ClacInputError, match=message):
             build(NarrativeArguments(str(tmp_path / "out"), input=str(path)))
 
@@ -350,11 +359,11 @@ def test_a_damaged_page_of_identifiers(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--backend gpt", "choose one of openai, narrator"),
+        ("--backend gpt", "must be one of openai, narrator"),
         ("--shard 3 --num_shards 3", "from 0 to 2"),
-        ("--executor cloud", "choose one of local, ray"),
-        ("--budget_cost 3", "needs --price_input"),
-        ("--backend openai --limit 1", "set NO_SUCH_KEY to your key"),
+        ("--executor cloud", "must be one of local, ray"),
+        ("--budget_cost 3", "requires --price_input"),
+        ("--backend openai --limit 1", "no API key found: set NO_SUCH_KEY to yours"),
     ],
 )
 def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:

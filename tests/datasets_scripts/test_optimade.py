@@ -1,4 +1,4 @@
-"""Crystals through OPTIMADE: the reference server on loopback, cuts, refusals, what is left out, summaries."""
+"""Test the OPTIMADE download with the reference server: interruptions, errors, left-out entries and summaries."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rows_of(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_crystals_arrive(server: OptimadeServer, chosen: list[dict[str, Any]], tmp_path: Path) -> None:
-    """What is downloaded agrees with the records that the server was loaded with, and is a data set of ours."""
+    """The download agrees with the records on the server and is a valid data set."""
     build(arguments(server, tmp_path))
     assert len(server.asked) == 3
     rows = rows_of(tmp_path)
@@ -86,8 +86,8 @@ def test_crystals_arrive(server: OptimadeServer, chosen: list[dict[str, Any]], t
     assert f"| crystals written | {CRYSTALS} |" in card and server.url in card
 
 
-def test_result_goes_on(server: OptimadeServer, small_checkpoint: Path, bert_directory: Path, tmp_path: Path) -> None:
-    """Straight into the index, the narrator and pre-training."""
+def test_result_is_usable(server: OptimadeServer, small_checkpoint: Path, bert_directory: Path, tmp_path: Path) -> None:
+    """The index, the narrator and pre-training read the result."""
     data = build(arguments(server, tmp_path / "data"))
     file = next(data.glob("train-*.parquet"))
     with pytest.raises(SystemExit) as stop:
@@ -118,8 +118,8 @@ def test_filter_is_used(server: OptimadeServer, chosen: list[dict[str, Any]], tm
     assert expected and set(rows_of(tmp_path)) == expected
 
 
-def test_cut_run_goes_on(server: OptimadeServer, tmp_path: Path) -> None:
-    """After a cut only the missing pages are asked for, and the result is that of a run without a cut."""
+def test_interrupted_run_continues(server: OptimadeServer, tmp_path: Path) -> None:
+    """After an interruption, only missing pages are requested, and the result is the same as without it."""
     build(arguments(server, tmp_path / "whole"))
     server.asked.clear()
 
@@ -152,15 +152,17 @@ def test_pages_of_another_query_are_kept(server: OptimadeServer, tmp_path: Path)
     [
         ({"filter": "elements HAS"}, "--filter 'elements HAS'"),
         ({"filter": " "}, "--filter is empty"),
-        ({"filter": "nelements>20"}, "no usable crystal"),
-        ({"base_url": None}, "--provider or --base_url"),
+        ({"filter": "nelements>20"}, "no usable crystals for --filter 'nelements>20'"),
+        ({"base_url": None}, "exactly one of --provider and --base_url"),
         ({"limit": 0}, "--limit 0"),
         ({"interval": -1.0}, "must be at least 0"),
-        ({"base_url": "http://127.0.0.1:9", "retries": 0}, "run again to go on"),
+        ({"base_url": "http://127.0.0.1:9", "retries": 0}, "run again to continue"),
         ({"mp_properties": True}, "MP_API_KEY"),
     ],
 )
-def test_refusals(server: OptimadeServer, tmp_path: Path, changes: dict[str, Any], message: str, monkeypatch) -> None:
+def test_errors_are_one_line(
+    server: OptimadeServer, tmp_path: Path, changes: dict[str, Any], message: str, monkeypatch
+) -> None:
     monkeypatch.delenv("MP_API_KEY", raising=False)
     with pytest.raises(ClacInputError) as caught:
         build(arguments(server, tmp_path, **changes))
@@ -192,7 +194,7 @@ def test_providers_are_looked_up(server: OptimadeServer, tmp_path: Path, monkeyp
     assert find_server("mp") == "https://a.example"
     with pytest.raises(ClacInputError, match="pbe, https"):
         find_server("alexandria")
-    with pytest.raises(ClacInputError, match="known are alexandria, mp"):
+    with pytest.raises(ClacInputError, match="must be one of alexandria, mp"):
         find_server("mq")
     monkeypatch.setattr("optimade.utils.get_providers", lambda **_: [])
     with pytest.raises(ClacInputError, match="cannot be reached"):
@@ -232,18 +234,18 @@ def test_entry_by_the_specification() -> None:
     ("changes", "reason"),
     [
         ({"dimension_types": [1, 1, 0]}, "three dimensions"),
-        ({"lattice_vectors": None}, "no positions"),
-        ({"cartesian_site_positions": None}, "no positions"),
-        ({"nsites": 9}, "only a part"),
-        ({"species_at_sites": ["Na1"] * 4}, "only a part"),
+        ({"lattice_vectors": None}, "no atomic positions"),
+        ({"cartesian_site_positions": None}, "no atomic positions"),
+        ({"nsites": 9}, "positions are incomplete"),
+        ({"species_at_sites": ["Na1"] * 4}, "positions are incomplete"),
         ({"structure_features": ["disorder"]}, "disordered"),
         ({"species": [{"name": "Na1", "chemical_symbols": ["Na", "K"], "concentration": [0.5, 0.5]}]}, "disordered"),
         ({"species": [{"name": "Na1", "chemical_symbols": ["Na"], "concentration": [0.9]}]}, "disordered"),
-        ({"species": [{"name": "Na1", "chemical_symbols": ["X"], "concentration": [1.0]}]}, "no known element"),
+        ({"species": [{"name": "Na1", "chemical_symbols": ["X"], "concentration": [1.0]}]}, "unknown element"),
         ({"species": [{"name": "Na1", "chemical_symbols": ["Na"], "attached": ["H"]}]}, "groups of atoms"),
-        ({"lattice_vectors": [[5.64, 0, 0], [5.64, 0, 0], [0, 0, 5.64]]}, "no volume"),
-        ({"lattice_vectors": [[5.64, 0, 0], [0, float("nan"), 0], [0, 0, 5.64]]}, "no volume"),
-        ({"cartesian_site_positions": [[0.0, 0.0, 0.0]] * 8}, "in one place"),
+        ({"lattice_vectors": [[5.64, 0, 0], [5.64, 0, 0], [0, 0, 5.64]]}, "cell without volume"),
+        ({"lattice_vectors": [[5.64, 0, 0], [0, float("nan"), 0], [0, 0, 5.64]]}, "cell without volume"),
+        ({"cartesian_site_positions": [[0.0, 0.0, 0.0]] * 8}, "overlapping atoms"),
     ],
 )
 def test_left_out(changes: dict[str, Any], reason: str) -> None:
@@ -259,7 +261,7 @@ def test_large_cells_are_left_out() -> None:
 
 
 def test_duplicates_whatever_the_cell() -> None:
-    """A primitive cell or a supercell is the same crystal; one with more room is another."""
+    """A primitive cell or a supercell is a duplicate; a crystal with a larger volume per atom is not."""
     conventional = to_record(rocksalt(), "cod", 200)
     structure = Structure.from_str(conventional["cif"], fmt="cif")
     duplicates = Duplicates()
@@ -301,7 +303,7 @@ def test_properties_of_providers(prefix: str, attributes: dict[str, Any], expect
 
 
 class SummaryServer:
-    """What the client of the Materials Project asks for; refuses other keys than `KEY`."""
+    """Mock of the Materials Project API that accepts only the key `KEY`."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -354,12 +356,12 @@ def summaries() -> Iterator[SummaryServer]:
 def test_summaries_are_added(
     server: OptimadeServer, summaries: SummaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the project's own client; a second run asks for nothing."""
+    """Summaries come from the official client, and a second run sends no requests."""
     pytest.importorskip("mp_api.client", reason="needs mp-api")
     monkeypatch.setenv("MP_API_ENDPOINT", summaries.url)
     monkeypatch.setenv("MP_API_KEY", "0" * 32)
     given = arguments(server, tmp_path, mp_properties=True)
-    with pytest.raises(ClacInputError, match="refuses"):
+    with pytest.raises(ClacInputError, match="request to the Materials Project failed"):
         build(given)
     monkeypatch.setenv("MP_API_KEY", KEY)
     build(given)

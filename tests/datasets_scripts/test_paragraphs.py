@@ -1,4 +1,4 @@
-"""Abstracts from OpenAlex and arXiv, both on loopback: pages, retries, resuming, refusals."""
+"""Test the download of abstracts with mock servers: pages, retries, resuming and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAPERS = 450  # more than two pages of either service
 
 
 class Service:
-    """Both services; `trouble` is the answers to give before good ones, as (status, headers)."""
+    """Mock of both services; `trouble` lists (status, headers) of failures to send before valid responses."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -122,10 +122,10 @@ def test_arxiv(service, tmp_path) -> None:
     assert SOURCES["arxiv"].interval >= 3.0 and SOURCES["openalex"].interval >= 0.1
 
 
-def test_failures_pass_and_pages_are_not_asked_for_twice(service, tmp_path) -> None:
+def test_failures_are_retried_and_pages_requested_once(service, tmp_path) -> None:
     own, url = service
     own.trouble = [(429, {"Retry-After": "0.01"}), (200, {}), *[(503, {"Retry-After": "0.01"})] * 3]
-    with pytest.raises(ClacInputError, match="no answer after 3 attempts"):
+    with pytest.raises(ClacInputError, match="no valid response after 3 attempts"):
         fetch(tmp_path / "out", url, limit=1000)
     assert not (tmp_path / "out" / "paragraphs.parquet").exists()
     before = len(own.asked)
@@ -136,15 +136,15 @@ def test_failures_pass_and_pages_are_not_asked_for_twice(service, tmp_path) -> N
 @pytest.mark.parametrize(
     ("spoil", "options", "message"),
     [
-        (lambda own: own.trouble.append((403, {})), {}, "refused"),
-        (lambda own: setattr(own, "garbled", True), {}, "not an answer of openalex"),
-        (lambda own: setattr(own, "garbled", True), {"source": "arxiv"}, "not an answer of arxiv"),
-        (lambda own: None, {"base_url": "http://127.0.0.1:9", "retries": 0}, "no answer after 1 attempts"),
-        (lambda own: None, {"source": "scopus"}, "choose one of openalex, arxiv"),
+        (lambda own: own.trouble.append((403, {})), {}, "request rejected"),
+        (lambda own: setattr(own, "garbled", True), {}, "not a valid response of openalex"),
+        (lambda own: setattr(own, "garbled", True), {"source": "arxiv"}, "not a valid response of arxiv"),
+        (lambda own: None, {"base_url": "http://127.0.0.1:9", "retries": 0}, "no valid response after 1 attempts"),
+        (lambda own: None, {"source": "scopus"}, "must be one of openalex, arxiv"),
         (lambda own: None, {"query": " "}, "--query is empty"),
     ],
 )
-def test_refusals_are_one_line(service, tmp_path, spoil, options, message) -> None:
+def test_errors_are_one_line(service, tmp_path, spoil, options, message) -> None:
     own, url = service
     spoil(own)
     with pytest.raises(ClacInputError, match=message) as caught:

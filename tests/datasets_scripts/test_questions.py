@@ -1,4 +1,4 @@
-"""Questions through their command: true answers, nothing to be learnt from the words, shards, bad input."""
+"""Test the questions script: correct answers, no information in the text alone, shards and invalid input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rows_of(output: Path) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
-    """The questions on all bundled crystals."""
+    """The questions about all bundled crystals."""
     output = tmp_path_factory.mktemp("questions") / "set"
     build(QuestionArguments(str(output)))
     return output
@@ -308,7 +308,7 @@ def test_shards_are_the_bytes_of_one_process(tmp_path, workers) -> None:
     assert "validation-00001-of-00003.parquet" in files and "README.md" in files
     assert files == sorted(path.name for path in parts.iterdir())
     assert all((whole / name).read_bytes() == (parts / name).read_bytes() for name in files)
-    # How many shards there are changes no question.
+    # The number of shards does not change the questions.
     build(QuestionArguments(str(tmp_path / "one"), **{**options, "num_shards": 1}))
     assert rows_of(tmp_path / "one") == rows_of(whole)
 
@@ -381,13 +381,13 @@ def test_symmetry_is_asked_where_the_structure_confirms_it(tmp_path, table, caps
 
 
 BAD_ROWS: dict[str, tuple[str, Any, str]] = {
-    "no structure": ("cif", None, "cif holds no CIF text"),
-    "name of a file": ("cif", str(ROOT / "tests" / "fixtures" / "nacl.cif"), "cif holds no CIF text"),
+    "no structure": ("cif", None, "column cif does not contain CIF text"),
+    "name of a file": ("cif", str(ROOT / "tests" / "fixtures" / "nacl.cif"), "column cif does not contain CIF text"),
     "damaged structure": ("cif", "data_x\nloop_\n", "not a readable CIF"),
-    "other formula": ("formula", "NaCl", "formula NaCl, but its atoms make"),
-    "no formula": ("formula", "what?", "formula what\\?, but its atoms make"),
-    "other system": ("crystal_system", "triclinic", "crystal_system triclinic, but space group"),
-    "no such group": ("space_group_number", 231, "space_group_number 231 is not a number from 1 to 230"),
+    "other formula": ("formula", "NaCl", "the formula is NaCl, but the atoms in the CIF give"),
+    "no formula": ("formula", "what?", "the formula is what\\?, but the atoms in the CIF give"),
+    "other system": ("crystal_system", "triclinic", "crystal_system is triclinic, but space group"),
+    "no such group": ("space_group_number", 231, "space_group_number 231 must be an integer from 1 to 230"),
 }
 
 
@@ -411,14 +411,14 @@ def test_bad_rows(tmp_path, table, case) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table.drop_columns(["cif"]), "columns cif missing"),
+        (lambda table: table.drop_columns(["cif"]), "missing columns cif"),
         (
             lambda table: changed(
                 changed(table, "formula", lambda values: values.__setitem__(1, values[0])),
                 "split",
                 lambda values: values.__setitem__(0, "train"),
             ),
-            "is in train and in validation",
+            "is in both train and validation",
         ),
         (lambda table: table.select(["material_id", "formula", "cif"]).slice(0, 1), "too few crystals"),
     ],

@@ -1,4 +1,4 @@
-"""Data sets of text: from sources that the tests write, refused where these are wrong, and from the real ones."""
+"""Test the text data sets with generated sources, invalid sources and, where available, the real ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 
 TEXT_DATA = Path(os.environ.get("CLAC_TEXT_DATA") or ROOT.parent / "shared" / "data" / "text")
 needs_text_data = pytest.mark.skipif(
-    not TEXT_DATA.is_dir(), reason="the text data are not here; set CLAC_TEXT_DATA to the directory with ner_matscholar"
+    not TEXT_DATA.is_dir(), reason="text data not found; set CLAC_TEXT_DATA to the directory with ner_matscholar"
 )
 MODULES = {"ner": ner, "pac": pac}
 
@@ -82,7 +82,7 @@ def load(directory: Path, cache: Path) -> datasets.DatasetDict:
     return datasets.load_dataset(str(directory), cache_dir=str(cache))
 
 
-def test_sentences_keep_words_and_names_of_tags(tmp_path) -> None:
+def test_sentences_keep_words_and_tag_names(tmp_path) -> None:
     write(tmp_path / "ner_matscholar", ner_rows())
     report = build("ner", tmp_path, tmp_path / "out")
     loaded = load(tmp_path / "out", tmp_path / "cache")
@@ -103,7 +103,7 @@ def test_abstracts_of_two_splits_stay_in_test(tmp_path) -> None:
     assert loaded["test"]["text"][:] == ["A test abstract."]
     assert loaded["train"].features["label"].names == ["non_glass", "glass"]
     assert loaded["train"]["label"][:] == [1, 0]
-    assert report.counts["abstracts left out of train because test has them, too"] == 1
+    assert report.counts["abstracts left out of train because they are also in test"] == 1
     assert report.counts["abstracts without text left out"] == 1
 
 
@@ -128,7 +128,7 @@ def test_batteries_keep_the_masked_text(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", MODULES)
-def test_a_card_made_again_is_the_same_and_a_build_the_same_bytes(kind, tmp_path) -> None:
+def test_cards_and_builds_are_reproducible(kind, tmp_path) -> None:
     name, folder = FOLDERS[kind]
     write(tmp_path / folder, ROWS[kind]())
     report = build(kind, tmp_path, tmp_path / "out")
@@ -140,7 +140,7 @@ def test_a_card_made_again_is_the_same_and_a_build_the_same_bytes(kind, tmp_path
     assert len(plan_upload(tmp_path / "out", "me/set", "dataset").files) == 4
 
 
-def test_a_card_counts_what_the_files_hold(tmp_path) -> None:
+def test_card_counts_agree_with_the_files(tmp_path) -> None:
     write(tmp_path / "ner_matscholar", ner_rows())
     build("ner", tmp_path, tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -160,7 +160,7 @@ def test_a_card_counts_what_the_files_hold(tmp_path) -> None:
 
 
 def orphans_by_hand(tags: list[str]) -> int:
-    """Walks the words with the type of the entity that is open."""
+    """Count orphans with a loop that keeps track of the current entity type."""
     open_type, found = None, 0
     for tag in tags:
         kind = tag[2:] or None
@@ -171,7 +171,7 @@ def orphans_by_hand(tags: list[str]) -> int:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["O", "B-MAT", "I-MAT", "B-PRO", "I-PRO"]), max_size=8))
-def test_orphans_are_counted_as_by_hand(tags) -> None:
+def test_count_of_orphans(tags) -> None:
     assert ner.count_orphans(tags) == orphans_by_hand(tags)
 
 
@@ -185,21 +185,21 @@ def spoil_value(rows, name, value):
 
 
 BAD_ROWS = [
-    ("ner", lambda rows: spoil_column(rows, "tokens"), "columns tokens missing"),
+    ("ner", lambda rows: spoil_column(rows, "tokens"), "missing columns tokens"),
     (
         "ner",
         lambda rows: spoil_value(rows, "ner_tags", ["B-PRO", "B-XYZ"]),
-        "row 1: tag 2 is 'B-XYZ'; known are O, B-MAT",
+        "row 1: tag 2 is 'B-XYZ'; must be one of O, B-MAT",
     ),
     ("ner", lambda rows: spoil_value(rows, "ner_tags", ["B-PRO"]), "lists of equal length"),
-    ("ner", lambda rows: spoil_value(rows, "tokens", ["a", None]), "token 2 is None, not text"),
-    ("ner", lambda rows: spoil_value(rows, "id", "s-0"), "id s-0 is that of"),
-    ("ner", lambda rows: spoil_value(rows, "id", ""), "id is empty"),
+    ("ner", lambda rows: spoil_value(rows, "tokens", ["a", None]), "token 2 is None; expected text"),
+    ("ner", lambda rows: spoil_value(rows, "id", "s-0"), "duplicate id s-0 (first seen in"),
+    ("ner", lambda rows: spoil_value(rows, "id", ""), "id is ''; expected non-empty text"),
     ("ner", lambda rows: rows | {"test": [sentence(4, [""], ["O"])]}, "split test has no usable row"),
-    ("pac", lambda rows: spoil_column(rows, "label"), "columns label missing"),
+    ("pac", lambda rows: spoil_column(rows, "label"), "missing columns label"),
     ("pac", lambda rows: spoil_value(rows, "label", 2), "label is 2; must be from 0 to 1 (non_glass, glass)"),
     ("pac", lambda rows: spoil_value(rows, "label", None), "label is None"),
-    ("pac", lambda rows: spoil_value(rows, "text", None), "text is None, not text"),
+    ("pac", lambda rows: spoil_value(rows, "text", None), "text is None; expected text"),
 ]
 
 
@@ -213,7 +213,7 @@ def test_rows_that_cannot_be_used_are_one_line(kind, spoil, message, tmp_path) -
 
 
 def damage(file: Path) -> None:
-    """The pages of the first column become zeros; the footer, read first, stays."""
+    """Overwrite the pages of the first column with zeros; the footer, which is read first, is kept."""
     content = bytearray(file.read_bytes())
     content[4:30] = bytes(26)
     file.write_bytes(content)
@@ -231,8 +231,8 @@ def no_utf8(file: Path) -> None:
 
 BAD_FILES = [
     (damage, "damaged"),
-    (no_utf8, "is not UTF-8"),
-    (lambda file: file.write_text("id,text\n"), "no parquet file"),
+    (no_utf8, "is not valid UTF-8"),
+    (lambda file: file.write_text("id,text\n"), "not a Parquet file"),
     (lambda file: file.unlink(), "no such file"),
 ]
 
@@ -249,17 +249,17 @@ def test_files_that_cannot_be_read_are_one_line(kind, spoil, message, tmp_path) 
 
 
 @pytest.mark.parametrize("kind", MODULES)
-def test_sources_and_places_that_are_not_there(kind, tmp_path) -> None:
+def test_missing_sources_and_invalid_output_directories(kind, tmp_path) -> None:
     folder = FOLDERS[kind][1]
     with pytest.raises(ClacInputError, match=f"DIR/{folder}/.*https://github.com/M3RG-IITD/MatSciBERT"):
         build(kind, None, tmp_path / "out")
-    with pytest.raises(ClacInputError, match="no such folder"):
+    with pytest.raises(ClacInputError, match="no such directory"):
         build(kind, tmp_path, tmp_path / "out")
     with pytest.raises(ClacInputError, match="--name steel: must be one of"):
         build(kind, tmp_path, tmp_path / "out", "steel")
     write(tmp_path / folder, ROWS[kind]())
     before = (tmp_path / folder / "test.parquet").read_bytes()
-    with pytest.raises(ClacInputError, match="holds the source"):
+    with pytest.raises(ClacInputError, match="contains the source files"):
         build(kind, tmp_path, tmp_path / folder)
     assert (tmp_path / folder / "test.parquet").read_bytes() == before
     (tmp_path / "file").write_text("")
@@ -268,7 +268,7 @@ def test_sources_and_places_that_are_not_there(kind, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", MODULES)
-def test_what_was_there_before_a_failure_is_kept(kind, tmp_path) -> None:
+def test_existing_files_survive_a_failure(kind, tmp_path) -> None:
     write(tmp_path / FOLDERS[kind][1], ROWS[kind]())
     build(kind, tmp_path, tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
@@ -290,7 +290,7 @@ def test_from_the_command_line(tmp_path) -> None:
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("error: nothing is downloaded") and not (tmp_path / "out").exists()
+    assert done.stderr.startswith("error: --data_dir is required") and not (tmp_path / "out").exists()
     write(tmp_path / "ner_matscholar", ner_rows())
     done = subprocess.run(
         [*command, "--data_dir", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120
@@ -298,7 +298,7 @@ def test_from_the_command_line(tmp_path) -> None:
     assert done.returncode == 0 and "blank tokens left out" in done.stdout, done.stderr
 
 
-# Rows by split and entities by split, as the descriptions of the sources have them.
+# Rows by split and entities by split, as stated by the sources, and orphans.
 REAL_NER = {
     "matscholar": ([4401, 511, 546], [20384, 2341, 2502], 1),
     "sofc": ([568, 135, 173], [2962, 650, 978], 0),
@@ -332,11 +332,11 @@ def test_real_abstracts(name, tmp_path) -> None:
     loaded = load(tmp_path / "out", tmp_path / "cache")
     assert [len(loaded[split]) for split in SPLITS] == rows
     assert [sum(loaded[split]["label"]) for split in SPLITS] == second
-    assert report.counts["abstracts left out of train because test has them, too"] == shared
+    assert report.counts["abstracts left out of train because they are also in test"] == shared
     assert not set(loaded["train"]["text"]) & set(loaded["test"]["text"])
     if name == "battery":
         counts = Counter((row["source"], row["label"]) for row in loaded["train"])
         assert len(counts) == 6 and all(counts[source, 0] == counts[source, 1] for source, _ in counts)
     else:
-        # Letters that the source holds as broken bytes.
+        # Letters that are broken byte sequences in the source.
         assert any("α" in text for text in loaded["test"]["text"])

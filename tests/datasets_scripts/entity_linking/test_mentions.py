@@ -61,7 +61,7 @@ def test_materials_are_found(text: str, expected: list[str]) -> None:
         ("CO2 and H2O", "molecule or ion"),
         ("AlGaAs", "alloy without amounts"),
         ("NiFe", "alloy without amounts"),
-        ("iron oxide", "oxidation number not said"),
+        ("iron oxide", "oxidation number not given"),
         ("rutile-type lattices", "a structure type or family"),
         ("ReO3-like blocks", "a structure type or family"),
         ("Fe4S4 cubanes", "cluster or molecule"),

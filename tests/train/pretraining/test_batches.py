@@ -66,7 +66,7 @@ def test_load_test_crystals_are_what_their_records_say(sharded) -> None:
         assert crystal.volume == pytest.approx(row["volume"], rel=2e-3)
         assert crystal.density == pytest.approx(row["density"], rel=5e-3)
     assert "not science" in (sharded / "README.md").read_text()
-    with pytest.raises(ClacInputError, match="exists already"):
+    with pytest.raises(ClacInputError, match="already exists"):
         build(LoadTestArguments(str(sharded)))
 
 
