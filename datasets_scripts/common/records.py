@@ -51,7 +51,7 @@ class Report:
         self.left_out = (self.left_out + other.left_out)[:20]
 
     def show(self) -> None:
-        """Prints the counts and the reasons."""
+        """Print the counts and the reasons."""
         for name, number in self.counts.items():
             print(f"{name}: {number:,}")
         for reason in self.left_out:

@@ -37,7 +37,7 @@ def test_card_reflects_the_files(built) -> None:
     pq.write_table(table.slice(0, 7), file)
     assert "| `validation` | 7 |" in make_card(directory, card_text(arguments))
     pq.write_table(table.append_column("mystery", pa.array([1] * len(table))), file)
-    with pytest.raises(ClacInputError, match="no description for the columns mystery"):
+    with pytest.raises(ClacInputError, match="no description of the columns mystery"):
         make_card(directory, card_text(arguments))
 
 

@@ -47,7 +47,7 @@ def server(chosen: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def at_rest(server: OptimadeServer) -> None:
-    server.asked.clear()
+    server.requests.clear()
     server.trouble.clear()
 
 
@@ -64,7 +64,7 @@ def rows_of(directory: Path) -> dict[str, dict[str, Any]]:
 def test_crystals_arrive(server: OptimadeServer, chosen: list[dict[str, Any]], tmp_path: Path) -> None:
     """The download agrees with the records on the server and is a valid data set."""
     build(arguments(server, tmp_path))
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     rows = rows_of(tmp_path)
     assert len(rows) == CRYSTALS
     for record in chosen:
@@ -121,7 +121,7 @@ def test_filter_is_used(server: OptimadeServer, chosen: list[dict[str, Any]], tm
 def test_interrupted_run_continues(server: OptimadeServer, tmp_path: Path) -> None:
     """After an interruption, only missing pages are requested, and the result is the same as without it."""
     build(arguments(server, tmp_path / "whole"))
-    server.asked.clear()
+    server.requests.clear()
 
     server.trouble += [(200, {}), (500, {}), (500, {}), (500, {})]
     with pytest.raises(ClacInputError, match="run again"):
@@ -130,15 +130,15 @@ def test_interrupted_run_continues(server: OptimadeServer, tmp_path: Path) -> No
     server.trouble.clear()
     build(arguments(server, tmp_path / "cut"))
     assert rows_of(tmp_path / "cut") == rows_of(tmp_path / "whole")
-    before = len(server.asked)
+    before = len(server.requests)
     build(arguments(server, tmp_path / "cut"))
-    assert len(server.asked) == before
+    assert len(server.requests) == before
 
 
 def test_busy_server_is_waited_for(server: OptimadeServer, tmp_path: Path) -> None:
     server.trouble += [(429, {"Retry-After": "1"}), (503, {})]
     build(arguments(server, tmp_path))
-    assert len(rows_of(tmp_path)) == CRYSTALS and len(server.asked) == 5
+    assert len(rows_of(tmp_path)) == CRYSTALS and len(server.requests) == 5
 
 
 def test_pages_of_another_query_are_kept(server: OptimadeServer, tmp_path: Path) -> None:
@@ -306,13 +306,13 @@ class SummaryServer:
     """Mock of the Materials Project API that accepts only the key `KEY`."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                 status, body = 200, {"data": [], "meta": {"total_doc": 0}}
                 if "heartbeat" in parts.path:
                     body = {
@@ -324,8 +324,8 @@ class SummaryServer:
                 elif self.headers.get("x-api-key") != KEY:
                     status, body = 403, {"detail": "invalid key"}
                 elif "summary" in parts.path:
-                    ids = asked["material_ids"].split(",")
-                    outer.asked.append(ids)
+                    ids = query["material_ids"].split(",")
+                    outer.requests.append(ids)
                     body["data"] = [
                         {"material_id": name, "band_gap": 1.25, "bulk_modulus": {"vrh": 80.0}, "n": None}
                         for name in ids
@@ -369,7 +369,7 @@ def test_summaries_are_added(
     assert len(rows) == CRYSTALS
     for row in rows.values():
         assert row["band_gap"] == 1.25 and row["bulk_modulus_vrh"] == 80.0
-    asked = copy.deepcopy(summaries.asked)
+    before = copy.deepcopy(summaries.requests)
     build(given)
-    assert summaries.asked == asked
+    assert summaries.requests == before
     assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))

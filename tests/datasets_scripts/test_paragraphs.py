@@ -26,18 +26,18 @@ class Service:
     """Mock of both services; `trouble` lists (status, headers) of failures to send before valid responses."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.agents: set[str] = set()
         self.trouble: list[tuple[int, dict[str, str]]] = []
         self.garbled = False
 
-    def answer(self, path: str, asked: dict[str, str]) -> bytes:
+    def answer(self, path: str, query: dict[str, str]) -> bytes:
         if self.garbled:
             return b"<html>gateway</html>"
-        return self.openalex(asked) if path == "/works" else self.arxiv(asked)
+        return self.openalex(query) if path == "/works" else self.arxiv(query)
 
-    def openalex(self, asked: dict[str, str]) -> bytes:
-        size, start = int(asked["per-page"]), 0 if asked["cursor"] == "*" else int(asked["cursor"])
+    def openalex(self, query: dict[str, str]) -> bytes:
+        size, start = int(query["per-page"]), 0 if query["cursor"] == "*" else int(query["cursor"])
         works = [
             {
                 "id": f"https://openalex.org/W{number}",
@@ -52,8 +52,8 @@ class Service:
         following = str(start + size) if start + size < PAPERS else None
         return json.dumps({"meta": {"count": PAPERS, "next_cursor": following}, "results": works}).encode()
 
-    def arxiv(self, asked: dict[str, str]) -> bytes:
-        start, size = int(asked["start"]), int(asked["max_results"])
+    def arxiv(self, query: dict[str, str]) -> bytes:
+        start, size = int(query["start"]), int(query["max_results"])
         entries = "".join(
             f"<entry><id>http://arxiv.org/abs/2601.{number:05d}v2</id><published>2026-01-02T00:00:00Z</published>"
             f"<title>Paper\n  {number}</title><summary>\n {escape('A < B')} in\n TiO2.</summary></entry>"
@@ -74,11 +74,11 @@ def service() -> Iterator[tuple[Service, str]]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            own.asked.append(asked)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            own.requests.append(query)
             own.agents.add(self.headers["User-Agent"])
             status, headers = own.trouble.pop(0) if own.trouble else (200, {})
-            body = own.answer(parts.path, asked) if status == 200 else b'{"error": "bad\\nquery"}'
+            body = own.answer(parts.path, query) if status == 200 else b'{"error": "bad\\nquery"}'
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
@@ -106,8 +106,8 @@ def test_openalex(service, tmp_path) -> None:
     rows = fetch(tmp_path / "out", url, limit=1000, mail="me@lab.org")
     assert len(rows) == PAPERS - 2  # without the paper that has no DOI and the one that has no abstract
     assert rows[0]["text"] == "NaCl0 is salt." and rows[0]["doi"] == "10.1/0" and rows[0]["licence"] == "cc-by"
-    assert [page["cursor"] for page in own.asked] == ["*", "200", "400"]
-    assert all("cc-by" in page["filter"] and page["mailto"] == "me@lab.org" for page in own.asked)
+    assert [page["cursor"] for page in own.requests] == ["*", "200", "400"]
+    assert all("cc-by" in page["filter"] and page["mailto"] == "me@lab.org" for page in own.requests)
     assert own.agents == {USER_AGENT}
     (first, *_) = Corpus([tmp_path / "out" / "paragraphs.parquet"]).documents(Report())
     assert first[0].document == "W0" and first[0].source == "OpenAlex"
@@ -116,7 +116,7 @@ def test_openalex(service, tmp_path) -> None:
 def test_arxiv(service, tmp_path) -> None:
     own, url = service
     rows = fetch(tmp_path / "out", url, source="arxiv", limit=300)
-    assert len(rows) == 300 and len(own.asked) == 2
+    assert len(rows) == 300 and len(own.requests) == 2
     assert rows[7]["title"] == "Paper 7" and rows[7]["text"] == "A < B in TiO2."
     assert (rows[7]["doc_id"], rows[7]["doi"]) == ("arXiv:2601.00007", "10.48550/arXiv.2601.00007")
     assert SOURCES["arxiv"].interval >= 3.0 and SOURCES["openalex"].interval >= 0.1
@@ -128,9 +128,9 @@ def test_failures_are_retried_and_pages_requested_once(service, tmp_path) -> Non
     with pytest.raises(ClacInputError, match="no valid response after 3 attempts"):
         fetch(tmp_path / "out", url, limit=1000)
     assert not (tmp_path / "out" / "paragraphs.parquet").exists()
-    before = len(own.asked)
+    before = len(own.requests)
     assert len(fetch(tmp_path / "out", url, limit=1000)) == PAPERS - 2
-    assert [page["cursor"] for page in own.asked[before:]] == ["200", "400"]
+    assert [page["cursor"] for page in own.requests[before:]] == ["200", "400"]
 
 
 @pytest.mark.parametrize(

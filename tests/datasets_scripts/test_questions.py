@@ -65,7 +65,7 @@ def of_split(rows: Sequence[Row], split: str) -> list[Row]:
     return [row for row in rows if row["split"] == split]
 
 
-# -------------------- truth
+# -------------------- correct answers
 def class_of(value: float, bounds: tuple[float, ...], words: Sequence[str]) -> str:
     return words[sum(value > bound for bound in bounds)]
 
@@ -105,17 +105,17 @@ def test_exactly_one_statement_is_true(by_level, crystals) -> None:
                 assert [option == EXPECTED[kind](record) for option in options].index(True) == row["answer"]
 
 
-def test_every_known_crystal_is_asked_as_far_as_balance_allows(by_level, crystals) -> None:
-    asked = {level: Counter(row["split"] for row in rows) for level, rows in by_level.items()}
+def test_number_of_questions(by_level, crystals) -> None:
+    counted = {level: Counter(row["split"] for row in rows) for level, rows in by_level.items()}
     counts = Counter(record["split"] for record in crystals.values())
-    assert asked["crystal_system", "easy"] == counts
+    assert counted["crystal_system", "easy"] == counts
     for split, number in counts.items():
-        assert asked["composition", "easy"][split] == number // 4 * 4
-        assert asked["space_group", "easy"][split] == number // 10 * 10
+        assert counted["composition", "easy"][split] == number // 4 * 4
+        assert counted["space_group", "easy"][split] == number // 10 * 10
         oxides = sum(record["is_oxide"] for record in crystals.values() if record["split"] == split)
-        assert asked["oxide", "easy"][split] == 2 * min(oxides, number - oxides)
-    assert asked["composition", "hard"]["test"] > 400 and asked["space_group", "hard"]["test"] > 300
-    assert ("metal", "easy") not in asked
+        assert counted["oxide", "easy"][split] == 2 * min(oxides, number - oxides)
+    assert counted["composition", "hard"]["test"] > 400 and counted["space_group", "hard"]["test"] > 300
+    assert ("metal", "easy") not in counted
 
 
 def test_distractors_are_real_and_of_the_same_split(by_level, crystals) -> None:
@@ -128,7 +128,7 @@ def test_distractors_are_real_and_of_the_same_split(by_level, crystals) -> None:
             assert {option.split()[-1].rstrip(".") for option in row["options"]} <= formulas[row["split"]]
 
 
-def test_hard_options_are_alike(by_level, crystals) -> None:
+def test_hard_options_are_similar(by_level, crystals) -> None:
     for row in by_level["composition", "hard"]:
         elements = [set(Composition(option.split()[-1].rstrip(".")).as_dict()) for option in row["options"]]
         for i, own in enumerate(elements):
@@ -138,9 +138,9 @@ def test_hard_options_are_alike(by_level, crystals) -> None:
         assert len({systems[option.split()[-1].rstrip(".")] for option in row["options"]}) == 1
 
 
-# -------------------- nothing in the words
+# -------------------- no information in the text alone
 @pytest.mark.parametrize("level", BALANCED)
-def test_every_statement_is_right_as_often_as_chance_has_it(by_level, level) -> None:
+def test_statements_are_correct_as_often_as_by_chance(by_level, level) -> None:
     for split in SPLITS:
         rows = of_split(by_level[level], split)
         right = Counter(row["options"][row["answer"]] for row in rows)
@@ -153,7 +153,7 @@ def by_hash(salt: str) -> Callable[[Sequence[str]], list[Any]]:
 
 
 def by_likeness(options: Sequence[str]) -> list[int]:
-    """How many letters and digits an option shares with all others: finds what the others were made from."""
+    """Return how many letters and digits an option shares with all others, to find the origin of wrong options."""
     pieces = [set(re.findall(r"[A-Z][a-z]?\d*", option)) for option in options]
     return [sum(len(own & other) for other in pieces) for own in pieces]
 
@@ -168,7 +168,7 @@ RULES: list[Callable[[Sequence[str]], list[Any]]] = [
 
 
 @pytest.mark.parametrize("level", BALANCED)
-def test_no_rule_on_words_beats_chance(by_level, level) -> None:
+def test_no_text_rule_beats_chance(by_level, level) -> None:
     rows = of_split(by_level[level], "test")
     for rule in RULES:
         credit = sum(best_credit(rule(row["options"]), row["answer"]) for row in rows)
@@ -180,14 +180,14 @@ _DIMENSIONS = 1 << 13
 
 @cache
 def features_of(option: str) -> list[int]:
-    """Places of its words and letter triples, hashed."""
+    """Return hashed indices of words and letter triples."""
     words = re.findall(r"[A-Z][a-z]?\d*|\w+", option)
     names = {option, *words, *(option[i : i + 3] for i in range(len(option)))}
     return [int.from_bytes(hashlib.md5(name.encode()).digest()[:4]) % _DIMENSIONS for name in sorted(names)]
 
 
 class LogisticRegression:
-    """Softmax over the options of a question of a score that is linear in the features of each."""
+    """Softmax over the options of a question, with scores that are linear in the features of each option."""
 
     def _features(self, rows: Sequence[Row]) -> csr_matrix:
         columns = [features_of(option) for row in rows for option in row["options"]]
@@ -213,26 +213,26 @@ class LogisticRegression:
 
 
 def deviation(accuracy: float, rows: Sequence[Row]) -> float:
-    """Distance from chance in standard errors."""
+    """Return the difference from chance in standard errors."""
     chance = 1 / len(rows[0]["options"])
     return (accuracy - chance) / (chance * (1 - chance) / len(rows)) ** 0.5
 
 
 @pytest.mark.parametrize("level", BALANCED)
-def test_a_classifier_of_options_is_at_chance(by_level, level) -> None:
+def test_classifier_is_at_chance_on_balanced_questions(by_level, level) -> None:
     train, test = (of_split(by_level[level], split) for split in ("train", "test"))
     model = LogisticRegression().fit(train)
     assert abs(deviation(model.accuracy(test), test)) < 3
     assert abs(deviation(model.accuracy(train), train)) < 3
 
 
-def test_the_classifier_finds_base_rates(by_level) -> None:
+def test_classifier_learns_base_rates(by_level) -> None:
     train, test = (of_split(by_level["crystal_system", "easy"], split) for split in ("train", "test"))
     assert deviation(LogisticRegression().fit(train).accuracy(test), test) > 3
 
 
 def test_baselines_find_distractors_made_from_the_answer(crystals) -> None:
-    """The leak that blocks are there to avoid: wrong formulas that each differ from the right one in an element."""
+    """Detect the leak that blocks prevent: wrong formulas that each differ from the correct one in one element."""
     elements = sorted({symbol for record in crystals.values() for symbol in record["elements"]})
     model, credit, questions = TextOnly(1 / 4), 0.0, 0
     for place, record in enumerate(list(crystals.values())[:1200]):
@@ -249,7 +249,7 @@ def test_baselines_find_distractors_made_from_the_answer(crystals) -> None:
     assert credit / questions > 0.9
 
 
-def test_answers_are_anywhere(by_level) -> None:
+def test_positions_of_answers_are_uniform(by_level) -> None:
     for (kind, _), rows in by_level.items():
         expected = len(rows) / KINDS[kind].size
         found = Counter(row["answer"] for row in rows)
@@ -261,7 +261,7 @@ def test_answers_are_anywhere(by_level) -> None:
     size=st.integers(2, 5),
     seed=st.integers(0, 9),
 )
-def test_blocks_are_as_many_as_can_be(counts, size, seed) -> None:
+def test_number_of_blocks_is_maximal(counts, size, seed) -> None:
     members = [(f"c{label}", (label, i)) for label, count in enumerate(counts) for i in range(count)]
     blocks = draw_blocks(members, size, Draw(f"{seed}"))
     assert all(len({label for label, _ in block}) == size == len(block) for block in blocks)
@@ -276,7 +276,7 @@ def test_blocks_are_as_many_as_can_be(counts, size, seed) -> None:
 
 
 # -------------------- the data set
-def test_it_loads_and_the_card_reports(bundle, by_level, tmp_path) -> None:
+def test_data_set_loads_and_card_reports_baselines(bundle, by_level, tmp_path) -> None:
     loaded = load_dataset(str(bundle), cache_dir=str(tmp_path / "cache"))
     rows = [row for rows in by_level.values() for row in rows]
     assert {name: len(split) for name, split in loaded.items()} == Counter(row["split"] for row in rows)
@@ -324,7 +324,7 @@ def test_ray_gives_the_same_bytes(tmp_path) -> None:
     assert all((tmp_path / "local" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes() for name in files)
 
 
-def test_the_seed_decides(tmp_path) -> None:
+def test_questions_depend_on_the_seed(tmp_path) -> None:
     options: Row = {"input": str(CRYSTALS / "validation.parquet"), "limit": 100}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         build(QuestionArguments(str(tmp_path / name), seed=seed, **options))
@@ -361,7 +361,7 @@ def test_metals_and_insulators(tmp_path, table) -> None:
         assert row["options"][row["answer"]] == f"The crystal is {'a metal' if gap == 0 else 'an insulator'}."
 
 
-def test_without_properties_there_are_questions_on_atoms(tmp_path, table) -> None:
+def test_without_properties_questions_are_about_atoms(tmp_path, table) -> None:
     rows = built(table.select(["material_id", "formula", "cif"]), tmp_path, seed=3)
     assert {row["kind"] for row in rows} == {"composition", "oxide", "anion", "density"}
     splits = defaultdict(set)
@@ -370,14 +370,14 @@ def test_without_properties_there_are_questions_on_atoms(tmp_path, table) -> Non
     assert all(len(found) == 1 for found in splits.values()) and len(set.union(*splits.values())) > 1
 
 
-def test_symmetry_is_asked_where_the_structure_confirms_it(tmp_path, table, capsys) -> None:
+def test_symmetry_questions_require_a_confirmed_space_group(tmp_path, table, capsys) -> None:
     pytest.importorskip("moyopy")
     wrong = changed(table, "space_group_number", lambda values: values.__setitem__(0, 1))
     wrong = changed(wrong, "crystal_system", lambda values: values.__setitem__(0, "triclinic"))
     rows = built(wrong, tmp_path, symprec=0.1)
-    asked = {row["material_id"] for row in rows if row["kind"] == "crystal_system"}
-    assert wrong["material_id"][0].as_py() not in asked and len(asked) > 50
-    assert f"space group not confirmed: {60 - len(asked)}" in capsys.readouterr().out
+    confirmed = {row["material_id"] for row in rows if row["kind"] == "crystal_system"}
+    assert wrong["material_id"][0].as_py() not in confirmed and len(confirmed) > 50
+    assert f"space group not confirmed: {60 - len(confirmed)}" in capsys.readouterr().out
 
 
 BAD_ROWS: dict[str, tuple[str, Any, str]] = {

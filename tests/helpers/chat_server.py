@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that answers from the prompt, and misbehaves on demand."""
+"""Mock OpenAI-compatible server that answers with the facts of the prompt and fails on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def right_answer(prompt: str) -> str:
-    """Sentences that repeat the facts of the prompt."""
+    """Return sentences that repeat the facts of the prompt."""
     facts = dict(re.findall(r"^- (.+?): (.+)$", prompt, flags=re.MULTILINE))
     if "Description:" in prompt:
         return f"With these properties {facts['formula']} is a candidate for coatings."
@@ -24,7 +24,7 @@ def right_answer(prompt: str) -> str:
 
 @dataclass
 class Misbehaviour:
-    """Shares of the requests that meet each kind of failure."""
+    """Share of the requests with each kind of failure."""
 
     latency: float = 0.0  # s
     too_many: float = 0.0  # 429 with Retry-After
@@ -36,7 +36,7 @@ class Misbehaviour:
     filtered: float = 0.0
     cut_off: float = 0.0
     wrong_number: float = 0.0
-    refuse: int = 0  # status of every answer, such as 401
+    refuse: int = 0  # status of all responses, such as 401
 
     retry_after: str = "0.05"
     seed: int = 0
@@ -45,7 +45,7 @@ class Misbehaviour:
 
 @dataclass
 class ChatServer:
-    """Runs while its context lasts; `served` counts good answers by prompt."""
+    """Context manager that runs the server; `served` counts the successful responses by prompt."""
 
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
     served: Counter[str] = field(default_factory=Counter)

@@ -1,10 +1,10 @@
-"""CIF files to spoil."""
+"""CIF text for tests of invalid files."""
 
 from __future__ import annotations
 
 
 def cif(rows: list[str] | None = None, a: str = "5.64", gamma: str = "90", formula: str = "Na4 Cl4") -> str:
-    """Rock salt in full, as text to spoil."""
+    """Return a CIF of rock salt in which each part can be replaced."""
     if rows is None:
         sodium = [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)]
         rows = [f"Na Na{i} {x} {y} {z} 1.0" for i, (x, y, z) in enumerate(sodium)]

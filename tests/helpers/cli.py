@@ -1,4 +1,4 @@
-"""The command `clac` run by tests: in this process or in one of its own."""
+"""Run the `clac` command in tests, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def assert_one_line(result: Result, *parts: str) -> None:
         assert part in result.err
 
 
-def in_process_of_its_own(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def in_new_process(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs Python with the arguments, and with the variables in its environment."""
     return subprocess.run(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""A linear-chain CRF by enumeration, to check the fast one against."""
+"""Linear-chain CRF by enumeration, as a reference for the fast implementation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modeling_clac.crf_clac import LinearChainCrf
 
 
 def all_paths(crf: LinearChainCrf, emissions: torch.Tensor) -> dict[tuple[int, ...], float]:
-    """Score of every sequence of tags of the words `(T, K)`, by the definition."""
+    """Return the score of each sequence of tags for emissions `(T, K)`, by definition."""
     start, transition, end = crf.start.tolist(), crf.transition.tolist(), crf.end.tolist()
     rows = emissions.tolist()
     scores = {}

@@ -1,4 +1,4 @@
-"""Small data sets that a small random tower learns within seconds, for the tests of fine-tuning."""
+"""Small data sets for fine-tuning tests, which a small random tower learns within seconds."""
 
 from __future__ import annotations
 
@@ -18,25 +18,35 @@ CLASSES = ["other", "glass"]
 
 
 def write_splits(place: Path, splits: dict[str, list[dict[str, Any]]], features: Any) -> Path:
-    """A data set directory of its own name, since `load_dataset` caches by name; features for all or by split."""
+    """
+    Write a data set to a new directory.
+
+    Args:
+        place: Parent directory.
+        splits: Rows by split.
+        features: Features of all splits, or by split.
+
+    Returns:
+        Directory with a unique name, because `load_dataset` caches by name.
+    """
     directory = place / f"set-{uuid.uuid4().hex}"
     directory.mkdir(parents=True)
     for split, rows in splits.items():
         own = features[split] if isinstance(features, dict) and not isinstance(features, Features) else features
-        # Not through `datasets`, which refuses numbers that are out of range.
+        # Not written by `datasets`, which rejects class labels out of range.
         table = pa.Table.from_pylist(rows, schema=own.arrow_schema)
         pq.write_table(table, directory / f"{split}.parquet")
     return directory
 
 
 def tag_features(tags: list[str] | None = None) -> Features:
-    """Columns of tagged sentences; tags as text without names."""
+    """Return the features of tagged sentences; tags are text if no names are given."""
     tag = ClassLabel(names=tags) if tags else Value("string")
     return Features({"id": Value("string"), "tokens": List(Value("string")), "ner_tags": List(tag)})
 
 
 def tagged_rows(count: int, seed: int) -> list[dict[str, Any]]:
-    """Sentences in which words with x are materials, words with digits values, all others nothing."""
+    """Return sentences in which words of x, y, z are materials, words of digits are values, and others are neither."""
     draw = random.Random(seed)
     rows = []
     for number in range(count):
@@ -54,7 +64,7 @@ def tagged_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tags as their numbers, where they are not yet."""
+    """Convert tags from text to class labels."""
     return [
         {**row, "ner_tags": [TAGS.index(tag) if isinstance(tag, str) else tag for tag in row["ner_tags"]]}
         for row in rows
@@ -62,7 +72,7 @@ def numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def tagged_set(place: Path, named: bool = True, **changed: list[dict[str, Any]]) -> Path:
-    """48 / 16 / 16 sentences; `changed` replaces splits."""
+    """Write 48 / 16 / 16 tagged sentences; `changed` replaces splits."""
     splits = {split: tagged_rows(16 if number else 48, number) for number, split in enumerate(SPLITS)} | changed
     if named:
         splits = {split: numbers(rows) for split, rows in splits.items()}
@@ -70,7 +80,7 @@ def tagged_set(place: Path, named: bool = True, **changed: list[dict[str, Any]])
 
 
 def class_rows(count: int, seed: int) -> list[dict[str, Any]]:
-    """Texts of one class are written with x, y and z, the others with a, b and c; hardly a word is there twice."""
+    """Return texts of random words: one class uses the letters x, y, z, the other a, b, c."""
     draw = random.Random(seed)
     rows = []
     for number in range(count):
@@ -81,13 +91,13 @@ def class_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def class_features(classes: list[str] | None = None) -> Features:
-    """Columns of classified texts; labels as text without names."""
+    """Return the features of classified texts; labels are text if no names are given."""
     text = Value("string")
     label = ClassLabel(names=classes) if classes else text
     return Features({"id": text, "text": text, "text_masked": text, "label": label})
 
 
 def class_set(place: Path, **changed: list[dict[str, Any]]) -> Path:
-    """32 / 12 / 12 texts; `changed` replaces splits."""
+    """Write 32 / 12 / 12 classified texts; `changed` replaces splits."""
     splits = {split: class_rows(12 if number else 32, number) for number, split in enumerate(SPLITS)} | changed
     return write_splits(place, splits, class_features(CLASSES))

@@ -1,4 +1,4 @@
-"""The routes of the Hugging Face Hub that publishing and loading need, on loopback, with failures on demand."""
+"""Mock Hugging Face Hub with the routes for publishing and loading, and failures on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "hf_test"
 
 @dataclass
 class Repository:
-    """Commits, each a whole tree: path -> content."""
+    """Repository whose commits are complete trees: path -> content."""
 
     private: bool
     commits: list[dict[str, bytes]] = field(default_factory=lambda: [{}])
@@ -37,9 +37,15 @@ class Repository:
 @dataclass
 class Hub:
     """
+    Mock Hub.
+
     Attributes:
-        repositories: by (`models` or `datasets`, id). blobs: large files by their hash. uploads: PUT requests answered.
-        writers: owners whose name the token may write to. cut_after: break the connection at the upload after so many.
+        repositories: Repositories by type (`models` or `datasets`) and id.
+        blobs: Large files by hash.
+        uploads: Number of successful PUT requests.
+        writers: Owners for which the token has write access.
+        cut_after: Number of uploads after which the connection breaks.
+        url: Address of the running server.
     """
 
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
@@ -67,7 +73,7 @@ class Hub:
             server.server_close()
 
     def environment(self, home: str, token: str | None = TOKEN) -> dict[str, str]:
-        """What a client process needs; set before huggingface_hub is imported."""
+        """Return the environment variables for a client process; set them before importing huggingface_hub."""
         own = {"HF_ENDPOINT": self.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": home, "HF_HUB_OFFLINE": "0"}
         return own | ({"HF_TOKEN": token} if token else {})
 
@@ -112,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def refused(self, owner: str) -> bool:
-        """Whether the request may not write; it has been answered then."""
+        """Return whether the request lacks write access; an error response has then been sent."""
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.send(401, {"error": "Invalid username or password."})
         elif owner not in self.owner.writers:
@@ -122,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def repository(self, kind: str | None, identity: str) -> Repository | None:
-        """The repository if the request may read it; otherwise it has been answered."""
+        """Return the repository, or send an error response and return `None` if the request may not read it."""
         found = self.owner.repositories.get(((kind or "models").rstrip("/"), identity))
         if found is None or (found.private and self.headers.get("Authorization") != f"Bearer {TOKEN}"):
             self.send(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
@@ -131,15 +137,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _create(handler: _Handler, body: bytes) -> None:
-    asked = json.loads(body)
-    owner = asked.get("organization") or "me"
-    identity, kind = f"{owner}/{asked['name']}", asked.get("type", "model") + "s"
+    query = json.loads(body)
+    owner = query.get("organization") or "me"
+    identity, kind = f"{owner}/{query['name']}", query.get("type", "model") + "s"
     if handler.refused(owner):
         return
     if (kind, identity) in handler.owner.repositories:
         return handler.send(409, {"error": "You already created this repo", "url": identity})
     handler.owner.repositories[kind, identity] = Repository(
-        asked.get("visibility") == "private" or asked.get("private")
+        query.get("visibility") == "private" or query.get("private")
     )
     handler.send(200, {"url": f"{handler.owner.url}/{identity}", "id": identity})
 
@@ -226,8 +232,8 @@ def _tree(handler: _Handler, body: bytes, kind: str, identity: str, revision: st
 def _paths(handler: _Handler, body: bytes, kind: str, identity: str, revision: str) -> None:
     repository = handler.repository(kind, identity)
     if repository is not None:
-        asked = json.loads(body)["paths"]
-        handler.send(200, [_entry(name, repository.files[name]) for name in asked if name in repository.files])
+        paths = json.loads(body)["paths"]
+        handler.send(200, [_entry(name, repository.files[name]) for name in paths if name in repository.files])
 
 
 def _resolve(handler: _Handler, body: bytes, kind: str | None, identity: str, revision: str, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the narrator share: records, and what a true sentence may say of them."""
+"""Records and checks of sentences for the tests of the narrator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ELEMENTS = {
     "At": "astatine", "Am": "americium", "Cm": "curium", "No": "nobelium", "Es": "einsteinium",
     "Ra": "radium", "Fr": "francium", "Rn": "radon",
 }  # fmt: skip
-# Each family word is true only of a composition that holds its element.
+# Each word is correct only for compositions with its element.
 FAMILIES = {
     "oxide": "O", "nitride": "N", "carbide": "C", "sulfide": "S", "selenide": "Se", "telluride": "Te",
     "fluoride": "F", "chloride": "Cl", "bromide": "Br", "iodide": "I", "boride": "B", "silicide": "Si",
@@ -40,7 +40,7 @@ OTHER_FAMILIES = (
 )  # fmt: skip
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
 
-# Invented values, no two alike within rounding, so that a number betrays its column.
+# Invented values that differ after rounding, so that each number identifies its column.
 FULL: Record = {
     "material_id": "x-1",
     "formula": "LiZn2O4",
@@ -67,7 +67,7 @@ FULL: Record = {
 }
 NAN = float("nan")
 COMPOSITION = ("formula", "elements", "chemsys", "is_oxide")
-# The words that give a fact away, by the columns of the fact.
+# Words that reveal a fact, by column.
 TELLTALES = {
     "density": r"density|g/cm³|lightweight",
     "volume": r"Å³|volume|spans",
@@ -88,7 +88,7 @@ TELLTALES = {
     "space_group_symbol": r"F-43m",
     "space_group_number": r"\b216\b",
 }
-# The columns a number may come from, by the words around it in its sentence.
+# Words that must occur in a sentence with a number of the column.
 NUMBER_CONTEXT = {
     "density": r"density",
     "volume": r"Å³",
@@ -147,13 +147,13 @@ CONTEXT = {column: re.compile(pattern, re.IGNORECASE) for column, pattern in NUM
 
 
 def strip_tokens(text: str, record: Record) -> str:
-    """Remove the formula and the space group symbol, whose digits and letters are no numbers or elements."""
+    """Remove the formula and the space group symbol, whose digits and letters are not numbers or elements."""
     tokens = {record.get("space_group_symbol"), record.get("formula")}
     return " ".join("@" if word.strip(".,:;()") in tokens else word for word in text.split(" "))
 
 
 def untrue_numbers(sentence: str, record: Record) -> list[str]:
-    """Return the numbers of a sentence that no record column the sentence speaks of rounds to."""
+    """Return the numbers of a sentence that do not match a column of the record that the sentence mentions."""
     values: dict[str, float] = {c: record[c] for c in NUMBER_CONTEXT if present(record.get(c))}
     if "volume" in values and "nsites" in values:
         values["volume_per_atom"] = values["volume"] / values["nsites"]
@@ -168,14 +168,14 @@ def untrue_numbers(sentence: str, record: Record) -> list[str]:
             abs(float(shown) - value) <= slack and CONTEXT[column].search(text) for column, value in values.items()
         ):
             wrong.append(shown)
-    # Whatever digit the pattern does not take for a number has no business in the sentence.
+    # Any other digit is an error.
     if re.search(r"\d", NUMBER.sub("", text)):
         wrong.append(text)
     return wrong
 
 
 def misplaced_moduli(sentence: str, record: Record) -> list[str]:
-    """Return numbers given to the wrong modulus where the sentence says outright whose they are."""
+    """Return numbers that a sentence explicitly attributes to the wrong modulus."""
     pattern = r"(bulk|shear) modulus (?:of |is |amounts to )?(\d+(?:\.\d+)?)"
     return [
         f"{which} {shown}"

@@ -1,4 +1,4 @@
-"""The reference server of the `optimade` package on loopback, with crystals of the bundle under the prefix `oqmd`."""
+"""Local reference server of the `optimade` package with bundled crystals under the prefix `oqmd`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = 20
 
 
 def entry(record: dict[str, Any]) -> dict[str, Any]:
-    """A crystal of the bundle as the package itself puts it, with properties under their names at OQMD."""
+    """Return a bundled crystal as converted by the `optimade` package, with the property names of OQMD."""
     structure = Structure.from_str(record["cif"], fmt="cif")
     attributes = json.loads(OptimadeStructure.ingest_from(structure).attributes.model_dump_json())
     attributes |= {
@@ -34,10 +34,11 @@ def entry(record: dict[str, Any]) -> dict[str, Any]:
 
 class OptimadeServer:
     """
-    Serves entries until it is closed.
+    Server that runs until it is closed.
 
     Attributes:
-        asked: query of every request for structures. trouble: statuses and headers to answer with before good answers.
+        requests: Query of each request for structures.
+        trouble: Statuses and headers of failures to send before valid responses.
     """
 
     def __init__(self, entries: Sequence[dict[str, Any]], directory: Path):
@@ -52,7 +53,7 @@ class OptimadeServer:
             page_limit=PAGE,
             log_dir=directory,
         )
-        self.asked: list[dict[str, list[str]]] = []
+        self.requests: list[dict[str, list[str]]] = []
         self.trouble: list[tuple[int, dict[str, str]]] = []
         self._app = create_app(config)
         settings = uvicorn.Config(self._answer, host="127.0.0.1", port=0, log_level="error", interface="asgi3")
@@ -66,7 +67,7 @@ class OptimadeServer:
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].endswith("/structures"):
-            self.asked.append(parse_qs(scope["query_string"].decode()))
+            self.requests.append(parse_qs(scope["query_string"].decode()))
             if self.trouble:
                 status, headers = self.trouble.pop(0)
                 raw = [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -1,4 +1,4 @@
-"""What of a text is a material: formulas, names, abbreviations, and what is left out for a reason."""
+"""Test which words of a text are recognised as materials, and which are left out for a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets_scripts.entity_linking.mentions import read_paragraph
 
 
 def found(text: str) -> list[tuple[str, str]]:
-    """(words, pymatgen's reduced formula) of what is spoken of."""
+    """Return the words and pymatgen's reduced formula of each mention."""
     return [
         (mention.text, Composition(dict(mention.composition)).reduced_formula)
         for mention in read_paragraph(flatten_markup(text), {}).mentions
@@ -117,22 +117,22 @@ def test_others_are_left_out_with_the_reason(text: str, reason: str) -> None:
         "Co1/3(1±δ)NbS2",
     ],
 )
-def test_words_are_no_materials(text: str) -> None:
+def test_words_that_are_not_materials(text: str) -> None:
     reading = read_paragraph(text, {})
     assert reading.mentions == []
 
 
-def test_a_mineral_that_names_a_structure() -> None:
+def test_mineral_as_structure_type() -> None:
     assert [formula for _, formula in found("Marcasite FeTe2 is a semiconductor.")] == ["FeTe2"]
     assert [formula for _, formula in found("Marcasite FeS2 is a semiconductor.")] == ["FeS2", "FeS2"]
 
 
-def test_terminations_are_no_compounds_anywhere_in_the_paragraph() -> None:
+def test_terminations_are_not_compounds_anywhere_in_the_paragraph() -> None:
     text = "The TaS2-terminated surface has TaS2 bands, the bulk of CrTa3S6 has not."
     assert [formula for _, formula in found(text)] == ["Ta3CrS6"]
 
 
-def test_abbreviations_hold_from_their_introduction_on() -> None:
+def test_abbreviations_apply_after_their_introduction() -> None:
     first = read_paragraph("Garnets such as Li7La3Zr2O12 (LLZO) conduct. LLZO is stable.", {})
     assert [(mention.text, mention.kind) for mention in first.mentions] == [
         ("Li7La3Zr2O12", "formula"),
@@ -146,7 +146,7 @@ def test_abbreviations_hold_from_their_introduction_on() -> None:
     assert read_paragraph("yttria-stabilized zirconia (YSZ) and YSZ", {}).mentions == []
 
 
-def test_spans_are_those_of_the_text(records) -> None:
+def test_spans_match_the_text(records) -> None:
     for record in records[:200]:
         text = f"Crystals of {record['formula']} were grown."
         for mention in read_paragraph(text, {}).mentions:
@@ -158,7 +158,7 @@ SYMBOLS = st.sampled_from("Li Na Mg Al Si O S F Cl Fe Ti Zr La Ba Bi Te".split()
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(SYMBOLS, st.integers(1, 9), min_size=2, max_size=4), st.integers(1, 3), st.randoms())
-def test_order_and_multiples_make_no_difference(numbers: dict[str, int], factor: int, random) -> None:
+def test_order_and_multiples_do_not_matter(numbers: dict[str, int], factor: int, random) -> None:
     def written(scale: int) -> str:
         parts = list(numbers.items())
         random.shuffle(parts)
@@ -178,7 +178,7 @@ def test_every_formula_of_the_crystals_is_read(records) -> None:
         assert read == composition or reason is not None or len(composition) == 1 or record["formula"].isupper()
 
 
-def test_the_table_of_names_is_whole() -> None:
+def test_all_names_of_the_table_are_read() -> None:
     names = [(name, named) for by_word in common_names().values() for name, named in by_word.items()]
     assert len(names) > 150
     assert all(1 <= group <= 230 for _, named in names for group in named.space_groups)

@@ -21,7 +21,7 @@ from modeling_clac.search import index
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils import paths
 from tests.helpers.cif import cif
-from tests.helpers.cli import Result, Run, assert_one_line, in_process_of_its_own
+from tests.helpers.cli import Result, Run, assert_one_line, in_new_process
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def index_directory(crystals: Path, small_checkpoint: Path, tmp_path_factory: py
 # --------------------------------------------------------------------------------------------------- the command
 def test_help_imports_nothing_heavy():
     code = "import sys, atexit, clac_cli; atexit.register(lambda: print({'torch', 'transformers'} & set(sys.modules)));"
-    done = in_process_of_its_own("-c", code + "clac_cli.main(['--help'])")
+    done = in_new_process("-c", code + "clac_cli.main(['--help'])")
     assert done.returncode == 0, done.stderr
     assert all(command in done.stdout for command in ("search", "index", "embed", "classify", "info"))
     assert done.stdout.splitlines()[-1] == "set()"
@@ -60,7 +60,7 @@ def test_help_imports_nothing_heavy():
 def test_the_module_prints_errors_on_one_line(tmp_path: Path, small_checkpoint: Path):
     bad = tmp_path / "bad.cif"
     bad.touch()
-    done = in_process_of_its_own(
+    done = in_new_process(
         "-m", "clac_cli", "embed", str(bad), "-o", str(tmp_path / "o.parquet"), "--model", str(small_checkpoint)
     )
     assert_one_line(Result(done.returncode, done.stdout, done.stderr), f"{bad}: empty")
@@ -70,7 +70,7 @@ def test_a_phrase_is_searched_without_torch():
     """Importing torch and transformers would take most of the time of a search."""
     code = "import sys, clac_cli\ntry:\n    clac_cli.main(['search', 'a hard ceramic', '--json'])\n"
     code += "finally:\n    print(sorted({'torch', 'transformers', 'pymatgen'} & set(sys.modules)), file=sys.stderr)"
-    done = in_process_of_its_own("-c", code)
+    done = in_new_process("-c", code)
     assert (done.returncode, done.stderr) == (0, "[]\n")
     assert len(json.loads(done.stdout)["hits"]) == 10
 
@@ -93,7 +93,7 @@ def complete(line: str) -> list[str]:
     code = "import sys, clac_cli\ntry:\n    clac_cli.main([])\n"
     code += "finally:\n    assert not {'torch', 'transformers', 'pymatgen', 'huggingface_hub'} & set(sys.modules)"
     variables = {"_CLAC_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    done = in_process_of_its_own("-c", code, **variables)
+    done = in_new_process("-c", code, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
@@ -111,7 +111,7 @@ def test_the_shell_completes_commands_options_and_values():
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_any_character_can_be_written(encoding: str):
-    done = in_process_of_its_own("-m", "clac_cli", "search", "an oxide", "-k", "2", PYTHONIOENCODING=encoding)
+    done = in_new_process("-m", "clac_cli", "search", "an oxide", "-k", "2", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
     assert "g/cm³" in done.stdout and "─" in done.stdout
 
@@ -119,7 +119,7 @@ def test_any_character_can_be_written(encoding: str):
 def test_importing_the_script_does_not_break_the_package():
     code = "import clac_cli, modeling_clac; from transformers import AutoConfig\n"
     code += "print(AutoConfig.from_pretrained(modeling_clac.DEFAULT_MODEL).model_type)"
-    done = in_process_of_its_own("-c", code)
+    done = in_new_process("-c", code)
     assert (done.returncode, done.stdout) == (0, "clac\n"), done.stderr
 
 

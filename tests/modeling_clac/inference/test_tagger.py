@@ -30,7 +30,7 @@ from modeling_clac.inference.tagger import split_sentences, split_words, tag_wor
 from modeling_clac.inference.word_windows import Window, word_windows
 from tests.conftest import small_graph_config
 from tests.helpers.cif import cif
-from tests.helpers.cli import Run, assert_one_line, in_process_of_its_own
+from tests.helpers.cli import Run, assert_one_line, in_new_process
 
 TAGS = {0: "O", 1: "B-MAT", 2: "I-MAT", 3: "B-PRO", 4: "I-PRO"}
 # Tag of a word by its first letter. The fixtures set weights that follow this rule.
@@ -396,6 +396,6 @@ def test_commands_for_both_towers_reject_fine_tuned_models(clac: Run, predictor,
 
 def test_ner_in_a_new_process(tagger) -> None:
     """The command does not depend on imports and registration in this process."""
-    done = in_process_of_its_own("-m", "clac_cli", "ner", "pure mica", "--model", str(tagger), "--json")
+    done = in_new_process("-m", "clac_cli", "ner", "pure mica", "--model", str(tagger), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert [entity["text"] for entity in json.loads(done.stdout)["entities"]] == ["pure", "mica"]
