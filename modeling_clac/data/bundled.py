@@ -39,8 +39,9 @@ def read_table(path: Path, with_cif: bool = True) -> pa.Table:
         path: The file.
         with_cif: Whether to read the column `cif`, which makes up most of the file.
     """
-    columns = None if with_cif else [name for name in pq.read_schema(path).names if name != "cif"]
-    return pq.read_table(path, columns=columns)
+    # Not by read_table of pyarrow, whose data sets import pandas.
+    with pq.ParquetFile(path) as file:
+        return file.read([name for name in file.schema_arrow.names if with_cif or name != "cif"])
 
 
 __all__ = ["BUNDLED_CRYSTALS", "HELD_OUT", "SPLITS", "bundled_counts", "bundled_crystals", "read_table"]

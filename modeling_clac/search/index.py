@@ -212,7 +212,9 @@ class CrystalIndex:
     def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> list[Hit]:
         best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
         best = best[np.argsort(-scores[best], kind="stable")]
-        records = self._records.take(rows[best]).to_pylist()
+        # Not by pa.array, which imports pandas.
+        chosen = pa.Array.from_buffers(pa.int64(), len(best), [None, pa.py_buffer(rows[best].astype(np.int64))])
+        records = self._records.take(chosen).to_pylist()
         return [
             Hit(rank, float(np.clip(scores[place], -1, 1)), int(rows[place]), record)
             for rank, (place, record) in enumerate(zip(best, records, strict=True), start=1)
