@@ -119,8 +119,12 @@ def graph_batches(
             # Waiting structures may turn out to be invalid, which leaves room for this one.
             build()
             if batch and atoms + size > ATOMS_PER_BATCH:
-                yield batch
-                batch, atoms = [], 0
+                # This one may be invalid as well, which leaves the batch open.
+                own = list(_with_graphs([entry], extractor, errors))
+                if own:
+                    yield batch
+                    batch, atoms = own, size
+                continue
         waiting.append(entry)
         atoms += size
         if len(batch) + len(waiting) >= batch_size:
