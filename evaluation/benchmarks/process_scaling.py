@@ -63,7 +63,7 @@ def work(arguments: ScalingArguments) -> None:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         found = {"rate": pairs / (time.perf_counter() - started), "pairs": pairs, "batch_size": batches.batch_size}
-        Path(str(arguments.worker_output)).write_text(json.dumps(found))
+        Path(str(arguments.worker_output)).write_text(json.dumps(found), encoding="utf-8")
     accelerator.end_training()
 
 
