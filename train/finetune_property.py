@@ -97,11 +97,12 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
     found = Crystals()
     for split in SPLITS:
         rows = found.rows.setdefault(split, [])
-        known, names, values = [], [], []
+        known, unknown, names, values = [], [], [], []
         table = splits[split]
+        end = len(table)
         for row, (material_id, value) in enumerate(zip(table["material_id"], table[arguments.target], strict=True)):
             if value is None or (isinstance(value, float) and math.isnan(value)):
-                found.without_value += 1
+                unknown.append(row)
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ClacInputError(
@@ -113,11 +114,15 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
             values.append(float(value))
         errors = ErrorPolicy(arguments.on_error)
         cifs = table.select(known)["cif"]
+        places: list[int] = []
         for batch in graph_batches(cifs, extractor, names, errors=errors):
             rows += [{**entry.graph, "labels": values[entry.place]} for entry in batch]
+            places += [entry.place for entry in batch]
             if 0 < arguments.limit <= len(rows):
                 del rows[arguments.limit :]
+                end = known[places[arguments.limit - 1]]
                 break
+        found.without_value += sum(row < end for row in unknown)
         found.skipped += len(errors.skipped)
         if not rows:
             raise ClacInputError(
