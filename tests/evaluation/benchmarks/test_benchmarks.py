@@ -9,18 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from modeling_clac.utils.arguments import run_script
 from tests.conftest import CRYSTALS, ROOT
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    """Restore the number of torch threads, which the benchmarks change."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def start(monkeypatch: pytest.MonkeyPatch, name: str, kind: str, *words: object) -> None:
