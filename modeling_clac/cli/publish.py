@@ -32,7 +32,7 @@ def push(
     for name, size in upload.files.items():
         print(f"{size:>14,}  {name}")
     print(f"{upload.size:>14,}  bytes, {len(upload.files)} files, {'public' if public else 'private'}")
-    print(address or "dry run: nothing was sent")
+    print(address or "dry run: nothing was uploaded")
 
 
 def info(

@@ -32,11 +32,13 @@ def assert_one_line(result: Result, *parts: str) -> None:
 
 
 def in_new_process(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python with the arguments, and with the variables in its environment."""
+    """Run Python with the arguments, and with the variables in its environment."""
+    # What earlier tests of the process may have left behind.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("CLAC_LAZY_IMPORT", "COLUMNS")}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=os.environ | variables,
+        env=inherited | variables,
         capture_output=True,
         encoding="utf-8",
         timeout=300,

@@ -71,7 +71,7 @@ def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint,
     checkpoint = trained(bert_directory, tmp_path / "run")
     with pytest.raises(ClacInputError, match="no shared stoichiometry"):
         export(ExportArguments(str(checkpoint), str(tmp_path / "out"), stoichiometry_gain=0.5))
-    with pytest.raises(ClacInputError, match=r"no training\.json in it"):
+    with pytest.raises(ClacInputError, match=r"training\.json missing"):
         export(ExportArguments(str(small_checkpoint), str(tmp_path / "out")))
     with pytest.raises(ClacInputError, match=r"config\.json missing"):
         export(ExportArguments(str(tmp_path), str(tmp_path / "out")))

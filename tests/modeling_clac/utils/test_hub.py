@@ -83,7 +83,7 @@ def test_model_works_from_the_hub_without_the_package(run, hub: Hub, small_check
     checkpoint = shutil.copytree(small_checkpoint, tmp_path / "checkpoint")
     (checkpoint / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# small\n")
     dry = run(*PUSH_MODEL, checkpoint, "--repo-id", "me/small", "--dry-run")
-    assert dry.returncode == 0 and "model.safetensors" in dry.stdout and "nothing was sent" in dry.stdout
+    assert dry.returncode == 0 and "model.safetensors" in dry.stdout and "nothing was uploaded" in dry.stdout
     assert not hub.repositories
     done = run(*PUSH_MODEL, checkpoint, "--repo-id", "me/small", "--public", "--json")
     assert done.returncode == 0, done.stderr
@@ -191,4 +191,4 @@ def test_damaged_checkpoints_are_refused(small_checkpoint: Path, tmp_path: Path)
 
 def test_bundled_data_set_by_name(run) -> None:
     done = run(*PUSH_DATA, "mp-crystals", "--repo_id", "me/mp-crystals", "--dry_run")
-    assert done.returncode == 0 and "train.parquet" in done.stdout and "nothing was sent" in done.stdout
+    assert done.returncode == 0 and "train.parquet" in done.stdout and "nothing was uploaded" in done.stdout
