@@ -84,15 +84,21 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     powers = [torch.ones_like(direction)]
     for _ in range(max(DEGREES)):
         powers.append(powers[-1] * direction)
+    # All degrees at once: many small operations would cost more than what they compute.
+    harmonics = [_harmonics(degree) for degree in DEGREES]
+    exponents = torch.tensor([triple for own, *_ in harmonics for triple in own], device=direction.device)
+    x, y, z = (
+        column.index_select(1, exponent)
+        for column, exponent in zip(torch.stack(powers, dim=1).unbind(dim=-1), exponents.unbind(dim=-1), strict=True)
+    )
+    columns = direction.new_tensor([root for _, own, *_ in harmonics for root in own]) * x * y * z
+    terms = (weight.unsqueeze(-1) * columns.unsqueeze(1)).flatten(1)
+    moments = weight.new_zeros(num_graphs, terms.shape[1]).index_add(0, graph, terms)
+    moments = moments.unflatten(1, (channels, -1)) / total.unsqueeze(-1)
     orders = []
-    for degree in DEGREES:
-        exponents, roots, basis, factor = _harmonics(degree)
-        columns = [
-            root * powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2]
-            for (a, b, c), root in zip(exponents, roots, strict=True)
-        ]
-        terms = weight.unsqueeze(-1) * torch.stack(columns, dim=-1).unsqueeze(1)
-        moment = weight.new_zeros(num_graphs, *terms.shape[1:]).index_add(0, graph, terms) / total.unsqueeze(-1)
+    sizes = [len(own) for own, *_ in harmonics]
+    for degree, part, (_, roots, basis, factor) in zip(DEGREES, moments.split(sizes, dim=-1), harmonics, strict=True):
+        moment = part.contiguous()
         orders.append(factor * ((moment @ moment.new_tensor(basis)) ** 2).sum(dim=-1))
         if degree == 2:
             # Monomials z², yz, y², xz, xy, x²; the off-diagonal ones carry a factor of √2.

@@ -206,10 +206,12 @@ class _SumMessages(torch.autograd.Function):
         with torch.autocast(phi.device.type, enabled=False):
             for source, target, g, d in _edge_blocks(edge_index, radial, direction):
                 messages = (g @ weight).mul_(phi.index_select(0, source))
-                to_vector = messages[:, None, size : 2 * size] * d
+                to_scalar, along, *across = messages.split(size, dim=1)
+                to_vector = along.unsqueeze(1) * d
                 if vector is not None:
-                    to_vector.addcmul_(vector.index_select(0, source), messages[:, None, 2 * size :])
-                scalar_sum.index_add_(0, target, messages[:, :size])
+                    to_vector.addcmul_(vector.index_select(0, source), across[0].unsqueeze(1))
+                # Contiguous rows are added several times as fast.
+                scalar_sum.index_add_(0, target, to_scalar.contiguous())
                 vector_sum.index_add_(0, target, to_vector)
         return scalar_sum, vector_sum
 

@@ -114,24 +114,18 @@ def graph_batches(
         atoms = sum(len(entry.crystal) for entry in batch)
 
     for entry in parse_each(structures, names, limit):
-        size = 0 if isinstance(entry.crystal, InvalidStructureError) else len(entry.crystal)
-        if atoms + size > ATOMS_PER_BATCH:
-            # Waiting structures may turn out to be invalid, which leaves room for this one.
-            build()
-            if batch and atoms + size > ATOMS_PER_BATCH:
-                # This one may be invalid as well, which leaves the batch open.
-                own = list(_with_graphs([entry], extractor, errors))
-                if own:
-                    yield batch
-                    batch, atoms = own, size
-                continue
         waiting.append(entry)
-        atoms += size
-        if len(batch) + len(waiting) >= batch_size:
-            build()
-            if len(batch) >= batch_size:
-                yield batch
-                batch, atoms = [], 0
+        atoms += 0 if isinstance(entry.crystal, InvalidStructureError) else len(entry.crystal)
+        if atoms < ATOMS_PER_BATCH and len(batch) + len(waiting) < batch_size:
+            continue
+        # Only their edges show which of the waiting structures are usable.
+        build()
+        if atoms > ATOMS_PER_BATCH and len(batch) > 1:
+            yield batch[:-1]
+            batch, atoms = batch[-1:], len(batch[-1].crystal)
+        if atoms >= ATOMS_PER_BATCH or len(batch) >= batch_size:
+            yield batch
+            batch, atoms = [], 0
     build()
     if batch:
         yield batch

@@ -1,11 +1,10 @@
-"""Run a network on batches while the next batches are being read."""
+"""Run a network on many batches, in several threads on a CPU."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -17,6 +16,8 @@ R = TypeVar("R")
 
 # More threads would wait for the Python interpreter lock instead of computing.
 _MAX_WORKERS = 4
+# Batches that a thread gets at a time: enough for all threads to end at about the same time.
+_BATCHES_EACH = 8
 _STARTING = threading.Lock()
 
 
@@ -24,43 +25,46 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) 
     """
     Run a network on batches and yield the results in order.
 
-    The calling thread reads the batches. On a CPU, several threads run the network and share the cores that torch uses,
-    because the operations of message passing are too small to be divided among cores. A single batch is run in the
-    calling thread.
+    The operations of message passing are too small to be divided among the cores of a CPU. There several threads run
+    the network and share the cores that torch uses. They take turns with the reading of batches, because both need the
+    Python interpreter lock. On an accelerator the next batch is read while the network runs.
 
     Args:
-        forward: Function that runs the network on a batch. It is called from several threads at once, with the autocast
-            settings of the caller.
-        batches: The batches. Only a few are read ahead, so that inputs of any length fit in memory.
-        model: The network, a `PreTrainedModel`.
+        forward: runs the network on a batch; may be called from several threads at once.
+        batches: read ahead by as many as the threads take at a time, so inputs of any length fit in memory.
+        model: the network, a `PreTrainedModel`.
 
     Yields:
-        Each batch with the result of `forward`.
+        Each batch with what `forward` returns.
     """
-    first = list(islice(batches, 2))
-    if len(first) < 2:
-        for batch in first:
-            yield batch, forward(batch)
+    if model.device.type != "cpu":
+        yield from ((batch, forward(batch)) for batch in _one_ahead(batches))
         return
-    kind = model.device.type
-    # The hooks that load offloaded layers are not thread-safe.
-    in_parallel = kind == "cpu" and not hasattr(model, "hf_device_map")
-    num_workers = min(torch.get_num_threads(), _MAX_WORKERS) if in_parallel else 1
-    autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+    # The hooks that load offloaded layers cannot run in two threads at once.
+    num_workers = 1 if hasattr(model, "hf_device_map") else min(torch.get_num_threads(), _MAX_WORKERS)
+    first = list(islice(batches, 2))
+    if num_workers == 1 or len(first) < 2:
+        yield from ((batch, forward(batch)) for batch in chain(first, batches))
+        return
+    autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
     def work(batch: T) -> R:
-        with torch.autocast(kind, dtype, enabled=autocast):
+        with torch.autocast("cpu", dtype, enabled=autocast):
             return forward(batch)
 
-    running: deque[tuple[T, Future[R]]] = deque()
+    batches = chain(first, batches)
     with _workers(num_workers) as pool:
-        for batch in chain(first, batches):
-            running.append((batch, pool.submit(work, batch)))
-            if len(running) > num_workers + 1:
-                done, future = running.popleft()
-                yield done, future.result()
-        for done, future in running:
-            yield done, future.result()
+        while group := list(islice(batches, _BATCHES_EACH * num_workers)):
+            yield from zip(group, pool.map(work, group), strict=True)
+
+
+def _one_ahead(batches: Iterator[T]) -> Iterator[T]:
+    """Yield the same batches; a thread reads the next one while the caller works on the last."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch
 
 
 @contextmanager
