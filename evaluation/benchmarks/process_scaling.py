@@ -64,6 +64,8 @@ def work(arguments: ScalingArguments) -> None:
     if accelerator.is_main_process:
         found = {"rate": pairs / (time.perf_counter() - started), "pairs": pairs, "batch_size": batches.batch_size}
         Path(str(arguments.worker_output)).write_text(json.dumps(found), encoding="utf-8")
+    # The gradient reducer holds the process group; freeing it later can cause a deadlock.
+    objective, optimizer = accelerator.free_memory(objective, optimizer)
     accelerator.end_training()
 
 
