@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput, TokenClassifierOutput
-from transformers.utils import can_return_tuple
+from transformers.utils import can_return_tuple, logging
 
 from .checkpoint_files_clac import require_tower, tensor_names
 from .configuration_clac import SHARED_FACTS, ClacConfig
@@ -26,6 +26,8 @@ from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
 from .loss_clac import IGNORE_INDEX
 from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
+
+logger = logging.get_logger(__name__)
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
 # Margin of the Viterbi tag over the others where another tag has the largest marginal.
@@ -106,6 +108,12 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
             names = tensor_names(pretrained_model_name_or_path, **hub)
             if not any(name.startswith("text_values.") for name in names):
                 without = dict.fromkeys(("token_values", *SHARED_FACTS), False)
+                config = kwargs.get("config") or ClacConfig.from_pretrained(pretrained_model_name_or_path, **hub)
+                if config.token_values:
+                    logger.warning(
+                        f"{pretrained_model_name_or_path}: no weights for quantities (text_values); the text tower is "
+                        "loaded without them, as for heads that were fine-tuned on word pieces only"
+                    )
                 if kwargs.get("config") is None:
                     kwargs |= without
                 else:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ from modeling_clac import (
     ClacInputError,
     ClacModel,
     ClacTextModel,
+    heads_clac,
     require_tower,
 )
 from modeling_clac.configuration_clac import SHARED_FACTS
@@ -407,7 +409,9 @@ def test_heads_saved_without_quantities_load_as_they_were_trained(
     (tmp_path / "config.json").write_text(json.dumps({**saved, **dict.fromkeys(without, True)}))
     inputs = small_processor(text=["Li2O has a gap of 5.1 eV", "a cathode"])
     for options in ({}, {"config": ClacConfig.from_pretrained(tmp_path)}):
-        model, loading = head.from_pretrained(tmp_path, output_loading_info=True, **options)
+        with patch.object(heads_clac.logger, "warning") as warning:
+            model, loading = head.from_pretrained(tmp_path, output_loading_info=True, **options)
+        assert "no weights for quantities" in warning.call_args.args[0]
         assert not loading["missing_keys"] and not loading["unexpected_keys"]
         assert model.text_values is None and not model.config.token_values
         with torch.no_grad():
