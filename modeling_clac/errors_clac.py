@@ -16,6 +16,10 @@ class InvalidStructureError(ClacInputError):
     """A structure that cannot be converted to a graph."""
 
 
+class StructureWarning(UserWarning):
+    """Something that a structure states and that was not used, or that was read with doubt."""
+
+
 class Skipped(NamedTuple):
     """
     An input that was skipped.
@@ -126,6 +130,7 @@ __all__ = [
     "ErrorPolicy",
     "InvalidStructureError",
     "Skipped",
+    "StructureWarning",
     "check_on_error",
     "first_line",
     "one_line",

@@ -9,16 +9,9 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
+from .crystal_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, ReadingOptions, neighbor_pairs
 from .errors_clac import ErrorPolicy, InvalidStructureError
-from .structures_clac import (
-    MAX_ATOMS,
-    MIN_DISTANCE,
-    Crystal,
-    neighbor_pairs,
-    parse_each,
-    parse_structure,
-    structure_name,
-)
+from .structures_clac import parse_each, parse_structure, structure_name
 
 # Distances in Å that differ by less belong to one shell. CIFs round coordinates to 3-6 decimals, so distances that are
 # equal by symmetry differ by up to about this much.
@@ -147,6 +140,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             [`ClacGraphConfig`].
         max_atoms (`int` or `None`, *optional*, defaults to 10,000): Maximum number of atoms in a cell; larger cells are
             rejected. `None` accepts any size.
+        disorder (`str`, *optional*, defaults to `"keep"`): What to do with mixed and partly occupied sites: `"keep"`,
+            `"refuse"` or `"order"`, see [`ReadingOptions`].
     """
 
     model_input_names = [
@@ -164,12 +159,14 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         cutoff: float = 6.0,
         max_neighbors: int | None = 16,
         max_atoms: int | None = MAX_ATOMS,
+        disorder: str = "keep",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.cutoff = cutoff
         self.max_neighbors = max_neighbors
         self.max_atoms = max_atoms
+        self.disorder = disorder
 
     @classmethod
     def from_graph_config(cls, config: Any, **kwargs: Any) -> ClacFeatureExtractor:
@@ -181,6 +178,11 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             kwargs: Other arguments of the class, such as `max_atoms`.
         """
         return cls(cutoff=config.cutoff, max_neighbors=config.max_neighbors, **kwargs)
+
+    @property
+    def reading_options(self) -> ReadingOptions:
+        """How the feature extractor reads structures."""
+        return ReadingOptions(max_atoms=self.max_atoms, disorder=self.disorder)
 
     def parse(self, structure: Any, name: str | None = None) -> Crystal:
         """
@@ -196,7 +198,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         Raises:
             InvalidStructureError: If the structure is invalid, with name, reason and remedy on one line.
         """
-        return parse_structure(structure, name, self.max_atoms)
+        return parse_structure(structure, name, self.reading_options)
 
     def graph(self, structure: Any, name: str | None = None) -> dict[str, np.ndarray]:
         """
@@ -342,7 +344,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         if return_tensors not in (None, "pt"):
             raise ValueError(f"return_tensors={return_tensors!r} is not supported; use 'pt'")
         policy = ErrorPolicy(on_error)
-        parsed = list(parse_each(structures, names, self.max_atoms))
+        parsed = list(parse_each(structures, names, self.reading_options))
         graphs = []
         made = self.graphs_or_errors([entry.crystal for entry in parsed], [entry.name for entry in parsed])
         for entry, graph in zip(parsed, made, strict=True):

@@ -10,8 +10,8 @@ from pymatgen.core import Element, Lattice, Structure
 
 from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, structure_columns
 from datasets_scripts.databases.attributes import number_at
+from modeling_clac.crystal_clac import MIN_DISTANCE
 from modeling_clac.data.properties import PROPERTIES
-from modeling_clac.structures_clac import MIN_DISTANCE
 
 # Fields from the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
 FIELDS = (

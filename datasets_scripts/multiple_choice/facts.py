@@ -14,13 +14,14 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from datasets_scripts.common.records import split_of_record
 from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.structure_facts import atom_counts, reduced_formula
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.formulas_clac import read_formula
 from modeling_clac.narrator.narratives import METASTABLE, ON_HULL
 from modeling_clac.narrator.phrases import class_word, with_article
 from modeling_clac.narrator.record import read_record
-from modeling_clac.structures_clac import Crystal, parse_structure
+from modeling_clac.structures_clac import parse_structure
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from evaluation.benchmarks.common import Comparison, draw_crystals, write_figures
 from modeling_clac import ClacFeatureExtractor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE
-from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.arguments import require_at_least, run_script
 
 # Our distances and the reference distances differ by float32 rounding errors, Å.

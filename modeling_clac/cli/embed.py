@@ -30,14 +30,14 @@ def make_index(
     """Build an index of crystals for `clac search --index`."""
     check_policy(on_error, max_atoms)
     checkpoint = open_checkpoint(model)
+    from ..crystal_clac import MAX_ATOMS, ReadingOptions
     from ..data.crystal_table import crystal_table
     from ..search.index import CrystalIndex, check_target
-    from ..structures_clac import MAX_ATOMS
 
     check_target(output)
     embedder = load_embedder(checkpoint)
     limit = max_atoms or MAX_ATOMS
-    table, crystals, skipped = crystal_table(sources, limit, on_error)
+    table, crystals, skipped = crystal_table(sources, ReadingOptions(limit), on_error)
     if not table.num_rows:
         raise ClacInputError(nothing_left(skipped))
     index = CrystalIndex.build(embedder, table, crystals=crystals, max_atoms=limit, on_error=on_error)
@@ -66,14 +66,14 @@ def embed(
     checkpoint = open_checkpoint(model)
     import numpy as np
 
+    from ..crystal_clac import MAX_ATOMS, ReadingOptions
     from ..data.crystal_table import crystal_files, write_embeddings
     from ..errors_clac import ErrorPolicy
-    from ..structures_clac import MAX_ATOMS
 
     errors = ErrorPolicy(on_error)
     names, crystals, rows = [], [], []
     batches = load_embedder(checkpoint).embed_batches(
-        crystal_files(files), errors=errors, max_atoms=max_atoms or MAX_ATOMS
+        crystal_files(files), errors=errors, options=ReadingOptions(max_atoms or MAX_ATOMS)
     )
     for batch, embeds in batches:
         names += [entry.name for entry in batch]

@@ -86,10 +86,10 @@ def predict(
     """Predict a property or the class of crystals with a fine-tuned model."""
     check_policy(on_error, max_atoms)
     checkpoint = open_checkpoint(model, whole=False)
+    from ..crystal_clac import MAX_ATOMS
     from ..data.crystal_table import crystal_files
     from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
     from ..inference.predictor import load_finetuned, predict_crystals
-    from ..structures_clac import MAX_ATOMS
 
     be_quiet()
     paths = crystal_files(files)

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..crystal_clac import Crystal, ReadingOptions
 from ..errors_clac import ClacInputError, ErrorPolicy, one_line
-from ..structures_clac import MAX_ATOMS, Crystal
+from ..structures_clac import DEFAULT_OPTIONS
 from ..utils.atomic_files import replaced_file
 from ..utils.progress import progress_bar
 from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
@@ -65,7 +66,7 @@ class CrystalTable(NamedTuple):
 
 
 def crystal_table(
-    sources: Sequence[str | os.PathLike[str]], max_atoms: int | None = MAX_ATOMS, on_error: str = "raise"
+    sources: Sequence[str | os.PathLike[str]], options: ReadingOptions = DEFAULT_OPTIONS, on_error: str = "raise"
 ) -> CrystalTable:
     """
     Collect crystals from several sources in one table for an index.
@@ -76,7 +77,7 @@ def crystal_table(
     Args:
         sources: CIF files, directories of CIF files, parquet files with a `cif` column, and `mp-crystals` for the
             bundled data set.
-        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+        options: How to read the structures.
         on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped structures have no
             row.
 
@@ -93,13 +94,13 @@ def crystal_table(
             tables.append(bundled_crystals())
             crystals += [None] * tables[-1].num_rows
         elif Path(source).suffix.lower() == ".parquet":
-            table, own = _completed(_read_parquet(Path(source)), str(source), max_atoms, errors)
+            table, own = _completed(_read_parquet(Path(source)), str(source), options, errors)
             tables.append(table)
             crystals += own
         else:
             files.append(source)
     if files:
-        table, own = _table_of_files(crystal_files(files), max_atoms, errors)
+        table, own = _table_of_files(crystal_files(files), options, errors)
         tables.append(table)
         crystals += own
     try:
@@ -112,9 +113,9 @@ def crystal_table(
 
 
 def _table_of_files(
-    files: list[Path], max_atoms: int | None, errors: ErrorPolicy
+    files: list[Path], options: ReadingOptions, errors: ErrorPolicy
 ) -> tuple[pa.Table, list[Crystal | None]]:
-    parsed = list(parse_structures(files, errors=errors, max_atoms=max_atoms))
+    parsed = list(parse_structures(files, errors=errors, options=options))
     kept = [files[place] for place, *_ in parsed]
     columns: dict[str, Any] = {
         "path": pa.array([str(file) for file in kept], pa.string()),
@@ -150,14 +151,14 @@ def _read_parquet(path: Path) -> pa.Table:
 
 
 def _completed(
-    table: pa.Table, path: str, max_atoms: int | None, errors: ErrorPolicy
+    table: pa.Table, path: str, options: ReadingOptions, errors: ErrorPolicy
 ) -> tuple[pa.Table, list[Crystal | None]]:
     """Add the missing columns of `_DESCRIBED` to a table. Structures are parsed only if a column is missing."""
     missing = [name for name in _DESCRIBED.names if name not in table.column_names]
     if not missing:
         return table, [None] * table.num_rows
     names = (f"{path} row {row + 1}" for row in range(table.num_rows))
-    parsed = list(parse_structures(table["cif"], names, errors=errors, max_atoms=max_atoms))
+    parsed = list(parse_structures(table["cif"], names, errors=errors, options=options))
     rows = [place for place, *_ in parsed]
     table = table.take(pa.array(rows, pa.int64()))
     crystals = [crystal for *_, crystal in parsed]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..crystal_clac import Crystal, ReadingOptions
 from ..errors_clac import ErrorPolicy, InvalidStructureError
-from ..structures_clac import MAX_ATOMS, Crystal, ParsedStructure, count_structures, parse_each
+from ..structures_clac import DEFAULT_OPTIONS, ParsedStructure, count_structures, parse_each
 from ..utils.progress import progress_bar
 
 if TYPE_CHECKING:  # imports torch, which reading tables does not need
@@ -28,7 +29,7 @@ def parse_structures(
     names: Iterable[str] | None = None,
     *,
     errors: ErrorPolicy,
-    max_atoms: int | None = MAX_ATOMS,
+    options: ReadingOptions = DEFAULT_OPTIONS,
     show_progress: bool | None = None,
 ) -> Iterator[tuple[int, str, Crystal]]:
     """
@@ -38,7 +39,7 @@ def parse_structures(
         structures: A structure or an iterable of structures, see [`parse_structure`].
         names: Name of each structure in messages. Default: its path, or its index in the input.
         errors: What to do with structures that cannot be parsed.
-        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+        options: How to read the structures.
         show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
     Yields:
@@ -48,7 +49,7 @@ def parse_structures(
         InvalidStructureError: If a structure cannot be parsed and the policy is `"raise"`.
     """
     with progress_bar("reading crystals", count_structures(structures), show_progress) as bar:
-        for place, name, crystal in parse_each(structures, names, max_atoms):
+        for place, name, crystal in parse_each(structures, names, options):
             if isinstance(crystal, InvalidStructureError):
                 errors.apply(place, crystal)
             else:
@@ -80,7 +81,7 @@ def graph_batches(
     *,
     errors: ErrorPolicy,
     batch_size: int = 32,
-    max_atoms: int | None = None,
+    options: ReadingOptions | None = None,
 ) -> Iterator[list[CrystalGraph]]:
     """
     Convert structures to batches of graphs, in input order.
@@ -94,7 +95,7 @@ def graph_batches(
         names: Name of each structure in messages. Default: its path, or its index in the input.
         errors: What to do with invalid structures.
         batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
-        max_atoms: Maximum number of atoms in a cell. Default: the limit of the extractor.
+        options: How to read the structures. Default: as the extractor does.
 
     Yields:
         Batches of one or more valid crystals.
@@ -102,7 +103,7 @@ def graph_batches(
     Raises:
         InvalidStructureError: If a structure is invalid and the policy is `"raise"`.
     """
-    limit = extractor.max_atoms if max_atoms is None else max_atoms
+    options = options or extractor.reading_options
     batch: list[CrystalGraph] = []
     waiting: list[ParsedStructure] = []  # parsed, without edges
     atoms = 0  # in `batch` and `waiting`
@@ -113,7 +114,7 @@ def graph_batches(
         waiting.clear()
         atoms = sum(len(entry.crystal) for entry in batch)
 
-    for entry in parse_each(structures, names, limit):
+    for entry in parse_each(structures, names, options):
         waiting.append(entry)
         atoms += 0 if isinstance(entry.crystal, InvalidStructureError) else len(entry.crystal)
         if atoms < ATOMS_PER_BATCH and len(batch) + len(waiting) < batch_size:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gemmi
 import pyarrow as pa
 
-from ..structures_clac import Crystal
+from ..crystal_clac import Crystal
 from .properties import PROPERTIES
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .. import registration  # noqa: F401  processors are assembled from registered classes
+from ..crystal_clac import ReadingOptions
 from ..data.graph_batches import CrystalGraph, graph_batches
 from ..errors_clac import ClacInputError, ErrorPolicy
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
@@ -113,6 +114,8 @@ class ClacEmbedder:
         names: Iterable[str] | None = None,
         batch_size: int = 32,
         max_atoms: int | None = None,
+        disorder: str | None = None,
+        strict: bool = False,
         on_error: str = "raise",
         return_skipped: bool = False,
         show_progress: bool | None = None,
@@ -126,6 +129,9 @@ class ClacEmbedder:
             names: Name of each structure in messages. Default: its path, or its index in the input.
             batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
             max_atoms: Maximum number of atoms in a cell. Default: the limit of the feature extractor.
+            disorder: What to do with mixed and partly occupied sites: `"keep"`, `"refuse"` or `"order"`, see
+                [`ReadingOptions`]. Default: the choice of the feature extractor, `"keep"`.
+            strict: Whether a structure that was read with a warning is invalid.
             on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped structures have no
                 row in the result.
             return_skipped: Whether to also return the skipped structures, a list of (index in the input, reason).
@@ -139,11 +145,25 @@ class ClacEmbedder:
             InvalidStructureError: If a structure is invalid and `on_error="raise"`.
         """
         errors = ErrorPolicy(on_error)
-        options: dict[str, Any] = {"names": names, "batch_size": batch_size, "max_atoms": max_atoms}
-        batches = self.embed_batches(structures, errors=errors, show_progress=show_progress, **options)
+        batches = self.embed_batches(
+            structures,
+            errors=errors,
+            names=names,
+            batch_size=batch_size,
+            options=self._reading_options(max_atoms, disorder, strict),
+            show_progress=show_progress,
+        )
         rows = [embeds for _, embeds in batches]
         embeds = np.concatenate(rows) if rows else np.zeros((0, self.model.config.projection_dim), dtype=np.float32)
         return (embeds, errors.skipped) if return_skipped else embeds
+
+    def _reading_options(self, max_atoms: int | None, disorder: str | None, strict: bool) -> ReadingOptions:
+        default = self.processor.feature_extractor.reading_options
+        return ReadingOptions(
+            default.max_atoms if max_atoms is None else max_atoms,
+            default.disorder if disorder is None else disorder,
+            strict,
+        )
 
     def embed_batches(
         self,
@@ -152,7 +172,7 @@ class ClacEmbedder:
         errors: ErrorPolicy,
         names: Iterable[str] | None = None,
         batch_size: int = 32,
-        max_atoms: int | None = None,
+        options: ReadingOptions | None = None,
         show_progress: bool | None = None,
     ) -> Iterator[tuple[list[CrystalGraph], np.ndarray]]:
         """
@@ -163,7 +183,7 @@ class ClacEmbedder:
             errors: What to do with invalid structures. Records those skipped in `errors.skipped`.
             names: See `encode_crystals`.
             batch_size: See `encode_crystals`.
-            max_atoms: See `encode_crystals`.
+            options: How to read the structures. Default: as the feature extractor does.
             show_progress: See `encode_crystals`.
 
         Yields:
@@ -179,7 +199,7 @@ class ClacEmbedder:
             names,
             errors=errors,
             batch_size=batch_size,
-            max_atoms=max_atoms,
+            options=options,
         )
         with progress_bar("embedding crystals", count_structures(structures), show_progress) as bar:
             for batch, embeds in forward_passes(self._embed_graphs, batches, self.model):

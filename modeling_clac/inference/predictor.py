@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from .. import registration  # noqa: F401  AutoTokenizer needs the registered configuration
+from ..crystal_clac import MAX_ATOMS, ReadingOptions
 from ..data.graph_batches import CrystalGraph, graph_batches
 from ..errors_clac import ClacInputError, ErrorPolicy, Skipped
 from ..feature_extraction_clac import ClacFeatureExtractor
 from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
-from ..structures_clac import MAX_ATOMS
 from .checkpoints import Checkpoint, resolve_checkpoint
 from .forward_passes import forward_passes
 
@@ -57,6 +57,8 @@ def predict_crystals(
     on_error: str = "raise",
     batch_size: int = 32,
     max_atoms: int | None = MAX_ATOMS,
+    disorder: str = "keep",
+    strict: bool = False,
 ) -> tuple[dict[int, dict[str, Any]], list[Skipped]]:
     """
     Predict properties or classes of crystals.
@@ -69,6 +71,9 @@ def predict_crystals(
         on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`.
         batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
         max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+        disorder: What to do with mixed and partly occupied sites: `"keep"`, `"refuse"` or `"order"`, see
+            [`ReadingOptions`].
+        strict: Whether a structure that was read with a warning is invalid.
 
     Returns:
         A tuple of the predictions and the skipped structures. The predictions map the index in the input to `value`, in
@@ -81,9 +86,10 @@ def predict_crystals(
     """
     if not isinstance(model, (ClacForGraphRegression, ClacForGraphClassification)):
         model = load_finetuned(model, ClacForGraphRegression, ClacForGraphClassification)
-    extractor = ClacFeatureExtractor.from_graph_config(model.config.graph_config, max_atoms=max_atoms)
+    extractor = ClacFeatureExtractor.from_graph_config(model.config.graph_config)
     errors = ErrorPolicy(on_error)
-    batches = graph_batches(structures, extractor, names, errors=errors, batch_size=batch_size)
+    options = ReadingOptions(max_atoms, disorder, strict)
+    batches = graph_batches(structures, extractor, names, errors=errors, batch_size=batch_size, options=options)
 
     @torch.inference_mode()
     def forward(batch: list[CrystalGraph]) -> torch.Tensor:

@@ -26,8 +26,8 @@ from ..utils.paths import ASSETS
 from .filters import Filters
 
 if TYPE_CHECKING:
+    from ..crystal_clac import Crystal
     from ..inference.embedder import ClacEmbedder
-    from ..structures_clac import Crystal
 
 BUNDLED_INDEX = ASSETS / "mp-index"
 
@@ -108,6 +108,8 @@ class CrystalIndex:
         *,
         crystals: Sequence[Crystal | None] | None = None,
         max_atoms: int | None = None,
+        disorder: str | None = None,
+        strict: bool = False,
         on_error: str = "raise",
         show_progress: bool | None = None,
         model_name: str | None = None,
@@ -121,6 +123,8 @@ class CrystalIndex:
                 bundled data set to be filtered.
             crystals: Parsed crystal of each row, or `None` where the CIF is not parsed yet; see [`crystal_table`].
             max_atoms: Maximum number of atoms in a cell. Default: the limit of the embedder's feature extractor.
+            disorder: What to do with mixed and partly occupied sites, see `ClacEmbedder.encode_crystals`.
+            strict: Whether a structure that was read with a warning is invalid.
             on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped crystals have no
                 row in the index.
             show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
@@ -148,6 +152,8 @@ class CrystalIndex:
             structures,
             names=names,
             max_atoms=max_atoms,
+            disorder=disorder,
+            strict=strict,
             on_error=on_error,
             return_skipped=True,
             show_progress=show_progress,

@@ -17,6 +17,7 @@ from pymatgen.io.cif import CifParser, CifWriter
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
 from modeling_clac.data.bundled import SPLITS
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE, build_edges
 from modeling_clac.structures_clac import parse_structure
 from tests.conftest import CRYSTALS
@@ -229,7 +230,6 @@ def test_on_error(extractor, cifs) -> None:
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0.01]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms(cell=[3, 3, 3]), "no atoms"),
-        (Structure(Lattice.cubic(3), [{"Na": 0.5, "K": 0.5}], [[0, 0, 0]]), "OrderDisorderedStructureTransformation"),
         ({"atomic_numbers": [11], "positions": [[0, 0, 0]]}, "cell missing"),
         ({"atomic_numbers": [11, 17], "positions": [[0, 0, 0]], "cell": np.eye(3)}, "2 atomic numbers but 1"),
         (3.14, "cannot read a structure from float"),
@@ -241,6 +241,14 @@ def test_errors_of_invalid_structures_are_one_line(extractor, structure, reason)
     with pytest.raises(InvalidStructureError, match=reason) as error:
         extractor(structure)
     assert "\n" not in str(error.value)
+
+
+def test_disorder_is_refused_on_request() -> None:
+    mixed = Structure(Lattice.cubic(3), [{"Na": 0.5, "K": 0.5}], [[0, 0, 0]])
+    with pytest.raises(InvalidStructureError, match=r"atom 1 \(Na\) has occupancy 0.5; accept disorder with"):
+        ClacFeatureExtractor(disorder="refuse")(mixed)
+    with pytest.raises(ClacInputError, match="choose keep, refuse or order"):
+        ClacFeatureExtractor(disorder="ignore")(mixed)
 
 
 def test_size_limit(structure_nacl) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from modeling_clac.crystal_clac import Crystal, neighbor_pairs
 from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.loss_clac import IGNORE_INDEX
-from modeling_clac.structures_clac import Crystal, neighbor_pairs
 
 # Atomic number of a masked atom; the embedding tables have a row for it.
 MASKED_ATOM = 0

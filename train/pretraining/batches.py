@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from modeling_clac import ClacProcessor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.structures_clac import Crystal
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator

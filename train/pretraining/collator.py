@@ -12,10 +12,10 @@ from accelerate.utils import send_to_device
 from torch import Tensor
 
 from modeling_clac import ClacProcessor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.narrator.search_phrases import Query
 from modeling_clac.quantities_clac import NOTHING
-from modeling_clac.structures_clac import Crystal
 from train.pretraining.augmentation import (
     AtomMasking,
     EdgeDropping,

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from modeling_clac import ClacProcessor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.graph_batches import graph_batches
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, first_line
 from modeling_clac.narrator.narratives import narrate, narrate_sentences
 from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
-from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.progress import progress_bar
 from train.pretraining.augmentation import SentenceDropShuffle
 

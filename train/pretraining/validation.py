@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from modeling_clac import ClacModel, ClacProcessor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.narratives import narrate
-from modeling_clac.structures_clac import Crystal
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import DataArguments
 from train.pretraining.pairs import first_records, given_text, parse_crystals

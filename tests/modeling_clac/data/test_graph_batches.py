@@ -19,12 +19,13 @@ from pymatgen.core import Structure
 from torch_geometric.data import Data
 
 from modeling_clac import ClacEmbedder, ClacFeatureExtractor, ClacForGraphRegression, InvalidStructureError
+from modeling_clac.crystal_clac import Crystal, ReadingOptions
 from modeling_clac.data import graph_batches as module
 from modeling_clac.data.graph_batches import CrystalGraph, graph_batches, parse_structures
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy
 from modeling_clac.inference.predictor import predict_crystals
 from modeling_clac.search.index import CrystalIndex
-from modeling_clac.structures_clac import Crystal, parse_structure
+from modeling_clac.structures_clac import parse_structure
 from train.pretraining.pairs import parse_crystals
 
 EXTRACTOR = ClacFeatureExtractor(cutoff=5.0, max_neighbors=12)
@@ -68,7 +69,7 @@ def one_at_a_time(structures: list[Any], batch_size: int, errors: ErrorPolicy) -
     for place, structure in enumerate(structures):
         name = f"structure {place + 1} of {len(structures)}"
         try:
-            graph = EXTRACTOR.graphs([parse_structure(structure, name, LIMIT)], [name])[0]
+            graph = EXTRACTOR.graphs([parse_structure(structure, name, ReadingOptions(LIMIT))], [name])[0]
         except InvalidStructureError as error:
             errors.apply(place, error)
             continue
@@ -95,7 +96,9 @@ def test_batches_equal_those_built_one_at_a_time(kinds: list[str], batch_size: i
     structures = [KINDS[kind] for kind in kinds]
     errors, expected_errors = ErrorPolicy("skip"), ErrorPolicy("skip")
     # The limit of the call overrides that of the extractor.
-    batches = list(graph_batches(structures, EXTRACTOR, errors=errors, batch_size=batch_size, max_atoms=LIMIT))
+    batches = list(
+        graph_batches(structures, EXTRACTOR, errors=errors, batch_size=batch_size, options=ReadingOptions(LIMIT))
+    )
     assert_same(batches, one_at_a_time(structures, batch_size, expected_errors))
     assert errors.skipped == expected_errors.skipped
 
@@ -103,14 +106,16 @@ def test_batches_equal_those_built_one_at_a_time(kinds: list[str], batch_size: i
     assert [skipped.place for skipped in errors.skipped] == bad
     for skipped in errors.skipped:
         assert skipped.reason.startswith(f"structure {skipped.place + 1} of {len(kinds)}: ")
-    strict = graph_batches(structures, EXTRACTOR, errors=ErrorPolicy("raise"), batch_size=batch_size, max_atoms=LIMIT)
+    strict = graph_batches(
+        structures, EXTRACTOR, errors=ErrorPolicy("raise"), batch_size=batch_size, options=ReadingOptions(LIMIT)
+    )
     if bad:
         with pytest.raises(InvalidStructureError) as caught:
             list(strict)
         assert str(caught.value) == expected_errors.skipped[0].reason
     else:
         assert_same(list(strict), one_at_a_time(structures, batch_size, ErrorPolicy()))
-    parsed = [*parse_structures(structures, errors=ErrorPolicy("skip"), max_atoms=LIMIT)]
+    parsed = [*parse_structures(structures, errors=ErrorPolicy("skip"), options=ReadingOptions(LIMIT))]
     unreadable = ("unreadable", "too large")
     assert [place for place, *_ in parsed] == [place for place, kind in enumerate(kinds) if kind not in unreadable]
 

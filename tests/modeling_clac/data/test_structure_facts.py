@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition, Structure
 
 from datasets_scripts.common.crystal_rows import SCHEMA, structure_columns
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.structure_facts import STRUCTURE_COLUMNS, describe_crystal, reduced_formula
 from modeling_clac.formulas_clac import ELEMENTS
-from modeling_clac.structures_clac import Crystal, parse_structure
+from modeling_clac.structures_clac import parse_structure
 from tests.conftest import CRYSTALS
 
 

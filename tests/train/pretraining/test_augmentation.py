@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_clac import ClacFeatureExtractor
+from modeling_clac.crystal_clac import neighbor_pairs
 from modeling_clac.loss_clac import IGNORE_INDEX
-from modeling_clac.structures_clac import neighbor_pairs, parse_structure
+from modeling_clac.structures_clac import parse_structure
 from train.pretraining.augmentation import (
     MASKED_ATOM,
     AtomMasking,

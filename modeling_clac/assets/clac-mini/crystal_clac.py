@@ -1,0 +1,1 @@
+../../crystal_clac.py

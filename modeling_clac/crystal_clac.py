@@ -1,0 +1,341 @@
+"""Crystals as validated arrays: the type that every reader returns, and the checks that hold for all of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from .errors_clac import ClacInputError, InvalidStructureError
+
+MAX_ATOMS = 10_000
+# In Å. Real bonds are longer than 0.7 Å (H-H); a shorter distance than this means a duplicated or misplaced atom.
+MIN_DISTANCE = 0.3
+# Refined occupancies, and their sums on one site, that differ by less than this from 1 are 1.
+OCCUPANCY_TOLERANCE = 0.02
+DISORDER = ("keep", "refuse", "order")
+# Atoms closer than this, in Å, share one site. CIFs round coordinates to 3-6 decimals.
+_SAME_SITE = 0.05
+_MIN_VOLUME = 1e-3
+_PERIODIC = np.ones(3, dtype=np.int64)
+_ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
+# One unified atomic mass unit per Å³ (CODATA 2018).
+_GRAMS_PER_CM3 = 1.66053906660
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """
+    How structures are read.
+
+    Attributes:
+        max_atoms: Maximum number of atoms in a cell; larger cells are rejected. `None` accepts any size.
+        disorder: What to do with sites that are mixed or partly occupied: `"keep"` their occupancies, `"refuse"` the
+            structure, or `"order"` it (the most even ordered cell).
+        strict: Whether a structure that was read with a warning is an error.
+
+    Raises:
+        ClacInputError: If `disorder` is none of these.
+    """
+
+    max_atoms: int | None = MAX_ATOMS
+    disorder: str = "keep"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.disorder not in DISORDER:
+            raise ClacInputError(f"disorder={self.disorder!r}: choose keep, refuse or order")
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """
+    A periodic crystal. Atoms of a mixed site have the same position; their occupancies add up to at most 1.
+
+    Attributes:
+        atomic_numbers: `(num_atoms,)` int64.
+        positions: `(num_atoms, 3)` float64, Cartesian coordinates in Å.
+        cell: `(3, 3)` float64, lattice vectors as rows in Å.
+        occupancy: `(num_atoms,)` float64 in (0, 1], or `None` if all atoms are fully occupied.
+        warnings: What the input states and was not used, or was read with doubt; one line each, without the name of
+            the input.
+    """
+
+    atomic_numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    occupancy: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.atomic_numbers)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether all atoms are fully occupied."""
+        return self.occupancy is None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Occupancy of each atom, `(num_atoms,)` float64; ones for an ordered crystal."""
+        return np.ones(len(self)) if self.occupancy is None else self.occupancy
+
+    @property
+    def num_occupied(self) -> float:
+        """Sum of the occupancies: the mean number of atoms in the cell."""
+        return float(len(self)) if self.occupancy is None else float(self.occupancy.sum())
+
+    @cached_property
+    def volume(self) -> float:
+        """Volume of the cell in Å³."""
+        return _volume(self.cell)
+
+    @property
+    def density(self) -> float:
+        """Mass density in g/cm³, with the natural isotope composition."""
+        masses = _ATOMIC_MASSES[self.atomic_numbers]
+        if self.occupancy is not None:
+            masses = masses * self.occupancy
+        return float(masses.sum()) / self.volume * _GRAMS_PER_CM3
+
+
+def _volume(cell: np.ndarray) -> float:
+    """|a · (b x c)| of a cell `(3, 3)`, in Å³. Takes a tenth of the time of `numpy.linalg.det`."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
+    return abs(ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx))
+
+
+def make_crystal(
+    label: str,
+    atomic_numbers: Any,
+    positions: Any,
+    cell: Any,
+    occupancy: Any = None,
+    warnings: tuple[str, ...] = (),
+) -> Crystal:
+    """
+    Build a crystal from arrays.
+
+    Atoms whose occupancy is 0 are left out. If the occupancies on one site add up to 1 within `OCCUPANCY_TOLERANCE`, as
+    refined values do, they are scaled to 1.
+
+    Args:
+        label: Name of the structure in error messages.
+        atomic_numbers: `(num_atoms,)`.
+        positions: `(num_atoms, 3)`, Cartesian coordinates in Å.
+        cell: `(3, 3)`, lattice vectors as rows in Å.
+        occupancy: `(num_atoms,)`; `None` if all atoms are fully occupied.
+        warnings: Warnings of the crystal.
+
+    Raises:
+        InvalidStructureError: If the arrays do not describe a crystal, an occupancy is not in [0, 1], or those of one
+            site add up to more than 1.
+    """
+    try:
+        numbers = np.asarray(atomic_numbers, dtype=np.int64).reshape(-1)
+        places = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+        vectors = np.asarray(cell, dtype=np.float64).reshape(3, 3)
+        shares = None if occupancy is None else np.asarray(occupancy, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise InvalidStructureError(f"{label}: arrays do not describe a crystal ({error})") from None
+    if len(places) != len(numbers):
+        raise InvalidStructureError(
+            f"{label}: {len(numbers)} atomic numbers but {len(places)} positions; give one position for each atom"
+        )
+    if shares is not None and len(shares) != len(numbers):
+        raise InvalidStructureError(
+            f"{label}: {len(numbers)} atomic numbers but {len(shares)} occupancies; give one occupancy for each atom"
+        )
+    if shares is None or (shares == 1.0).all():
+        return Crystal(numbers, places, vectors, None, warnings)
+    bad = np.flatnonzero(~((shares >= 0.0) & (shares <= 1.0 + OCCUPANCY_TOLERANCE)))
+    if len(bad):
+        raise InvalidStructureError(
+            f"{label}: atom {bad[0] + 1} ({_symbol(numbers[bad[0]])}) has occupancy {shares[bad[0]]:g}; expected 0 to 1"
+        )
+    kept = shares > 0.0
+    crystal = Crystal(numbers[kept], places[kept], vectors, shares[kept], warnings)
+    check_crystal(crystal, label, None)
+    shares = _site_occupancies(crystal, label)
+    ordered = bool((shares == 1.0).all())
+    return Crystal(crystal.atomic_numbers, crystal.positions, vectors, None if ordered else shares, warnings)
+
+
+def _site_occupancies(crystal: Crystal, label: str) -> np.ndarray:
+    """Occupancies `(num_atoms,)` after the sums of all sites were checked and, if they are nearly 1, scaled to 1."""
+    shares = crystal.weights.copy()
+    centers, points, *_ = neighbor_pairs(crystal, _SAME_SITE)
+    site = np.arange(len(crystal))
+    for center, point in zip(centers.tolist(), points.tolist(), strict=True):
+        if center != point:
+            site[site == site[point]] = site[center]
+    sums = np.bincount(site, weights=shares, minlength=len(site))
+    over = np.flatnonzero(sums > 1.0 + OCCUPANCY_TOLERANCE + 1e-9)
+    if len(over):
+        members = np.flatnonzero(site == over[0])
+        species = " + ".join(f"{_symbol(crystal.atomic_numbers[i])} {shares[i]:g}" for i in members)
+        x, y, z = np.linalg.solve(crystal.cell.T, crystal.positions[members[0]]) % 1.0
+        raise InvalidStructureError(
+            f"{label}: the occupancies of the site at ({x:.4g}, {y:.4g}, {z:.4g}) add up to {sums[over[0]]:.4g} "
+            f"({species}); expected at most 1, so correct the occupancies or the positions"
+        )
+    nearly = np.abs(sums - 1.0) <= OCCUPANCY_TOLERANCE + 1e-9
+    scale = np.where(nearly, 1.0 / np.where(nearly, sums, 1.0), 1.0)
+    shares *= scale[site]
+    shares[np.abs(shares - 1.0) < 1e-12] = 1.0
+    return shares
+
+
+def _symbol(atomic_number: int) -> str:
+    return gemmi.Element(int(atomic_number)).name
+
+
+def crystal_from_pymatgen(structure: Any, label: str) -> Crystal:
+    """
+    Convert a pymatgen `Structure`. Isotopes become their elements; the species of a mixed site become atoms with
+    occupancies.
+
+    Args:
+        structure: The structure.
+        label: Name of the structure in error messages.
+
+    Raises:
+        InvalidStructureError: If a species is not an element, or the occupancies are invalid.
+    """
+    if structure.is_ordered:
+        return make_crystal(label, structure.atomic_numbers, structure.cart_coords, structure.lattice.matrix)
+    numbers, positions, shares = [], [], []
+    for site in structure:
+        for species, amount in site.species.items():
+            numbers.append(species.Z)
+            positions.append(site.coords)
+            shares.append(amount)
+    return make_crystal(label, numbers, positions, structure.lattice.matrix, shares)
+
+
+def check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
+    """
+    Check the number of atoms in a cell.
+
+    Args:
+        num_atoms: Number of atoms.
+        label: Name of the structure in error messages.
+        max_atoms: Maximum number of atoms. `None` accepts any size.
+
+    Raises:
+        InvalidStructureError: If there are more.
+    """
+    if max_atoms is not None and num_atoms > max_atoms:
+        raise InvalidStructureError(
+            f"{label}: {num_atoms:,} atoms in the cell exceed the limit of {max_atoms:,}; increase max_atoms "
+            "(--max-atoms) to accept them"
+        )
+
+
+def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> None:
+    """
+    Check what holds for each crystal, whatever it was read from.
+
+    Args:
+        crystal: The crystal.
+        label: Name of the structure in error messages.
+        max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+
+    Raises:
+        InvalidStructureError: If the crystal has no atoms, too many, no volume, an unknown element, or numbers that are
+            not finite.
+    """
+    if len(crystal) == 0:
+        raise InvalidStructureError(f"{label}: no atoms in the cell; give at least one")
+    check_size(len(crystal), label, max_atoms)
+    if not math.isfinite(crystal.cell.sum()) and not np.isfinite(crystal.cell).all():
+        raise InvalidStructureError(f"{label}: cell contains NaN or infinite values; check the lattice vectors")
+    if not crystal.cell.any():
+        raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
+    if crystal.volume < _MIN_VOLUME:
+        raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
+    # If the sum is finite, so are its terms: one pass is enough for a valid structure.
+    if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
+        bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
+        raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite; correct them")
+    if crystal.atomic_numbers.min() < 1 or crystal.atomic_numbers.max() > 118:
+        wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
+        raise InvalidStructureError(
+            f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}; expected 1 to 118"
+        )
+
+
+def refuse_disorder(crystal: Crystal, label: str) -> None:
+    """
+    Check that all atoms of a crystal are fully occupied.
+
+    Args:
+        crystal: The crystal.
+        label: Name of the structure in error messages.
+
+    Raises:
+        InvalidStructureError: If a site is mixed or partly occupied.
+    """
+    if crystal.occupancy is not None:
+        atom = int(np.flatnonzero(crystal.occupancy < 1.0)[0])
+        raise InvalidStructureError(
+            f"{label}: atom {atom + 1} ({_symbol(crystal.atomic_numbers[atom])}) has occupancy "
+            f"{crystal.occupancy[atom]:g}; accept disorder with disorder='keep' (--disorder keep), or order the "
+            "crystal with disorder='order'"
+        )
+
+
+def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Find all periodic neighbours closer than a radius, with the search behind pymatgen's `Structure.get_neighbor_list`.
+
+    Args:
+        crystal: The crystal.
+        radius: Radius in Å.
+
+    Returns:
+        Centre atoms `(E,)`, neighbour atoms `(E,)`, lattice images `(E, 3)`, and distances `(E,)` in Å.
+    """
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    positions = np.ascontiguousarray(crystal.positions)
+    centers, points, images, distances = find_points_in_spheres(
+        positions,
+        positions,
+        r=float(radius),
+        pbc=_PERIODIC,
+        lattice=np.ascontiguousarray(crystal.cell),
+        tol=1e-8,
+    )
+    # The search also finds each atom itself. Two atoms at one position are kept, since an error names them later.
+    keep = (distances < radius) & ((centers != points) | (distances > 1e-8))
+    if keep.all():
+        return centers, points, images, distances
+    return centers[keep], points[keep], images[keep], distances[keep]
+
+
+def shortest_distance(crystal: Crystal, radius: float) -> float:
+    """Return the shortest distance between two atoms in Å, or infinity if it is not below `radius`."""
+    distances = neighbor_pairs(crystal, radius)[3]
+    return float(distances.min()) if len(distances) else float("inf")
+
+
+__all__ = [
+    "DISORDER",
+    "MAX_ATOMS",
+    "MIN_DISTANCE",
+    "OCCUPANCY_TOLERANCE",
+    "Crystal",
+    "ReadingOptions",
+    "check_crystal",
+    "check_size",
+    "crystal_from_pymatgen",
+    "make_crystal",
+    "neighbor_pairs",
+    "refuse_disorder",
+    "shortest_distance",
+]
