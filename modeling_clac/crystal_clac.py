@@ -167,12 +167,7 @@ def make_crystal(
 
 def _site_occupancies(crystal: Crystal, label: str) -> np.ndarray:
     """Occupancies `(num_atoms,)` after the sums of all sites were checked and, if they are nearly 1, scaled to 1."""
-    shares = crystal.weights.copy()
-    centers, points, *_ = neighbor_pairs(crystal, _SAME_SITE)
-    site = np.arange(len(crystal))
-    for center, point in zip(centers.tolist(), points.tolist(), strict=True):
-        if center != point:
-            site[site == site[point]] = site[center]
+    shares, site = crystal.weights.copy(), site_of_each_atom(crystal)
     sums = np.bincount(site, weights=shares, minlength=len(site))
     over = np.flatnonzero(sums > 1.0 + OCCUPANCY_TOLERANCE + 1e-9)
     if len(over):
@@ -188,6 +183,24 @@ def _site_occupancies(crystal: Crystal, label: str) -> np.ndarray:
     shares *= scale[site]
     shares[np.abs(shares - 1.0) < 1e-12] = 1.0
     return shares
+
+
+def site_of_each_atom(crystal: Crystal) -> np.ndarray:
+    """
+    Find the atoms that share a site, as the species of a mixed site do.
+
+    Args:
+        crystal: The crystal.
+
+    Returns:
+        Number of one atom of the site of each atom, `(num_atoms,)`: equal for atoms on one site.
+    """
+    site = np.arange(len(crystal))
+    centers, points, *_ = neighbor_pairs(crystal, _SAME_SITE)
+    for center, point in zip(centers.tolist(), points.tolist(), strict=True):
+        if center != point:
+            site[site == site[point]] = site[center]
+    return site
 
 
 def _symbol(atomic_number: int) -> str:
@@ -338,4 +351,5 @@ __all__ = [
     "neighbor_pairs",
     "refuse_disorder",
     "shortest_distance",
+    "site_of_each_atom",
 ]

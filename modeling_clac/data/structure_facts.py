@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..crystal_clac import Crystal
 from .properties import PROPERTIES
+from .structure_writing import to_pymatgen
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -71,7 +72,7 @@ def describe_crystal(crystal: Crystal | Structure) -> dict[str, Any]:
         `space_group_number`, `space_group_symbol` and `crystal_system`. spglib determines the symmetry with the
         tolerances `SYMPREC` and `ANGLE_TOLERANCE`; the three are `None` if it finds no space group.
     """
-    structure = _to_pymatgen(crystal) if isinstance(crystal, Crystal) else crystal
+    structure = to_pymatgen(crystal) if isinstance(crystal, Crystal) else crystal
     amounts = {element.symbol: amount for element, amount in structure.composition.items()}
     elements = sorted(amounts)
     return {
@@ -83,13 +84,6 @@ def describe_crystal(crystal: Crystal | Structure) -> dict[str, Any]:
         "density": float(structure.density),
         "volume": float(structure.volume),
     }
-
-
-def _to_pymatgen(crystal: Crystal) -> Structure:
-    from pymatgen.core import Structure
-
-    numbers = crystal.atomic_numbers.tolist()
-    return Structure(crystal.cell, numbers, crystal.positions, coords_are_cartesian=True)
 
 
 def _symmetry(structure: Structure) -> dict[str, Any]:
