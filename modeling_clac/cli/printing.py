@@ -7,10 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.properties import PROPERTIES
+from ..search.hits import known_columns
 
-# Sorted by priority: a narrow terminal shows the first ones.
-_SHOWN = sorted((row for row in PROPERTIES.values() if row.header), key=lambda row: row.priority)
 _PIPE_WIDTH = 120
 
 
@@ -37,12 +35,8 @@ def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[s
     room = console.width - sum(_width(*column) for column in (*first, last))
     shown: list[tuple[str, list[str]]] = []
     hidden = []
-    for row in sorted(_SHOWN, key=lambda row: row.column not in first_columns):
-        values = [record.get(row.column) for record in records]
-        cells = ["" if value is None or value != value else f"{value:.{row.decimals}f}" for value in values]
+    for row, cells in known_columns(records, first_columns):
         column = (f"{row.header}\n{row.unit}", cells)
-        if not any(cells):
-            continue
         if _width(*column) > room:
             hidden.append(row.header)
             continue

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals
-from ..data.crystal_table import read_table
+from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals, bundled_files, has_cifs, read_table
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import Filters
+from .hits import Hit, Hits
+from .stored_crystals import StoredCrystals
 
 if TYPE_CHECKING:
     from ..crystal_clac import Crystal
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BUNDLED_INDEX = ASSETS / "mp-index"
 
 _FORMAT = 1
+_ROW_GROUP = 4096  # rows
 _JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
 
 
@@ -43,24 +44,6 @@ def bundled_index() -> CrystalIndex:
         ClacInputError: If this installation has no bundled index, or the index is damaged.
     """
     return CrystalIndex.load(BUNDLED_INDEX)
-
-
-@dataclass(frozen=True)
-class Hit:
-    """
-    A crystal found by a search.
-
-    Attributes:
-        rank: Position in the result, from 1.
-        score: Cosine similarity to the query, in [-1, 1].
-        row: Row of the crystal in the index.
-        record: Columns of the crystal, without its CIF.
-    """
-
-    rank: int
-    score: float
-    row: int
-    record: dict[str, Any]
 
 
 class CrystalIndex:
@@ -79,6 +62,7 @@ class CrystalIndex:
 
     Attributes:
         skipped: Crystals that `build` skipped, as (row of the given table, reason).
+        stored: Ids and structures of the crystals.
 
     Raises:
         ClacInputError: If the number of embeddings differs from the number of rows.
@@ -96,6 +80,7 @@ class CrystalIndex:
         self.model_fingerprint = model_fingerprint
         self.model_name = model_name
         self.skipped: list[Skipped] = []
+        self.stored = StoredCrystals(table)
 
     def __len__(self) -> int:
         return len(self.embeds)
@@ -181,7 +166,48 @@ class CrystalIndex:
                 f"{fingerprint}); use that checkpoint, or rebuild the index with `clac index`"
             )
 
-    def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> list[Any]:
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of the records."""
+        return [name for name in self.table.column_names if name != "cif"]
+
+    def record(self, which: int | str) -> dict[str, Any]:
+        """
+        Return the columns of a crystal, without its CIF.
+
+        Args:
+            which: Row or id of the crystal.
+
+        Raises:
+            ClacInputError: If there is no such crystal.
+        """
+        return self._records.slice(self.stored.rows([which])[0], 1).to_pylist()[0]
+
+    def structure(self, which: int | str) -> Crystal:
+        """
+        Return the structure of a crystal.
+
+        Args:
+            which: Row or id of the crystal.
+
+        Raises:
+            ClacInputError: If there is no such crystal, or the index has no structures.
+        """
+        return self.structures([which])[0]
+
+    def structures(self, which: Iterable[int | str]) -> list[Crystal]:
+        """
+        Return the structures of several crystals. They are read from disk only now.
+
+        Args:
+            which: Rows or ids of the crystals.
+
+        Raises:
+            ClacInputError: If there is no such crystal, or the index has no structures.
+        """
+        return self.stored.structures(self.stored.rows(which))
+
+    def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> Any:
         """
         Find the crystals nearest to a query by cosine similarity, best first.
 
@@ -193,7 +219,7 @@ class CrystalIndex:
             filters: Conditions on the crystals. Default: none.
 
         Returns:
-            A list of [`Hit`], or a list of such lists for several queries.
+            [`Hits`], a sequence of [`Hit`]; for several queries, a list of them.
 
         Raises:
             ClacInputError: If the query has the wrong dimension, or is zero, NaN or infinite; if `k` is below 1; or
@@ -215,16 +241,17 @@ class CrystalIndex:
         found = [self._hits(scores, rows, k) for scores in (queries / lengths) @ keys.T]
         return found[0] if np.ndim(query) == 1 else found
 
-    def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> list[Hit]:
+    def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> Hits:
         best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
         best = best[np.argsort(-scores[best], kind="stable")]
         # Not by pa.array, which imports pandas.
         chosen = pa.Array.from_buffers(pa.int64(), len(best), [None, pa.py_buffer(rows[best].astype(np.int64))])
         records = self._records.take(chosen).to_pylist()
-        return [
+        hits = (
             Hit(rank, float(np.clip(scores[place], -1, 1)), int(rows[place]), record)
             for rank, (place, record) in enumerate(zip(best, records, strict=True), start=1)
-        ]
+        )
+        return Hits(hits, self)
 
     def mask(self, filters: Filters) -> np.ndarray:
         """
@@ -271,7 +298,7 @@ class CrystalIndex:
 
     @cached_property
     def _records(self) -> pa.Table:
-        return self.table.drop_columns(["cif"]) if "cif" in self.table.column_names else self.table
+        return self.table.select(self.columns)
 
     @cached_property
     def _element_masks(self) -> dict[str, np.ndarray]:
@@ -290,7 +317,7 @@ class CrystalIndex:
         """
         Write `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16) to a directory.
 
-        The write is atomic. An existing index is replaced.
+        The write is atomic. An existing index is replaced. The structures are kept.
 
         Args:
             directory: Directory to write.
@@ -314,12 +341,17 @@ class CrystalIndex:
             "table": table_source or _TABLE,
             "table_digest": _digest(self.table) if table_source else None,
         }
+        table = self.table
+        if table_source is None and self.stored and "cif" not in table.column_names:
+            cifs = self.stored.cifs(range(len(self)))
+            table = table.append_column("cif", pa.array(cifs, pa.large_string()))
         with replaced_directory(target) as new:
             (new / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             # `save_file` would create a file that only its owner can read.
             (new / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
-                pq.write_table(self.table, new / _TABLE, compression="zstd")
+                # Small groups of rows, so that a few structures can be read fast.
+                pq.write_table(table, new / _TABLE, compression="zstd", row_group_size=_ROW_GROUP)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
@@ -342,8 +374,10 @@ class CrystalIndex:
                     f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
                 )
             if described["table"] == _TABLE:
+                files = [path / _TABLE]
                 table = read_table(path / _TABLE, with_cif=False)
             else:
+                files = bundled_files()
                 table = _source_table(described["table"])
                 if _digest(table) != described["table_digest"]:
                     raise ValueError(f"{described['table']} has changed since the index was built")
@@ -353,7 +387,10 @@ class CrystalIndex:
             lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
             if not (np.isfinite(lengths).all() and lengths.all()):
                 raise ValueError("some embeddings are zero, NaN or infinite")
-            return cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
+            index = cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
+            name = "the bundled data set" if path == BUNDLED_INDEX else str(directory)
+            index.stored = StoredCrystals(table, files if has_cifs(files[0]) else (), name)
+            return index
         except ClacInputError:
             raise
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
@@ -400,7 +437,6 @@ def _digest(table: pa.Table) -> str:
 __all__ = [
     "BUNDLED_INDEX",
     "CrystalIndex",
-    "Hit",
     "bundled_index",
     "check_target",
 ]

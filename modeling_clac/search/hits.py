@@ -1,0 +1,221 @@
+"""Search results: a sequence of hits that converts to tables and to structures of other libraries."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import pyarrow as pa
+
+from ..data.properties import PROPERTIES, Property
+from ..data.sources import licence_text, source_link
+from ..data.structure_writing import to_ase, to_pymatgen
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    from .index import CrystalIndex
+
+# Columns of the table of hits before and after those of the index.
+_FIRST, _LAST = ("rank", "score", "material_id", "formula"), ("link", "licence")
+_ADDED: dict[str, pa.DataType] = {
+    "rank": pa.int64(),
+    "score": pa.float64(),
+    "link": pa.string(),
+    "licence": pa.string(),
+}
+# Sorted by priority: a narrow table shows the first ones.
+_SHOWN = sorted((row for row in PROPERTIES.values() if row.header), key=lambda row: row.priority)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """
+    A crystal found by a search.
+
+    Attributes:
+        rank: Position in the result, from 1.
+        score: Cosine similarity to the query, in [-1, 1].
+        row: Row of the crystal in the index.
+        record: Columns of the crystal, without its CIF.
+    """
+
+    rank: int
+    score: float
+    row: int
+    record: dict[str, Any]
+
+    @property
+    def link(self) -> str | None:
+        """Address of the crystal in the database that it comes from; `None` if unknown."""
+        return source_link(self.record)
+
+    @property
+    def licence(self) -> str | None:
+        """Licence of structure and values, see [`licence_text`]; `None` if the record states no source."""
+        return licence_text(self.record)
+
+
+class Hits(Sequence[Hit]):
+    """
+    The result of a search, best hit first. It cannot be changed; a slice is a `Hits` as well.
+
+    Examples:
+        >>> hits = index.search(query, k=10)
+        >>> hits.to_pandas()[["material_id", "formula", "band_gap (eV)"]]
+        >>> hits[:3].to_structures()
+
+    Args:
+        hits: The hits.
+        index: Index that was searched; its structures are read when they are needed.
+    """
+
+    __slots__ = ("_hits", "_index")
+
+    def __init__(self, hits: Iterable[Hit], index: CrystalIndex):
+        self._hits = tuple(hits)
+        self._index = index
+
+    @overload
+    def __getitem__(self, place: int) -> Hit: ...
+    @overload
+    def __getitem__(self, place: slice) -> Hits: ...
+    def __getitem__(self, place: int | slice) -> Hit | Hits:
+        return Hits(self._hits[place], self._index) if isinstance(place, slice) else self._hits[place]
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    def __eq__(self, other: object) -> bool:
+        return self._hits == tuple(other) if isinstance(other, (Hits, list, tuple)) else NotImplemented
+
+    def to_arrow(self) -> pa.Table:
+        """
+        Convert to a pyarrow table with one row per hit.
+
+        The columns are `rank`, `score`, `material_id`, `formula`, all other columns of the index, `link` (page of the
+        crystal in its database) and `licence` (of its structure and values, see [`licence_text`]). The names of
+        properties end with their unit, as in `band_gap (eV)`; unknown values are null.
+        """
+        fields, rows = self._table()
+        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Convert to a pandas data frame with the columns of [`Hits.to_arrow`]."""
+        return self.to_arrow().to_pandas()
+
+    def to_csv(self) -> str:
+        """Write the columns of [`Hits.to_arrow`] as CSV. Unknown values are empty; lists are joined by spaces."""
+        fields, rows = self._table()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(fields)
+        for row in rows:
+            cells = [row[name] for name in fields]
+            writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
+        return text.getvalue()
+
+    def _table(self) -> tuple[dict[str, pa.DataType], list[dict[str, Any]]]:
+        """Return the columns of the table of hits with their types, and its rows."""
+        # Columns that the table has anyway keep their content under another name.
+        names = {name: f"{name} (index)" if name in _ADDED else with_unit(name) for name in self._index.columns}
+        fields = {name: _ADDED[name] for name in _FIRST if name in _ADDED}
+        for name in sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
+            fields[names[name]] = self._index.table.schema.field(name).type
+        fields |= {name: _ADDED[name] for name in _LAST}
+        rows = [
+            {names[name]: hit.record[name] for name in names}
+            | {"rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
+            for hit in self
+        ]
+        return fields, rows
+
+    def to_structures(self) -> list[Structure]:
+        """
+        Return the structures as pymatgen `Structure` objects.
+
+        Raises:
+            ClacInputError: If the index has no structures.
+        """
+        return [to_pymatgen(crystal) for crystal in self._index.structures([hit.row for hit in self])]
+
+    def to_ase(self) -> list[Atoms]:
+        """
+        Return the structures as ase `Atoms`, see [`modeling_clac.data.structure_writing.to_ase`] for disorder.
+
+        Raises:
+            ClacInputError: If the index has no structures, or ase is not installed.
+        """
+        return [to_ase(crystal) for crystal in self._index.structures([hit.row for hit in self])]
+
+    def __repr__(self) -> str:
+        header, rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
+        count = f"{len(self)} {'hit' if len(self) == 1 else 'hits'} of {len(self._index):,} crystals"
+        return "\n".join([count, *lines] if rows else [count])
+
+    def _repr_html_(self) -> str:
+        """Table for notebooks."""
+        header, rows = self._cells()
+        links = [hit.link for hit in self]
+        lines = [f"<tr>{''.join(f'<th>{html.escape(name)}</th>' for name in header)}</tr>"]
+        for row, link in zip(rows, links, strict=True):
+            cells = [html.escape(cell) for cell in row]
+            if link:
+                cells[-1] = f'<a href="{html.escape(link)}">{cells[-1]}</a>'
+            lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        return f"<table>{''.join(lines)}</table>"
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        """Return header and cells of the table for people."""
+        records = [hit.record for hit in self]
+        columns = known_columns(records)
+        header = ["#", "score", "formula", "space group"]
+        header += [f"{row.header} ({row.unit})" if row.unit else row.header for row, _ in columns]
+        rows = [
+            [
+                str(hit.rank),
+                f"{hit.score:.3f}",
+                str(hit.record.get("formula") or ""),
+                str(hit.record.get("space_group_symbol") or ""),
+                *(cells[place] for _, cells in columns),
+                str(hit.record.get("material_id") or ""),
+            ]
+            for place, hit in enumerate(self)
+        ]
+        return [*header, "material"], rows
+
+
+def with_unit(column: str) -> str:
+    """Return the name of a column followed by its unit, such as `band_gap (eV)`."""
+    unit = PROPERTIES[column].unit if column in PROPERTIES else ""
+    return f"{column} ({unit})" if unit else column
+
+
+def known_columns(
+    records: Sequence[dict[str, Any]], first_columns: Sequence[str] = ()
+) -> list[tuple[Property, list[str]]]:
+    """
+    Return the property columns to show for some crystals, with their cells; columns without any value are left out.
+
+    Args:
+        records: Records of the crystals.
+        first_columns: Columns to place before all others.
+    """
+    found = []
+    for row in sorted(_SHOWN, key=lambda row: row.column not in first_columns):
+        values = [record.get(row.column) for record in records]
+        cells = ["" if value is None or value != value else f"{value:.{row.decimals}f}" for value in values]
+        if any(cells):
+            found.append((row, cells))
+    return found
+
+
+__all__ = ["Hit", "Hits", "known_columns", "with_unit"]

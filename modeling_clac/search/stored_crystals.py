@@ -1,0 +1,125 @@
+"""Crystals of an index by row or id, with their structures, which are read when they are needed."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..crystal_clac import Crystal, ReadingOptions
+from ..data.bundled import read_cifs
+from ..errors_clac import ClacInputError, one_line
+from ..structures_clac import parse_structure
+
+# The structures were accepted when the index was built.
+_ANY_SIZE = ReadingOptions(max_atoms=None)
+_COMPARED_IDS = 100_000  # ids among which those similar to an unknown one are searched
+
+
+class StoredCrystals:
+    """
+    Ids and structures of the crystals of an index.
+
+    Args:
+        table: Table of the index. The structures are those of its column `cif`, if it has one.
+        files: Parquet files that have the column `cif` instead, which follow one another as one table.
+        name: Name of the index in messages.
+    """
+
+    def __init__(self, table: pa.Table, files: Sequence[Path] = (), name: str = "this index"):
+        self.table, self.files, self.name = table, list(files), name
+        self._states = [_state(file) for file in self.files]
+
+    def __bool__(self) -> bool:
+        """Whether there are structures."""
+        return "cif" in self.table.column_names or bool(self.files)
+
+    def row_of(self, material_id: str) -> int:
+        """
+        Return the row of a crystal.
+
+        Args:
+            material_id: Its id.
+
+        Raises:
+            ClacInputError: If no crystal, or more than one, has this id.
+        """
+        rows = self._rows_by_id.get(material_id, [])
+        if not rows:
+            near = difflib.get_close_matches(material_id, islice(self._rows_by_id, _COMPARED_IDS), n=3)
+            hint = f"the nearest ids are {', '.join(near)}" if near else "no id is similar"
+            raise ClacInputError(f"{material_id}: no crystal of {self.name} has this id; {hint}")
+        if len(rows) > 1:
+            raise ClacInputError(
+                f"{material_id}: rows {rows[0]} and {rows[1]} of {self.name} have this id; use the number of the row "
+                "in Python, or rebuild the index with different ids"
+            )
+        return rows[0]
+
+    def rows(self, which: Iterable[int | str]) -> list[int]:
+        """
+        Return the rows of several crystals.
+
+        Args:
+            which: Rows or ids.
+
+        Raises:
+            ClacInputError: If there is no such crystal.
+        """
+        rows = [self.row_of(entry) if isinstance(entry, str) else operator.index(entry) for entry in which]
+        outside = next((row for row in rows if not 0 <= row < self.table.num_rows), None)
+        if outside is not None:
+            raise ClacInputError(f"row {outside}: {self.name} has the rows 0 to {self.table.num_rows - 1}")
+        return rows
+
+    def cifs(self, rows: Sequence[int]) -> list[str]:
+        """
+        Return the CIFs of some rows.
+
+        Raises:
+            ClacInputError: If there are no structures, or they cannot be read.
+        """
+        if "cif" in self.table.column_names:
+            column = self.table["cif"]
+            return [column[row].as_py() for row in rows]
+        if not self.files:
+            raise ClacInputError(f"{self.name} has no structures; rebuild it with `clac index` to keep them")
+        try:
+            if [_state(file) for file in self.files] != self._states:
+                raise ClacInputError(f"{self.name} has changed since it was loaded; load it again")
+            return read_cifs(self.files, rows)
+        except (OSError, pa.ArrowException) as error:
+            raise ClacInputError(f"{self.name}: its structures cannot be read ({one_line(error)})") from None
+
+    def structures(self, rows: Sequence[int]) -> list[Crystal]:
+        """
+        Read the structures of some rows.
+
+        Raises:
+            ClacInputError: If there are no structures, or they cannot be read.
+        """
+        ids = self.table["material_id"] if "material_id" in self.table.column_names else None
+        names = [f"row {row}" if ids is None else str(ids[row].as_py()) for row in rows]
+        return [parse_structure(cif, name, _ANY_SIZE) for cif, name in zip(self.cifs(rows), names, strict=True)]
+
+    @cached_property
+    def _rows_by_id(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        if "material_id" in self.table.column_names:
+            for row, material_id in enumerate(self.table["material_id"].to_pylist()):
+                rows.setdefault(str(material_id), []).append(row)
+        return rows
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """Size and time of the last change of a file."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+__all__ = ["StoredCrystals"]
