@@ -1,5 +1,5 @@
 """
-The command `clac`: search, index, embed and classify crystals, use fine-tuned models, and publish checkpoints.
+The command `clac`: search, index, embed, classify and compare crystals, use fine-tuned models, and publish checkpoints.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import typer
 
 from ..errors_clac import ClacInputError, first_line
 from ..utils.version import __version__
+from .duplicates import compare, dedupe
 from .embed import embed, make_index
 from .predict import classify, ner, predict
 from .publish import info, push
@@ -44,6 +45,8 @@ app.command("embed")(embed)
 app.command("classify")(classify)
 app.command("ner")(ner)
 app.command("predict")(predict)
+app.command("compare")(compare)
+app.command("dedupe")(dedupe)
 app.command("push")(push)
 app.command("info")(info)
 

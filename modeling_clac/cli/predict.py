@@ -10,7 +10,7 @@ import typer
 
 from ..errors_clac import ClacInputError, one_line
 from .options import FineTuned, Json, MaxAtoms, Model, OnError, check_policy
-from .support import be_quiet, load_embedder, note, note_skipped, nothing_left, open_checkpoint, print_json
+from .support import be_quiet, load_embedder, note, note_skipped, nothing_left, open_checkpoint, print_json, short_names
 
 
 def classify(
@@ -113,12 +113,10 @@ def predict(
 
 
 def _print_predictions(column: str, predictions: list[dict[str, Any]]) -> None:
-    """Print a table of predictions. Files are shown by name if the names are unique, else by path."""
+    """Print a table of predictions."""
     from .printing import print_rows
 
-    files = [Path(entry["file"]).name for entry in predictions]
-    if len(set(files)) < len(files):
-        files = [entry["file"] for entry in predictions]
+    files = short_names([entry["file"] for entry in predictions])
     rows: list[tuple[str, ...]]
     if "value" in predictions[0]:
         rows = [(file, f"{entry['value']:.4g}") for file, entry in zip(files, predictions, strict=True)]

@@ -74,6 +74,12 @@ def nothing_left(skipped: Sequence[str]) -> str:
     return f"no usable structure, {len(skipped)} skipped; {skipped[0] if skipped else 'the input is empty'}"
 
 
+def short_names(files: Sequence[str]) -> list[str]:
+    """Return the names of files for a table: without their directories if the names are unique, else the paths."""
+    names = [Path(file).name for file in files]
+    return names if len(set(names)) == len(names) else list(files)
+
+
 def named(checkpoint: Checkpoint) -> dict[str, str]:
     """Return the name and the fingerprint of a checkpoint, for outputs."""
     return {"model": checkpoint.name, "model_fingerprint": checkpoint.fingerprint}

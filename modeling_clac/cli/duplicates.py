@@ -1,0 +1,176 @@
+"""The commands `clac compare` and `clac dedupe`: same structure or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors_clac import ClacInputError
+from .options import Json, MaxAtoms, Model, OnError, check_policy
+from .support import load_embedder, named, note, note_skipped, nothing_left, open_checkpoint, print_json, short_names
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..crystal_clac import Crystal
+    from ..inference.checkpoints import Checkpoint
+
+Tolerance = Annotated[
+    float,
+    typer.Option(help="Largest displacement of a site, in units of the cube root of the volume per atom."),
+]
+# Columns of `describe_crystal` that `clac compare` shows, with the decimals of numbers.
+_COMPARED = {
+    "formula": 0,
+    "space_group_symbol": 0,
+    "crystal_system": 0,
+    "nsites": 0,
+    "density": 3,
+    "volume": 2,
+}
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Structure file.")],
+    second: Annotated[Path, typer.Argument(help="Structure file.")],
+    site_tolerance: Tolerance = 0.3,
+    model: Model = None,
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two crystals: same structure, same prototype, or different."""
+    _check_tolerance(site_tolerance)
+    check_policy("raise", max_atoms)
+    checkpoint = open_checkpoint(model)
+    names, crystals, embeds, _ = _embed(checkpoint, [first, second], "raise", max_atoms)
+    if len(crystals) != 2:
+        raise ClacInputError(f"{', '.join(names)}: {len(names)} structures; give two files with one structure each")
+    from ..data.properties import UNITS
+    from ..data.structure_facts import describe_crystal
+    from ..search.duplicates import compare_crystals
+    from .printing import print_rows
+
+    match = compare_crystals(crystals[0], crystals[1], float(embeds[0] @ embeds[1]), site_tolerance)
+    facts = [describe_crystal(crystal) for crystal in crystals]
+    pairs = list(zip(names, facts, strict=True))
+    verdict = _verdict(match)
+    if as_json:
+        described = [{"file": name, **{column: own[column] for column in _COMPARED}} for name, own in pairs]
+        print_json(
+            verdict=verdict,
+            same=match.same,
+            rms=match.rms,
+            same_prototype=match.same_prototype,
+            cosine=match.cosine,
+            crystals=described,
+            **named(checkpoint),
+            units={"rms": "cube root of the volume per atom", "cosine": "cosine", **_units(UNITS)},
+        )
+        return
+    rows = [
+        (
+            f"{column.replace('_', ' ')} {_units(UNITS).get(column, '')}".strip(),
+            *(_cell(own[column], column) for own in facts),
+        )
+        for column in _COMPARED
+    ]
+    print_rows(("", *short_names(names)), rows)
+    displacement = "" if match.rms is None else f", rms displacement {match.rms:.4f}"
+    print(f"\n{verdict}; cosine {match.cosine:.3f}{displacement}")
+
+
+def dedupe(
+    files: Annotated[list[Path], typer.Argument(help="Structure files, or directories of them.")],
+    unique: Annotated[
+        bool, typer.Option("--unique", help="Print the first file of each structure only, one per line.")
+    ] = False,
+    min_cosine: Annotated[float, typer.Option(help="Pairs with a lower cosine are not matched.")] = 0.5,
+    site_tolerance: Tolerance = 0.3,
+    model: Model = None,
+    on_error: OnError = "raise",
+    max_atoms: MaxAtoms = None,
+    as_json: Json = False,
+) -> None:
+    """Find files that hold the same structure."""
+    _check_tolerance(site_tolerance)
+    check_policy(on_error, max_atoms)
+    if not -1.0 <= min_cosine <= 1.0:
+        raise ClacInputError(f"--min-cosine {min_cosine:g}: must be from -1 to 1")
+    if unique and as_json:
+        raise ClacInputError("--unique and --json exclude each other; choose one")
+    checkpoint = open_checkpoint(model)
+    names, crystals, embeds, skipped = _embed(checkpoint, files, on_error, max_atoms)
+    from ..data.structure_facts import atom_counts, reduced_formula
+    from ..search.duplicates import find_duplicates
+    from .printing import print_rows
+
+    groups = find_duplicates(crystals, embeds, min_cosine, site_tolerance)
+    repeated = [group for group in groups if len(group) > 1]
+    note_skipped(skipped)
+    if as_json:
+        print_json(
+            groups=[[names[place] for place in group] for group in groups],
+            num_crystals=len(crystals),
+            num_structures=len(groups),
+            **named(checkpoint),
+            skipped=skipped,
+            units={},
+        )
+    elif unique:
+        print("\n".join(names[group[0]] for group in groups))
+    else:
+        rows, shown = [], short_names(names)
+        for number, group in enumerate(repeated, start=1):
+            for place in group:
+                cosine = f"{float(embeds[place] @ embeds[group[0]]):.3f}"
+                rows.append((shown[place], str(number), reduced_formula(atom_counts(crystals[place])), cosine))
+        if rows:
+            print_rows(("file", "group", "formula", "cosine\nto first"), rows)
+        note(f"{len(crystals):,} crystals, {len(groups):,} different structures")
+
+
+def _check_tolerance(site_tolerance: float) -> None:
+    if not site_tolerance > 0.0:
+        raise ClacInputError(f"--site-tolerance {site_tolerance:g}: must be positive")
+
+
+def _embed(
+    checkpoint: Checkpoint, files: list[Path], on_error: str, max_atoms: int | None
+) -> tuple[list[str], list[Crystal], np.ndarray, list[str]]:
+    """Names, crystals and embeddings `(num_crystals, dim)` of files, and the reasons of those that were skipped."""
+    import numpy as np
+
+    from ..crystal_clac import MAX_ATOMS, ReadingOptions
+    from ..data.crystal_table import crystal_files
+    from ..errors_clac import ErrorPolicy
+
+    errors = ErrorPolicy(on_error)
+    options = ReadingOptions(max_atoms or MAX_ATOMS)
+    batches = list(load_embedder(checkpoint).embed_batches(crystal_files(files), errors=errors, options=options))
+    skipped = [left_out.reason for left_out in errors.skipped]
+    if not batches:
+        raise ClacInputError(nothing_left(skipped))
+    entries = [entry for batch, _ in batches for entry in batch]
+    embeds = np.concatenate([embeds for _, embeds in batches])
+    return [entry.name for entry in entries], [entry.crystal for entry in entries], embeds, skipped
+
+
+def _verdict(match: Any) -> str:
+    if match.same:
+        return "same structure"
+    return "same prototype, other elements" if match.same_prototype else "different structures"
+
+
+def _units(units: Any) -> dict[str, str]:
+    return {column: units[column] for column in _COMPARED if column in units}
+
+
+def _cell(value: Any, column: str) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.{_COMPARED[column]}f}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["compare", "dedupe"]
