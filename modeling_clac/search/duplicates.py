@@ -1,8 +1,9 @@
 """
 Same structure or not: pymatgen's `StructureMatcher`, with the cosine of the embeddings as a filter before it.
 
-Of the pairs of bundled crystals with one formula, `StructureMatcher` finds 110 to be the same structure; the lowest of
-their cosines is 0.61. A pair below `MIN_COSINE` is therefore not matched, which is slow.
+Of the 1,794 pairs of bundled crystals with one formula, `StructureMatcher` finds 110 to be the same structure, most of
+them weakly distorted forms such as cubic and tetragonal BaTiO3. The lowest of their cosines is 0.61, so a pair below
+`MIN_COSINE` is not matched; that spares an eighth of the matching of polymorphs.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from modeling_clac import ClacEmbedder
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.search.duplicates import compare_crystals, find_duplicates
+from modeling_clac.search.index import bundled_index
 from modeling_clac.structures_clac import parse_structure
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -68,6 +69,22 @@ def test_the_cosine_is_a_filter() -> None:
     assert find_duplicates([salt, salt], np.array([[1.0, 0.0], [0.6, 0.8]])) == [[0, 1]]
     assert find_duplicates([salt, salt], np.array([[1.0, 0.0], [0.4, 0.9]])) == [[0], [1]]
     assert find_duplicates([salt, salt], np.array([[1.0, 0.0], [0.4, 0.9]]), min_cosine=0.3) == [[0, 1]]
+
+
+def test_no_pair_of_the_bundle_that_matches_is_below_the_filter() -> None:
+    table, embeds = bundled_crystals(), bundled_index().embeds
+    rows: dict[str, list[int]] = {}
+    for row, formula in enumerate(table["formula"].to_pylist()):
+        rows.setdefault(formula, []).append(row)
+    cifs, matching = table["cif"], 0
+    for formula in ("BaTiO3", "KNbO3", "SnO", "Ag3SI", "SiO2", "TiO2", "AlHO2"):
+        crystals = [parse_structure(cifs[row].as_py()) for row in rows[formula]]
+        vectors = embeds[rows[formula]]
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        unfiltered = find_duplicates(crystals, vectors, min_cosine=-1.0)
+        assert find_duplicates(crystals, vectors) == unfiltered
+        matching += len(crystals) - len(unfiltered)
+    assert matching > 10
 
 
 def test_disordered_crystals_are_compared_with_their_occupancies() -> None:
