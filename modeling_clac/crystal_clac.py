@@ -23,6 +23,11 @@ _SAME_SITE = 0.05
 _MIN_VOLUME = 1e-3
 _PERIODIC = np.ones(3, dtype=np.int64)
 _ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
+# In Å (Cordero et al. 2008, doi 10.1039/b801115j).
+_COVALENT_RADII = np.array([gemmi.Element(number).covalent_r for number in range(119)])
+# Partly occupied atoms closer than this share of the sum of their covalent radii are alternatives. Bonds are longer
+# than 0.8 times the sum, and split positions, such as those of Li in garnets, closer than 0.7 times.
+_EXCLUSION_SHARE = 0.75
 # One unified atomic mass unit per Å³ (CODATA 2018).
 _GRAMS_PER_CM3 = 1.66053906660
 
@@ -168,7 +173,7 @@ def make_crystal(
 def _site_occupancies(crystal: Crystal, label: str) -> np.ndarray:
     """Occupancies `(num_atoms,)` after the sums of all sites were checked and, if they are nearly 1, scaled to 1."""
     shares, site = crystal.weights.copy(), site_of_each_atom(crystal)
-    sums = np.bincount(site, weights=shares, minlength=len(site))
+    sums = np.bincount(site, weights=shares)
     over = np.flatnonzero(sums > 1.0 + OCCUPANCY_TOLERANCE + 1e-9)
     if len(over):
         members = np.flatnonzero(site == over[0])
@@ -193,14 +198,15 @@ def site_of_each_atom(crystal: Crystal) -> np.ndarray:
         crystal: The crystal.
 
     Returns:
-        Number of one atom of the site of each atom, `(num_atoms,)`: equal for atoms on one site.
+        Number of the site of each atom, `(num_atoms,)` int64. Sites are numbered from 0 in the order of their first
+        atoms.
     """
     site = np.arange(len(crystal))
     centers, points, *_ = neighbor_pairs(crystal, _SAME_SITE)
     for center, point in zip(centers.tolist(), points.tolist(), strict=True):
-        if center != point:
-            site[site == site[point]] = site[center]
-    return site
+        first, second = sorted((site[center], site[point]))
+        site[site == second] = first
+    return np.unique(site, return_inverse=True)[1]
 
 
 def _symbol(atomic_number: int) -> str:
@@ -331,6 +337,36 @@ def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndar
     return centers[keep], points[keep], images[keep], distances[keep]
 
 
+def allowed_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Find the periodic neighbours of each atom that can be present together with it.
+
+    Two atoms exclude each other if they are on one site, or if the occupancies of their two sites add up to at most 1
+    and they are closer than 0.75 times the sum of their covalent radii, as split positions are.
+
+    Args:
+        crystal: The crystal.
+        radius: Radius in Å.
+
+    Returns:
+        See [`neighbor_pairs`]; for an ordered crystal the same.
+    """
+    pairs = neighbor_pairs(crystal, radius)
+    if crystal.occupancy is None:
+        return pairs
+    centers, points, _, distances = pairs
+    same = distances < _SAME_SITE
+    # Occupancy of the site of each atom, so that it does not matter into how many atoms a site is divided.
+    on_site = crystal.occupancy + np.bincount(
+        centers[same], weights=crystal.occupancy[points[same]], minlength=len(crystal)
+    )
+    radii = _COVALENT_RADII[crystal.atomic_numbers]
+    close = distances < _EXCLUSION_SHARE * (radii[centers] + radii[points])
+    limit = 1.0 + OCCUPANCY_TOLERANCE
+    excluded = same & (on_site[centers] <= limit) | close & (on_site[centers] + on_site[points] <= limit)
+    return centers[~excluded], points[~excluded], pairs[2][~excluded], distances[~excluded]
+
+
 def shortest_distance(crystal: Crystal, radius: float) -> float:
     """Return the shortest distance between two atoms in Å, or infinity if it is not below `radius`."""
     distances = neighbor_pairs(crystal, radius)[3]
@@ -344,6 +380,7 @@ __all__ = [
     "OCCUPANCY_TOLERANCE",
     "Crystal",
     "ReadingOptions",
+    "allowed_pairs",
     "check_crystal",
     "check_size",
     "crystal_from_pymatgen",

@@ -136,8 +136,8 @@ class GeometryReadout(nn.Module):
 
     The features are invariant under rotation, translation, permutation of the atoms and the choice of the cell.
 
-    A bond j -> i belongs to channel c with weight σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with atom
-    features h and Gaussians g. A channel may, for example, learn "short Ti-O bonds".
+    A bond j -> i belongs to channel c with weight o_i o_j σ(a_c · h_j + b_c · h_i + d_c · g(r_ij)) · f_cut(r_ij), with
+    occupancies o, atom features h and Gaussians g. A channel may, for example, learn "short Ti-O bonds".
 
     Args:
         config: A [`ClacGraphConfig`].
@@ -164,6 +164,7 @@ class GeometryReadout(nn.Module):
         batch: Tensor,
         volume_per_atom: Tensor,
         density: Tensor,
+        occupancy: Tensor | None = None,
     ) -> Tensor:
         """
         Compute the features of each crystal.
@@ -175,6 +176,7 @@ class GeometryReadout(nn.Module):
             batch: `(N,)` int64, graph of each atom.
             volume_per_atom: `(B,)` in Å³.
             density: `(B,)` in g/cm³.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
         Returns:
             `(B, output_size)`, in the precision of `atoms`.
@@ -185,6 +187,8 @@ class GeometryReadout(nn.Module):
         radial = self.radial(gaussian_basis(distance, self.num_radial, self.cutoff).to(atoms.dtype))
         gate = torch.sigmoid((self.source(atoms)[source] + self.target(atoms)[target] + radial).float())
         weight = gate * cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
+        if occupancy is not None:
+            weight = weight * (occupancy[source] * occupancy[target]).unsqueeze(-1)
         direction = edge_vector / distance.unsqueeze(-1)
         order, biaxiality = bond_order(direction, weight, batch[target], len(volume_per_atom))
         features = [
@@ -268,7 +272,13 @@ class StoichiometryReadout(nn.Module):
         return terms.new_zeros(fraction.shape[0], terms.shape[1]).index_add(0, row, terms)
 
 
-def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, max_atomic_number: int) -> Tensor:
+def graph_composition(
+    atomic_numbers: Tensor,
+    batch: Tensor,
+    num_atoms: Tensor,
+    max_atomic_number: int,
+    occupancy: Tensor | None = None,
+) -> Tensor:
     """
     Compute the atomic fractions of each crystal.
 
@@ -277,12 +287,18 @@ def graph_composition(atomic_numbers: Tensor, batch: Tensor, num_atoms: Tensor, 
         batch: `(N,)` int64, graph of each atom.
         num_atoms: `(B,)` int64.
         max_atomic_number: Largest atomic number.
+        occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
     Returns:
         `(B, max_atomic_number + 1)`.
     """
     num_elements = max_atomic_number + 1
     cell = batch * num_elements + atomic_numbers
+    if occupancy is not None:
+        amount = occupancy.new_zeros(num_atoms.shape[0] * num_elements).index_add(0, cell, occupancy)
+        amount = amount.view(num_atoms.shape[0], num_elements)
+        total = amount.sum(dim=1, keepdim=True)
+        return amount / torch.where(total > 0, total, 1.0)
     count = torch.bincount(cell, minlength=len(num_atoms) * num_elements).view(len(num_atoms), num_elements)
     return count / num_atoms.clamp(min=1).unsqueeze(-1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
-from .crystal_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, ReadingOptions, neighbor_pairs
+from .crystal_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, ReadingOptions, allowed_pairs
 from .errors_clac import ErrorPolicy, InvalidStructureError
 from .structures_clac import parse_each, parse_structure, structure_name
 
@@ -23,6 +23,8 @@ _WORTHWHILE = 0.9
 # Resolution of distances when edges are sorted, and a number of steps that no radius reaches.
 _STEPS_PER_ANGSTROM = 1e6
 _RADIUS_STEPS = 10**9
+# A sum of occupancies reaches the cap if it is less than this below it: sums of shares are not exact.
+_OCCUPANCY_ROUNDING = 1e-6
 
 
 def build_edges(
@@ -34,6 +36,9 @@ def build_edges(
     The edges are sorted by target i and distance. Building them for many crystals at once takes half the time of one by
     one. With `max_neighbors`, each atom keeps its nearest neighbours and the rest of the last shell of (nearly) equal
     distances: a cut through a shell would depend on the order of the atoms and break the symmetry of the site.
+
+    In a disordered crystal there are no edges between atoms that exclude each other, see [`allowed_pairs`], and a
+    neighbour counts as much as its occupancy.
 
     Args:
         crystals: The crystals.
@@ -48,7 +53,7 @@ def build_edges(
         return _edges_within(crystals, [cutoff] * len(crystals), None)[0]
     # In a dense crystal most atoms within the cutoff exceed the cap. The search therefore starts with the sphere that
     # contains about `_FIRST_SEARCH` times the cap, and is repeated only if the last shell of an atom reaches beyond it.
-    volumes = np.array([crystal.volume / max(len(crystal), 1) for crystal in crystals])
+    volumes = np.array([crystal.volume / (crystal.num_occupied or 1.0) for crystal in crystals])
     spheres = np.cbrt(_FIRST_SEARCH * max_neighbors * volumes * 3 / (4 * np.pi))
     radii = np.where(spheres < _WORTHWHILE * cutoff, spheres, cutoff)
     edges, whole = _edges_within(crystals, radii.tolist(), max_neighbors)
@@ -71,7 +76,7 @@ def _edges_within(
     """
     if not crystals:
         return [], np.ones(0, dtype=bool)
-    pairs = [neighbor_pairs(crystal, radius) for crystal, radius in zip(crystals, radii, strict=True)]
+    pairs = [allowed_pairs(crystal, radius) for crystal, radius in zip(crystals, radii, strict=True)]
     num_atoms = np.array([len(crystal) for crystal in crystals])
     num_edges = np.array([len(own[0]) for own in pairs])
     offsets = num_atoms.cumsum() - num_atoms
@@ -82,7 +87,10 @@ def _edges_within(
     order = np.argsort(targets * _RADIUS_STEPS + (distances * _STEPS_PER_ANGSTROM).astype(np.int64), kind="stable")
     whole = np.ones(len(crystals), dtype=bool)
     if cap is not None:
-        last = _last_of_shells(targets[order], distances[order], np.repeat(radii, num_atoms), cap)
+        occupancy = None
+        if any(crystal.occupancy is not None for crystal in crystals):
+            occupancy = np.concatenate([crystal.weights for crystal in crystals])[sources[order]]
+        last = _last_of_shells(targets[order], distances[order], np.repeat(radii, num_atoms), cap, occupancy)
         whole[np.repeat(np.arange(len(crystals)), num_atoms)[last < 0]] = False
         last[last < 0] = len(order)
         order = order[np.arange(len(order)) <= last[targets[order]]]
@@ -102,7 +110,9 @@ def _edges_within(
     return edges, whole
 
 
-def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarray, cap: int) -> np.ndarray:
+def _last_of_shells(
+    targets: np.ndarray, distances: np.ndarray, radii: np.ndarray, cap: int, occupancy: np.ndarray | None
+) -> np.ndarray:
     """
     Find the last edge that each atom keeps, the first one from number `cap` on that is followed by a gap.
 
@@ -111,6 +121,7 @@ def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarra
         distances: `(E,)` in Å.
         radii: `(num_atoms,)`, search radius of each atom in Å.
         cap: Number of neighbours.
+        occupancy: `(E,)`, occupancy of the source of each edge; `None` if all are 1.
 
     Returns:
         `(num_atoms,)`, indices of edges; -1 where the last shell may reach beyond the radius.
@@ -125,7 +136,12 @@ def _last_of_shells(targets: np.ndarray, distances: np.ndarray, radii: np.ndarra
     ends[: len(found)], ends[len(found) :] = found, len(distances)
     start = np.zeros_like(stop)
     start[1:] = stop[:-1]
-    last = ends[found.searchsorted(start + (cap - 1))]
+    if occupancy is None:
+        reached = start + (cap - 1)
+    else:
+        total = np.concatenate([[0.0], occupancy.cumsum()])
+        reached = total[1:].searchsorted(total[start] + (cap - _OCCUPANCY_ROUNDING))
+    last = ends[found.searchsorted(reached)]
     return np.where(last < stop, last, -1)
 
 
@@ -152,6 +168,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         "num_atoms",
         "volume_per_atom",
         "density",
+        "occupancy",
     ]
 
     def __init__(
@@ -226,7 +243,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             For each structure `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å, `positions`
-            `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³.
+            `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³; for a
+            disordered crystal also `occupancy` `(N,)`, see [`Crystal`].
 
         Raises:
             InvalidStructureError: If a structure is invalid, or two of its atoms overlap.
@@ -274,15 +292,18 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
                 f"{name}: atoms {first} and {second} overlap ({squared.min() ** 0.5:.2f} Å apart); remove the "
                 "duplicate or order the site"
             )
-        return {
+        graph = {
             "atomic_numbers": crystal.atomic_numbers,
             "edge_index": edge_index,
             "edge_vector": edge_vector,
             "positions": crystal.positions.astype(np.float32),
             "cell": crystal.cell.astype(np.float32),
-            "volume_per_atom": np.array(crystal.volume / len(crystal), dtype=np.float32),
+            "volume_per_atom": np.array(crystal.volume / crystal.num_occupied, dtype=np.float32),
             "density": np.array(crystal.density, dtype=np.float32),
         }
+        if crystal.occupancy is not None:
+            graph["occupancy"] = crystal.occupancy.astype(np.float32)
+        return graph
 
     def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
         """
@@ -295,7 +316,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         Returns:
             A `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in
             Å, `batch` `(N,)` (graph of each atom), `num_atoms` `(B,)`, `volume_per_atom` `(B,)` in Å³, `density` `(B,)`
-            in g/cm³; with `return_geometry` also `positions` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
+            in g/cm³; if a crystal is disordered also `occupancy` `(N,)`; with `return_geometry` also `positions`
+            `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
         num_edges = [graph["edge_index"].shape[1] for graph in graphs]
@@ -310,6 +332,9 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             "volume_per_atom": np.array([graph["volume_per_atom"] for graph in graphs], dtype=np.float32),
             "density": np.array([graph["density"] for graph in graphs], dtype=np.float32),
         }
+        if any("occupancy" in graph for graph in graphs):
+            ones = [np.ones(count, dtype=np.float32) for count in num_atoms]
+            arrays["occupancy"] = np.concatenate([g.get("occupancy", o) for g, o in zip(graphs, ones, strict=True)])
         if return_geometry:
             arrays["positions"] = np.concatenate([graph["positions"] for graph in graphs])
             arrays["cell"] = np.stack([graph["cell"] for graph in graphs])
@@ -369,7 +394,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
 
         Returns:
             A `Batch` with `z` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å and `edge_weight` `(E,)`
-            (distances in Å); with `return_geometry=True` also `pos` `(N, 3)` and `cell` `(B, 3, 3)` in Å.
+            (distances in Å); if a crystal is disordered also `occupancy` `(N,)`; with `return_geometry=True` also `pos`
+            `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         from torch_geometric.data import Batch, Data
 
@@ -387,6 +413,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
                 edge_weight=vectors.norm(dim=1),
                 num_nodes=count,
             )
+            if "occupancy" in features:
+                data.occupancy = features["occupancy"][start:end]
             if "positions" in features:
                 data.pos = features["positions"][start:end]
                 data.cell = features["cell"][graph : graph + 1]

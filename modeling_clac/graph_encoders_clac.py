@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -78,29 +79,40 @@ def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
     return value * (distance < cutoff)
 
 
-def pool_atoms(features: Tensor, batch: Tensor, num_graphs: int, pooling: str) -> Tensor:
+def pool_atoms(
+    features: Tensor, batch: Tensor, num_graphs: int, pooling: str, occupancy: Tensor | None = None
+) -> Tensor:
     """
-    Pool atom features to crystal features.
+    Pool atom features to crystal features. Sum and mean are weighted by the occupancies, the maximum is not.
 
     Args:
         features: `(N, F)`, features of the atoms.
         batch: `(N,)` int64, graph of each atom.
         num_graphs: Number of graphs.
         pooling: `"mean"`, `"sum"` or `"mean_max"`.
+        occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
     Returns:
         `(num_graphs, F)`, or `(num_graphs, 2F)` for `"mean_max"`.
     """
-    total = features.new_zeros(num_graphs, features.shape[1]).index_add(0, batch, features)
+    weighted = features if occupancy is None else features * occupancy.to(features.dtype).unsqueeze(-1)
+    total = features.new_zeros(num_graphs, features.shape[1]).index_add(0, batch, weighted)
     if pooling == "sum":
         return total
-    count = torch.bincount(batch, minlength=num_graphs).clamp(min=1).to(features.dtype).unsqueeze(-1)
-    mean = total / count
+    mean = total / _num_occupied(batch, num_graphs, occupancy).to(features.dtype).unsqueeze(-1)
     if pooling == "mean":
         return mean
     index = batch.unsqueeze(-1).expand_as(features)
     largest = torch.zeros_like(total).scatter_reduce(0, index, features, reduce="amax", include_self=False)
     return torch.cat([mean, largest], dim=-1)
+
+
+def _num_occupied(batch: Tensor, num_graphs: int, occupancy: Tensor | None) -> Tensor:
+    """Sum of the occupancies of each graph, `(num_graphs,)`; 1 for a graph without atoms."""
+    if occupancy is None:
+        return torch.bincount(batch, minlength=num_graphs).clamp(min=1)
+    total = occupancy.new_zeros(num_graphs).index_add(0, batch, occupancy)
+    return torch.where(total > 0, total, 1.0)
 
 
 def use_clac_init(module: nn.Module) -> None:
@@ -129,12 +141,33 @@ def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
             init.zeros_(layer.bias)
 
 
+@cache
+def _occupied_convolution() -> Any:
+    """Define the convolution of [`CGCNN`] on first use: torch-geometric is slow to import."""
+    from torch_geometric.nn import CGConv
+    from torch_geometric.typing import OptTensor, PairTensor
+
+    class OccupiedCGConv(CGConv):  # type: ignore[misc]
+        """A `CGConv` whose messages are weighted by the occupancy of the sending atom."""
+
+        propagate_type = {"x": PairTensor, "edge_attr": OptTensor, "occupancy": OptTensor}
+
+        def forward(self, x, edge_index, edge_attr, occupancy):  # type: ignore[no-untyped-def]
+            return x + self.propagate(edge_index, x=(x, x), edge_attr=edge_attr, occupancy=occupancy)
+
+        def message(self, x_i, x_j, edge_attr, occupancy_j):  # type: ignore[no-untyped-def]
+            messages = super().message(x_i, x_j, edge_attr)
+            return messages if occupancy_j is None else messages * occupancy_j
+
+    return OccupiedCGConv
+
+
 class CGCNN(nn.Module):
     """
     Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5.
 
-    v_i ← v_i + Σ_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, computed by torch-geometric's
-    `CGConv`.
+    v_i ← v_i + Σ_j o_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, with the occupancy o_j of
+    the sending atom, computed by torch-geometric's `CGConv`.
 
     Atoms enter through a learned embedding of the atomic number. The original normalises with BatchNorm, whose
     statistics depend on the batch and on the number of processes; here a LayerNorm follows each convolution instead.
@@ -148,21 +181,23 @@ class CGCNN(nn.Module):
 
     def __init__(self, config: Any):
         super().__init__()
-        try:  # slow to import, and needed by this encoder only
-            from torch_geometric.nn import CGConv
+        try:
+            convolution = _occupied_convolution()
         except ImportError as error:
             raise ImportError("the CGCNN encoder needs torch-geometric: pip install torch-geometric") from error
         self.cutoff = float(config.cutoff)
         self.num_radial = config.num_radial
         self.embedding = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
         self.convolutions = nn.ModuleList(
-            CGConv(config.hidden_size, dim=config.num_radial, aggr="add", batch_norm=False)
+            convolution(config.hidden_size, dim=config.num_radial, aggr="add", batch_norm=False)
             for _ in range(config.num_interactions)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size) for _ in range(config.num_interactions))
         use_clac_init(self)
 
-    def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
+    def forward(
+        self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor, occupancy: Tensor | None = None
+    ) -> Tensor:
         """
         Compute atom features.
 
@@ -170,6 +205,7 @@ class CGCNN(nn.Module):
             atomic_numbers: `(N,)` int64.
             edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
             edge_vector: `(E, 3)` in Å, from target to source.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
         Returns:
             `(N, hidden_size)`.
@@ -177,8 +213,9 @@ class CGCNN(nn.Module):
         features = self.embedding(atomic_numbers)
         distance = torch.linalg.vector_norm(edge_vector.float(), dim=-1)
         edges = gaussian_basis(distance, self.num_radial, self.cutoff).to(features.dtype)
+        weight = None if occupancy is None else occupancy.to(features.dtype).unsqueeze(-1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            features = norm(convolution(features, edge_index, edges))
+            features = norm(convolution(features, edge_index, edges, weight))
         return features
 
 
@@ -356,7 +393,7 @@ class PaiNN(nn.Module):
     Polarizable atom interaction neural network (Schütt, Unke, Gastegger 2021, arXiv 2102.03150).
 
     Atoms have rotation-invariant scalar and rotation-equivariant vector features. The output is the scalar features
-    after a LayerNorm.
+    after a LayerNorm. Messages are weighted by the occupancy of the sending atom.
 
     Args:
         config: A [`ClacGraphConfig`].
@@ -373,7 +410,9 @@ class PaiNN(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_size)
         use_clac_init(self)
 
-    def forward(self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor) -> Tensor:
+    def forward(
+        self, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor, occupancy: Tensor | None = None
+    ) -> Tensor:
         """
         Compute atom features.
 
@@ -381,6 +420,7 @@ class PaiNN(nn.Module):
             atomic_numbers: `(N,)` int64.
             edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
             edge_vector: `(E, 3)` in Å, from target to source.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
         Returns:
             `(N, hidden_size)`.
@@ -392,7 +432,10 @@ class PaiNN(nn.Module):
         direction = (edge_vector / distance.unsqueeze(-1)).to(scalar.dtype).unsqueeze(-1)
         basis = bessel_basis(distance, self.num_radial, self.cutoff)
         envelope = cosine_cutoff(distance, self.cutoff).unsqueeze(-1)
-        radial = (torch.cat([basis, torch.ones_like(envelope)], dim=-1) * envelope).to(scalar.dtype)
+        radial = torch.cat([basis, torch.ones_like(envelope)], dim=-1) * envelope
+        if occupancy is not None:  # messages are linear in the radial functions
+            radial = radial * occupancy[edge_index[0]].unsqueeze(-1)
+        radial = radial.to(scalar.dtype)
         for interaction in self.interactions:
             scalar, vector = interaction(scalar, vector, edge_index, radial, direction)
         return self.norm(scalar)

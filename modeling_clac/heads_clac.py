@@ -370,6 +370,7 @@ class ClacForGraphRegression(_ClacGraphHead):
         num_atoms: Tensor,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
@@ -384,6 +385,7 @@ class ClacForGraphRegression(_ClacGraphHead):
             num_atoms: `(B,)` int64.
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             labels: `(B,)` float, in `config.target_unit`.
             kwargs: Ignored.
 
@@ -395,7 +397,15 @@ class ClacForGraphRegression(_ClacGraphHead):
             ValueError: If a label is not finite, or the geometry readout misses `volume_per_atom` or `density`.
         """
         output = self.graph_model(
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
+            atomic_numbers,
+            edge_index,
+            edge_vector,
+            batch,
+            num_atoms,
+            volume_per_atom,
+            density,
+            occupancy,
+            return_dict=True,
         )
         mean, std = float(self.config.target_mean), float(self.config.target_std)
         standardised = self.regressor(self.dropout(output.pooler_output)).squeeze(-1).float()
@@ -430,6 +440,7 @@ class ClacForGraphClassification(_ClacGraphHead):
         num_atoms: Tensor,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
@@ -444,6 +455,7 @@ class ClacForGraphClassification(_ClacGraphHead):
             num_atoms: `(B,)` int64.
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             labels: `(B,)` int64, classes.
             kwargs: Ignored.
 
@@ -455,7 +467,15 @@ class ClacForGraphClassification(_ClacGraphHead):
             ValueError: If a label is out of range, or the geometry readout misses `volume_per_atom` or `density`.
         """
         output = self.graph_model(
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
+            atomic_numbers,
+            edge_index,
+            edge_vector,
+            batch,
+            num_atoms,
+            volume_per_atom,
+            density,
+            occupancy,
+            return_dict=True,
         )
         logits = self.classifier(self.dropout(output.pooler_output))
         return SequenceClassifierOutput(loss=_class_loss(logits, labels), logits=logits)

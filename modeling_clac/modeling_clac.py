@@ -132,6 +132,7 @@ class ClacGraphModel(ClacPreTrainedModel):
         num_atoms: Tensor,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
@@ -145,6 +146,7 @@ class ClacGraphModel(ClacPreTrainedModel):
             num_atoms: `(B,)` int64.
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             kwargs: Ignored, except for `return_dict`.
 
         Returns:
@@ -154,18 +156,18 @@ class ClacGraphModel(ClacPreTrainedModel):
         Raises:
             ValueError: If the geometry readout misses `volume_per_atom` or `density`.
         """
-        atoms = self.encoder(atomic_numbers, edge_index, edge_vector)
-        pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling)
+        atoms = self.encoder(atomic_numbers, edge_index, edge_vector, occupancy)
+        pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling, occupancy)
         if self.readout is not None:
             if volume_per_atom is None or density is None:
                 raise ValueError(
                     "volume_per_atom or density is missing; the geometry readout of this model needs both, and "
                     "ClacFeatureExtractor returns them"
                 )
-            geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density)
+            geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density, occupancy)
             pooled = torch.cat([pooled, geometry], dim=-1)
         if self.composition is not None:
-            fractions = graph_composition(atomic_numbers, batch, num_atoms, self.config.max_atomic_number)
+            fractions = graph_composition(atomic_numbers, batch, num_atoms, self.config.max_atomic_number, occupancy)
             pooled = torch.cat([pooled, self.composition(fractions)], dim=-1)
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
@@ -474,6 +476,7 @@ class ClacModel(ClacTextModel):
         batch: Tensor,
         num_atoms: Tensor,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
     ) -> Tensor:
         """
         Project pooled crystals into the shared space and add the shared facts.
@@ -484,6 +487,7 @@ class ClacModel(ClacTextModel):
             batch: `(N,)` int64, graph of each atom.
             num_atoms: `(B,)` int64.
             density: `(B,)` in g/cm³, used by the shared density only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
 
         Returns:
             Unit vectors `(B, projection_dim)`.
@@ -494,7 +498,8 @@ class ClacModel(ClacTextModel):
         embeds: Tensor = self.crystal_projection(pooled)
         for shared in (self.shared_composition, self.shared_stoichiometry):
             if shared is not None:
-                embeds = shared(embeds, graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS)))
+                fractions = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS), occupancy)
+                embeds = shared(embeds, fractions)
         if self.shared_density is not None:
             if density is None:
                 raise ValueError(
@@ -513,6 +518,7 @@ class ClacModel(ClacTextModel):
         num_atoms: Tensor,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
@@ -526,6 +532,7 @@ class ClacModel(ClacTextModel):
             num_atoms: `(B,)` int64.
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout and the shared density only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             kwargs: Ignored, except for `return_dict`.
 
         Returns:
@@ -536,9 +543,19 @@ class ClacModel(ClacTextModel):
             ValueError: If the model needs `volume_per_atom` or `density` and it is missing.
         """
         output = self.graph_model(
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
+            atomic_numbers,
+            edge_index,
+            edge_vector,
+            batch,
+            num_atoms,
+            volume_per_atom,
+            density,
+            occupancy,
+            return_dict=True,
         )
-        output.pooler_output = self.embed_crystals(output.pooler_output, atomic_numbers, batch, num_atoms, density)
+        output.pooler_output = self.embed_crystals(
+            output.pooler_output, atomic_numbers, batch, num_atoms, density, occupancy
+        )
         return output
 
     @can_return_tuple
@@ -552,6 +569,7 @@ class ClacModel(ClacTextModel):
         num_atoms: Tensor,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
+        occupancy: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -571,6 +589,7 @@ class ClacModel(ClacTextModel):
             num_atoms: `(num_crystals,)` int64.
             volume_per_atom: `(num_crystals,)` in Å³, used by the geometry readout only.
             density: `(num_crystals,)` in g/cm³, used by the geometry readout and the shared density only.
+            occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             attention_mask: `(num_texts, L)`, 0 for padding.
             token_type_ids: `(num_texts, L)` int64, segment of each token.
             token_kinds: `(num_texts, L)` int64, see [`ClacModel.get_text_features`].
@@ -586,7 +605,15 @@ class ClacModel(ClacTextModel):
                 that the model needs.
         """
         graph_output = self.get_crystal_features(
-            atomic_numbers, edge_index, edge_vector, batch, num_atoms, volume_per_atom, density, return_dict=True
+            atomic_numbers,
+            edge_index,
+            edge_vector,
+            batch,
+            num_atoms,
+            volume_per_atom,
+            density,
+            occupancy,
+            return_dict=True,
         )
         text_output = self.get_text_features(
             input_ids, attention_mask, token_type_ids, token_kinds, token_values, return_dict=True, **kwargs

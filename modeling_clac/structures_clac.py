@@ -19,8 +19,8 @@ def parse_structure(structure: Any, name: str | None = None, options: ReadingOpt
 
     Args:
         structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data` with
-            `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell` (and `occupancy`), or a
-            [`Crystal`].
+            `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell` (both also with `occupancy`),
+            or a [`Crystal`].
         name: Name of the structure in error messages. Default: its path.
         options: How to read.
 
@@ -150,7 +150,7 @@ def _to_crystal(structure: Any, label: str, options: ReadingOptions) -> Crystal:
         }
         return _from_arrays(label, arrays, "atomic_numbers", "positions", "cell")
     if _is_pyg(structure):
-        return _from_arrays(label, {k: structure[k] for k in ("z", "pos", "cell")}, "z", "pos", "cell")
+        return _from_arrays(label, structure.to_dict(), "z", "pos", "cell")
     raise InvalidStructureError(
         f"{label}: cannot read a structure from {type(structure).__name__}; pass CIF text, a path to a CIF file, a "
         "pymatgen Structure, an ase Atoms, or a torch-geometric Data with z, pos and cell"

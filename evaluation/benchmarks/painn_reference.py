@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 
 def painn_reference(
-    encoder: Any, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor
+    encoder: Any, atomic_numbers: Tensor, edge_index: Tensor, edge_vector: Tensor, occupancy: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """
     Run the forward pass with the weights of `encoder`.
@@ -26,6 +26,7 @@ def painn_reference(
         atomic_numbers: Atomic numbers, `(N,)`.
         edge_index: Edges, `(2, E)`; row 0 = source j, row 1 = target i.
         edge_vector: Edge vectors in Å, `(E, 3)`.
+        occupancy: Occupancies of the atoms, `(N,)`; `None` if all are 1.
 
     Returns:
         Scalars `(N, F)` after the final LayerNorm, and vectors `(N, 3, F)`.
@@ -43,7 +44,8 @@ def painn_reference(
         # Message, eqs. 7 and 8.
         filters = block.filter(basis) * f_cut
         phi = block.phi(scalar[source])
-        to_scalar, gate_vector, gate_direction = (phi * filters).split(size, dim=1)
+        messages = phi * filters if occupancy is None else phi * filters * occupancy[source, None]
+        to_scalar, gate_vector, gate_direction = messages.split(size, dim=1)
         to_vector = vector[source] * gate_vector[:, None] + gate_direction[:, None] * direction[:, :, None]
         scalar = scalar + torch.zeros_like(scalar).index_add(0, target, to_scalar)
         vector = vector + torch.zeros_like(vector).index_add(0, target, to_vector)

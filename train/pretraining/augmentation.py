@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modeling_clac.crystal_clac import Crystal, neighbor_pairs
+from modeling_clac.crystal_clac import Crystal, allowed_pairs, site_of_each_atom
 from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.loss_clac import IGNORE_INDEX
 
@@ -39,6 +39,8 @@ class SiteDisplacement:
     """
     Move every site by a random vector, uniform in a ball. Composition, cell and number of sites do not change.
 
+    The atoms of a mixed site move together.
+
     Attributes:
         max_fraction: Radius of the ball as a share of the shortest interatomic distance, including periodic images.
     """
@@ -50,18 +52,20 @@ class SiteDisplacement:
 
     def __call__(self, crystal: Crystal, generator: np.random.Generator) -> Crystal:
         radius = self.max_fraction * _shortest_distance(crystal)
-        direction = generator.normal(size=crystal.positions.shape)
+        site = np.arange(len(crystal)) if crystal.is_ordered else site_of_each_atom(crystal)
+        num_sites = site.max() + 1
+        direction = generator.normal(size=(num_sites, 3))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         # The cube root makes the density uniform in the volume instead of along the radius.
-        length = radius * generator.uniform(size=(len(crystal), 1)) ** (1 / 3)
-        return replace(crystal, positions=crystal.positions + length * direction)
+        length = radius * generator.uniform(size=(num_sites, 1)) ** (1 / 3)
+        return replace(crystal, positions=crystal.positions + (length * direction)[site])
 
 
 def _shortest_distance(crystal: Crystal) -> float:
     """Shortest interatomic distance in Å; 0, so that no site is moved, if no atom has a neighbour within 20 Å."""
     radius = 2.5
     while radius <= _LARGEST_RADIUS:
-        distances = neighbor_pairs(crystal, radius)[3]
+        distances = allowed_pairs(crystal, radius)[3]
         if len(distances):
             return float(distances.min())
         radius *= 2

@@ -281,7 +281,7 @@ class ContrastiveObjective(nn.Module):
         pooled_crystals = model.graph_model(**graphs).pooler_output
         text_output = pool_text_in_buckets(model, tokens)
         known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
-        crystals = model.embed_crystals(pooled_crystals, **known)
+        crystals = model.embed_crystals(pooled_crystals, **known, occupancy=graphs.get("occupancy"))
         texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
         outputs = {
             **_originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size),
