@@ -13,19 +13,25 @@ from ..errors_clac import ClacInputError
 from ..formulas_clac import ELEMENTS
 from .options import Json, Model, one_of
 from .property_ranges import given_ranges, with_property_ranges
-from .support import load_embedder, named, note, open_checkpoint, print_json
+from .support import load_embedder, named, note, open_checkpoint, plain, print_json
 
 if TYPE_CHECKING:
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
     from ..inference.onnx_text_tower import OnnxTextTower
     from ..search.index import CrystalIndex
+    from ..search.stored_crystals import StoredCrystals
 
 
 @with_property_ranges
 def search(
     text: Annotated[str | None, typer.Argument(help="Description of the crystals to find, in English.")] = None,
-    like: Annotated[Path | None, typer.Option(help="CIF file of a similar crystal. Can be combined with TEXT.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|ID", help="A similar crystal: a structure file, or an id. Can be combined with TEXT."
+        ),
+    ] = None,
     element: Annotated[
         list[str] | None,
         typer.Option(help="Element that must be present; can be repeated.", autocompletion=one_of(*ELEMENTS)),
@@ -46,64 +52,108 @@ def search(
     index: Annotated[
         Path | None, typer.Option(help="Directory of an index built by `clac index`. Default: the bundled data set.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write the crystals to a .csv, .parquet, .json or .zip file (CIFs)."),
+    ] = None,
     model: Model = None,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
     """Find crystals by a description, a similar crystal, or both."""
     if text is None and like is None:
-        raise ClacInputError("nothing to search for; give a description, or a crystal with --like FILE.cif")
+        raise ClacInputError("nothing to search for; give a description, or a crystal with --like FILE or --like ID")
     if text is not None and not text.strip():
         raise ClacInputError("the description is empty; write a phrase or a sentence")
     if k < 1:
         raise ClacInputError(f"-k {k}: must be at least 1")
+    if output is not None:
+        from ..search.export import check_output, write_hits
+
+        check_output(output)
     checkpoint = open_checkpoint(model)
     from ..search.filters import Filters
     from .printing import print_hits
 
     ranges = given_ranges(bounds)
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
-    table, embedder = _open_index(index, checkpoint, text_only=like is None)
-    hits = table.search(_query_vector(embedder, text, like), k, filters)
+    saved = _saved_index(index, checkpoint)
+    crystals = _bundled_crystals() if saved is None else saved.stored
+    similar = None if like is None else _similar_crystal(like, crystals)
+    if output is not None and output.suffix.lower() == ".zip":
+        crystals.require_structures()
+    embedder: ClacEmbedder | OnnxTextTower | None = None
+    if saved is None:
+        table, embedder = _embedded(crystals, checkpoint)
+    else:
+        table = saved
+        # The crystals of the index are embedded already.
+        if text is not None or isinstance(similar, Path):
+            embedder = _load_encoder(checkpoint, text_only=not isinstance(similar, Path))
+    hits = table.search(_query_vector(table, embedder, text, similar), k, filters)
+    document = {
+        "text": text,
+        "like": like,
+        **named(checkpoint),
+        "num_crystals": len(table),
+        "hits": hits.to_records(),
+        "units": {"score": "cosine", **UNITS},
+    }
+    if output is not None:
+        write_hits(hits, output, plain(document))
     if as_json:
-        print_json(
-            text=text,
-            like=None if like is None else str(like),
-            **named(checkpoint),
-            num_crystals=len(table),
-            hits=[{"rank": hit.rank, "score": hit.score, **hit.record} for hit in hits],
-            units={"score": "cosine", **UNITS},
-        )
+        print_json(**document)
     elif hits:
         hidden = print_hits(hits, list(ranges))
         if hidden:
             note(f"columns hidden for lack of space: {', '.join(hidden)}; widen the terminal, or use --json to see all")
     else:
         note("no crystal passes the filters")
+    if output is not None:
+        note(f"{output}: {len(hits)} {'crystal' if len(hits) == 1 else 'crystals'}")
 
 
-def _open_index(
-    index: Path | None, checkpoint: Checkpoint, text_only: bool
-) -> tuple[CrystalIndex, ClacEmbedder | OnnxTextTower]:
-    """Return the index to search and its embedder; for searches by text only, an embedder that loads fast."""
-    from ..data.bundled import bundled_crystals
+def _saved_index(index: Path | None, checkpoint: Checkpoint) -> CrystalIndex | None:
+    """Return the index to search, or `None` if the bundled crystals must be embedded with the checkpoint first."""
     from ..search.index import BUNDLED_INDEX, CrystalIndex, bundled_index
 
     if index is not None:
         table = CrystalIndex.load(index)
         table.require_model(checkpoint.fingerprint)
-        return table, _load_encoder(checkpoint, text_only)
-    if BUNDLED_INDEX.is_dir():
-        table = bundled_index()
-        if table.model_fingerprint == checkpoint.fingerprint:
-            return table, _load_encoder(checkpoint, text_only)
+        return table
+    if not BUNDLED_INDEX.is_dir():
+        return None
+    table = bundled_index()
+    return table if table.model_fingerprint == checkpoint.fingerprint else None
+
+
+def _bundled_crystals() -> StoredCrystals:
+    from ..data.bundled import bundled_crystals
+    from ..search.stored_crystals import StoredCrystals
+
+    return StoredCrystals(bundled_crystals(), name="the bundled data set")
+
+
+def _embedded(crystals: StoredCrystals, checkpoint: Checkpoint) -> tuple[CrystalIndex, ClacEmbedder]:
+    from ..search.index import CrystalIndex
+
     embedder = load_embedder(checkpoint)
-    crystals = bundled_crystals()
     note(
-        f"embedding {crystals.num_rows:,} crystals with this checkpoint; to embed them only once, run "
+        f"embedding {crystals.table.num_rows:,} crystals with this checkpoint; to embed them only once, run "
         f"`clac index mp-crystals -o DIR --model {checkpoint}` and search with --index DIR"
     )
-    return CrystalIndex.build(embedder, crystals), embedder
+    return CrystalIndex.build(embedder, crystals.table), embedder
+
+
+def _similar_crystal(like: str, crystals: StoredCrystals) -> Path | int:
+    """Return the file, or the row of the crystal with this id. A file with the name of an id comes first."""
+    if Path(like).exists():
+        return Path(like)
+    if like in crystals:
+        return crystals.row_of(like)
+    raise ClacInputError(
+        f"--like {like}: neither a file nor the id of a crystal of {crystals.name}; {crystals.id_hint(like)}"
+    )
 
 
 def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | OnnxTextTower:
@@ -113,11 +163,13 @@ def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | Onn
     return load_embedder(checkpoint) if tower is None else tower
 
 
-def _query_vector(embedder: Any, text: str | None, like: Path | None) -> Any:
+def _query_vector(index: CrystalIndex, embedder: Any, text: str | None, similar: Path | int | None) -> Any:
     """Embed a text or a crystal as a unit vector `(dim,)`. With both, return the normalized sum."""
     parts = []
-    if like is not None:
-        parts.append(embedder.encode_crystals([like])[0])
+    if isinstance(similar, Path):
+        parts.append(embedder.encode_crystals([similar])[0])
+    elif similar is not None:
+        parts.append(index.embeds[similar])
     if text is not None:
         parts.append(embedder.encode_text([text])[0])
     query = sum(parts)

@@ -100,13 +100,13 @@ def note(line: str) -> None:
 
 def print_json(**document: Any) -> None:
     """Print a JSON document to stdout. NaN and infinity become null."""
-    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Replace NaN and infinity, which JSON does not have, by `None`."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

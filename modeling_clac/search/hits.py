@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
+    from ..crystal_clac import Crystal
     from .index import CrystalIndex
 
 # Columns of the table of hits before and after those of the index.
@@ -136,6 +137,25 @@ class Hits(Sequence[Hit]):
         ]
         return fields, rows
 
+    def to_records(self) -> list[dict[str, Any]]:
+        """
+        Convert to one mapping per hit, for JSON: `rank`, `score`, the columns of the index, `link` and `licence`. The
+        names are those of the data set, without units.
+        """
+        return [
+            {**hit.record, "rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
+            for hit in self
+        ]
+
+    def to_crystals(self) -> list[Crystal]:
+        """
+        Return the structures as [`Crystal`] arrays.
+
+        Raises:
+            ClacInputError: If the index has no structures.
+        """
+        return self._index.structures([hit.row for hit in self])
+
     def to_structures(self) -> list[Structure]:
         """
         Return the structures as pymatgen `Structure` objects.
@@ -143,7 +163,7 @@ class Hits(Sequence[Hit]):
         Raises:
             ClacInputError: If the index has no structures.
         """
-        return [to_pymatgen(crystal) for crystal in self._index.structures([hit.row for hit in self])]
+        return [to_pymatgen(crystal) for crystal in self.to_crystals()]
 
     def to_ase(self) -> list[Atoms]:
         """
@@ -152,7 +172,7 @@ class Hits(Sequence[Hit]):
         Raises:
             ClacInputError: If the index has no structures, or ase is not installed.
         """
-        return [to_ase(crystal) for crystal in self._index.structures([hit.row for hit in self])]
+        return [to_ase(crystal) for crystal in self.to_crystals()]
 
     def __repr__(self) -> str:
         header, rows = self._cells()

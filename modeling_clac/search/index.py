@@ -342,7 +342,7 @@ class CrystalIndex:
             "table_digest": _digest(self.table) if table_source else None,
         }
         table = self.table
-        if table_source is None and self.stored and "cif" not in table.column_names:
+        if table_source is None and self.stored.has_structures and "cif" not in table.column_names:
             cifs = self.stored.cifs(range(len(self)))
             table = table.append_column("cif", pa.array(cifs, pa.large_string()))
         with replaced_directory(target) as new:

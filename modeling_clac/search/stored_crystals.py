@@ -35,9 +35,29 @@ class StoredCrystals:
         self.table, self.files, self.name = table, list(files), name
         self._states = [_state(file) for file in self.files]
 
-    def __bool__(self) -> bool:
-        """Whether there are structures."""
+    @property
+    def has_structures(self) -> bool:
+        """Whether there are structures, and not only ids."""
         return "cif" in self.table.column_names or bool(self.files)
+
+    def require_structures(self) -> None:
+        """
+        Check that there are structures.
+
+        Raises:
+            ClacInputError: If there are none.
+        """
+        if not self.has_structures:
+            raise ClacInputError(f"{self.name} has no structures; rebuild it with `clac index` to keep them")
+
+    def __contains__(self, material_id: object) -> bool:
+        """Whether a crystal has this id."""
+        return material_id in self._rows_by_id
+
+    def id_hint(self, material_id: str) -> str:
+        """Name the ids that are similar to an unknown one, for an error message."""
+        near = difflib.get_close_matches(material_id, islice(self._rows_by_id, _COMPARED_IDS), n=3)
+        return f"the nearest ids are {', '.join(near)}" if near else "no id is similar"
 
     def row_of(self, material_id: str) -> int:
         """
@@ -51,9 +71,7 @@ class StoredCrystals:
         """
         rows = self._rows_by_id.get(material_id, [])
         if not rows:
-            near = difflib.get_close_matches(material_id, islice(self._rows_by_id, _COMPARED_IDS), n=3)
-            hint = f"the nearest ids are {', '.join(near)}" if near else "no id is similar"
-            raise ClacInputError(f"{material_id}: no crystal of {self.name} has this id; {hint}")
+            raise ClacInputError(f"{material_id}: no crystal of {self.name} has this id; {self.id_hint(material_id)}")
         if len(rows) > 1:
             raise ClacInputError(
                 f"{material_id}: rows {rows[0]} and {rows[1]} of {self.name} have this id; use the number of the row "
@@ -84,11 +102,10 @@ class StoredCrystals:
         Raises:
             ClacInputError: If there are no structures, or they cannot be read.
         """
+        self.require_structures()
         if "cif" in self.table.column_names:
             column = self.table["cif"]
             return [column[row].as_py() for row in rows]
-        if not self.files:
-            raise ClacInputError(f"{self.name} has no structures; rebuild it with `clac index` to keep them")
         try:
             if [_state(file) for file in self.files] != self._states:
                 raise ClacInputError(f"{self.name} has changed since it was loaded; load it again")

@@ -445,4 +445,4 @@ def test_info(clac: Run, small_checkpoint: Path):
 
 
 def test_json_has_no_nan():
-    assert clac_cli_support._plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
+    assert clac_cli_support.plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}

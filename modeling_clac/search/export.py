@@ -1,0 +1,88 @@
+"""Search results as files: tables, JSON, and archives of CIFs."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.structure_writing import cif_text
+from ..errors_clac import ClacInputError
+from ..utils.atomic_files import json_bytes, replaced_file
+from .hits import Hits
+
+SUFFIXES = (".csv", ".parquet", ".json", ".zip")
+# Zip archives store a time for each file; a fixed one makes equal results equal files.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def check_output(path: Path) -> None:
+    """
+    Check that search results can be written to a file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ClacInputError: If the name has another ending than those of `SUFFIXES`, the parent directory does not exist, or
+            the path is a directory.
+    """
+    # Also protects a CIF that shell completion inserted.
+    if path.suffix.lower() not in SUFFIXES:
+        raise ClacInputError(f"{path}: unknown format; give a file name that ends in {', '.join(SUFFIXES)}")
+    if not path.resolve().parent.is_dir():
+        raise ClacInputError(f"{path}: its parent directory does not exist; create it first")
+    if path.is_dir():
+        raise ClacInputError(f"{path}: is a directory; give a file name")
+
+
+def write_hits(hits: Hits, path: Path, document: Mapping[str, Any]) -> None:
+    """
+    Write search results to a file, in the format that its ending names. The write is atomic.
+
+    A `.csv` or `.parquet` file has the columns of [`Hits.to_arrow`]. A `.zip` archive contains that table as
+    `hits.csv` and one CIF for each hit, named by rank and id.
+
+    Args:
+        hits: The search results.
+        path: The file.
+        document: Content of a `.json` file.
+
+    Raises:
+        ClacInputError: If the file cannot be written, or the index has no structures for an archive.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        content = json_bytes(dict(document))
+    elif suffix == ".csv":
+        content = hits.to_csv().encode()
+    with replaced_file(path) as new:
+        if suffix == ".zip":
+            _write_archive(hits, new)
+        elif suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            pq.write_table(hits.to_arrow(), new, compression="zstd")
+        else:
+            new.write_bytes(content)
+
+
+def _write_archive(hits: Hits, path: Path) -> None:
+    crystals = hits.to_crystals()
+    width = len(str(len(hits)))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        files = {"hits.csv": hits.to_csv()}
+        for hit, crystal in zip(hits, crystals, strict=True):
+            name = str(hit.record.get("material_id") or f"row-{hit.row}").removesuffix(".cif")
+            safe = re.sub(r"[^\w.+-]", "_", name)[:100]
+            files[f"{hit.rank:0{width}d}_{safe}.cif"] = cif_text(crystal, name)
+        for file, text in files.items():
+            information = zipfile.ZipInfo(file, _TIME)
+            information.compress_type = zipfile.ZIP_DEFLATED
+            information.external_attr = 0o644 << 16
+            archive.writestr(information, text)
+
+
+__all__ = ["SUFFIXES", "check_output", "write_hits"]
