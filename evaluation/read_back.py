@@ -21,7 +21,7 @@ from rich.table import Table
 
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.bundled import bundled_crystals
-from modeling_clac.data.structure_facts import atom_counts, reduced_formula
+from modeling_clac.data.structure_facts import crystal_formula
 from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.structures_clac import parse_structure
@@ -265,7 +265,7 @@ class Outcome:
 
 def compare(original: Crystal, read: Crystal) -> str:
     """Return how a crystal that was read back differs in composition or density from its original; empty if equal."""
-    formulas = [reduced_formula(atom_counts(crystal)) for crystal in (original, read)]
+    formulas = [crystal_formula(crystal) for crystal in (original, read)]
     if formulas[0] != formulas[1]:
         return f"composition {formulas[1]} instead of {formulas[0]}"
     if abs(read.density - original.density) > _SAME_DENSITY * original.density:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,7 @@ from datasets_scripts.common.records import split_of_record
 from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
 from modeling_clac.crystal_clac import Crystal
-from modeling_clac.data.structure_facts import atom_counts, reduced_formula
+from modeling_clac.data.structure_facts import formula_amounts, reduced_formula
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.formulas_clac import read_formula
 from modeling_clac.narrator.narratives import METASTABLE, ON_HULL
@@ -42,7 +41,7 @@ class Facts:
     formula: str
     cif: str
     split: str
-    amounts: Mapping[str, int]
+    amounts: Mapping[str, float]
     truths: Mapping[str, str]
 
 
@@ -62,7 +61,7 @@ def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, C
         ClacInputError: If the structure cannot be read or contradicts the record, or the record contradicts itself.
     """
     crystal = _structure(where, record.get("cif"))
-    amounts = _amounts(crystal)
+    amounts = formula_amounts(crystal)
     formula = reduced_formula(amounts)
     if reduced_formula(read_formula(record["formula"])) != formula:
         raise ClacInputError(
@@ -99,13 +98,7 @@ def _structure(where: str, cif: Any) -> Crystal:
     return parse_structure(cif, name=where)
 
 
-def _amounts(crystal: Crystal) -> dict[str, int]:
-    counts = atom_counts(crystal)
-    divisor = math.gcd(*counts.values())
-    return {symbol: count // divisor for symbol, count in counts.items()}
-
-
-def _anion(amounts: Mapping[str, int]) -> str | None:
+def _anion(amounts: Mapping[str, float]) -> str | None:
     """Return the class, such as `an oxide`; `None` if several elements could be the anion."""
     anions = [symbol for symbol in amounts if symbol in ANION_NAMES]
     return with_article(ANION_NAMES[anions[0]]) if len(anions) == 1 and len(amounts) > 1 else None

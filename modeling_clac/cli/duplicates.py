@@ -102,7 +102,7 @@ def dedupe(
         raise ClacInputError("--unique and --json exclude each other; choose one")
     checkpoint = open_checkpoint(model)
     names, crystals, embeds, skipped = _embed(checkpoint, files, on_error, max_atoms)
-    from ..data.structure_facts import atom_counts, reduced_formula
+    from ..data.structure_facts import crystal_formula
     from ..search.duplicates import find_duplicates
     from .printing import print_rows
 
@@ -125,7 +125,7 @@ def dedupe(
         for number, group in enumerate(repeated, start=1):
             for place in group:
                 cosine = f"{float(embeds[place] @ embeds[group[0]]):.3f}"
-                rows.append((shown[place], str(number), reduced_formula(atom_counts(crystals[place])), cosine))
+                rows.append((shown[place], str(number), crystal_formula(crystals[place]), cosine))
         if rows:
             print_rows(("file", "group", "formula", "cosine\nto first"), rows)
         note(f"{len(crystals):,} crystals, {len(groups):,} different structures")

@@ -25,7 +25,7 @@ class StructureType:
 
     space_groups: tuple[int, ...]
     names: tuple[str, ...] = ()
-    stoichiometry: tuple[int, ...] = ()
+    stoichiometry: tuple[float, ...] = ()
     nonmetals: bool | None = True
     words: tuple[str, ...] = ()
 
@@ -97,7 +97,7 @@ def structure_types(formula: str | None, space_group: float | None) -> tuple[str
     if formula is None or space_group is None:
         return ()
     amounts = read_formula(formula)
-    stoichiometry = tuple(sorted(int(amount) for amount in amounts.values()))
+    stoichiometry = tuple(sorted(amounts.values()))
     return _BY_FACTS.get((stoichiometry, int(space_group), bool(amounts.keys() & NONMETALS)), ())
 
 

@@ -18,7 +18,7 @@ from ..utils.atomic_files import replaced_file
 from ..utils.progress import progress_bar
 from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
 from .graph_batches import parse_structures
-from .structure_facts import STRUCTURE_COLUMNS, atom_counts, describe_crystal, reduced_formula
+from .structure_facts import STRUCTURE_COLUMNS, crystal_formula, describe_crystal
 
 _DESCRIBED = pa.schema([("material_id", pa.string()), *STRUCTURE_COLUMNS.items()])
 
@@ -183,7 +183,7 @@ def write_embeddings(
     """
     columns = {
         "path": pa.array(names, pa.string()),
-        "formula": pa.array([reduced_formula(atom_counts(crystal)) for crystal in crystals], pa.string()),
+        "formula": pa.array([crystal_formula(crystal) for crystal in crystals], pa.string()),
         "embedding": pa.array(list(embeds), pa.list_(pa.float32())),
     }
     with replaced_file(path) as new:

@@ -111,6 +111,12 @@ def _tell_symmetry(known: Known, draw: Draw) -> str | None:
 
 def _tell_cell(known: Known, draw: Draw) -> str | None:
     volume, nsites = known.numbers.get("volume"), known.numbers.get("nsites")
+
+    def pick(templates: tuple[str, ...]) -> str:
+        if known.composition.is_fractional:  # the number of sites is not that of atoms
+            templates = tuple(own for own in templates if "{atoms}" not in own and "{pa}" not in own)
+        return draw.pick(templates).format_map(phrases)
+
     phrases: dict[str, str] = {}
     if nsites is not None:
         count = number(nsites, 0)
@@ -119,11 +125,11 @@ def _tell_cell(known: Known, draw: Draw) -> str | None:
     if volume is not None:
         phrases |= {"v": draw.number("volume", volume), "u": PROPERTIES["volume"].unit}
     if volume is None:
-        return draw.pick(words.CELL_SITES).format_map(phrases) if phrases else None
+        return pick(words.CELL_SITES) if phrases else None
     if not nsites:
-        return draw.pick(words.CELL_VOLUME).format_map(phrases)
+        return pick(words.CELL_VOLUME)
     phrases["pa"] = draw.number("volume_per_atom", volume / nsites)
-    return draw.pick(words.CELL).format_map(phrases)
+    return pick(words.CELL)
 
 
 def _tell_stability(known: Known, draw: Draw) -> str | None:

@@ -45,6 +45,11 @@ class Composition:
     is_oxide: bool
     phrases: dict[str, str]
 
+    @property
+    def is_fractional(self) -> bool:
+        """Whether the formula has amounts that are not whole: some sites are mixed or partly occupied."""
+        return self.formula is not None and "." in self.formula
+
 
 @dataclass
 class Known:

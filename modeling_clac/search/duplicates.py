@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..crystal_clac import Crystal
-from ..data.structure_facts import atom_counts, reduced_formula
+from ..data.structure_facts import crystal_formula
 from ..data.structure_writing import to_pymatgen
 
 MIN_COSINE = 0.5
@@ -87,7 +87,7 @@ def find_duplicates(
     matcher = StructureMatcher(stol=site_tolerance)
     by_formula: dict[str, list[list[int]]] = {}
     for place, crystal in enumerate(crystals):
-        groups = by_formula.setdefault(reduced_formula(atom_counts(crystal)), [])
+        groups = by_formula.setdefault(crystal_formula(crystal), [])
         for group in groups:
             near = float(embeds[place] @ embeds[group[0]]) >= min_cosine
             if near and matcher.fit(to_pymatgen(crystal), to_pymatgen(crystals[group[0]])):

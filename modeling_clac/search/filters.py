@@ -9,7 +9,7 @@ import gemmi
 import numpy as np
 
 from ..concepts.symmetry import CRYSTAL_SYSTEMS, space_group_number
-from ..data.structure_facts import reduced_formula
+from ..data.structure_facts import reduced_formula, same_composition
 from ..errors_clac import ClacInputError
 from ..formulas_clac import read_formula
 
@@ -24,7 +24,8 @@ class Filters:
         exclude_elements: Element symbols that must not be present.
         crystal_system: One of `CRYSTAL_SYSTEMS`.
         space_group: Number (1-230) or Hermann-Mauguin symbol in any setting, such as `Fm-3m`, `P6_3/mmc` or `P21/n`.
-        formula: Composition. It is reduced first, so that `TiO2` and `Ti2O4` are equivalent.
+        formula: Composition. It is reduced first, so that `TiO2` and `Ti2O4` are equivalent. Where amounts are not
+            whole, atomic fractions must agree to 0.001.
         ranges: Mapping of columns to (minimum, maximum), in the unit of the column. Both bounds are inclusive; `None`
             leaves an end open. Crystals whose value is unknown are excluded.
 
@@ -62,6 +63,27 @@ class Filters:
                 )
             if low is not None and high is not None and low > high:
                 raise ClacInputError(f"{column}: the minimum {low:g} is above the maximum {high:g}; swap them")
+
+    def formula_mask(self, formulas: np.ndarray) -> np.ndarray:
+        """
+        Compare formulas with `formula`.
+
+        Args:
+            formulas: `(num_crystals,)`, reduced formulas; `None` where unknown.
+
+        Returns:
+            `(num_crystals,)` bool, true where the composition is the required one; all true without a `formula`.
+        """
+        if self.formula is None:
+            return np.ones(len(formulas), dtype=bool)
+        mask = np.asarray(formulas == self.formula, dtype=bool)
+        required = read_formula(self.formula)
+        fractional = "." in self.formula
+        for row in np.flatnonzero(~mask):
+            formula = formulas[row]
+            if isinstance(formula, str) and (fractional or "." in formula):
+                mask[row] = same_composition(read_formula(formula), required)
+        return mask
 
 
 def _element(symbol: str) -> str:

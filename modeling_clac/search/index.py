@@ -276,11 +276,12 @@ class CrystalIndex:
         equal = {
             "crystal_system": filters.crystal_system,
             "space_group_number": filters.space_group,
-            "formula": filters.formula,
         }
         for column, value in equal.items():
             if value is not None:
                 mask &= self._column(column) == value
+        if filters.formula is not None:
+            mask &= filters.formula_mask(self._column("formula"))
         for column, (low, high) in filters.ranges.items():
             values = self._column(column)
             if not np.issubdtype(values.dtype, np.number):

@@ -213,8 +213,8 @@ class FormulaHiding:
     def __call__(self, text: str, formula: str, generator: np.random.Generator) -> str:
         if generator.uniform() >= self.probability:
             return text
-        # Not inside a longer formula: the NaCl in NaClO3 is another compound.
-        found = re.compile(rf"(?<![A-Za-z0-9(\[]){re.escape(formula)}(?![A-Za-z0-9(\[])")
+        # Not inside a longer formula: NaCl in NaClO3 and CoO2 in CoO2.9 are other compounds.
+        found = re.compile(rf"(?<![A-Za-z0-9(\[]){re.escape(formula)}(?![A-Za-z0-9(\[]|\.\d)")
         hidden = found.sub("the material", text)
         return hidden[:1].upper() + hidden[1:] if found.match(text) else hidden
 

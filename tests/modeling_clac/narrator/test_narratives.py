@@ -292,3 +292,26 @@ def test_masked_composition_states_only_the_number_of_elements() -> None:
     texts = {narrate(only(*COMPOSITION), seed, mask_formula=True) for seed in range(100)}
     assert len(texts) >= 5
     assert all(re.search(r"ternary|three|3", text, re.IGNORECASE) for text in texts)
+
+
+# -------------------- disorder
+def test_disordered_crystals_have_sites_not_atoms() -> None:
+    """The number of sites is not that of atoms where sites are mixed or partly occupied."""
+    record = {
+        "material_id": "garnet",
+        "formula": "Li6.75La3Zr1.75Ta0.25O12",
+        "elements": ["La", "Li", "O", "Ta", "Zr"],
+        "crystal_system": "cubic",
+        "space_group_symbol": "Ia-3d",
+        "space_group_number": 230,
+        "nsites": 256,
+        "volume": 2180.8,
+        "density": 5.24,
+    }
+    texts = [narrate(record, seed) for seed in range(200)]
+    assert all("256" in text or "2180" in text or "2181" in text for text in texts)
+    assert not any("atom" in text for text in texts)
+    assert any("Li6.75La3Zr1.75Ta0.25O12" in text for text in texts)
+    assert any("256 sites" in text for text in texts)
+    ordered = [narrate({**record, "formula": "Li7La3Zr2O12"}, seed) for seed in range(200)]
+    assert any("256 atoms" in text for text in ordered) and any("per atom" in text for text in ordered)

@@ -374,3 +374,15 @@ def test_columns_of_two_inputs_must_have_compatible_types(tmp_path: Path, record
         pq.write_table(pa.table({"cif": [records[0]["cif"]], "own": value}), tmp_path / f"{name}.parquet")
     with pytest.raises(ClacInputError, match="incompatible types"):
         crystal_table([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+
+
+@pytest.mark.parametrize("formula", ["La0.6Sr0.4CoO3", "Sr0.40La0.60CoO3", "(La0.6Sr0.4)CoO3", "La3Sr2Co5O15"])
+def test_formulas_with_fractional_amounts_are_found_however_they_are_written(formula: str) -> None:
+    written = ["La0.60Sr0.40CoO3", "La0.6Sr0.4CoO3", "La0.61Sr0.39CoO3", "LaCoO3", "La3Sr2Co5O15", None]
+    mask = Filters(formula=formula).formula_mask(np.array(written, dtype=object))
+    assert mask.tolist() == [True, True, False, False, True, False]
+
+
+def test_whole_amounts_are_compared_exactly() -> None:
+    written = np.array(["Ti999O1999", "TiO2", "Ti2O3"], dtype=object)
+    assert Filters(formula="TiO2").formula_mask(written).tolist() == [False, True, False]
