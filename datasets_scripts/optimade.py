@@ -34,6 +34,7 @@ from datasets_scripts.common.records import Report, split_of
 from datasets_scripts.common.shards import ShardWriter, write_report
 from datasets_scripts.databases.mp_summary import add_summaries
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, response_fields, to_record
+from modeling_clac.data.sources import SOURCES
 from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.atomic_files import replaced_file
@@ -255,9 +256,16 @@ def to_records(
         yield record | {"split": split_of(record["formula"], arguments.seed)}
 
 
+def _prefix(arguments: OptimadeArguments) -> str:
+    return arguments.prefix or arguments.provider or "optimade"
+
+
 def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) -> CardText:
     """Return the parts of the card that cannot be read from the files."""
+    source = SOURCES.get(_prefix(arguments))
     stated = f"The server states this licence: {', '.join(licences)}." if licences else "The server states no licence."
+    if source and source.licence_stated_in and not licences:
+        stated += f" {source.licence_stated_in} names {source.licence}."
     return CardText(
         title=f"Crystals from {server}",
         summary=f"Crystals from {server} for the OPTIMADE filter `{arguments.filter}`. {stated}",
@@ -273,7 +281,7 @@ def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) ->
         licence="other",
         citations=(
             "Andersen et al. (2021), OPTIMADE, an API for exchanging materials data, Scientific Data 8, 217",
-            "the database itself; see its website",
+            *(source.citations if source else ("the database itself; see its website",)),
         ),
     )
 
@@ -304,7 +312,7 @@ def build(arguments: OptimadeArguments) -> Path:
     require_optimade()
     directory = Path(arguments.output_dir)
     server = arguments.base_url or find_server(str(arguments.provider))
-    prefix = arguments.prefix or arguments.provider or "optimade"
+    prefix = _prefix(arguments)
     _require_same_query(arguments, server)
     pages = fetch_pages(arguments, server, prefix)
     report = Report()

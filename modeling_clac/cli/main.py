@@ -18,6 +18,7 @@ from .embed import embed, make_index
 from .predict import classify, ner, predict
 from .publish import info, push
 from .search import search
+from .show import show
 from .support import note
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ def _root(
 
 # The order of the commands in the help.
 app.command("search")(search)
+app.command("show")(show)
 app.command("index")(make_index)
 app.command("embed")(embed)
 app.command("classify")(classify)

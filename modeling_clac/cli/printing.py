@@ -59,6 +59,27 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     _print_columns(_console(), columns, numeric=set(header[1:]))
 
 
+def print_table(columns: Sequence[tuple[str, list[str]]], numeric: set[str]) -> None:
+    """
+    Print a table.
+
+    Args:
+        columns: Header and cells of each column.
+        numeric: Headers of the columns of numbers.
+    """
+    _print_columns(_console(), columns, numeric)
+
+
+def print_paragraphs(paragraphs: Sequence[str]) -> None:
+    """Print paragraphs of text with lines that fit the terminal, each after an empty line."""
+    import textwrap
+
+    width = min(_console().width, _PIPE_WIDTH)
+    for paragraph in paragraphs:
+        print()
+        print(textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False))
+
+
 def print_description(described: Mapping[str, Any], units: Mapping[str, str]) -> None:
     """
     Print one value per line.
@@ -126,4 +147,4 @@ def _width(header: str, cells: Sequence[str]) -> int:
     return max(map(len, (*header.split("\n"), *cells))) + _GAP
 
 
-__all__ = ["print_description", "print_hits", "print_rows"]
+__all__ = ["print_description", "print_hits", "print_paragraphs", "print_rows", "print_table"]

@@ -13,7 +13,7 @@ from ..errors_clac import ClacInputError
 from ..formulas_clac import ELEMENTS
 from .options import Json, Model, one_of
 from .property_ranges import given_ranges, with_property_ranges
-from .support import load_embedder, named, note, open_checkpoint, plain, print_json
+from .support import file_or_row, load_embedder, named, note, open_checkpoint, plain, print_json
 
 if TYPE_CHECKING:
     from ..inference.checkpoints import Checkpoint
@@ -79,7 +79,7 @@ def search(
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
     saved = _saved_index(index, checkpoint)
     crystals = _bundled_crystals() if saved is None else saved.stored
-    similar = None if like is None else _similar_crystal(like, crystals)
+    similar = None if like is None else file_or_row(like, crystals, "--like")
     if output is not None and output.suffix.lower() == ".zip":
         crystals.require_structures()
     embedder: ClacEmbedder | OnnxTextTower | None = None
@@ -143,17 +143,6 @@ def _embedded(crystals: StoredCrystals, checkpoint: Checkpoint) -> tuple[Crystal
         f"`clac index mp-crystals -o DIR --model {checkpoint}` and search with --index DIR"
     )
     return CrystalIndex.build(embedder, crystals.table), embedder
-
-
-def _similar_crystal(like: str, crystals: StoredCrystals) -> Path | int:
-    """Return the file, or the row of the crystal with this id. A file with the name of an id comes first."""
-    if Path(like).exists():
-        return Path(like)
-    if like in crystals:
-        return crystals.row_of(like)
-    raise ClacInputError(
-        f"--like {like}: neither a file nor the id of a crystal of {crystals.name}; {crystals.id_hint(like)}"
-    )
 
 
 def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | OnnxTextTower:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors_clac import ClacInputError
+
 if TYPE_CHECKING:
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
+    from ..search.stored_crystals import StoredCrystals
 
 
 def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
@@ -67,6 +70,31 @@ def be_quiet() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+
+
+def file_or_row(name: str, crystals: StoredCrystals, option: str = "") -> Path | int:
+    """
+    Find a crystal that the user named. A file with the name of an id comes first.
+
+    Args:
+        name: Path of a structure file, or id of a crystal.
+        crystals: Crystals with ids.
+        option: Option that the name was given with, for the error message.
+
+    Returns:
+        The file, or the row of the crystal.
+
+    Raises:
+        ClacInputError: If there is neither such a file nor such an id.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    if name in crystals:
+        return crystals.row_of(name)
+    where = f"{option} {name}".strip()
+    raise ClacInputError(
+        f"{where}: neither a file nor the id of a crystal of {crystals.name}; {crystals.id_hint(name)}"
+    )
 
 
 def nothing_left(skipped: Sequence[str]) -> str:

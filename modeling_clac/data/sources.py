@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .properties import PROPERTIES
@@ -32,7 +32,7 @@ class Source:
         page: Address of the page of a crystal, with `{id}` or `{number}` for the id with or without its prefix; empty
             if there are no such pages.
         prefix: Prefix of its ids.
-        citation: What to cite.
+        citations: What to cite.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Source:
     home: str = ""
     page: str = ""
     prefix: str = ""
-    citation: str = ""
+    citations: tuple[str, ...] = ()
 
 
 _CC_BY = "CC BY 4.0"
@@ -52,16 +52,14 @@ _MATERIALS_PROJECT = Source(
     "https://next-gen.materialsproject.org",
     "https://next-gen.materialsproject.org/materials/{id}",
     "mp-",
-    "Jain et al. (2013), APL Materials 1, 011002, doi:10.1063/1.4812323",
+    ("Jain et al. (2013), APL Materials 1, 011002, doi:10.1063/1.4812323",),
 )
 
 
 def _of_materials_project(name: str, citation: str) -> Source:
     # A data set that consists of records of the Materials Project, with its licence and its pages.
     base = _MATERIALS_PROJECT
-    return Source(
-        f"{base.name}, {name}", base.licence, base.licence_stated_in, base.home, base.page, base.prefix, citation
-    )
+    return replace(base, name=f"{base.name}, {name}", citations=(citation, *base.citations))
 
 
 SOURCES: dict[str, Source] = {
@@ -88,7 +86,7 @@ SOURCES: dict[str, Source] = {
         "https://oqmd.org",
         "https://oqmd.org/materials/entry/{number}",
         "oqmd-",
-        "Saal, Kirklin, Aykol, Meredig, Wolverton (2013), JOM 65, 1501, doi:10.1007/s11837-013-0755-4",
+        ("Saal, Kirklin, Aykol, Meredig, Wolverton (2013), JOM 65, 1501, doi:10.1007/s11837-013-0755-4",),
     ),
     "alexandria": Source(
         "Alexandria",
@@ -96,7 +94,7 @@ SOURCES: dict[str, Source] = {
         "https://huggingface.co/datasets/LeMaterial/LeMat-Bulk",
         "https://alexandria.icams.rub.de",
         prefix="agm",
-        citation="Schmidt et al. (2023), Advanced Materials 35, 2210788, doi:10.1002/adma.202210788",
+        citations=("Schmidt et al. (2023), Advanced Materials 35, 2210788, doi:10.1002/adma.202210788",),
     ),
     "cod": Source(
         "Crystallography Open Database",
@@ -105,14 +103,14 @@ SOURCES: dict[str, Source] = {
         "https://www.crystallography.net/cod/",
         "https://www.crystallography.net/cod/{number}.html",
         "cod-",
-        "Gražulis et al. (2012), Nucleic Acids Research 40, D420, doi:10.1093/nar/gkr900",
+        ("Gražulis et al. (2012), Nucleic Acids Research 40, D420, doi:10.1093/nar/gkr900",),
     ),
     "jarvis": Source(
         "JARVIS-DFT",
         home="https://jarvis.nist.gov",
         page="https://www.ctcms.nist.gov/~knc6/static/JARVIS-DFT/{id}.xml",
         prefix="JVASP-",
-        citation="Choudhary et al. (2020), npj Computational Materials 6, 173, doi:10.1038/s41524-020-00440-1",
+        citations=("Choudhary et al. (2020), npj Computational Materials 6, 173, doi:10.1038/s41524-020-00440-1",),
     ),
 }
 

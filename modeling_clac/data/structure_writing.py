@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Decimals of lengths in Å, angles in degrees and fractional coordinates: what float64 can hold.
 _CELL_DECIMALS, _COORDINATE_DECIMALS = 12, 14
 _OCCUPANCY_DECIMALS = 10
+_CELL_PARAMETERS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _LONGEST_NAME = 75  # characters of the name of a data block, the limit of CIF 1.1
 
 
@@ -36,19 +37,15 @@ def cif_text(crystal: Crystal, name: str = "crystal") -> str:
         crystal: The crystal. It may be disordered.
         name: Name of the data block. Characters that CIF does not allow there are replaced by `_`.
     """
-    cell, fractional = _right_handed(crystal)
-    lengths = np.linalg.norm(cell, axis=1)
-    angles = [_angle(cell[i], cell[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    _, fractional = _right_handed(crystal)
     symbols = _symbols(crystal)
     occupancies = _written_occupancies(crystal)
     amounts, units = _formula_unit(symbols, occupancies)
 
     document = gemmi.cif.Document()
     block = document.add_new_block(re.sub(r"[^!-~]+", "_", name)[:_LONGEST_NAME] or "crystal")
-    for axis, length in zip("abc", lengths, strict=True):
-        block.set_pair(f"_cell_length_{axis}", _decimal(length, _CELL_DECIMALS))
-    for axis, angle in zip(("alpha", "beta", "gamma"), angles, strict=True):
-        block.set_pair(f"_cell_angle_{axis}", _decimal(angle, _CELL_DECIMALS))
+    for parameter, value in zip(_CELL_PARAMETERS, cell_parameters(crystal), strict=True):
+        block.set_pair(f"_cell_{parameter}", _decimal(value, _CELL_DECIMALS))
     block.set_pair("_cell_volume", _decimal(crystal.volume, 6))
     block.set_pair("_cell_formula_units_Z", str(units))
     block.set_pair("_chemical_formula_sum", gemmi.cif.quote(hill_formula(amounts)))
@@ -137,6 +134,13 @@ def to_ase(crystal: Crystal) -> Atoms:
     return atoms
 
 
+def cell_parameters(crystal: Crystal) -> tuple[float, float, float, float, float, float]:
+    """Return the lengths a, b, c of the lattice vectors in Å and the angles α, β, γ between them in degrees."""
+    a, b, c = crystal.cell
+    lengths = (float(np.linalg.norm(vector)) for vector in crystal.cell)
+    return (*lengths, _angle(b, c), _angle(a, c), _angle(a, b))  # type: ignore[return-value]
+
+
 def hill_formula(amounts: Mapping[str, float]) -> str:
     """
     Write amounts of elements in the order of Hill, such as `C H4 O` or `La3 Li6.75 O12 Ta0.25 Zr1.75`.
@@ -215,4 +219,4 @@ def _decimal(value: float, decimals: int) -> str:
     return np.format_float_positional(value, precision=decimals, trim="-")
 
 
-__all__ = ["cif_text", "hill_formula", "poscar_text", "to_ase", "to_pymatgen"]
+__all__ = ["cell_parameters", "cif_text", "hill_formula", "poscar_text", "to_ase", "to_pymatgen"]

@@ -219,6 +219,13 @@ def with_unit(column: str) -> str:
     return f"{column} ({unit})" if unit else column
 
 
+def shown_value(row: Property, value: Any) -> str:
+    """Write the value of a property with its decimals; empty if it is unknown."""
+    if value is None or value != value:
+        return ""
+    return f"{value:.{row.decimals}f}" if isinstance(value, (int, float)) else str(value)
+
+
 def known_columns(
     records: Sequence[dict[str, Any]], first_columns: Sequence[str] = ()
 ) -> list[tuple[Property, list[str]]]:
@@ -231,11 +238,10 @@ def known_columns(
     """
     found = []
     for row in sorted(_SHOWN, key=lambda row: row.column not in first_columns):
-        values = [record.get(row.column) for record in records]
-        cells = ["" if value is None or value != value else f"{value:.{row.decimals}f}" for value in values]
+        cells = [shown_value(row, record.get(row.column)) for record in records]
         if any(cells):
             found.append((row, cells))
     return found
 
 
-__all__ = ["Hit", "Hits", "known_columns", "with_unit"]
+__all__ = ["Hit", "Hits", "known_columns", "shown_value", "with_unit"]

@@ -181,7 +181,7 @@ class CrystalIndex:
         Raises:
             ClacInputError: If there is no such crystal.
         """
-        return self._records.slice(self.stored.rows([which])[0], 1).to_pylist()[0]
+        return self.stored.record(self.stored.rows([which])[0])
 
     def structure(self, which: int | str) -> Crystal:
         """

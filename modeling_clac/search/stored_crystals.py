@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from ..crystal_clac import Crystal, ReadingOptions
-from ..data.bundled import read_cifs
+from ..data.bundled import bundled_crystals, bundled_files, read_cifs
 from ..errors_clac import ClacInputError, one_line
 from ..structures_clac import parse_structure
 
@@ -34,6 +35,11 @@ class StoredCrystals:
     def __init__(self, table: pa.Table, files: Sequence[Path] = (), name: str = "this index"):
         self.table, self.files, self.name = table, list(files), name
         self._states = [_state(file) for file in self.files]
+
+    @classmethod
+    def bundled(cls) -> StoredCrystals:
+        """Open the bundled data set."""
+        return cls(bundled_crystals(with_cif=False), bundled_files(), "the bundled data set")
 
     @property
     def has_structures(self) -> bool:
@@ -94,6 +100,11 @@ class StoredCrystals:
         if outside is not None:
             raise ClacInputError(f"row {outside}: {self.name} has the rows 0 to {self.table.num_rows - 1}")
         return rows
+
+    def record(self, row: int) -> dict[str, Any]:
+        """Return the columns of a crystal, without its CIF."""
+        columns = [name for name in self.table.column_names if name != "cif"]
+        return self.table.select(columns).slice(row, 1).to_pylist()[0]
 
     def cifs(self, rows: Sequence[int]) -> list[str]:
         """

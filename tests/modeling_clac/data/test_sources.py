@@ -31,14 +31,15 @@ def test_the_table_agrees_with_the_data_card():
     assert f"distributed under {SOURCES['mp'].licence}" in CARD
     for name in ("flla_2015", "dielectric_constant", "piezoelectric_tensor", "elastic_tensor"):
         row = next(line for line in CARD.splitlines() if line.startswith(f"| `{name}`"))
-        volume, page = re.search(r"(\d+), (\d+), doi", SOURCES[name].citation).groups()
+        volume, page = re.search(r"(\d+), (\d+), doi", SOURCES[name].citations[0]).groups()
         assert volume in row and page in row
+        assert SOURCES[name].citations[1:] == SOURCES["mp"].citations
 
 
 def test_no_licence_without_its_statement():
     for source in SOURCES.values():
         assert bool(source.licence_stated_in) == (source.licence != UNKNOWN_LICENCE)
-        assert source.citation and source.home.startswith("https://")
+        assert source.citations and source.home.startswith("https://")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,236 @@
+"""The command `clac show`: everything that is known about a crystal, and its structure as CIF or POSCAR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..data.properties import PROPERTIES, UNITS
+from ..errors_clac import ClacInputError
+from .options import Json
+from .support import file_or_row, note, prepare_imports, print_json
+
+if TYPE_CHECKING:
+    from ..crystal_clac import Crystal
+
+_STDOUT = "-"
+_SYMMETRY = ("space_group_symbol", "space_group_number", "crystal_system")
+# Columns of a record that the page shows in other places than the lines of further columns.
+_PLACED = {"material_id", "source", "formula", "chemsys", "elements", "nsites", *_SYMMETRY, *PROPERTIES}
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID|FILE", help="Id of a crystal, such as mp-149, or a CIF file.")],
+    index: Annotated[
+        Path | None, typer.Option(help="Directory of an index built by `clac index`. Default: the bundled data set.")
+    ] = None,
+    cif: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the structure as CIF to a file, or to stdout (-).")
+    ] = None,
+    poscar: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the structure as POSCAR to a file, or to stdout (-).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the properties, the symmetry and the sources of a crystal, or write its structure."""
+    targets = {"--cif": cif, "--poscar": poscar}
+    _check_targets(name, targets, as_json)
+    prepare_imports()
+    from ..data.structure_writing import cif_text, poscar_text
+
+    record, crystal = _read(name, index, needs_structure=any(targets.values()))
+    identity = str(record.get("material_id") or name)
+    warnings = [] if crystal is None else list(crystal.warnings)
+    for warning in warnings:
+        note(f"{identity}: {warning}")
+    if cif is not None or poscar is not None:
+        assert crystal is not None
+        writers = {"--cif": cif_text, "--poscar": poscar_text}
+        texts = {target: writers[option](crystal, identity) for option, target in targets.items() if target}
+        _write(texts, f"{identity}, {len(crystal):,} {'atom' if len(crystal) == 1 else 'atoms'}")
+        return
+    page = _page(record, crystal)
+    if as_json:
+        print_json(id=identity, **page, warnings=warnings, units=_UNITS)
+    else:
+        _print_page(identity, page)
+
+
+def _check_targets(name: str, targets: Mapping[str, str | None], as_json: bool) -> None:
+    to_stdout = [option for option, target in targets.items() if target == _STDOUT]
+    if len(to_stdout) + as_json > 1:
+        clashing = [*to_stdout, "--json"] if as_json else to_stdout
+        raise ClacInputError(f"{' and '.join(clashing)} both write to stdout; give one of them a file, or leave it out")
+    for option, target in targets.items():
+        if target is None or target == _STDOUT:
+            continue
+        path = Path(target)
+        if not path.resolve().parent.is_dir():
+            raise ClacInputError(f"{option} {path}: its parent directory does not exist; create it first")
+        if path.is_dir():
+            raise ClacInputError(f"{option} {path}: is a directory; give a file name")
+        if path.exists() and Path(name).exists() and path.samefile(name):
+            raise ClacInputError(f"{option} {path}: is the file to read; give another file name")
+
+
+def _read(name: str, index: Path | None, needs_structure: bool) -> tuple[dict[str, Any], Crystal | None]:
+    """Return the columns of a crystal and its structure, or `None` if the index does not have it."""
+    from ..search.index import CrystalIndex
+    from ..search.stored_crystals import StoredCrystals
+
+    crystals = StoredCrystals.bundled() if index is None else CrystalIndex.load(index).stored
+    found = file_or_row(name, crystals)
+    if isinstance(found, Path):
+        from ..data.structure_facts import describe_crystal
+        from ..structures_clac import parse_structure
+
+        crystal = parse_structure(found)
+        return {"material_id": found.name, **describe_crystal(crystal)}, crystal
+    if needs_structure:
+        crystals.require_structures()
+    structure = crystals.structures([found])[0] if crystals.has_structures else None
+    return crystals.record(found), structure
+
+
+def _write(texts: Mapping[str, str], described: str) -> None:
+    from ..utils.atomic_files import write_files
+
+    write_files({Path(target): text.encode() for target, text in texts.items() if target != _STDOUT})
+    for target, text in texts.items():
+        if target == _STDOUT:
+            print(text, end="")
+        else:
+            note(f"{target}: {described}")
+
+
+_UNITS = {
+    **{f"record.{column}": unit for column, unit in UNITS.items()},
+    **{f"cell.{length}": "Å" for length in "abc"},
+    **{f"cell.{angle}": "degrees" for angle in ("alpha", "beta", "gamma")},
+    "composition.amount": "atoms in the cell",
+    "composition.atomic_percent": "%",
+    "composition.mass_percent": "%",
+}
+
+
+def _page(record: Mapping[str, Any], crystal: Crystal | None) -> dict[str, Any]:
+    """Collect what is known about a crystal."""
+    from ..data.sources import UNKNOWN_LICENCE, licence_text, source_link, value_sources
+    from ..data.structure_writing import cell_parameters
+    from ..narrator.narratives import narrate
+
+    try:
+        narrative = narrate(record)
+    except ValueError:  # no facts, or columns of other types
+        narrative = None
+    page: dict[str, Any] = {
+        "link": source_link(record),
+        "licence": licence_text(record),
+        "record": dict(record),
+        "narrative": narrative,
+        "sources": {
+            what: {
+                "name": source.name if source else None,
+                "licence": source.licence if source else UNKNOWN_LICENCE,
+                "citations": list(source.citations) if source else [],
+            }
+            for what, source in value_sources(record).items()
+        },
+    }
+    if crystal is not None:
+        page["cell"] = dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), cell_parameters(crystal), strict=True))
+        page["composition"] = _composition(crystal)
+        page["is_ordered"] = crystal.is_ordered
+    return page
+
+
+def _composition(crystal: Crystal) -> dict[str, dict[str, float]]:
+    import gemmi
+
+    amounts: dict[str, float] = {}
+    for number, weight in zip(crystal.atomic_numbers.tolist(), crystal.weights.tolist(), strict=True):
+        symbol = gemmi.Element(number).name
+        amounts[symbol] = amounts.get(symbol, 0.0) + weight
+    masses = {symbol: amount * gemmi.Element(symbol).weight for symbol, amount in amounts.items()}
+    atoms, mass = sum(amounts.values()), sum(masses.values())
+    return {
+        symbol: {
+            "amount": amount,
+            "atomic_percent": 100 * amount / atoms,
+            "mass_percent": 100 * masses[symbol] / mass,
+        }
+        for symbol, amount in amounts.items()
+    }
+
+
+def _print_page(identity: str, page: Mapping[str, Any]) -> None:
+    from ..search.hits import shown_value
+    from .printing import print_paragraphs, print_table
+
+    record = page["record"]
+    lines = {"formula": record.get("formula"), **_structure_lines(record, page)}
+    lines["link"] = page["link"]
+    for column, value in record.items():
+        if column not in _PLACED and value is not None and value != identity:
+            lines[column.replace("_", " ")] = value
+    print(identity)
+    print()
+    for name, value in lines.items():
+        if value is not None:
+            print(f"{name:<14}{value}")
+    cells = {column: shown_value(row, record.get(column)) for column, row in PROPERTIES.items()}
+    rows = [row for column, row in PROPERTIES.items() if cells[column]]
+    sources = page["sources"]
+    if rows:
+        print()
+        origin = [
+            "computed from the structure" if row.from_structure else sources.get(row.column, {}).get("name") or ""
+            for row in rows
+        ]
+        licences = ["" if row.from_structure else sources.get(row.column, {}).get("licence", "") for row in rows]
+        columns = [
+            ("property", [row.label for row in rows]),
+            ("value", [cells[row.column] for row in rows]),
+            ("unit", [row.unit for row in rows]),
+            ("source", origin),
+            ("licence", licences),
+        ]
+        print_table([column for column in columns if any(column[1])], numeric={"value"})
+    paragraphs = [page["narrative"]] if page["narrative"] else []
+    structure = sources.get("structure")
+    if structure and structure["name"]:
+        paragraphs.append(f"Structure: {structure['name']}, {structure['licence']}.")
+    citations = dict.fromkeys(citation for entry in sources.values() for citation in entry["citations"])
+    print_paragraphs(paragraphs)
+    if citations:
+        print("\nCite:")
+    for citation in citations:
+        print(f"* {citation}")
+
+
+def _structure_lines(record: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, str | None]:
+    symbol, number, system = (record.get(column) for column in _SYMMETRY)
+    group = f"{symbol} (no. {number})" if symbol and number else symbol or number
+    lines: dict[str, str | None] = {"symmetry": ", ".join(str(part) for part in (group, system) if part) or None}
+    if "cell" in page:
+        cell = page["cell"]
+        lengths = ", ".join(f"{name} = {cell[name]:.3f}" for name in "abc")
+        angles = ", ".join(
+            f"{sign} = {cell[name]:.2f}" for sign, name in {"α": "alpha", "β": "beta", "γ": "gamma"}.items()
+        )
+        lines["cell"] = f"{lengths} Å; {angles}°"
+        composition = page["composition"]
+        total = sum(part["amount"] for part in composition.values())
+        lines["cell content"] = " ".join(f"{symbol}{part['amount']:.6g}" for symbol, part in composition.items())
+        lines["atoms"] = f"{total:.6g} in the cell" + (
+            "" if page["is_ordered"] else ", on mixed or partly occupied sites"
+        )
+        lines["at.%"] = ", ".join(f"{symbol} {part['atomic_percent']:.2f}" for symbol, part in composition.items())
+        lines["mass %"] = ", ".join(f"{symbol} {part['mass_percent']:.2f}" for symbol, part in composition.items())
+    return lines
+
+
+__all__ = ["show"]
