@@ -18,8 +18,8 @@ sys.path.insert(0, str(ROOT))  # scripts of the checkout are not part of the ins
 PACKAGE = "modeling_clac"
 _RESULTS = "evaluation/results"
 # `<!-- arguments: train.finetune_ner.NerArguments -->` stands for the table of the arguments of a script, and
-# `<!-- columns: ... -->` for that of the columns of data sets.
-_TABLE = re.compile(r"<!-- (arguments|columns): ([\w.]+)\.(\w+) -->")
+# `<!-- columns: ... -->` and `<!-- sources: ... -->` for those of the columns and the sources of data sets.
+_TABLE = re.compile(r"<!-- (arguments|columns|sources): ([\w.]+)\.(\w+) -->")
 _FORMULA = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 # transformers marks names in docstrings as [`ClacModel`].
 _NAME = re.compile(r"\[(<code>[\w.]+</code>)\]")
@@ -77,5 +77,11 @@ def _table(match: re.Match[str]) -> str:
     if match[1] == "arguments":
         table: str = importlib.import_module("modeling_clac.utils.arguments").arguments_table(found)
         return table
+    if match[1] == "sources":
+        lines = ["| `source` | name | licence of structures and values | cite |", "|---|---|---|---|"]
+        for name, source in found.items():
+            stated = f"[{source.licence}]({source.licence_stated_in})" if source.licence_stated_in else source.licence
+            lines.append(f"| `{name}` | [{source.name}]({source.home}) | {stated} | {'; '.join(source.citations)} |")
+        return "\n".join(lines)
     rows = [f"| `{column}` | {meaning} |" for column, meaning in found.items()]
     return "\n".join(["| column | meaning, unit |", "|---|---|", *rows])
