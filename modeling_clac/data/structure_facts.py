@@ -25,6 +25,8 @@ SYMPREC, ANGLE_TOLERANCE = 0.1, 5.0
 # Atomic fractions that differ by less are equal: amounts are written with few decimals.
 FRACTION_TOLERANCE = 1e-3
 _AMOUNT_DECIMALS = 3
+# Largest difference of the Pauling electronegativities of elements that share a site.
+_SHARED_SITE_RANGE = 0.5
 
 # Columns of `describe_crystal` and their types.
 STRUCTURE_COLUMNS: dict[str, pa.DataType] = {
@@ -45,7 +47,8 @@ def reduced_formula(amounts: Mapping[str, float]) -> str:
 
     Whole amounts are divided by their greatest common divisor and written as pymatgen does, sorted by
     electronegativity. Other amounts are those of the formula unit, rounded to 3 decimals. Of them, neighbours in this
-    order that add up to a whole number share a site and are sorted by amount, as the field writes them.
+    order with similar electronegativities that add up to a whole number share a site, and are sorted by amount as the
+    field does.
 
     Args:
         amounts: Mapping of element symbols to amounts.
@@ -65,14 +68,16 @@ def _reduced_formula(amounts: tuple[tuple[str, float], ...]) -> str:
         warnings.simplefilter("ignore", UserWarning)
         if all(amount.is_integer() for amount in rounded.values()):
             return Composition(rounded).reduced_formula
-        order = [element.symbol for element in sorted(map(Element, rounded))]
+        order = [(element.symbol, element.X) for element in sorted(map(Element, rounded))]
     parts: list[tuple[str, float]] = []
     sharing: list[tuple[str, float]] = []
-    for symbol in order:
+    lowest = 0.0
+    for symbol, electronegativity in order:
         part = (symbol, rounded[symbol])
+        if not (sharing and electronegativity - lowest <= _SHARED_SITE_RANGE):
+            parts, sharing, lowest = [*parts, *sharing], [], electronegativity
         if part[1].is_integer():
-            parts += [*sharing, part]
-            sharing = []
+            parts, sharing = [*parts, *sharing, part], []
             continue
         sharing.append(part)
         total = sum(amount for _, amount in sharing)
@@ -96,8 +101,8 @@ def formula_amounts(crystal: Crystal) -> dict[str, float]:
     Count the atoms of each element in a formula unit.
 
     The number of formula units in the cell is the greatest common divisor of the numbers of atoms of an ordered
-    crystal. In a disordered one it is that of the numbers of sites, counted for each set of elements that share a site,
-    so that garnets have 12 O whatever shares their other sites.
+    crystal. In a disordered one it is that of the numbers of sites, counted for each mixture of elements, so that
+    garnets have 12 O whatever shares their other sites.
 
     Args:
         crystal: The crystal.
@@ -111,12 +116,15 @@ def formula_amounts(crystal: Crystal) -> dict[str, float]:
         divisor = math.gcd(*counts.values())
         return {gemmi.Element(number).name: counts[number] // divisor for number in sorted(counts)}
     totals: dict[int, float] = defaultdict(float)
-    species: dict[int, set[int]] = defaultdict(set)
+    mixtures: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     sites = site_of_each_atom(crystal).tolist()
     for number, share, site in zip(numbers, crystal.occupancy.tolist(), sites, strict=True):
         totals[number] += share
-        species[site].add(number)
-    divisor = math.gcd(*Counter(map(frozenset, species.values())).values())
+        mixtures[site][number] += share
+    kinds = Counter(
+        frozenset((number, _rounded(share)) for number, share in mixture.items()) for mixture in mixtures.values()
+    )
+    divisor = math.gcd(*kinds.values())
     return {gemmi.Element(number).name: totals[number] / divisor for number in sorted(totals)}
 
 
