@@ -31,11 +31,11 @@ class NamedCrystal(NamedTuple):
 
     Attributes:
         name: Name of the crystal within the file, such as that of its data block.
-        crystal: The crystal.
+        crystal: The crystal, or the error if it is invalid: one invalid crystal does not hide the others.
     """
 
     name: str
-    crystal: Crystal
+    crystal: Crystal | InvalidStructureError
 
 
 def read_cif(text: str, label: str, options: ReadingOptions) -> list[NamedCrystal]:

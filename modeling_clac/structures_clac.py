@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from pathlib import Path
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from itertools import islice
 from typing import Any, NamedTuple
 
-from .cif_clac import NamedCrystal, read_cif
+from .cif_clac import NamedCrystal
 from .crystal_clac import Crystal, ReadingOptions, check_crystal, crystal_from_pymatgen, make_crystal, refuse_disorder
-from .errors_clac import ClacInputError, InvalidStructureError, first_line
+from .errors_clac import ClacInputError, InvalidStructureError, StructureWarning
+from .structure_files_clac import load_carriers, load_content, read_mapping, read_text
+from .structure_formats_clac import crystal_from_ase
+from .structure_sources_clac import path_exists
 
 DEFAULT_OPTIONS = ReadingOptions()
+_SHOWN_STRUCTURES = 5  # in messages
 
 
 def parse_structure(structure: Any, name: str | None = None, options: ReadingOptions = DEFAULT_OPTIONS) -> Crystal:
@@ -18,9 +24,10 @@ def parse_structure(structure: Any, name: str | None = None, options: ReadingOpt
     Parse and validate a structure.
 
     Args:
-        structure: CIF text, a path to a CIF file, a pymatgen `Structure`, an ase `Atoms`, a torch-geometric `Data` with
-            `z`, `pos` and `cell`, a mapping with `atomic_numbers`, `positions` and `cell` (both also with `occupancy`),
-            or a [`Crystal`].
+        structure: A path or the text of a file with one structure, in a format of [`read_structures`]; a pymatgen
+            `Structure`; an ase `Atoms`; a torch-geometric `Data` with `z`, `pos` and `cell`; a mapping with
+            `atomic_numbers`, `positions` and `cell` (and `occupancy`), the `as_dict()` of a pymatgen `Structure`, or a
+            row of a table with a `cif` or `structure`; or a [`Crystal`].
         name: Name of the structure in error messages. Default: its path.
         options: How to read.
 
@@ -38,6 +45,44 @@ def parse_structure(structure: Any, name: str | None = None, options: ReadingOpt
     if options.strict and crystal.warnings:
         raise InvalidStructureError(f"{label}: {crystal.warnings[0]}")
     return crystal
+
+
+def read_structures(source: Any, options: ReadingOptions = DEFAULT_OPTIONS) -> Iterator[NamedCrystal]:
+    """
+    Read all structures of files, lazily.
+
+    The result can be passed to everything that accepts structures, such as `ClacEmbedder.encode_crystals`.
+
+    Args:
+        source: A path, or a list of paths: files of the formats below, each also with `.gz`, zip archives, folders
+            (searched recursively), patterns (`"runs/*.vasp"`), `"-"` for standard input, and single structures of a
+            file by name or number (`"two.cif#ag"`). Or the content of a file: text, bytes, a file opened for reading,
+            or a parsed JSON document. Formats: CIF, mCIF, POSCAR, extended XYZ, JSON of pymatgen and OPTIMADE, and
+            CSV, JSON lines and parquet with a column `cif` or `structure`.
+        options: How to read.
+
+    Yields:
+        The structures with their names: the path; `path#name` if the file has several; `path row 3` in a table. An
+        invalid structure is yielded as its error, so that it does not hide the others.
+
+    Raises:
+        InvalidStructureError: If a folder, pattern or archive has no file with structures.
+    """
+    if isinstance(source, (list, tuple)):
+        for entry in source:
+            yield from read_structures(entry, options)
+        return
+    for name, crystal in _read_document(source, structure_name(source), options):
+        yield NamedCrystal(name, _checked(crystal, name, options))
+
+
+def _checked(crystal: Crystal | InvalidStructureError, name: str, options: ReadingOptions) -> Any:
+    if isinstance(crystal, InvalidStructureError):
+        return crystal
+    try:
+        return parse_structure(crystal, name, options)
+    except InvalidStructureError as error:
+        return error
 
 
 class ParsedStructure(NamedTuple):
@@ -63,7 +108,8 @@ def parse_each(
 
     Args:
         structures: One structure, or any iterable of structures: a list, a generator, a column of numpy, pandas,
-            pyarrow or datasets. See [`parse_structure`] for the accepted types.
+            polars, pyarrow or datasets, or the result of [`read_structures`]. See [`parse_structure`] for the accepted
+            types. A path or text that is not in a list may hold several structures.
         names: Name of each structure in messages. Default: its path, or its position in the input.
         options: How to read.
 
@@ -71,29 +117,41 @@ def parse_each(
         The parsed structures, in input order.
 
     Raises:
-        ClacInputError: If the numbers of names and structures differ.
+        ClacInputError: If the numbers of names and structures differ, or the input is a table or a set.
     """
     size = count_structures(structures)
     if size is not None and isinstance(names, Sized) and len(names) != size:
         raise ClacInputError(f"got {len(names)} names for {size} structures; give one name for each structure")
     total = "" if size is None else f" of {size}"
-    items = structures if _is_many(structures) else [structures]
-    named = ((item, None) for item in items) if names is None else zip(items, names, strict=True)
-    for place, (item, name) in enumerate(named):
+    given = iter(names) if names is not None else None
+    place = -1
+    for place, item in enumerate(_items(structures, options)):
         # A column of pyarrow yields scalars.
         structure = item.as_py() if hasattr(item, "as_py") else item
-        label = structure_name(structure, f"structure {place + 1}{total}") if name is None else name
-        try:
-            crystal: Crystal | InvalidStructureError = parse_structure(structure, label, options)
-        except InvalidStructureError as error:
-            crystal = error
-        yield ParsedStructure(place, label, crystal)
+        own = structure.name if isinstance(structure, NamedCrystal) else None
+        name = own or structure_name(structure, f"structure {place + 1}{total}")
+        if given is not None:
+            try:
+                name = next(given)
+            except StopIteration:
+                raise ClacInputError(f"got {place} names for more structures; give one name for each") from None
+        crystal = structure.crystal if isinstance(structure, NamedCrystal) else structure
+        yield ParsedStructure(place, name, _checked(crystal, name, options))
+    if given is not None and next(given, None) is not None:
+        raise ClacInputError(f"got more names than the {place + 1} structures; give one name for each")
+
+
+def _items(structures: Any, options: ReadingOptions) -> Iterable[Any]:
+    """Return the structures one by one."""
+    if _is_many(structures):
+        return structures
+    return read_structures(structures, options) if _is_document(structures) else [structures]
 
 
 def count_structures(structures: Any) -> int | None:
-    """Return the number of structures in the input of [`parse_each`], or `None` if it has no length."""
+    """Return the number of structures in the input of [`parse_each`], or `None` if it is not known in advance."""
     if not _is_many(structures):
-        return 1
+        return None if _is_document(structures) else 1
     return len(structures) if isinstance(structures, Sized) else None
 
 
@@ -102,10 +160,24 @@ def _is_many(structures: Any) -> bool:
     Whether the input is an iterable of structures. Single pymatgen, ase and torch-geometric objects are iterable as
     well.
     """
-    if isinstance(structures, (str, bytes, Path, Crystal, dict)):
+    if isinstance(structures, (Crystal, NamedCrystal)) or _is_document(structures):
         return False
-    single = _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures)
-    return not single and hasattr(structures, "__iter__")
+    if _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures) or not hasattr(structures, "__iter__"):
+        return False
+    if isinstance(structures, (set, frozenset)):
+        raise ClacInputError("the structures are a set, which has no order; pass a list")
+    columns = getattr(structures, "column_names", getattr(structures, "columns", None))
+    if columns is not None:
+        shown = ", ".join(map(str, columns))
+        raise ClacInputError(
+            f"the structures are a table with the columns {shown}; pass one column, such as table['cif']"
+        )
+    return getattr(structures, "ndim", 1) != 0
+
+
+def _is_document(structure: Any) -> bool:
+    """Whether something may hold several structures: a path, a text, the content of a file, or a mapping."""
+    return isinstance(structure, (str, bytes, os.PathLike, Mapping)) or hasattr(structure, "read")
 
 
 def _is_pymatgen(structure: Any) -> bool:
@@ -122,43 +194,71 @@ def _is_pyg(structure: Any) -> bool:
 
 def structure_name(structure: Any, fallback: str = "structure") -> str:
     """Return the name of a structure in messages: its path, or `fallback` if it is not a path."""
-    return str(structure) if _is_path(structure) else fallback
+    return os.fspath(structure) if _is_path(structure) else fallback
 
 
 def _is_path(structure: Any) -> bool:
-    if isinstance(structure, Path):
+    if isinstance(structure, os.PathLike):
         return True
-    return isinstance(structure, str) and "\n" not in structure and not structure.lstrip().startswith("data_")
+    if not isinstance(structure, str) or not structure.strip() or "\n" in structure or "\r" in structure:
+        return False
+    return not structure.lstrip().lower().startswith(("data_", "{", "[")) or path_exists(structure)
 
 
 def _to_crystal(structure: Any, label: str, options: ReadingOptions) -> Crystal:
     if isinstance(structure, Crystal):
         return structure
-    if isinstance(structure, dict):
-        return _from_arrays(label, structure, "atomic_numbers", "positions", "cell")
-    if _is_path(structure):
-        return _first_of(read_cif(_read_text(Path(structure), label), label, options))
-    if isinstance(structure, str):
-        return _first_of(read_cif(structure, label, options))
+    if _is_document(structure):
+        return _only(_read_document(structure, label, options), label)
     if _is_pymatgen(structure):
         return crystal_from_pymatgen(structure, label)
     if _is_ase(structure):
-        arrays = {
-            "atomic_numbers": structure.get_atomic_numbers(),
-            "positions": structure.get_positions(),
-            "cell": structure.cell.array if hasattr(structure.cell, "array") else structure.cell,
-        }
-        return _from_arrays(label, arrays, "atomic_numbers", "positions", "cell")
+        return crystal_from_ase(structure, label)
     if _is_pyg(structure):
         return _from_arrays(label, structure.to_dict(), "z", "pos", "cell")
+    if structure is None or (isinstance(structure, float) and structure != structure):
+        raise InvalidStructureError(
+            f"{label}: cannot read a structure from {type(structure).__name__}, a missing value; remove it"
+        )
     raise InvalidStructureError(
-        f"{label}: cannot read a structure from {type(structure).__name__}; pass CIF text, a path to a CIF file, a "
-        "pymatgen Structure, an ase Atoms, or a torch-geometric Data with z, pos and cell"
+        f"{label}: cannot read a structure from {type(structure).__name__}; pass CIF text, a path, a pymatgen "
+        "Structure, an ase Atoms, or a torch-geometric Data with z, pos and cell"
     )
 
 
-def _first_of(crystals: list[NamedCrystal]) -> Crystal:
-    return crystals[0].crystal
+def _read_document(source: Any, label: str, options: ReadingOptions) -> Iterator[NamedCrystal]:
+    """Read the structures of a path, a text, the content of a file, or a mapping; they are checked later."""
+    if _is_path(source):
+        notes: list[str] = []
+        for carrier in load_carriers([source], notes):
+            yield from carrier.structures(options)
+        for note in notes:
+            warnings.warn(note, StructureWarning, stacklevel=2)
+        return
+    if hasattr(source, "read"):
+        source = source.read()
+    if isinstance(source, Mapping):
+        yield from read_mapping(source, label, options)
+    elif isinstance(source, str):
+        yield from read_text(source, label, options)
+    else:
+        for carrier in load_content(bytes(source), label):
+            yield from carrier.structures(options)
+
+
+def _only(structures: Iterator[NamedCrystal], label: str) -> Crystal:
+    """Return the only structure of a document."""
+    found = list(islice(structures, _SHOWN_STRUCTURES + 1))
+    if len(found) > 1:
+        names = [structure.name.removeprefix(f"{label}#") for structure in found[:_SHOWN_STRUCTURES]]
+        more = ", ..." if len(found) > _SHOWN_STRUCTURES else ""
+        raise InvalidStructureError(
+            f"{label}: several structures ({', '.join(names)}{more}); choose one by name or number, such as "
+            f"{label}#{names[0]}, or read all with read_structures"
+        )
+    if isinstance(found[0].crystal, InvalidStructureError):
+        raise found[0].crystal
+    return found[0].crystal
 
 
 def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: str) -> Crystal:
@@ -168,24 +268,12 @@ def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: st
     return make_crystal(label, arrays[numbers], arrays[positions], arrays[cell], arrays.get("occupancy"))
 
 
-def _read_text(path: Path, label: str) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidStructureError(f"{label}: cannot be read ({first_line(error)})") from None
-    if b"\0" in content:
-        raise InvalidStructureError(f"{label}: binary file, not a CIF; export the structure as CIF text")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
 __all__ = [
     "DEFAULT_OPTIONS",
     "ParsedStructure",
     "count_structures",
     "parse_each",
     "parse_structure",
+    "read_structures",
     "structure_name",
 ]

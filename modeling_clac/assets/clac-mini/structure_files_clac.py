@@ -1,0 +1,1 @@
+../../structure_files_clac.py

@@ -1,0 +1,1 @@
+../../structure_formats_clac.py

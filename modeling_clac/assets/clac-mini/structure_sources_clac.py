@@ -1,0 +1,1 @@
+../../structure_sources_clac.py

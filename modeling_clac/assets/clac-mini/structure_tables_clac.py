@@ -1,0 +1,1 @@
+../../structure_tables_clac.py
