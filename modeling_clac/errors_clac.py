@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 ON_ERROR = ("raise", "skip", "warn")
@@ -33,9 +34,22 @@ class Skipped(NamedTuple):
     reason: str
 
 
+class Warned(NamedTuple):
+    """
+    Something that was read with doubt.
+
+    Attributes:
+        structure: Name of the structure.
+        warning: One line, without the name.
+    """
+
+    structure: str
+    warning: str
+
+
 class ErrorPolicy:
     """
-    What to do with invalid inputs, and a record of those skipped.
+    What to do with invalid inputs, and a record of those skipped and of what was read with doubt.
 
     Args:
         on_error: `"raise"` stops at the first invalid input, `"skip"` leaves it out, `"warn"` leaves it out with a
@@ -43,6 +57,7 @@ class ErrorPolicy:
 
     Attributes:
         skipped: Inputs skipped so far, in input order.
+        warned: What was read with doubt so far, in input order.
 
     Raises:
         ClacInputError: If `on_error` is none of these.
@@ -52,6 +67,7 @@ class ErrorPolicy:
         check_on_error(on_error)
         self.on_error = on_error
         self.skipped: list[Skipped] = []
+        self.warned: list[Warned] = []
 
     def apply(self, place: int, error: ClacInputError) -> None:
         """
@@ -69,6 +85,18 @@ class ErrorPolicy:
         if self.on_error == "warn":
             warnings.warn(f"skipped {error}", stacklevel=2)
         self.skipped.append(Skipped(place, str(error)))
+
+    def record(self, name: str, doubts: Sequence[str]) -> None:
+        """
+        Record what was read with doubt, and emit a `StructureWarning`.
+
+        Args:
+            name: Name of the structure.
+            doubts: One line each, such as the `warnings` of a [`Crystal`].
+        """
+        if doubts:
+            self.warned += [Warned(name, doubt) for doubt in doubts]
+            warnings.warn(f"{name}: {'; '.join(doubts)}", StructureWarning, stacklevel=3)
 
 
 def check_on_error(on_error: str, choices: tuple[str, ...] = ON_ERROR) -> None:
@@ -131,6 +159,7 @@ __all__ = [
     "InvalidStructureError",
     "Skipped",
     "StructureWarning",
+    "Warned",
     "check_on_error",
     "first_line",
     "one_line",

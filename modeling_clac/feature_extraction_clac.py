@@ -376,6 +376,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             if isinstance(graph, InvalidStructureError):
                 policy.apply(entry.place, graph)
             else:
+                policy.record(entry.name, entry.crystal.warnings)
                 graphs.append(graph)
         if not graphs:
             reason = policy.skipped[0].reason if policy.skipped else "the list of structures is empty"

@@ -65,7 +65,7 @@ class Carrier(NamedTuple):
         Yields:
             Each structure with its name, or its error.
         """
-        if self.file.selector is None:
+        if self.file.selector is None or isinstance(self.content, StructureTable):
             yield from self._all(options)
         else:
             yield from _selected(self._all(options), self.file.name, self.file.selector)
@@ -242,9 +242,17 @@ def _parsed(read: FileContent) -> Carrier:
 
 def _carrier(file: StructureFile, parse: Callable[[], Any]) -> Carrier:
     try:
-        return Carrier(file, parse())
+        content = parse()
+        if isinstance(content, StructureTable) and file.selector is not None:
+            content = content.select(file.selector, file.name)
+        return Carrier(file, content)
     except InvalidStructureError as error:
         return Carrier(file, error)
+
+
+def is_cif(text: str) -> bool:
+    """Whether a text is that of a CIF rather than another format."""
+    return _kind_of_text(text, "text") == "cif"
 
 
 def load_content(content: bytes, label: str) -> Iterator[Carrier]:
@@ -299,4 +307,4 @@ def load_carriers(sources: Sequence[str | os.PathLike[str]], notes: list[str] | 
             notes.append(f"{source}: {total:,} other {'file' if total == 1 else 'files'} not read ({kinds})")
 
 
-__all__ = ["Carrier", "Text", "load_carriers", "load_content", "read_mapping", "read_text", "read_value"]
+__all__ = ["Carrier", "Text", "is_cif", "load_carriers", "load_content", "read_mapping", "read_text", "read_value"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Names of the column with the structures, in order of preference; case does not matter.
 STRUCTURE_COLUMNS = ("cif", "structure")
+# Columns that may identify the rows of a table, in order of preference.
+ID_COLUMNS = ("material_id", "id", "identifier", "mp_id", "cod_id", "icsd_id", "filename")
 _DELIMITERS = (",", "\t", ";")
 _SHOWN_COLUMNS = 12
 
@@ -50,6 +52,32 @@ class StructureTable:
         for place, value in enumerate(self.structures):
             number = place + 1 if self.numbers is None else self.numbers[place]
             yield f"{label} row {number}", value.as_py() if hasattr(value, "as_py") else value
+
+    def select(self, selector: str, label: str) -> StructureTable:
+        """
+        Select a row by its id or number.
+
+        Args:
+            selector: Value of an id column, or number of a row from 1.
+            label: Name of the table in error messages.
+
+        Raises:
+            InvalidStructureError: If there is no such row.
+        """
+        rows = []
+        for column in ID_COLUMNS:
+            if column in self.table.column_names and not rows:
+                ids = self.table[column].to_pylist()
+                rows = [row for row, found in enumerate(ids) if found is not None and str(found).strip() == selector]
+        if not rows and selector.isdecimal() and 1 <= int(selector) <= len(self):
+            rows = [int(selector) - 1]
+        if not rows:
+            raise InvalidStructureError(
+                f"{label}#{selector}: no such row; give an id or a number from 1 to {len(self)}"
+            )
+        return StructureTable(
+            [self.structures[row] for row in rows], self.table.take(rows), self.column, [row + 1 for row in rows]
+        )
 
 
 def structure_column(names: Sequence[str]) -> str | None:
@@ -306,6 +334,7 @@ def _require_pyarrow(label: str) -> None:
 
 
 __all__ = [
+    "ID_COLUMNS",
     "StructureTable",
     "is_table_text",
     "read_csv",

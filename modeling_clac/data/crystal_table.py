@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..cif_clac import NamedCrystal
 from ..crystal_clac import Crystal, ReadingOptions
-from ..errors_clac import ClacInputError, ErrorPolicy, one_line
+from ..errors_clac import ClacInputError, ErrorPolicy, Warned, one_line
+from ..structure_files_clac import Carrier, Text, is_cif, load_carriers
+from ..structure_sources_clac import StructureFile
+from ..structure_tables_clac import StructureTable
 from ..structures_clac import DEFAULT_OPTIONS
 from ..utils.atomic_files import replaced_file
 from ..utils.progress import progress_bar
-from .bundled import BUNDLED_CRYSTALS, bundled_crystals, read_table
+from .bundled import BUNDLED_CRYSTALS, bundled_crystals
 from .graph_batches import parse_structures
 from .structure_facts import STRUCTURE_COLUMNS, crystal_formula, describe_crystal
+from .structure_writing import cif_text
+from .user_columns import contradictions, own_columns, row_ids
 
 _DESCRIBED = pa.schema([("material_id", pa.string()), *STRUCTURE_COLUMNS.items()])
-
-
-def crystal_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """
-    List CIF files.
-
-    Args:
-        paths: Files, which are kept as given, and directories, which are searched recursively for `*.cif` files.
-
-    Returns:
-        The files without duplicates. Files found in a directory are sorted.
-
-    Raises:
-        ClacInputError: If a directory contains no CIF file.
-    """
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".cif" and file.is_file())
-        if not found:
-            raise ClacInputError(
-                f"{path}: no .cif file in this directory or its subdirectories; give a directory with CIF files"
-            )
-        files += found
-    return list(dict.fromkeys(files))
 
 
 class CrystalTable(NamedTuple):
@@ -58,11 +40,15 @@ class CrystalTable(NamedTuple):
         table: One row per crystal, with its CIF in the column `cif`.
         crystals: Parsed crystal of each row, or `None` if its CIF did not have to be parsed.
         skipped: One line for each structure that was skipped.
+        warned: What was read with doubt.
+        notes: One line for each source in which files of other kinds were left out.
     """
 
     table: pa.Table
     crystals: list[Crystal | None]
     skipped: list[str]
+    warned: list[Warned]
+    notes: list[str]
 
 
 def crystal_table(
@@ -71,101 +57,158 @@ def crystal_table(
     """
     Collect crystals from several sources in one table for an index.
 
-    The columns are those of `describe_crystal`, `material_id` (the file name), `path` and `cif`. A parquet file keeps
-    its own columns; missing columns are added.
+    The columns are `material_id` (the name of the file, or the id in a table), those of `describe_crystal`, `path` (of
+    files other than tables) and `cif`. Tables keep their own columns; what follows from the structures is computed.
 
     Args:
-        sources: CIF files, directories of CIF files, parquet files with a `cif` column, and `mp-crystals` for the
-            bundled data set.
+        sources: Files, folders and patterns, see [`read_structures`], and `mp-crystals` for the bundled data set.
         options: How to read the structures.
         on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`. Skipped structures have no
             row.
 
     Raises:
-        ClacInputError: If a source is missing or unreadable, or if the columns of two sources have incompatible types.
+        ClacInputError: If a source has no structures, if a value of a property is not a number, or if the columns of
+            two sources have incompatible types.
         InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
-    errors = ErrorPolicy(on_error)
-    tables: list[pa.Table] = []
-    crystals: list[Crystal | None] = []
-    files = []
-    for source in sources:
-        if str(source) == BUNDLED_CRYSTALS:
-            tables.append(bundled_crystals())
-            crystals += [None] * tables[-1].num_rows
-        elif Path(source).suffix.lower() == ".parquet":
-            table, own = _completed(_read_parquet(Path(source)), str(source), options, errors)
-            tables.append(table)
-            crystals += own
+    reader = _TableReader(options, ErrorPolicy(on_error))
+    for bundled, group in groupby(sources, lambda source: str(source) == BUNDLED_CRYSTALS):
+        if bundled:
+            reader.add(bundled_crystals())
         else:
-            files.append(source)
-    if files:
-        table, own = _table_of_files(crystal_files(files), options, errors)
-        tables.append(table)
-        crystals += own
+            reader.read(list(group))
     try:
-        table = pa.concat_tables(tables, promote_options="permissive")
+        table = pa.concat_tables(reader.tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise ClacInputError(
             f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
         ) from None
-    return CrystalTable(table, crystals, [skipped.reason for skipped in errors.skipped])
+    if "material_id" in table.column_names:
+        ids = pa.array(_unique(table["material_id"].to_pylist()), pa.string())
+        table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
+    skipped = [skipped.reason for skipped in reader.errors.skipped]
+    return CrystalTable(table, reader.crystals, skipped, reader.errors.warned, reader.notes)
 
 
-def _table_of_files(
-    files: list[Path], options: ReadingOptions, errors: ErrorPolicy
-) -> tuple[pa.Table, list[Crystal | None]]:
-    parsed = list(parse_structures(files, errors=errors, options=options))
-    kept = [files[place] for place, *_ in parsed]
-    columns: dict[str, Any] = {
-        "path": pa.array([str(file) for file in kept], pa.string()),
-        # The files were parsed, so they are text, but the encoding may vary.
-        "cif": pa.array([file.read_text(encoding="utf-8-sig", errors="replace") for file in kept], pa.large_string()),
-    }
-    crystals = [crystal for *_, crystal in parsed]
-    described = _described(crystals, [file.name for file in kept])
-    return pa.table({**{name: described[name] for name in described.column_names}, **columns}), [*crystals]
+def _unique(ids: Iterable[str]) -> list[str]:
+    """Number the repetitions of an id: `a`, `a (2)`."""
+    counts: Counter[str] = Counter()
+    unique = []
+    for name in ids:
+        counts[name] += 1
+        unique.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return unique
 
 
-def _described(crystals: Sequence[Crystal], ids: Sequence[str]) -> pa.Table:
-    rows = []
-    with progress_bar("finding symmetries", len(crystals)) as bar:
-        for name, crystal in zip(ids, crystals, strict=True):
-            rows.append({"material_id": name, **describe_crystal(crystal)})
-            bar.update()
-    return pa.Table.from_pylist(rows, schema=_DESCRIBED)
+class _FileRow(NamedTuple):
+    name: str
+    short: str
+    cif: str
+    crystal: Crystal
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    try:
-        table = read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ClacInputError(f"{path}: cannot be read as parquet ({one_line(error)})") from None
-    if "cif" not in table.column_names:
-        raise ClacInputError(f"{path}: no column `cif`; found {', '.join(table.column_names) or 'no columns'}")
-    if not (pa.types.is_string(table["cif"].type) or pa.types.is_large_string(table["cif"].type)):
-        raise ClacInputError(
-            f"{path}: column `cif` has type {table['cif'].type}; expected strings with the text of CIF files"
+class _TableReader:
+    """
+    Reads sources into tables.
+
+    Args:
+        options: How to read the structures.
+        errors: What to do with invalid ones.
+
+    Attributes:
+        tables: Tables read so far, with the columns of an index.
+        crystals: Crystal of each of their rows, or `None`.
+        notes: See [`CrystalTable`].
+    """
+
+    def __init__(self, options: ReadingOptions, errors: ErrorPolicy):
+        self.options = options
+        self.errors = errors
+        self.tables: list[pa.Table] = []
+        self.crystals: list[Crystal | None] = []
+        self.notes: list[str] = []
+        self._read = 0
+
+    def add(self, table: pa.Table, crystals: Sequence[Crystal] | None = None) -> None:
+        """Add rows. What was read with doubt is recorded already."""
+        self.tables.append(table)
+        self.crystals += (
+            [None] * table.num_rows if crystals is None else [replace(crystal, warnings=()) for crystal in crystals]
         )
+
+    def read(self, sources: Sequence[str | os.PathLike[str]]) -> None:
+        """Read files, folders and patterns."""
+        rows: list[_FileRow] = []
+        with progress_bar("reading files", None) as bar:
+            for carrier in load_carriers(sources, self.notes):
+                if isinstance(carrier.content, StructureTable):
+                    self._add_files(rows)
+                    rows = []
+                    self._add_table(carrier.file, carrier.content, carrier.structures(self.options))
+                else:
+                    rows += self._file_rows(carrier)
+                bar.update()
+        self._add_files(rows)
+
+    def _file_rows(self, carrier: Carrier) -> list[_FileRow]:
+        file, structures = carrier.file, list(carrier.structures(self.options))
+        text = carrier.content.text if isinstance(carrier.content, Text) and carrier.content.format == "cif" else None
+        rows = []
+        for _, name, crystal in parse_structures(
+            structures, errors=self.errors, options=self.options, show_progress=False
+        ):
+            # The text of a CIF stays as it is, unless it holds something else than what was read.
+            same = text is not None and len(structures) == 1 and file.selector is None and self._as_stated(crystal)
+            cif = text if same and text is not None else cif_text(crystal, name)
+            rows.append(_FileRow(name, file.short + name.removeprefix(file.name), cif, crystal))
+        return rows
+
+    def _as_stated(self, crystal: Crystal) -> bool:
+        return self.options.disorder != "order" or not crystal.warnings
+
+    def _add_files(self, rows: list[_FileRow]) -> None:
+        if not rows:
+            return
+        counts = Counter(row.short for row in rows)
+        ids = [row.short if counts[row.short] == 1 else row.name for row in rows]
+        crystals = [row.crystal for row in rows]
+        table = _with_facts(ids, _facts(crystals), {"path": pa.array([row.name for row in rows], pa.string())})
+        self.add(table.append_column("cif", pa.array([row.cif for row in rows], pa.large_string())), crystals)
+
+    def _add_table(self, file: StructureFile, content: StructureTable, structures: Iterator[NamedCrystal]) -> None:
+        """Add the valid rows of a table; `structures` yields one for each."""
+        parsed = list(parse_structures(structures, errors=self.errors, options=self.options))
+        rows, names, crystals = [list(column) for column in zip(*parsed, strict=True)] or ([], [], [])
+        facts = _facts(crystals)
+        for name, wrong in zip(names, contradictions(content.table, rows, facts), strict=True):
+            self.errors.record(name, wrong)
+        own = own_columns(content.table, rows, file.name)
+        table = _with_facts(row_ids(content.table, rows, PurePath(file.short).stem), facts, own)
+        cifs = []
+        for row, crystal in zip(rows, crystals, strict=True):
+            value = content.structures[row]
+            value = value.as_py() if hasattr(value, "as_py") else value
+            stated = isinstance(value, str) and is_cif(value) and self._as_stated(crystal)
+            cifs.append(value if stated else cif_text(crystal))
+        self.add(table.append_column("cif", pa.array(cifs, pa.large_string())), crystals)
+
+
+def _facts(crystals: Sequence[Crystal]) -> list[dict[str, Any]]:
+    facts = []
+    with progress_bar("finding symmetries", len(crystals)) as bar:
+        for crystal in crystals:
+            facts.append(describe_crystal(crystal))
+            bar.update()
+    return facts
+
+
+def _with_facts(ids: Sequence[str], facts: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> pa.Table:
+    """Make a table of ids, facts that follow from the structures, and other columns."""
+    rows = [{"material_id": name, **fact} for name, fact in zip(ids, facts, strict=True)]
+    table = pa.Table.from_pylist(rows, schema=_DESCRIBED)
+    for name, column in own.items():
+        table = table.append_column(name, column)
     return table
-
-
-def _completed(
-    table: pa.Table, path: str, options: ReadingOptions, errors: ErrorPolicy
-) -> tuple[pa.Table, list[Crystal | None]]:
-    """Add the missing columns of `_DESCRIBED` to a table. Structures are parsed only if a column is missing."""
-    missing = [name for name in _DESCRIBED.names if name not in table.column_names]
-    if not missing:
-        return table, [None] * table.num_rows
-    names = (f"{path} row {row + 1}" for row in range(table.num_rows))
-    parsed = list(parse_structures(table["cif"], names, errors=errors, options=options))
-    rows = [place for place, *_ in parsed]
-    table = table.take(pa.array(rows, pa.int64()))
-    crystals = [crystal for *_, crystal in parsed]
-    described = _described(crystals, [f"{Path(path).stem}-{row + 1}" for row in rows])
-    for name in missing:
-        table = table.append_column(_DESCRIBED.field(name), described[name])
-    return table, [*crystals]
 
 
 def write_embeddings(
@@ -192,7 +235,6 @@ def write_embeddings(
 
 __all__ = [
     "CrystalTable",
-    "crystal_files",
     "crystal_table",
     "write_embeddings",
 ]

@@ -53,6 +53,7 @@ def parse_structures(
             if isinstance(crystal, InvalidStructureError):
                 errors.apply(place, crystal)
             else:
+                errors.record(name, crystal.warnings)
                 yield place, name, crystal
             bar.update()
 
@@ -141,6 +142,7 @@ def _with_graphs(
             errors.apply(place, graph)
         else:
             assert isinstance(crystal, Crystal)
+            errors.record(name, crystal.warnings)
             yield CrystalGraph(place, name, crystal, graph)
 
 

@@ -1,0 +1,176 @@
+"""
+Columns of tables that users bring: what follows from the structures is computed, not trusted, and the rest is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import gemmi
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors_clac import ClacInputError, one_line
+from ..formulas_clac import read_formula
+from ..structure_tables_clac import ID_COLUMNS
+from .properties import PROPERTIES
+from .structure_facts import STRUCTURE_COLUMNS
+
+# Columns that pandas writes for its index.
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0|")
+# A stated density may refer to another temperature, and a stated composition is rounded.
+_DENSITY_TOLERANCE, _FRACTION_TOLERANCE = 0.05, 0.01
+
+
+def row_ids(table: pa.Table, rows: Sequence[int], stem: str) -> list[str]:
+    """
+    Return the ids of rows: those of the table if they are unique, else the name of the file with the number of the row.
+
+    Args:
+        table: Columns of the table.
+        rows: Rows that are kept, from 0.
+        stem: Name of the file without its suffix.
+    """
+    for column in ID_COLUMNS:
+        if column in table.column_names:
+            ids = [None if value is None else str(value).strip() for value in _plain(table[column]).to_pylist()]
+            if all(ids) and len(set(ids)) == len(ids):
+                return [str(ids[row]) for row in rows]
+    return [f"{stem}-{row + 1}" for row in rows]
+
+
+def own_columns(table: pa.Table, rows: Sequence[int], label: str) -> dict[str, pa.ChunkedArray]:
+    """
+    Return the columns of a table that do not follow from its structures.
+
+    Args:
+        table: Columns of the table.
+        rows: Rows that are kept, from 0.
+        label: Name of the table in error messages.
+
+    Returns:
+        The columns. Properties of `PROPERTIES` are cast to float64, with nulls for NaN and empty texts.
+
+    Raises:
+        ClacInputError: If a value of a property is not a number.
+    """
+    kept = pa.array(rows, pa.int64())
+    columns = {}
+    for name in table.column_names:
+        if name in STRUCTURE_COLUMNS or name == "material_id" or _PANDAS_INDEX.fullmatch(name):
+            continue
+        column = _plain(table[name]).take(kept)
+        columns[name] = _numbers(column, rows, f"{label}: column {name}") if name in PROPERTIES else column
+    return columns
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decode a categorical column."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _numbers(column: pa.ChunkedArray, rows: Sequence[int], label: str) -> pa.ChunkedArray:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        numbers = []
+        for row, text in zip(rows, column.to_pylist(), strict=True):
+            try:
+                numbers.append(float(text) if text and text.strip() else None)
+            except ValueError:
+                raise ClacInputError(
+                    f"{label}, row {row + 1}: {one_line(text, 40)!r} is not a number; correct it, or rename the column"
+                ) from None
+        column = pa.chunked_array([pa.array(numbers, pa.float64())])
+    try:
+        column = column.cast(pa.float64())
+    except pa.ArrowException:
+        raise ClacInputError(f"{label} has type {column.type}; expected numbers; rename the column") from None
+    return pc.if_else(pc.is_nan(column), None, column)
+
+
+def contradictions(table: pa.Table, rows: Sequence[int], facts: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """
+    Compare what a table states about its structures with the structures.
+
+    The number of sites and the volume are not compared, since they depend on the cell that is chosen.
+
+    Args:
+        table: Columns of the table.
+        rows: Rows that are kept, from 0.
+        facts: Columns of `describe_crystal` for each kept row.
+
+    Returns:
+        For each kept row, the statements that contradict the structure.
+    """
+    checked = {name: _plain(table[name]) for name in _CHECKS if name in table.column_names}
+    found = []
+    for row, fact in zip(rows, facts, strict=True):
+        wrong = []
+        for name, column in checked.items():
+            stated = column[row].as_py()
+            if stated is None or stated != stated or stated in ("", []):
+                continue
+            if not _CHECKS[name](stated, fact):
+                wrong.append(f"{name} is stated as {_shown(stated)}; the structure has {_shown(fact[name])}")
+        found.append(wrong)
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return one_line("-".join(map(str, value)) if isinstance(value, list) else value, 60)
+
+
+def _same_formula(stated: Any, fact: Mapping[str, Any]) -> bool:
+    wanted, found = (_fractions(read_formula(str(text))) for text in (stated, fact["formula"]))
+    return wanted.keys() == found.keys() and all(
+        abs(wanted[symbol] - found[symbol]) <= _FRACTION_TOLERANCE for symbol in wanted
+    )
+
+
+def _fractions(amounts: Mapping[str, float]) -> dict[str, float]:
+    total = sum(amounts.values())
+    return {symbol: amount / total for symbol, amount in amounts.items()}
+
+
+def _same_elements(stated: Any, fact: Mapping[str, Any]) -> bool:
+    symbols = re.findall(r"[A-Z][a-z]?", " ".join(map(str, stated)) if isinstance(stated, list) else str(stated))
+    return set(symbols) == set(fact["elements"])
+
+
+def _same_density(stated: Any, fact: Mapping[str, Any]) -> bool:
+    try:
+        return abs(float(stated) - fact["density"]) <= _DENSITY_TOLERANCE * fact["density"]
+    except (TypeError, ValueError):
+        return False
+
+
+def _same_number(stated: Any, fact: Mapping[str, Any]) -> bool:
+    try:
+        return fact["space_group_number"] in (None, int(float(stated)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _same_symbol(stated: Any, fact: Mapping[str, Any]) -> bool:
+    group = gemmi.find_spacegroup_by_name(str(stated).replace("_", ""))
+    return group is not None and fact["space_group_number"] in (None, group.number)
+
+
+def _same_system(stated: Any, fact: Mapping[str, Any]) -> bool:
+    return fact["crystal_system"] in (None, str(stated).strip().lower())
+
+
+_CHECKS: dict[str, Callable[[Any, Mapping[str, Any]], bool]] = {
+    "formula": _same_formula,
+    "elements": _same_elements,
+    "chemsys": _same_elements,
+    "density": _same_density,
+    "space_group_number": _same_number,
+    "space_group_symbol": _same_symbol,
+    "crystal_system": _same_system,
+}
+
+__all__ = ["contradictions", "own_columns", "row_ids"]
