@@ -376,6 +376,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             if isinstance(graph, InvalidStructureError):
                 policy.apply(entry.place, graph)
             else:
+                assert isinstance(entry.crystal, Crystal)
                 policy.record(entry.name, entry.crystal.warnings)
                 graphs.append(graph)
         if not graphs:

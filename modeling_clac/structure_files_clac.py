@@ -65,7 +65,7 @@ class Carrier(NamedTuple):
         Yields:
             Each structure with its name, or its error.
         """
-        if self.file.selector is None or isinstance(self.content, StructureTable):
+        if self.file.selector is None or isinstance(self.content, (StructureTable, InvalidStructureError)):
             yield from self._all(options)
         else:
             yield from _selected(self._all(options), self.file.name, self.file.selector)

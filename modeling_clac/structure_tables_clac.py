@@ -64,7 +64,7 @@ class StructureTable:
         Raises:
             InvalidStructureError: If there is no such row.
         """
-        rows = []
+        rows: list[int] = []
         for column in ID_COLUMNS:
             if column in self.table.column_names and not rows:
                 ids = self.table[column].to_pylist()

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors_clac import ClacInputError
-from .options import Json, MaxAtoms, Model, OnError, check_policy
-from .support import load_embedder, named, note, note_skipped, nothing_left, open_checkpoint, print_json, short_names
+from ..errors_clac import ClacInputError, ErrorPolicy
+from .options import STRUCTURES, Disorder, Json, MaxAtoms, Model, OnError, Strict, check_policy, reading_options
+from .support import (
+    StructureInput,
+    load_embedder,
+    named,
+    note,
+    nothing_left,
+    open_checkpoint,
+    print_json,
+    reading_json,
+    report_reading,
+    short_names,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +49,19 @@ def compare(
     site_tolerance: Tolerance = 0.3,
     model: Model = None,
     max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Compare two crystals: same structure, same prototype, or different."""
     _check_tolerance(site_tolerance)
-    check_policy("raise", max_atoms)
+    check_policy("raise", max_atoms, disorder)
     checkpoint = open_checkpoint(model)
-    names, crystals, embeds, _ = _embed(checkpoint, [first, second], "raise", max_atoms)
+    structures, errors = StructureInput([first, second], reading_options(max_atoms, disorder, strict)), ErrorPolicy()
+    names, crystals, embeds = _embed(checkpoint, structures, errors)
     if len(crystals) != 2:
         raise ClacInputError(f"{', '.join(names)}: {len(names)} structures; give two files with one structure each")
+    report_reading(structures.notes, errors.warned, [])
     from ..data.properties import UNITS
     from ..data.structure_facts import describe_crystal
     from ..search.duplicates import compare_crystals
@@ -66,6 +81,7 @@ def compare(
             cosine=match.cosine,
             crystals=described,
             **named(checkpoint),
+            warnings=reading_json(errors.warned, [])["warnings"],
             units={"rms": "cube root of the volume per atom", "cosine": "cosine", **_units(UNITS)},
         )
         return
@@ -82,7 +98,7 @@ def compare(
 
 
 def dedupe(
-    files: Annotated[list[Path], typer.Argument(help="Structure files, or directories of them.")],
+    files: Annotated[list[Path], typer.Argument(help=STRUCTURES)],
     unique: Annotated[
         bool, typer.Option("--unique", help="Print the first file of each structure only, one per line.")
     ] = False,
@@ -91,31 +107,35 @@ def dedupe(
     model: Model = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Find files that hold the same structure."""
     _check_tolerance(site_tolerance)
-    check_policy(on_error, max_atoms)
+    check_policy(on_error, max_atoms, disorder)
     if not -1.0 <= min_cosine <= 1.0:
         raise ClacInputError(f"--min-cosine {min_cosine:g}: must be from -1 to 1")
     if unique and as_json:
         raise ClacInputError("--unique and --json exclude each other; choose one")
     checkpoint = open_checkpoint(model)
-    names, crystals, embeds, skipped = _embed(checkpoint, files, on_error, max_atoms)
+    structures, errors = StructureInput(files, reading_options(max_atoms, disorder, strict)), ErrorPolicy(on_error)
+    names, crystals, embeds = _embed(checkpoint, structures, errors)
     from ..data.structure_facts import crystal_formula
     from ..search.duplicates import find_duplicates
     from .printing import print_rows
 
     groups = find_duplicates(crystals, embeds, min_cosine, site_tolerance)
     repeated = [group for group in groups if len(group) > 1]
-    note_skipped(skipped)
+    skipped = [left_out.reason for left_out in errors.skipped]
+    report_reading(structures.notes, errors.warned, skipped)
     if as_json:
         print_json(
             groups=[[names[place] for place in group] for group in groups],
             num_crystals=len(crystals),
             num_structures=len(groups),
             **named(checkpoint),
-            skipped=skipped,
+            **reading_json(errors.warned, skipped),
             units={},
         )
     elif unique:
@@ -137,24 +157,17 @@ def _check_tolerance(site_tolerance: float) -> None:
 
 
 def _embed(
-    checkpoint: Checkpoint, files: list[Path], on_error: str, max_atoms: int | None
-) -> tuple[list[str], list[Crystal], np.ndarray, list[str]]:
-    """Names, crystals and embeddings `(num_crystals, dim)` of files, and the reasons of those that were skipped."""
+    checkpoint: Checkpoint, structures: StructureInput, errors: ErrorPolicy
+) -> tuple[list[str], list[Crystal], np.ndarray]:
+    """Names, crystals and embeddings `(num_crystals, dim)` of structures."""
     import numpy as np
 
-    from ..crystal_clac import MAX_ATOMS, ReadingOptions
-    from ..data.crystal_table import crystal_files
-    from ..errors_clac import ErrorPolicy
-
-    errors = ErrorPolicy(on_error)
-    options = ReadingOptions(max_atoms or MAX_ATOMS)
-    batches = list(load_embedder(checkpoint).embed_batches(crystal_files(files), errors=errors, options=options))
-    skipped = [left_out.reason for left_out in errors.skipped]
+    batches = list(load_embedder(checkpoint).embed_batches(structures, errors=errors, options=structures.options))
     if not batches:
-        raise ClacInputError(nothing_left(skipped))
+        raise ClacInputError(nothing_left([left_out.reason for left_out in errors.skipped]))
     entries = [entry for batch, _ in batches for entry in batch]
     embeds = np.concatenate([embeds for _, embeds in batches])
-    return [entry.name for entry in entries], [entry.crystal for entry in entries], embeds, skipped
+    return [entry.name for entry in entries], [entry.crystal for entry in entries], embeds
 
 
 def _verdict(match: Any) -> str:

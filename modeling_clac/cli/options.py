@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors_clac import ClacInputError
 
+if TYPE_CHECKING:
+    from ..crystal_clac import ReadingOptions
+
 _ON_ERROR = ("raise", "skip")
+_DISORDER = ("keep", "refuse", "order")  # as in `ReadingOptions`, whose module imports numpy
+# What the arguments for structures accept.
+STRUCTURES = (
+    "CIF, POSCAR, extended XYZ, JSON, CSV or parquet files, zip archives or folders of them, patterns, FILE#NAME, or -."
+)
 
 
 def one_of(*choices: str) -> Callable[[str], list[str]]:
@@ -26,15 +34,24 @@ OnError = Annotated[
     str, typer.Option(help="What to do with an invalid structure: raise or skip.", autocompletion=one_of(*_ON_ERROR))
 ]
 MaxAtoms = Annotated[int | None, typer.Option(help="Maximum number of atoms in a cell. Default: 10,000.")]
+Disorder = Annotated[
+    str,
+    typer.Option(
+        help="What to do with mixed and partly occupied sites: keep, refuse or order.",
+        autocompletion=one_of(*_DISORDER),
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings about structures as errors.")]
 
 
-def check_policy(on_error: str, max_atoms: int | None) -> None:
+def check_policy(on_error: str, max_atoms: int | None, disorder: str = "keep") -> None:
     """
-    Check the options for invalid and large structures before heavy libraries are imported.
+    Check the options for invalid, large and disordered structures before heavy libraries are imported.
 
     Args:
         on_error: Value of `--on-error`.
         max_atoms: Value of `--max-atoms`.
+        disorder: Value of `--disorder`.
 
     Raises:
         ClacInputError: If a value is not allowed.
@@ -43,6 +60,34 @@ def check_policy(on_error: str, max_atoms: int | None) -> None:
         raise ClacInputError(f"--on-error {on_error}: choose {' or '.join(_ON_ERROR)}")
     if max_atoms is not None and max_atoms < 1:
         raise ClacInputError(f"--max-atoms {max_atoms}: must be at least 1")
+    if disorder not in _DISORDER:
+        raise ClacInputError(f"--disorder {disorder}: choose keep, refuse or order")
 
 
-__all__ = ["FineTuned", "Json", "MaxAtoms", "Model", "OnError", "check_policy", "one_of"]
+def reading_options(max_atoms: int | None, disorder: str, strict: bool) -> ReadingOptions:
+    """
+    Return how structures are read.
+
+    Args:
+        max_atoms: Value of `--max-atoms`.
+        disorder: Value of `--disorder`.
+        strict: Value of `--strict`.
+    """
+    from ..crystal_clac import MAX_ATOMS, ReadingOptions
+
+    return ReadingOptions(max_atoms or MAX_ATOMS, disorder, strict)
+
+
+__all__ = [
+    "STRUCTURES",
+    "Disorder",
+    "FineTuned",
+    "Json",
+    "MaxAtoms",
+    "Model",
+    "OnError",
+    "Strict",
+    "check_policy",
+    "one_of",
+    "reading_options",
+]

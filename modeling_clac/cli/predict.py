@@ -8,19 +8,45 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors_clac import ClacInputError, one_line
-from .options import FineTuned, Json, MaxAtoms, Model, OnError, check_policy
-from .support import be_quiet, load_embedder, note, note_skipped, nothing_left, open_checkpoint, print_json, short_names
+from ..errors_clac import ClacInputError, ErrorPolicy, one_line
+from .options import (
+    STRUCTURES,
+    Disorder,
+    FineTuned,
+    Json,
+    MaxAtoms,
+    Model,
+    OnError,
+    Strict,
+    check_policy,
+    reading_options,
+)
+from .support import (
+    StructureInput,
+    be_quiet,
+    load_embedder,
+    note,
+    nothing_left,
+    open_checkpoint,
+    print_json,
+    reading_json,
+    report_reading,
+    short_names,
+)
 
 
 def classify(
-    file: Annotated[Path, typer.Argument(help="CIF file.")],
+    file: Annotated[Path, typer.Argument(help="File with one structure, FILE#NAME, or - for standard input.")],
     labels: Annotated[str, typer.Option(help='Comma-separated descriptions, such as "metal, oxide, nitride".')],
     template: Annotated[str, typer.Option(help='Sentence with {} for the label, such as "The crystal is {}."')] = "{}",
     model: Model = None,
+    max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Find the description that fits a crystal best, by zero-shot classification."""
+    check_policy("raise", max_atoms, disorder)
     names = [label.strip() for label in labels.split(",")]
     if not all(names):
         raise ClacInputError(f"--labels {labels!r}: a label is empty; separate the labels by single commas")
@@ -34,7 +60,12 @@ def classify(
     from .printing import print_rows
 
     embedder = load_embedder(checkpoint)
-    crystal = embedder.encode_crystals([file])
+    structures, errors = StructureInput([file], reading_options(max_atoms, disorder, strict)), ErrorPolicy()
+    batches = list(embedder.embed_batches(structures, errors=errors, options=structures.options))
+    if len(structures.names) != 1:
+        raise ClacInputError(f"{file}: {len(structures.names)} structures; choose one, such as {structures.names[0]}")
+    report_reading(structures.notes, errors.warned, [])
+    crystal = batches[0][1]
     texts = embedder.encode_text([template.replace("{}", name) for name in names])
     cosines = embedder.similarity(crystal, texts)[0].tolist()
     logits = embedder.logits(crystal, texts)[0].tolist()
@@ -43,7 +74,8 @@ def classify(
     results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
     if as_json:
         units = {"probability": "softmax over the labels", "cosine": "cosine"}
-        print_json(file=str(file), model=checkpoint.name, labels=results, units=units)
+        warned = reading_json(errors.warned, [])["warnings"]
+        print_json(file=str(file), model=checkpoint.name, labels=results, warnings=warned, units=units)
     else:
         rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
         print_rows(("label", "probability", "cosine"), rows)
@@ -77,36 +109,43 @@ def ner(
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="CIF files, or directories of CIF files.")],
+    files: Annotated[list[Path], typer.Argument(help=STRUCTURES)],
     model: FineTuned,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Predict a property or the class of crystals with a fine-tuned model."""
-    check_policy(on_error, max_atoms)
+    check_policy(on_error, max_atoms, disorder)
     checkpoint = open_checkpoint(model, whole=False)
-    from ..crystal_clac import MAX_ATOMS
-    from ..data.crystal_table import crystal_files
     from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
     from ..inference.predictor import load_finetuned, predict_crystals
 
     be_quiet()
-    paths = crystal_files(files)
+    structures, errors = StructureInput(files, reading_options(max_atoms, disorder, strict)), ErrorPolicy(on_error)
     fine_tuned = load_finetuned(checkpoint, ClacForGraphRegression, ClacForGraphClassification)
-    found, skipped = predict_crystals(fine_tuned, paths, on_error=on_error, max_atoms=max_atoms or MAX_ATOMS)
+    found, skipped = predict_crystals(
+        fine_tuned,
+        structures,
+        on_error=errors,
+        max_atoms=structures.options.max_atoms,
+        disorder=disorder,
+        strict=strict,
+    )
     reasons = [left_out.reason for left_out in skipped]
     if not found:
         raise ClacInputError(nothing_left(reasons))
-    note_skipped(reasons)
-    predictions = [{"file": str(paths[place]), **prediction} for place, prediction in found.items()]
+    report_reading(structures.notes, errors.warned, reasons)
+    predictions = [{"file": structures.names[place], **prediction} for place, prediction in found.items()]
     config = fine_tuned.config
     regression = isinstance(fine_tuned, ClacForGraphRegression)
     unit = config.target_unit or "unknown"
     if as_json:
         units = {"value": unit} if regression else {"probability": "softmax over the labels"}
-        document = {"target": config.target_name, "predictions": predictions, "skipped": reasons, "units": units}
-        print_json(model=checkpoint.name, **document)
+        document = {"target": config.target_name, "predictions": predictions, "units": units}
+        print_json(model=checkpoint.name, **document, **reading_json(errors.warned, reasons))
     else:
         column = f"{config.target_name or 'value'}\n{unit}" if regression else config.target_name or "label"
         _print_predictions(column, predictions)

@@ -6,16 +6,21 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors_clac import ClacInputError
 
 if TYPE_CHECKING:
+    from ..cif_clac import NamedCrystal
+    from ..crystal_clac import ReadingOptions
+    from ..errors_clac import Warned
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
     from ..search.stored_crystals import StoredCrystals
+
+_SHOWN_WARNINGS = 10  # structures
 
 
 def open_checkpoint(model: str | None, whole: bool = True) -> Checkpoint:
@@ -113,12 +118,62 @@ def named(checkpoint: Checkpoint) -> dict[str, str]:
     return {"model": checkpoint.name, "model_fingerprint": checkpoint.fingerprint}
 
 
-def note_skipped(skipped: Sequence[str]) -> None:
-    """Print the skipped structures to stderr, one per line."""
+class StructureInput:
+    """
+    The structures of a command's arguments, read as they are consumed.
+
+    Args:
+        sources: Files, folders and patterns, see [`read_structures`].
+        options: How to read the structures.
+
+    Attributes:
+        names: Names of the structures read so far.
+        notes: One line for each source in which files of other kinds were left out.
+    """
+
+    def __init__(self, sources: Sequence[str | os.PathLike[str]], options: ReadingOptions):
+        self.sources = sources
+        self.options = options
+        self.names: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[NamedCrystal]:
+        from ..structure_files_clac import load_carriers
+
+        for carrier in load_carriers(self.sources, self.notes):
+            for structure in carrier.structures(self.options):
+                self.names.append(structure.name)
+                yield structure
+
+
+def report_reading(notes: Sequence[str], warned: Sequence[Warned], skipped: Sequence[str]) -> None:
+    """
+    Print to stderr what was left out and read with doubt, and the skipped structures.
+
+    Args:
+        notes: One line for each source in which files of other kinds were left out.
+        warned: What was read with doubt. It is printed on one line for each structure.
+        skipped: One line for each structure that was skipped.
+    """
+    for line in notes:
+        note(line)
+    doubts: dict[str, list[str]] = {}
+    for structure, warning in warned:
+        doubts.setdefault(structure, []).append(warning)
+    for structure in list(doubts)[:_SHOWN_WARNINGS]:
+        print(f"warning: {structure}: {'; '.join(doubts[structure])}", file=sys.stderr)
+    if len(doubts) > _SHOWN_WARNINGS:
+        rest = len(doubts) - _SHOWN_WARNINGS
+        print(f"warning: {rest:,} more structures with warnings; --json lists all", file=sys.stderr)
     if skipped:
         note(f"skipped {len(skipped)}:")
         for reason in skipped:
             print(f"  {reason}", file=sys.stderr)
+
+
+def reading_json(warned: Sequence[Warned], skipped: Sequence[str]) -> dict[str, Any]:
+    """Return the entries of a JSON document for what was read with doubt or skipped."""
+    return {"warnings": [entry._asdict() for entry in warned], "skipped": list(skipped)}
 
 
 def note(line: str) -> None:

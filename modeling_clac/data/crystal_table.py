@@ -84,17 +84,20 @@ def crystal_table(
             f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
         ) from None
     if "material_id" in table.column_names:
-        ids = pa.array(_unique(table["material_id"].to_pylist()), pa.string())
+        paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
+        ids = pa.array(_unique(table["material_id"].to_pylist(), paths), pa.string())
         table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
     skipped = [skipped.reason for skipped in reader.errors.skipped]
     return CrystalTable(table, reader.crystals, skipped, reader.errors.warned, reader.notes)
 
 
-def _unique(ids: Iterable[str]) -> list[str]:
-    """Number the repetitions of an id: `a`, `a (2)`."""
+def _unique(ids: Sequence[str], paths: Sequence[str | None]) -> list[str]:
+    """Make ids unique: by the paths of files with the same name, then by numbers (`a`, `a (2)`)."""
+    repeated = {name for name, count in Counter(ids).items() if count > 1}
+    named = [path if path and name in repeated else name for name, path in zip(ids, paths, strict=True)]
     counts: Counter[str] = Counter()
     unique = []
-    for name in ids:
+    for name in named:
         counts[name] += 1
         unique.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
     return unique
@@ -158,20 +161,21 @@ class _TableReader:
             structures, errors=self.errors, options=self.options, show_progress=False
         ):
             # The text of a CIF stays as it is, unless it holds something else than what was read.
-            same = text is not None and len(structures) == 1 and file.selector is None and self._as_stated(crystal)
-            cif = text if same and text is not None else cif_text(crystal, name)
+            whole = len(structures) == 1 and file.selector is None and self._as_stated
+            cif = text if whole and text is not None else cif_text(crystal, name)
             rows.append(_FileRow(name, file.short + name.removeprefix(file.name), cif, crystal))
         return rows
 
-    def _as_stated(self, crystal: Crystal) -> bool:
-        return self.options.disorder != "order" or not crystal.warnings
+    @property
+    def _as_stated(self) -> bool:
+        """Whether crystals are read as their CIFs state them."""
+        return self.options.disorder != "order"
 
     def _add_files(self, rows: list[_FileRow]) -> None:
         if not rows:
             return
-        counts = Counter(row.short for row in rows)
-        ids = [row.short if counts[row.short] == 1 else row.name for row in rows]
         crystals = [row.crystal for row in rows]
+        ids = [row.short for row in rows]
         table = _with_facts(ids, _facts(crystals), {"path": pa.array([row.name for row in rows], pa.string())})
         self.add(table.append_column("cif", pa.array([row.cif for row in rows], pa.large_string())), crystals)
 
@@ -188,7 +192,7 @@ class _TableReader:
         for row, crystal in zip(rows, crystals, strict=True):
             value = content.structures[row]
             value = value.as_py() if hasattr(value, "as_py") else value
-            stated = isinstance(value, str) and is_cif(value) and self._as_stated(crystal)
+            stated = isinstance(value, str) and is_cif(value) and self._as_stated
             cifs.append(value if stated else cif_text(crystal))
         self.add(table.append_column("cif", pa.array(cifs, pa.large_string())), crystals)
 

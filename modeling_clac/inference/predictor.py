@@ -54,7 +54,7 @@ def predict_crystals(
     model: Any,
     structures: Any,
     names: Iterable[str] | None = None,
-    on_error: str = "raise",
+    on_error: str | ErrorPolicy = "raise",
     batch_size: int = 32,
     max_atoms: int | None = MAX_ATOMS,
     disorder: str = "keep",
@@ -68,7 +68,8 @@ def predict_crystals(
             `ClacForGraphClassification` in memory.
         structures: A structure or an iterable of structures, see [`parse_structure`].
         names: Name of each structure in messages. Default: its path, or its index in the input.
-        on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`.
+        on_error: What to do with an invalid structure: `"raise"`, `"skip"` or `"warn"`; or a policy, which also records
+            what was read with doubt.
         batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
         max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
         disorder: What to do with mixed and partly occupied sites: `"keep"`, `"refuse"` or `"order"`, see
@@ -87,7 +88,7 @@ def predict_crystals(
     if not isinstance(model, (ClacForGraphRegression, ClacForGraphClassification)):
         model = load_finetuned(model, ClacForGraphRegression, ClacForGraphClassification)
     extractor = ClacFeatureExtractor.from_graph_config(model.config.graph_config)
-    errors = ErrorPolicy(on_error)
+    errors = on_error if isinstance(on_error, ErrorPolicy) else ErrorPolicy(on_error)
     options = ReadingOptions(max_atoms, disorder, strict)
     batches = graph_batches(structures, extractor, names, errors=errors, batch_size=batch_size, options=options)
 

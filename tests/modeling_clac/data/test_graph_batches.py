@@ -334,5 +334,5 @@ def test_a_single_structure_of_any_kind(embedder: ClacEmbedder, structure_nacl: 
         embeds = embedder.encode_crystals(single)
         assert embeds.shape == (1, 24)
         np.testing.assert_allclose(embeds, expected, rtol=1e-3, atol=1e-5)
-    with pytest.raises(InvalidStructureError, match="cannot read a structure from bytes"):
-        embedder.encode_crystals(b"data_x")
+    with pytest.raises(InvalidStructureError, match="cannot read a structure from int"):
+        embedder.encode_crystals(8)

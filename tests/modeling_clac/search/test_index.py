@@ -15,7 +15,7 @@ from pymatgen.core import Structure
 
 from modeling_clac import ClacEmbedder, ClacInputError, ClacModel, InvalidStructureError
 from modeling_clac.data.bundled import bundled_counts, bundled_crystals
-from modeling_clac.data.crystal_table import crystal_files, crystal_table
+from modeling_clac.data.crystal_table import crystal_table
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index as index_module
 from modeling_clac.search.filters import Filters
@@ -328,14 +328,14 @@ def test_table_from_files_and_parquet(
     structure_po.to(str(tmp_path / "b.CIF"), fmt="cif")
     (tmp_path / "empty.cif").touch()
     pq.write_table(pa.table({"cif": [records[0]["cif"], "data_x\n"], "hardness": [9, 1]}), tmp_path / "own.parquet")
-    table, crystals, skipped = crystal_table([tmp_path, tmp_path / "own.parquet"], on_error="skip")
+    table, crystals, skipped, *_ = crystal_table([tmp_path, tmp_path / "own.parquet"], on_error="skip")
     by_id = {row["material_id"]: row for row in table.to_pylist()}
     assert set(by_id) == {"b.CIF", "salt.cif", "own-1"}
     # Crystals that were parsed are returned row by row, so that the index need not parse them again.
     assert [len(crystal) for crystal in crystals] == table["nsites"].to_pylist()
     assert len(skipped) == 2
-    assert "empty.cif: empty" in skipped[1]
-    assert "own.parquet row 2: " in skipped[0]
+    assert "empty.cif: empty" in skipped[0]
+    assert "own.parquet row 2: " in skipped[1]
     salt = by_id["salt.cif"]
     assert (salt["formula"], salt["chemsys"], salt["elements"], salt["nsites"]) == ("NaCl", "Cl-Na", ["Cl", "Na"], 8)
     assert (salt["space_group_symbol"], salt["space_group_number"], salt["crystal_system"]) == ("Fm-3m", 225, "cubic")
@@ -348,13 +348,15 @@ def test_table_from_files_and_parquet(
         crystal_table([tmp_path])
 
 
-def test_files_are_sorted_and_listed_once(tmp_path: Path):
+def test_files_are_sorted_and_listed_once(tmp_path: Path, structure_po: Structure):
     for name in ("b.cif", "a.cif", "c.txt"):
-        (tmp_path / name).touch()
-    assert crystal_files([tmp_path / "b.cif", tmp_path]) == [tmp_path / "b.cif", tmp_path / "a.cif"]
+        structure_po.to(str(tmp_path / name), fmt="cif")
+    table, *_, notes = crystal_table([tmp_path / "b.cif", tmp_path])
+    assert table["material_id"].to_pylist() == ["b.cif", "a.cif"]
+    assert notes == [f"{tmp_path}: 1 other file not read (.txt)"]
     (tmp_path / "none").mkdir()
-    with pytest.raises(ClacInputError, match=r"no \.cif file"):
-        crystal_files([tmp_path / "none"])
+    with pytest.raises(ClacInputError, match=r"no file with structures found; files read are \.cif"):
+        crystal_table([tmp_path / "none"])
 
 
 @pytest.mark.parametrize(
