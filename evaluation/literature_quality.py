@@ -28,9 +28,10 @@ import pyarrow.parquet as pq
 
 from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Corpus
-from datasets_scripts.entity_linking.formulas import flatten_markup, read_compound
+from datasets_scripts.entity_linking.formulas import read_compound
 from datasets_scripts.entity_linking.mentions import read_paragraph
 from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.formulas_clac import flatten_markup
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 from modeling_clac.utils.provenance import git_commit
@@ -133,7 +134,7 @@ def name_recall(files: list[Path]) -> tuple[int, int, Counter[str]]:
     understood, total, missed = 0, 0, Counter[str]()
     for document in Corpus(files, on_error="skip").documents(Report()):
         for paragraph in document:
-            for text, end, composition in explained_names(flatten_markup(paragraph.text)):
+            for text, end, composition in explained_names(flatten_markup(paragraph.text).text):
                 total += 1
                 mentions = read_paragraph(text, {}).mentions
                 if any(mention.end == end and mention.composition == composition for mention in mentions):

@@ -1,94 +1,142 @@
 """
-Chemical formulas: parsing text into elements and amounts.
+Chemical formulas: reading a formula, and finding the formulas in a text.
 
-Which words of a running text are formulas is decided by the callers: `quantities_clac` for the text tower, which
-includes alloys and partial occupancies, and `datasets_scripts.entity_linking.formulas` for papers, where only compounds
-of a definite composition count.
+This is the one reader of formulas, for searches, filters, records, papers and the tokenizer. The rules:
+
+* Subscripts may be Unicode, HTML, LaTeX or Markdown; blanks between elements (`Li Fe P O4`), `·5H2O`, oxidation states
+  and charges are understood. Blanks count as in pymatgen's formulas if each element or most of them have amounts.
+* Amounts may be integers, decimals or fractions. The items of a mixed site without amounts have equal shares:
+  `(Ba,Sr)TiO3` is Ba0.5Sr0.5TiO3. A variable that only shifts an amount is 0 (`YBa2Cu3O7-x`), one that is an amount is
+  1 (`NaxCoO2`), and one that distributes a site gives equal shares (`AlxGa1-xN`). An unknown amount of water is left
+  out. Such formulas are not definite.
+* Small letters and capitals (`lifepo4`, `TIO2`) are read if there is one sensible reading, see `restore_capitals`.
+* Acronyms of well-known compounds (YBCO) are read as their compound, in their usual capitals only.
+* Words in capitals, acronyms, Roman numerals, space groups, units and names are not formulas. One element is a formula
+  if its symbol has two letters and is not a word, if it is the whole text, or before a crystal system.
+* Ions (`Li+`) and dopants (`GaN:Mg`) are found, but their role says that they are not the composition.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
-ELEMENTS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
-    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc "
-    "Lv Ts Og"
-).split()
-ATOMIC_NUMBERS = {symbol: place for place, symbol in enumerate(ELEMENTS, start=1)}
-# Pattern of an element symbol. Longer symbols come first: `Co` is cobalt.
-SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
-_PART = re.compile(rf"(?P<symbol>{SYMBOL}(?![a-z]))|(?P<open>[(\[])|(?P<close>[)\]])|(?P<amount>\d+(?:\.\d+)?)")
+from .formula_grammar_clac import (
+    ATOMIC_NUMBERS,
+    ELEMENTS,
+    SYMBOL,
+    FormulaPart,
+    Parsed,
+    Piece,
+    parse_formula,
+)
+from .formula_markup_clac import FlatText, flatten_markup
+from .formula_words_clac import (
+    ACRONYM,
+    CAPITALS,
+    CAPITALS_IN_CAPITALS,
+    CASELESS_WORD,
+    ELEMENTAL_MOLECULES,
+    NEVER_ELEMENTS,
+    NOT_COMPOUNDS,
+    NOT_ELEMENTS,
+    NUMBERED_ACRONYMS,
+    PROTOTYPES,
+    SYMMETRY,
+    acronym_formula,
+    restore_capitals,
+)
 
+# What a formula in a text stands for.
+COMPOSITION, ION, DOPANT, PROTOTYPE = "composition", "ion", "dopant", "prototype"
 
-# For `str.translate`.
-PLAIN_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SYMBOL = rf"{SYMBOL}(?!(?![xyz](?![a-z]))[a-z])"
+# Words that may be formulas.
+_CANDIDATE = re.compile(
+    rf"(?<![\w.])(?:(?={ACRONYM.pattern})(?P<known>)"
+    rf"|(?:\^\d{{1,3}}(?=[A-Z])|(?P<many>\d+(?:\.\d+)?)(?=[A-Z(\[]))?(?P<brackets>[(\[{{]*)(?P<symbol>{_SYMBOL})"
+    rf"|(?P<word>[A-Za-z][A-Za-z]*\d[A-Za-z\d.()]*|{CASELESS_WORD}(?!\w)))"
+)
+_WORD = re.compile(r"[A-Za-z\d.()]+")
+# Symbols with or without amounts, separated by blanks.
+_SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-]))+")
+_CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
+# Names (Li et al., Co. Ltd), symmetries (Cs symmetry) and quantities (Tc = 39 K).
+_NOT_ELEMENT_BEHIND = re.compile(
+    r"\.?,?\s(?:et al|and coworkers)|\.?,?\s(?:Ltd|Inc)\b|'s\b|\s(?:point group|symmetry)|\s?[=≈<>≤≥]\s?\d"
+)
+_NOT_ELEMENT_BEFORE = re.compile(r"(?:\b[A-Z]\.\s?|\bet\s|&\s|\b(?:Dr|Prof|Mr|Ms)\.?\s)$")
+_OXIDATION_BEHIND = re.compile(r"\([IV]\)")
+# `α-Sn`, `poly-Si`: a phase, not a part of a longer name.
+_PHASE_BEFORE = re.compile(r"(?<![A-Za-z])(?:[a-zα-ω]|poly|nano|bulk|mono)-$")
+_CAPITAL_WORD = re.compile(r"[\s-](?:[A-Z][A-Z-]{2,}(?![a-z\d])|(?:IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)(?![\w-]))")
+_CAPITAL_BEFORE = re.compile(r"(?<![\w-])(?:[A-Z][A-Z-]{2,}|IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)[\s-]$")
+_PLURAL = re.compile(r"[A-Z]{2,}s")
+_LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
+_ONE = re.compile(r"(?<![\d.])1(?![\d.])")
+_LARGEST_AMOUNT = 1000.0
+_CONTEXT = 24
 _BLANKS = re.compile(r"\s+(?![a-z])")
 
 
-class FormulaPart(NamedTuple):
+@dataclass(frozen=True)
+class Formula:
     """
-    One element symbol of a formula.
+    A formula found in a text.
 
     Attributes:
         start: Index of its first character.
         end: Index after its last character.
-        symbol: The element symbol.
-        amount: Number of atoms, including the multipliers of the enclosing brackets.
+        parts: Its element symbols with their amounts and their places in the text. The symbols of an acronym, such as
+            YBCO, all have the place of the acronym.
+        pieces: Its plain spelling, piece by piece, with the place of each in the text.
+        definite: Whether all amounts are given; `False` for `YBa2Cu3O7-x` and `(Ba,Sr)TiO3`.
+        role: `COMPOSITION`, or what else it stands for: `ION`, `DOPANT` or `PROTOTYPE` (NaCl-type).
     """
 
     start: int
     end: int
-    symbol: str
-    amount: float
+    parts: tuple[FormulaPart, ...]
+    pieces: tuple[Piece, ...]
+    definite: bool = True
+    role: str = COMPOSITION
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """Number of atoms by element, in the order of the formula."""
+        amounts: dict[str, float] = {}
+        for part in self.parts:
+            if part.amount > 0.0:
+                amounts[part.symbol] = amounts.get(part.symbol, 0.0) + part.amount
+        return amounts
+
+    @property
+    def plain(self) -> str:
+        """The plain spelling, such as `Li2GeO3`."""
+        return "".join(piece.text for piece in self.pieces)
 
 
-def formula_parts(text: str, in_sentence: bool = False) -> list[FormulaPart]:
+def find_formulas(text: str) -> list[Formula]:
     """
-    Parse the element symbols of a formula in their order. Brackets may be nested.
+    Find the formulas in a text.
 
     Args:
-        text: A formula, such as `K2Cu[Co(NO2)6]`.
-        in_sentence: Also accept brackets that belong to the sentence around the formula and may be unbalanced in `text`
-            (`(SrTiO3`, `SrTiO3)`), and numbers without a symbol or bracket before them. Default: `False`.
+        text: A text, or a word.
 
     Returns:
-        The parts; empty if the text is not a formula.
+        The formulas in the order of the text; they do not overlap.
     """
-    places: list[tuple[int, int, str]] = []
-    amounts: list[float] = []
-    opened: list[tuple[str, int]] = []
-    last: range | None = None  # the symbols that a following amount multiplies
-    end = 0
-    for part in _PART.finditer(text):
-        if part.start() != end:
-            return []
-        end = part.end()
-        if part["symbol"]:
-            last = range(len(places), len(places) + 1)
-            places.append((part.start(), part.end(), part["symbol"]))
-            amounts.append(1.0)
-        elif part["open"]:
-            opened.append((part["open"], len(places)))
-            last = None
-        elif part["close"]:
-            if not opened and in_sentence:
-                break
-            bracket, first = opened.pop() if opened else ("", 0)
-            if not in_sentence and (bracket + part["close"] not in ("()", "[]") or first == len(places)):
-                return []
-            last = range(first, len(places))
-        else:
-            if last is None and not in_sentence:
-                return []
-            for place in last or ():
-                amounts[place] *= float(part["amount"])
-            last = None
-    if not in_sentence and (opened or end != len(text)):
-        return []
-    return [FormulaPart(*place, amount) for place, amount in zip(places, amounts, strict=True)]
+    flat = flatten_markup(text)
+    found: list[Formula] = []
+    place = 0
+    for candidate in _CANDIDATE.finditer(flat.text):
+        if candidate.start() < place:
+            continue
+        formula = _formula_at(flat, candidate, place, found[-1].role if found else COMPOSITION)
+        if formula is not None:
+            found.append(formula[0])
+            place = formula[1]
+    return found
 
 
 def read_formula(text: str) -> dict[str, float]:
@@ -96,15 +144,237 @@ def read_formula(text: str) -> dict[str, float]:
     Return the composition given by a formula.
 
     Args:
-        text: A formula and nothing else, such as `Ca3(PO4)2`. Blanks between its parts are ignored.
+        text: A formula and nothing else, such as `Ca3(PO4)2`, in any spelling. Blanks between its parts are ignored.
 
     Returns:
         Number of atoms by element, in the order of the formula; empty if the text is not a formula.
     """
-    amounts: dict[str, float] = {}
-    for part in formula_parts(_BLANKS.sub("", text)):
-        amounts[part.symbol] = amounts.get(part.symbol, 0.0) + part.amount
-    return amounts
+    formula = read_spelling(text)
+    return {} if formula is None else formula.amounts
 
 
-__all__ = ["ATOMIC_NUMBERS", "ELEMENTS", "PLAIN_SUBSCRIPTS", "SYMBOL", "FormulaPart", "formula_parts", "read_formula"]
+def read_spelling(text: str) -> Formula | None:
+    """
+    Read a text that is a formula and nothing else; see `read_formula`.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The formula, whose places refer to the text without blanks; `None` if the text is not a formula.
+    """
+    flat = FlatText(_BLANKS.sub("", flatten_markup(text.strip()).text))
+    acronym = ACRONYM.fullmatch(text.strip())
+    if acronym and (formula := acronym_formula(acronym)):
+        return _of_acronym(formula, (0, len(text)))
+    parsed = parse_formula(flat.text, whole=True)
+    if parsed is None:
+        restored = restore_capitals(flat.text)
+        parsed = parse_formula(restored, whole=True) if restored else None
+    return None if parsed is None else _formula(flat, parsed, ION if parsed.charged else COMPOSITION)
+
+
+def _formula(flat: FlatText, parsed: Parsed, role: str) -> Formula:
+    parts = tuple(FormulaPart(*flat.span(part.start, part.end), part.symbol, part.amount) for part in parsed.parts)
+    pieces = tuple(Piece(piece.text, *flat.span(piece.start, piece.end)) for piece in parsed.pieces)
+    return Formula(*flat.span_with_markup(parsed.start, parsed.end), parts, pieces, parsed.definite, role)
+
+
+def _of_acronym(formula: str, span: tuple[int, int]) -> Formula:
+    parsed = parse_formula(formula, whole=True)
+    assert parsed is not None, formula
+    parts = tuple(FormulaPart(*span, part.symbol, part.amount) for part in parsed.parts)
+    return Formula(*span, parts, tuple(Piece(piece.text, *span) for piece in parsed.pieces), parsed.definite)
+
+
+def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: str) -> tuple[Formula, int] | None:
+    """
+    Return the formula at a candidate and its end in the flat text.
+
+    `place` is the end of the formula before, and `before` its role.
+    """
+    text = flat.text
+    if candidate["known"] is not None:
+        acronym = ACRONYM.match(text, candidate.start())
+        formula = acronym_formula(acronym) if acronym else None
+        return (_of_acronym(formula, flat.span(*acronym.span())), acronym.end()) if acronym and formula else None
+    if candidate["word"]:
+        return _restored(flat, candidate.start())
+    for start in range(candidate.start("brackets"), candidate.start("symbol") + 1):
+        parsed = parse_formula(text, start, many=candidate["many"] or "")
+        if parsed is not None:
+            break
+    else:
+        return _restored(flat, candidate.start("symbol"))
+    if len(parsed.parts) == 1:
+        spaced = _spaced(text, start)
+        if spaced is not None:
+            return _formula(flat, spaced, COMPOSITION), spaced.end
+    elif text[start : parsed.end].isupper():
+        restored = _restored(flat, start)
+        if restored is not None:
+            return restored
+    role: str | None
+    # `GaN:Mg`, `NaYF4:Yb,Er`, but not the host in `Mg:GaN`.
+    if place == start - 1 > 0 and text[place] == ("," if before == DOPANT else ":"):
+        role = DOPANT
+    elif len(parsed.parts) == 1:
+        # `13C` is an isotope.
+        role = None if candidate["many"] else _role_of_element(text, start, parsed)
+    else:
+        role = _role_of_compound(text, start, parsed)
+    return None if role is None else (_formula(flat, parsed, role), parsed.end)
+
+
+def _restored(flat: FlatText, start: int) -> tuple[Formula, int] | None:
+    """Return a formula written in small letters or capitals."""
+    found = _WORD.match(flat.text, start)
+    if found is None:
+        return None
+    word = found.group().rstrip(".")
+    while word.endswith(")") and word.count(")") > word.count("("):
+        word = word[:-1].rstrip(".")
+    end = start + len(word)
+    if flat.text[end : end + 1].isalnum() or flat.text[end : end + 1] == "_":
+        return None
+    if word.isupper() and word.isalpha():
+        # Three capitals are an acronym, except in a line of capitals.
+        is_acronym = len(word) < 4 and not _is_alone(flat.text, word) and not _in_capitals(flat.text, start, end)
+        if is_acronym or word in CAPITALS:
+            return None
+    formula = restore_capitals(word)
+    # Capitals that are a formula as they stand are not changed without need: `KNO3`.
+    if formula is None or formula == word:
+        return None
+    parsed = parse_formula(formula, whole=True)
+    if parsed is None:
+        return None
+    parts = tuple(part._replace(start=start + part.start, end=start + part.end) for part in parsed.parts)
+    pieces = tuple(piece._replace(start=start + piece.start, end=start + piece.end) for piece in parsed.pieces)
+    return _formula(flat, Parsed(start, end, parts, pieces, parsed.definite, False), COMPOSITION), end
+
+
+def _spaced(text: str, start: int) -> Parsed | None:
+    """Parse a formula whose elements are separated by blanks, as pymatgen writes them: `Li1 Fe1 P1 O4`, `Ti O2`."""
+    found = _SPACED.match(text, start)
+    if found is None:
+        return None
+    units = found.group().split(" ")
+    amounts = [unit[-1].isdigit() for unit in units]
+    if found.group() != text.strip() or not any(amounts):
+        # In a sentence, the last element has an amount, and either all have one or the first is not a word.
+        while amounts and not amounts[-1]:
+            amounts.pop()
+        if not amounts:
+            return None
+        all_given = amounts.index(False) if False in amounts else len(amounts)
+        if all_given > 1:
+            del amounts[all_given:]
+        elif units[0] in NOT_ELEMENTS or SYMMETRY.fullmatch(units[len(amounts) - 1]):
+            return None
+    units = units[: len(amounts)]
+    if len(units) < 2:
+        return None
+    end = start + len(" ".join(units))
+    parsed = parse_formula("".join(units), whole=True)
+    if parsed is None or parsed.charged:
+        return None
+    # Each blank shifts what is behind it by one.
+    shifts = [start + number for number, unit in enumerate(units) for _ in unit]
+    parts = tuple(p._replace(start=p.start + shifts[p.start], end=p.end + shifts[p.end - 1]) for p in parsed.parts)
+    pieces = tuple(p._replace(start=p.start + shifts[p.start], end=p.end + shifts[p.end - 1]) for p in parsed.pieces)
+    return Parsed(start, end, parts, pieces, parsed.definite, False)
+
+
+def _is_alone(text: str, word: str) -> bool:
+    return text.strip().rstrip(".?!") == word
+
+
+def _in_capitals(text: str, start: int, end: int) -> bool:
+    """Return whether a word is a part of a line of capitals."""
+    before = _CAPITAL_BEFORE.search(text, max(0, start - _CONTEXT), start)
+    return before is not None or _CAPITAL_WORD.match(text, end) is not None
+
+
+def _role_of_element(text: str, start: int, parsed: Parsed) -> str | None:
+    """Return the role of an element symbol, or `None` if it is another word."""
+    part, end = parsed.parts[0], parsed.end
+    before, behind = text[start - 1 : start], text[end : end + 1]
+    number = text[part.end : end]
+    if not parsed.definite or _LEADING_ZERO.search(number) or part.amount > _LARGEST_AMOUNT:
+        return None
+    if parsed.charged:
+        return ION if len(part.symbol) == 2 or part.symbol in "HKFIOSN" or any(map(str.isdigit, number)) else None
+    word = text[start:end]
+    if number and SYMMETRY.fullmatch(word) and word not in ELEMENTAL_MOLECULES:
+        return None
+    if _is_alone(text, word) or _CRYSTAL_SYSTEM.match(text, end):
+        return COMPOSITION
+    if part.symbol in (NEVER_ELEMENTS if number else NOT_ELEMENTS):
+        return None
+    if len(part.symbol) == 1 and word not in ELEMENTAL_MOLECULES:
+        return None
+    if behind == ":" and _is_host(text, end + 1):
+        return DOPANT
+    if behind in ("-", "–") or (before in ("-", "–", "−") and not _PHASE_BEFORE.search(text, max(0, start - 6), start)):
+        return None
+    if _OXIDATION_BEHIND.match(text, end):
+        return ION
+    name = _NOT_ELEMENT_BEFORE.search(text, max(0, start - _CONTEXT), start) or _NOT_ELEMENT_BEHIND.match(text, end)
+    return None if name else COMPOSITION
+
+
+def _is_host(text: str, start: int) -> bool:
+    """Return whether a compound begins at a place, as in `Nd:YAG` and `Mg:GaN`."""
+    if ACRONYM.match(text, start):
+        return True
+    parsed = parse_formula(text, start) if text[start : start + 1].isupper() else None
+    return parsed is not None and len(parsed.parts) > 1
+
+
+def _role_of_compound(text: str, start: int, parsed: Parsed) -> str | None:
+    """Return the role of a word that is spelled like a formula of several elements, or `None` if it is another word."""
+    end, symbols = parsed.end, [part.symbol for part in parsed.parts]
+    word = text[start:end]
+    if max(part.amount for part in parsed.parts) > _LARGEST_AMOUNT or _LEADING_ZERO.search(word):
+        return None
+    if parsed.charged:
+        return ION
+    if word in NOT_COMPOUNDS or _PLURAL.fullmatch(word):
+        return None
+    if not parsed.definite and set(symbols) <= {"N", "O", "S", "C", "H"}:  # NOx
+        return None
+    for part, following in zip(parsed.parts, parsed.parts[1:], strict=False):
+        if part.symbol == following.symbol and part.end == following.start:  # II, CC
+            return None
+    if word.isupper():
+        if word.isalpha():
+            if word not in (CAPITALS_IN_CAPITALS if _in_capitals(text, start, end) else CAPITALS):
+                return None
+            if word == "CO" and (text[end : end + 1] == "-" or text[start - 1 : start] == "-"):
+                return None
+        elif word.rstrip("0123456789") in NUMBERED_ACRONYMS or _is_label(text, word, parsed):
+            return None
+    return PROTOTYPE if word in PROTOTYPES and text.startswith("-type", end) else COMPOSITION
+
+
+def _is_label(text: str, word: str, parsed: Parsed) -> bool:
+    """Return whether a word in capitals contains the amount 1, which formulas only do if all amounts are written."""
+    return bool(_ONE.search(word)) and not all(text[part.end : part.end + 1].isdigit() for part in parsed.parts)
+
+
+__all__ = [
+    "ATOMIC_NUMBERS",
+    "COMPOSITION",
+    "DOPANT",
+    "ELEMENTS",
+    "ION",
+    "PROTOTYPE",
+    "SYMBOL",
+    "Formula",
+    "FormulaPart",
+    "find_formulas",
+    "flatten_markup",
+    "read_formula",
+    "read_spelling",
+]

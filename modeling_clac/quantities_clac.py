@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .formulas_clac import ATOMIC_NUMBERS, ELEMENTS, SYMBOL, formula_parts
+from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
 
 # Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
 DENSITY = NUMBER + 1
 NUM_KINDS = DENSITY + 1
 
-# A word of symbols, amounts and brackets that is not part of a longer word or of a space group (P2_1/c, Fm-3m).
-_FORMULA = re.compile(rf"(?<![\w(\[./-])[(\[]*{SYMBOL}(?:{SYMBOL}|[0-9.]+(?=\d)\d|[0-9]|[()\[\]])*(?![\w/-])")
 # Not part of a word, formula, space group or identifier (Fm-3m, mp-149), but both ends of a range such as 10-20.
 _NUMBER = re.compile(
     r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w|,\d|\.\d)"
@@ -34,12 +32,6 @@ _BOUND = re.compile(
 )
 _BOUND_BEHIND = re.compile(r"\s*(?:or|and)\s+(?:more|less|above|below|over|under|up)\b")
 _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
-# Words, abbreviations and space groups that are spelled like compounds or elements.
-_OTHER_WORDS = frozenset("UV PV HCP BCC FCC CIF OS US In As At No He Be Am Cm Pm Pa".split())
-_SINGLE_LETTER = re.compile(r"[A-Z]|[PCFI]\d+")
-# Before a crystal system these words are elements, as in "Be, hexagonal".
-_CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
-
 # Smaller numbers count as zero. Periods of the waves that represent a number, in powers of ten.
 SMALLEST = 1e-3
 PERIODS = tuple(16.0 / 2.0**k for k in range(9))
@@ -61,14 +53,44 @@ def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
         value of a number is the number itself; its kind is `DENSITY` if it is in g/cm³ and not a bound, else `NUMBER`.
         The value of an element symbol is its atomic fraction in the formula, its kind the atomic number.
     """
+    formulas = find_formulas(text)
+    found = [quantity for formula in formulas for quantity in element_quantities(formula)]
+    return sorted([*found, *find_numbers(text, formulas)])
+
+
+def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int, int, float]]:
+    """
+    Find the numbers in a text that are not part of a formula.
+
+    Args:
+        text: The text.
+        formulas: Its formulas in the order of the text.
+
+    Returns:
+        As [`find_quantities`].
+    """
     found = []
-    for match in _FORMULA.finditer(text):
-        alone = match.group() == text.strip() or _CRYSTAL_SYSTEM.match(text, match.end()) is not None
-        found += _read_formula(match.group(), match.start(), alone)
+    ends = [formula.end for formula in formulas]
     for match in _NUMBER.finditer(text):
+        place = bisect_right(ends, match.start())
+        if place < len(formulas) and formulas[place].start < match.end():
+            continue
         value = float(match.group().replace("−", "-").replace(",", ""))
         found.append((match.start(), match.end(), _number_kind(text, match, value), value))
-    return sorted(found)
+    return found
+
+
+def element_quantities(formula: Formula) -> list[tuple[int, int, int, float]]:
+    """
+    Return the element symbols of a formula that states a composition, as [`find_quantities`] does.
+
+    Args:
+        formula: The formula. Ions, dopants and names of structure types state none.
+    """
+    total = sum(part.amount for part in formula.parts)
+    if formula.role != COMPOSITION or total <= 0.0:
+        return []
+    return [(part.start, part.end, ATOMIC_NUMBERS[part.symbol], part.amount / total) for part in formula.parts]
 
 
 def _number_kind(text: str, number: re.Match[str], value: float) -> int:
@@ -79,25 +101,14 @@ def _number_kind(text: str, number: re.Match[str], value: float) -> int:
     return NUMBER if bounded else DENSITY
 
 
-def _read_formula(word: str, start: int, alone: bool) -> list[tuple[int, int, int, float]]:
-    """Symbols of a formula with their atomic fractions; empty if the word is not a formula."""
-    if not alone:
-        bare = word.strip("()[]")
-        if bare in _OTHER_WORDS or _SINGLE_LETTER.fullmatch(bare):
-            return []
-    parts = formula_parts(word, in_sentence=True)
-    total = sum(part.amount for part in parts)
-    if total <= 0:
-        return []
-    return [(start + p.start, start + p.end, ATOMIC_NUMBERS[p.symbol], p.amount / total) for p in parts]
-
-
-def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+def read_quantities(
+    quantities: Iterable[tuple[int, int, int, float]], offsets: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the kinds and values of the tokens of a text.
 
     Args:
-        text: The text given to the tokenizer.
+        quantities: The quantities of the text given to the tokenizer; see [`find_quantities`].
         offsets: (index of the first character, index after the last one) of each of the L tokens; both are equal for
             special tokens and padding.
 
@@ -110,7 +121,7 @@ def read_quantities(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[np.n
     values = np.zeros(len(offsets), dtype=np.float32)
     pieces = [(start, end, token) for token, (start, end) in enumerate(offsets) if end > start]
     ends = [end for _, end, _ in pieces]
-    for start, end, kind, value in find_quantities(text):
+    for start, end, kind, value in quantities:
         for piece_start, _, token in pieces[bisect_right(ends, start) :]:
             if piece_start >= end:
                 break
@@ -129,6 +140,8 @@ __all__ = [
     "NUM_KINDS",
     "PERIODS",
     "SMALLEST",
+    "element_quantities",
+    "find_numbers",
     "find_quantities",
     "read_quantities",
 ]

@@ -1,15 +1,15 @@
-"""The tokenizer: word pieces, formulas split into elements, and the values of numbers and formulas."""
+"""The tokenizer: word pieces of the plain text, formulas split into elements, and values of numbers and formulas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from typing import Any
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, normalizers
+from tokenizers import Encoding, Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 
-from .formulas_clac import ELEMENTS, SYMBOL
+from .plain_text_clac import SPLIT_FORMULAS, PlainText, PlainWords, plain_text, take_splitting_rule
 from .quantities_clac import read_quantities
 
 # Inputs added to those of the plain tokenizer, one entry for each token; see `read_quantities`.
@@ -23,10 +23,23 @@ class ClacTokenizer(PreTrainedTokenizerFast):
     In addition to the inputs of a BERT tokenizer, each call returns `token_kinds` `(B, L)` int64 and `token_values`
     `(B, L)` float32, see [`read_quantities`]. Text towers without `token_values` in their configuration ignore them.
 
+    Formulas are read in any spelling, see `formulas_clac`. Word pieces are made of their plain spelling; offsets refer
+    to the text as it was given.
+
     Args:
         args: See `PreTrainedTokenizerFast`.
+        split_formulas: Whether to split formulas into elements: `LiFePO4` is read as `Li Fe P O4`. Word pieces alone
+            give `life ##po ##4`, which contains no elements. Default: `False`.
         kwargs: See `PreTrainedTokenizerFast`.
     """
+
+    # An `__init__` here would make transformers rebuild the tokenizer from its vocabulary, without its rules.
+    @property
+    def split_formulas(self) -> bool:
+        """Whether formulas are split into elements."""
+        if take_splitting_rule(self._tokenizer):
+            self.init_kwargs[SPLIT_FORMULAS] = True
+        return bool(self.init_kwargs.get(SPLIT_FORMULAS))
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Any) -> ClacTokenizer:
@@ -47,7 +60,7 @@ class ClacTokenizer(PreTrainedTokenizerFast):
         return cls._from_backend(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer)
 
     @classmethod
-    def _from_backend(cls, backend: Tokenizer, tokenizer: Any) -> ClacTokenizer:
+    def _from_backend(cls, backend: Tokenizer, tokenizer: Any, split_formulas: bool = False) -> ClacTokenizer:
         backend.no_padding()
         backend.no_truncation()
         names = [name for name in tokenizer.model_input_names if name not in QUANTITY_INPUTS]
@@ -56,6 +69,7 @@ class ClacTokenizer(PreTrainedTokenizerFast):
             model_max_length=tokenizer.model_max_length,
             model_input_names=[*names, *QUANTITY_INPUTS],
             padding_side=tokenizer.padding_side,
+            split_formulas=split_formulas,
             **tokenizer.special_tokens_map,
         )
 
@@ -68,9 +82,11 @@ class ClacTokenizer(PreTrainedTokenizerFast):
         return_offsets_mapping: bool = False,
         **kwargs: Any,
     ) -> BatchEncoding:
+        texts = _sequences(text, text_pair, is_split_into_words)
+        read = PlainWords if is_split_into_words else plain_text
+        plain = [tuple(read(sequence, self.split_formulas) for sequence in sample) for sample in texts]
         encoding = super()._encode_plus(
-            text,
-            text_pair,
+            *_arguments(text, plain, is_split_into_words),
             is_split_into_words=is_split_into_words,
             return_tensors=None,
             return_offsets_mapping=True,
@@ -79,17 +95,23 @@ class ClacTokenizer(PreTrainedTokenizerFast):
         ids = encoding["input_ids"]
         rows = encoding.encodings or []
         batched = not rows or (len(ids) > 0 and isinstance(ids[0], list))
-        texts = _sequences(text, text_pair, is_split_into_words)
         samples = encoding.get("overflow_to_sample_mapping", range(len(rows)))
-        read = [_quantities(row, texts[sample]) for row, sample in zip(rows, samples, strict=True)]
+        quantities = [_quantities(row, plain[sample]) for row, sample in zip(rows, samples, strict=True)]
         for column, name in enumerate(QUANTITY_INPUTS):
-            values = [row[column].tolist() for row in read]
+            values = [row[column].tolist() for row in quantities]
             encoding[name] = values if batched else values[0]
-        if not return_offsets_mapping:
+        rows = [_with_original_offsets(row, plain[sample]) for row, sample in zip(rows, samples, strict=True)]
+        if return_offsets_mapping:
+            offsets = [row.offsets for row in rows]
+            encoding["offset_mapping"] = offsets if batched else offsets[0]
+        else:
             del encoding["offset_mapping"]
-        if return_tensors is None:
-            return encoding
-        return BatchEncoding(encoding.data, rows, tensor_type=return_tensors, prepend_batch_axis=not batched)
+        return BatchEncoding(
+            encoding.data,
+            rows,
+            tensor_type=return_tensors,
+            prepend_batch_axis=return_tensors is not None and not batched,
+        )
 
     def _pad(self, encoded_inputs: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         padded = super()._pad(encoded_inputs, **kwargs)
@@ -105,7 +127,7 @@ class ClacTokenizer(PreTrainedTokenizerFast):
 
 def _sequences(text: Any, text_pair: Any, split: bool) -> list[tuple[Any, ...]]:
     """The one or two sequences of each sample: strings, or lists of words if `split`."""
-    single = isinstance(text, str) if not split else not text or isinstance(text[0], str)
+    single = _is_single(text, split)
     texts = [text] if single else list(text)
     if text_pair is not None:
         return list(zip(texts, [text_pair] if single else text_pair, strict=True))
@@ -114,77 +136,67 @@ def _sequences(text: Any, text_pair: Any, split: bool) -> list[tuple[Any, ...]]:
     return [tuple(sample) if not isinstance(sample, str) and _is_pair(sample, word) else (sample,) for sample in texts]
 
 
+def _is_single(text: Any, split: bool) -> bool:
+    return isinstance(text, str) if not split else not text or isinstance(text[0], str)
+
+
 def _is_pair(sample: Any, kind: type) -> bool:
     return isinstance(sample, tuple) and len(sample) == 2 and all(isinstance(part, kind) for part in sample)
 
 
-def _quantities(encoding: Any, sequences: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _arguments(text: Any, plain: list[tuple[Any, ...]], split: bool) -> tuple[Any, Any]:
+    """The plain text and text pair to tokenize, as one sample if `text` is one."""
+    texts = [tuple(sequence.text for sequence in sample) for sample in plain]
+    if _is_single(text, split):
+        return texts[0][0], texts[0][1] if len(texts[0]) > 1 else None
+    return [sample if len(sample) > 1 else sample[0] for sample in texts], None
+
+
+def _quantities(encoding: Any, sequences: tuple[PlainText | PlainWords, ...]) -> tuple[np.ndarray, np.ndarray]:
     """[`read_quantities`] of one row of tokens, `(L,)` int64 and `(L,)` float32."""
     kinds = np.zeros(len(encoding.ids), dtype=np.int64)
     values = np.zeros(len(encoding.ids), dtype=np.float32)
     for number, sequence in enumerate(sequences):
         offsets = [
-            span if own == number else (0, 0) for span, own in zip(encoding.offsets, encoding.sequence_ids, strict=True)
+            sequence.place(start, end, word) if own == number else (0, 0)
+            for (start, end), word, own in zip(encoding.offsets, encoding.word_ids, encoding.sequence_ids, strict=True)
         ]
-        text = sequence
-        if not isinstance(sequence, str):
-            text, starts = join_words(sequence)
-            offsets = [
-                (start + starts[word], end + starts[word]) if word is not None and end > start else (0, 0)
-                for (start, end), word in zip(offsets, encoding.word_ids, strict=True)
-            ]
-        own_kinds, own_values = read_quantities(text, offsets)
+        own_kinds, own_values = read_quantities(sequence.quantities, offsets)
         kinds += own_kinds
         values += own_values
     return kinds, values
 
 
-def join_words(words: Sequence[str]) -> tuple[str, list[int]]:
-    """
-    Join words with blanks.
-
-    Args:
-        words: The words.
-
-    Returns:
-        The text, and the index of the first character of each word.
-    """
-    starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
-    return " ".join(words), starts
-
-
-def _formula_boundary() -> str:
-    """
-    Pattern of the empty string between two parts of a formula (`Li|Fe|P|O4`), but not in words, units (GPa) or space
-    groups.
-
-    An element symbol, number or bracket precedes it, and the rest of the word is a formula.
-    """
-    before = "|".join([f"(?<={s})" for s in ("[0-9]", r"\)", *ELEMENTS)])
-    ultraviolet = r"(?!(?<=U)V(?![A-Za-z0-9]))"  # the only common abbreviation that is spelled like a compound
-    return rf"(?:{before}){ultraviolet}(?={SYMBOL}(?![a-z])(?:{SYMBOL}(?![a-z])|[0-9.()])*(?![A-Za-z0-9/-]))"
+def _with_original_offsets(encoding: Encoding, sequences: tuple[PlainText | PlainWords, ...]) -> Encoding:
+    """Return the row with offsets that refer to the text as it was given."""
+    if not any(sequence.changed for sequence in sequences):
+        return encoding
+    state = json.loads(encoding.__getstate__())
+    rows = [state, *state["overflowing"]]
+    for row, own in zip(rows, [encoding, *encoding.overflowing], strict=True):
+        row["offsets"] = [
+            (start, end) if number is None else sequences[number].original(start, end, word)
+            for (start, end), word, number in zip(own.offsets, own.word_ids, own.sequence_ids, strict=True)
+        ]
+    changed = Encoding()
+    changed.__setstate__(json.dumps(state).encode())
+    return changed
 
 
 def read_formulas(tokenizer: Any) -> ClacTokenizer:
     """
     Make a tokenizer split formulas into elements: `LiFePO4` is read as `Li Fe P O4`.
 
-    Word pieces alone give `life ##po ##4`, which contains no elements. The rule is saved in `tokenizer.json` and
-    applies wherever the tokenizer is loaded. Vocabulary and special tokens are kept.
+    Vocabulary, rules and special tokens are kept.
 
     Args:
         tokenizer: A fast tokenizer of BERT's type.
 
     Returns:
-        The tokenizer with this rule.
+        The tokenizer, whose files say that it splits formulas.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    rule = normalizers.Replace(Regex(_formula_boundary()), " ")
-    if backend.normalizer is None:
-        backend.normalizer = rule
-    elif " " not in backend.normalizer.normalize_str("LiFePO4"):
-        backend.normalizer = normalizers.Sequence([rule, backend.normalizer])
-    return ClacTokenizer._from_backend(backend, tokenizer)
+    return ClacTokenizer._from_backend(backend, tokenizer, split_formulas=True)
 
 
-__all__ = ["QUANTITY_INPUTS", "ClacTokenizer", "join_words", "read_formulas"]
+__all__ = ["QUANTITY_INPUTS", "ClacTokenizer", "read_formulas"]

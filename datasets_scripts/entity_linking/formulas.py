@@ -6,19 +6,12 @@ import math
 import re
 from functools import lru_cache
 
-from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
+from modeling_clac.formulas_clac import ELEMENTS, read_formula
 
 # Sorted pairs (symbol, amount), divided by the greatest common divisor: Te2Mo, MoTe2 and Mo2Te4 are one composition.
 Composition = tuple[tuple[str, int], ...]
 
 _SYMBOLS = frozenset(ELEMENTS)
-# Subscripts and typographic hyphens.
-_PLAIN = PLAIN_SUBSCRIPTS | str.maketrans("₊₋ₓ‐‑", "+-x--")
-# `MoTe$_2$`, `MoTe$_{2}$`, `MoTe<sub>2</sub>`, `MoTe_2`, `MoTe_{2}` after a letter or bracket.
-_MARKUP = re.compile(
-    r"\$?_\{?(?P<tex>[\d.]+(?:[-+]?[a-z])?)\}?\$?|<(?P<tag>sub|inf)>(?P<html>[^<>]{1,12})</(?P=tag)>"
-    r"|(?P<math>\$)(?=[A-Z(])"
-)
 _VARIABLE = re.compile(r"[-−–+±][a-zδ]|δ|[A-Za-z)\]](?:x|z|(?<!D)y)(?![a-z])|\d[xyz]")
 # Molecules and ions in solutions and gases; these do not refer to crystals.
 _MOLECULES = frozenset(
@@ -53,22 +46,13 @@ _EXCHANGING = tuple(
 )
 
 
-def flatten_markup(text: str) -> str:
-    """Replace subscripts in formulas (Unicode, HTML and simple LaTeX) by plain digits."""
-    if not text.isascii():
-        text = text.translate(_PLAIN)
-    if "$" in text or "<" in text or "_" in text:
-        text = _MARKUP.sub(lambda found: found["tex"] or found["html"] or "", text)
-    return text
-
-
 @lru_cache(maxsize=1 << 18)
 def read_compound(word: str) -> tuple[Composition | None, str | None]:
     """
     Read a word as a compound.
 
     Args:
-        word: Word with flattened subscripts; see `flatten_markup`.
+        word: Word without the markup of subscripts; see `modeling_clac.formulas_clac.flatten_markup`.
 
     Returns:
         The composition, or `None` if the word is not a compound with integer amounts, and the reason if it looks like a
@@ -116,4 +100,4 @@ def composition_of(formula: str) -> Composition | None:
     return reduced({symbol: int(number) for symbol, number in found.items()})
 
 
-__all__ = ["Composition", "composition_of", "flatten_markup", "read_compound", "reduced"]
+__all__ = ["Composition", "composition_of", "read_compound", "reduced"]

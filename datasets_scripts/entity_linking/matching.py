@@ -9,10 +9,11 @@ from typing import Any
 
 from datasets_scripts.common.records import Report
 from datasets_scripts.entity_linking.corpus import Paragraph
-from datasets_scripts.entity_linking.formulas import Composition, composition_of, flatten_markup
+from datasets_scripts.entity_linking.formulas import Composition, composition_of
 from datasets_scripts.entity_linking.material_names import Named
 from datasets_scripts.entity_linking.mentions import Mention, read_paragraph
 from datasets_scripts.entity_linking.polymorphs import Candidate, choose
+from modeling_clac.formulas_clac import flatten_markup
 
 
 class Catalogue:
@@ -88,7 +89,7 @@ def match_document(
     """
     abbreviations: dict[str, Named] = {}
     for paragraph in paragraphs:
-        text = flatten_markup(paragraph.text)
+        text = flatten_markup(paragraph.text).text
         reading = read_paragraph(text, abbreviations)
         abbreviations |= reading.abbreviations
         for reason, number in reading.left_out.items():

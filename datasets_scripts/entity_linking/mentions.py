@@ -129,7 +129,7 @@ def read_paragraph(text: str, abbreviations: dict[str, Named]) -> Reading:
     Find the materials mentioned in a paragraph.
 
     Args:
-        text: Paragraph with flattened subscripts; see `flatten_markup`.
+        text: Paragraph without the markup of subscripts; see `modeling_clac.formulas_clac.flatten_markup`.
         abbreviations: Abbreviations introduced earlier in the same document.
     """
     reading = Reading()

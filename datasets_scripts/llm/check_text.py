@@ -10,7 +10,7 @@ from typing import Any
 
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
 from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS
-from modeling_clac.formulas_clac import ELEMENTS, PLAIN_SUBSCRIPTS, read_formula
+from modeling_clac.formulas_clac import COMPOSITION, find_formulas, read_formula
 from modeling_clac.quantities_clac import NUMBER, find_quantities
 
 # Units of quantities that follow from the columns and that a text may state.
@@ -53,7 +53,6 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
     Returns:
         One short sentence per problem; empty if the text passes.
     """
-    text = text.translate(PLAIN_SUBSCRIPTS)
     if not text.strip():
         return ["the text is empty"]
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
@@ -105,19 +104,15 @@ def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> lis
         return []
     own = _fractions(read_formula(str(formula)))
     stated = False
-    current: dict[str, float] = {}
     problems = []
-    for start, end, kind, value in [*find_quantities(text), (len(text), len(text), NUMBER, 0.0)]:
-        if kind < NUMBER:
-            symbol = ELEMENTS[kind - 1]
-            current[symbol] = current.get(symbol, 0.0) + value
-        # A formula ends where its fractions add up to one.
-        if current and abs(sum(current.values()) - 1.0) < 1e-6:
-            same = current.keys() == own.keys() and all(abs(current[key] - own[key]) < 1e-4 for key in own)
-            stated |= same
-            if not same and len(current) > 1:
-                problems.append(f"{''.join(current)} ({text[max(0, start - 12) : end].strip()}) is not its formula")
-            current = {}
+    for found in find_formulas(text):
+        shares = _fractions(found.amounts)
+        if found.role != COMPOSITION or not shares:
+            continue
+        same = shares.keys() == own.keys() and all(abs(shares[key] - own[key]) < 1e-4 for key in own)
+        stated |= same
+        if not same and len(shares) > 1:
+            problems.append(f"{text[found.start : found.end]} is not its formula")
     if needed and not stated and str(formula) not in text:
         problems.insert(0, f"the formula {formula} is missing")
     return problems

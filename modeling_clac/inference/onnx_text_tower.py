@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..plain_text_clac import SPLIT_FORMULAS, plain_text, take_splitting_rule
 from ..quantities_clac import read_quantities
 from .checkpoints import Checkpoint
 
@@ -30,10 +31,11 @@ class OnnxTextTower:
     Args:
         session: An `onnxruntime.InferenceSession` of the graph that `train.export` writes.
         tokenizer: A `tokenizers.Tokenizer` with truncation set.
+        split_formulas: Whether formulas are split into elements; see `ClacTokenizer`.
     """
 
-    def __init__(self, session: Any, tokenizer: Any):
-        self.session, self.tokenizer = session, tokenizer
+    def __init__(self, session: Any, tokenizer: Any, split_formulas: bool):
+        self.session, self.tokenizer, self.split_formulas = session, tokenizer, split_formulas
         # A model that does not read quantities has no inputs for them.
         self._inputs = {node.name for node in session.get_inputs()}
 
@@ -62,15 +64,17 @@ class OnnxTextTower:
         options.intra_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
-            limit = json.loads(settings_file.read_text(encoding="utf-8"))["model_max_length"]
+            settings = json.loads(settings_file.read_text(encoding="utf-8"))
+            limit = settings["model_max_length"]
             tokenizer = Tokenizer.from_file(str(tokenizer_file))
+            split = take_splitting_rule(tokenizer) or bool(settings.get(SPLIT_FORMULAS))
             tokenizer.no_padding()
             tokenizer.enable_truncation(min(int(limit), checkpoint.config["text_config"]["max_position_embeddings"]))
             session = onnxruntime.InferenceSession(str(graph_file), options, providers=["CPUExecutionProvider"])
         except (OSError, ValueError, KeyError, TypeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf):
             return None
         exported_from = session.get_modelmeta().custom_metadata_map.get(FINGERPRINT)
-        return cls(session, tokenizer) if exported_from == checkpoint.fingerprint else None
+        return cls(session, tokenizer, split) if exported_from == checkpoint.fingerprint else None
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """
@@ -85,8 +89,9 @@ class OnnxTextTower:
         return np.concatenate([self._embed(text) for text in texts])
 
     def _embed(self, text: str) -> np.ndarray:
-        encoding = self.tokenizer.encode(text)
-        kinds, values = read_quantities(text, encoding.offsets)
+        plain = plain_text(text, self.split_formulas)
+        encoding = self.tokenizer.encode(plain.text)
+        kinds, values = read_quantities(plain.quantities, encoding.offsets)
         arrays = (np.array(encoding.ids), np.array(encoding.attention_mask), kinds, values)
         inputs = {name: array[None] for name, array in zip(INPUTS, arrays, strict=True) if name in self._inputs}
         (embeds,) = self.session.run([OUTPUT], inputs)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from modeling_clac import ClacProcessor, ClacTokenizer
-from modeling_clac.quantities_clac import read_quantities
-from modeling_clac.tokenization_clac import QUANTITY_INPUTS, join_words, read_formulas
+from modeling_clac.plain_text_clac import join_words
+from modeling_clac.quantities_clac import find_quantities, read_quantities
+from modeling_clac.tokenization_clac import QUANTITY_INPUTS, read_formulas
 
 WORDS = st.lists(
     st.sampled_from(["Li2O", "has", "a", "gap", "of", "5.1", "eV", "4.03", "g/cm3", "(TiO2)", "-3.2", "10-20"]),
@@ -28,7 +29,7 @@ def tokenizer(bert_tokenizer) -> ClacTokenizer:
 def literal(tokenizer: ClacTokenizer, text: str) -> tuple[list[int], list[float]]:
     """Kinds and values read at the offsets of the tokens of one text."""
     offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-    kinds, values = read_quantities(text, offsets)
+    kinds, values = read_quantities(find_quantities(text), offsets)
     return kinds.tolist(), values.tolist()
 
 
@@ -70,7 +71,7 @@ def test_windows_of_a_long_text(tokenizer) -> None:
     )["offset_mapping"]
     assert len(windows["input_ids"]) == len(offsets) > 3
     for kinds, values, places in zip(windows["token_kinds"], windows["token_values"], offsets, strict=True):
-        read = read_quantities(text, places)
+        read = read_quantities(find_quantities(text), places)
         assert (kinds, values) == (read[0].tolist(), read[1].tolist())
 
 

@@ -7,16 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition
 
-from datasets_scripts.entity_linking.formulas import composition_of, flatten_markup, read_compound
+from datasets_scripts.entity_linking.formulas import composition_of, read_compound
 from datasets_scripts.entity_linking.material_names import common_names
 from datasets_scripts.entity_linking.mentions import read_paragraph
+from modeling_clac.formulas_clac import flatten_markup
 
 
 def found(text: str) -> list[tuple[str, str]]:
     """Return the words and pymatgen's reduced formula of each mention."""
     return [
         (mention.text, Composition(dict(mention.composition)).reduced_formula)
-        for mention in read_paragraph(flatten_markup(text), {}).mentions
+        for mention in read_paragraph(flatten_markup(text).text, {}).mentions
     ]
 
 
@@ -96,7 +97,7 @@ def test_materials_are_found(text: str, expected: list[str]) -> None:
     ],
 )
 def test_others_are_left_out_with_the_reason(text: str, reason: str) -> None:
-    reading = read_paragraph(flatten_markup(f"We study {text} here."), {})
+    reading = read_paragraph(flatten_markup(f"We study {text} here.").text, {})
     assert reading.mentions == [] and reading.left_out[reason] >= 1
 
 

@@ -1,0 +1,1 @@
+../../formula_grammar_clac.py

@@ -1,0 +1,1 @@
+../../formula_markup_clac.py

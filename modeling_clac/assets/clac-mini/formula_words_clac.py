@@ -1,0 +1,1 @@
+../../formula_words_clac.py

@@ -1,0 +1,1 @@
+../../plain_text_clac.py
