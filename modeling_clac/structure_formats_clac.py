@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
+import gemmi
+import numpy as np
+
 from .cif_clac import NamedCrystal
 from .crystal_clac import Crystal, crystal_from_pymatgen, make_crystal
 from .errors_clac import InvalidStructureError, one_line
@@ -75,10 +78,8 @@ def _use_positive_scale(lines: list[str]) -> None:
     """Replace a volume (a negative factor in the second line) by the scaling factor that gives it."""
     factor = float(lines[1].split()[0])
     if factor < 0:
-        from numpy.linalg import det
-
         vectors = [[float(value) for value in line.split()[:3]] for line in lines[2:5]]
-        lines[1] = repr(float((-factor / abs(det(vectors))) ** (1 / 3)))
+        lines[1] = repr(float((-factor / abs(np.linalg.det(vectors))) ** (1 / 3)))
 
 
 def _check_count(lines: list[str], num_atoms: int, label: str) -> None:
@@ -187,13 +188,11 @@ def crystal_from_ase(atoms: Any, label: str) -> Crystal:
     occupancy = getattr(atoms, "info", {}).get("occupancy")
     if not isinstance(occupancy, Mapping) or "spacegroup_kinds" not in getattr(atoms, "arrays", {}):
         return make_crystal(label, numbers, positions, cell, warnings=notes)
-    from ase.data import atomic_numbers
-
     shared = {str(kind): amounts for kind, amounts in occupancy.items()}
     species = []
     for kind, position, number in zip(atoms.arrays["spacegroup_kinds"].tolist(), positions, numbers, strict=True):
         for symbol, share in shared.get(str(kind), {None: 1.0}).items():
-            species.append((number if symbol is None else atomic_numbers.get(symbol, 0), position, share))
+            species.append((number if symbol is None else gemmi.Element(symbol).atomic_number, position, share))
     numbers, positions, shares = zip(*species, strict=True) if species else ((), (), ())
     return make_crystal(label, numbers, positions, cell, shares, notes)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors_clac import InvalidStructureError, one_line
 from .structure_formats_clac import NoStructuresError, found_keys, is_structure
@@ -15,9 +15,6 @@ try:  # not a requirement of checkpoints on the Hub
     import pyarrow as pa
 except ImportError:
     pa = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Names of the column with the structures, in order of preference; case does not matter.
 STRUCTURE_COLUMNS = ("cif", "structure")
@@ -135,10 +132,10 @@ def read_parquet(content: bytes, label: str) -> StructureTable:
         InvalidStructureError: If it cannot be read or has no column with structures.
     """
     _require_pyarrow(label)
-    # Not by `read_table`, whose data sets import pandas.
-    import pyarrow.parquet as pq
-
     try:
+        # Not by `read_table`, whose data sets import pandas.
+        import pyarrow.parquet as pq
+
         with pq.ParquetFile(BytesIO(content)) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
@@ -158,14 +155,14 @@ def read_csv(text: str, label: str) -> StructureTable:
         InvalidStructureError: If it cannot be read or has no column with structures.
     """
     _require_pyarrow(label)
-    from pyarrow import csv
-
     delimiter = _delimiter(text)
     if delimiter is None:
         first = text.lstrip().partition("\n")[0]
         _required_column([name.strip(' "') for name in first.split(max(_DELIMITERS, key=first.count))], label)
     content = text.lstrip("\ufeff").encode()
     try:
+        from pyarrow import csv
+
         table = csv.read_csv(
             BytesIO(content),
             # A row must fit into a block.
