@@ -17,7 +17,8 @@ from .utils.version import __version__
 if TYPE_CHECKING:
     from .checkpoint_files_clac import require_tower
     from .configuration_clac import ClacConfig, ClacGraphConfig
-    from .errors_clac import ClacInputError, InvalidStructureError
+    from .crystal_clac import ReadingOptions
+    from .errors_clac import ClacInputError, InvalidStructureError, StructureWarning
     from .feature_extraction_clac import ClacFeatureExtractor
     from .heads_clac import (
         ClacForGraphClassification,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .narrator.narratives import narrate
     from .processing_clac import ClacProcessor
     from .search.index import CrystalIndex
+    from .structures_clac import read_structures
     from .tokenization_clac import ClacTokenizer
     from .utils.paths import DEFAULT_MODEL
 
@@ -52,7 +54,10 @@ _MODULES = {
     "ClacTokenizer": "tokenization_clac",
     "CrystalIndex": "search.index",
     "InvalidStructureError": "errors_clac",
+    "ReadingOptions": "crystal_clac",
+    "StructureWarning": "errors_clac",
     "narrate": "narrator.narratives",
+    "read_structures": "structures_clac",
     "require_tower": "checkpoint_files_clac",
 }
 
@@ -85,7 +90,10 @@ __all__ = [
     "ClacTokenizer",
     "CrystalIndex",
     "InvalidStructureError",
+    "ReadingOptions",
+    "StructureWarning",
     "__version__",
     "narrate",
+    "read_structures",
     "require_tower",
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from pymatgen.core import Element, Lattice, Structure
+import numpy as np
+from pymatgen.core import Structure
 
 from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, structure_columns
 from datasets_scripts.databases.attributes import number_at
 from modeling_clac.crystal_clac import MIN_DISTANCE
 from modeling_clac.data.properties import PROPERTIES
+from modeling_clac.data.structure_writing import to_pymatgen
+from modeling_clac.errors_clac import InvalidStructureError
+from modeling_clac.structure_formats_clac import OptimadeError, crystal_from_optimade
 
 # Fields from the specification (https://specification.optimade.org, v1.2, section "Structures Entries").
 FIELDS = (
@@ -48,45 +51,26 @@ def read_structure(attributes: Mapping[str, Any], max_atoms: int) -> Structure:
         LeftOut: If the entry is disordered, not periodic in three dimensions, lacks positions, has unknown elements,
             overlapping atoms or more than `max_atoms` atoms.
     """
-    if attributes.get("dimension_types") not in (None, [1, 1, 1]):
-        raise LeftOut("not periodic in three dimensions")
-    lattice, positions = attributes.get("lattice_vectors"), attributes.get("cartesian_site_positions")
-    names = attributes.get("species_at_sites")
-    if not lattice or not positions or not names:
-        raise LeftOut("no atomic positions")
-    if len(positions) != len(names) or attributes.get("nsites") not in (None, len(positions)):
-        raise LeftOut("atomic positions are incomplete")
-    if len(positions) > max_atoms:
-        raise LeftOut(f"more than {max_atoms:,} atoms")
-    if {"disorder", "unknown_positions", "assemblies"} & set(attributes.get("structure_features") or []):
+    if "disorder" in (attributes.get("structure_features") or []):
         raise LeftOut("disordered")
-    symbol_of = {kind["name"]: _symbol(kind) for kind in attributes.get("species") or []}
-    symbols = [symbol_of.get(name, name) for name in names]
-    unknown = next((symbol for symbol in symbols if not Element.is_valid_symbol(symbol)), None)
-    if unknown is not None:
-        raise LeftOut("unknown element")
+    sites = attributes.get("cartesian_site_positions") or []
+    if len(sites) > max_atoms:
+        raise LeftOut(f"more than {max_atoms:,} atoms")
     try:
-        cell = Lattice(lattice)
-        finite = all(math.isfinite(x) for row in (*lattice, *positions) for x in row)
-    except (TypeError, ValueError):
+        crystal = crystal_from_optimade(attributes, "entry")
+    except OptimadeError as error:
+        raise LeftOut(error.reason) from None
+    except InvalidStructureError:
         raise LeftOut("no atomic positions") from None
-    if not finite or cell.volume < MIN_ATOM_VOLUME * len(symbols):
+    if not crystal.is_ordered:
+        raise LeftOut("disordered")
+    finite = np.isfinite(crystal.cell).all() and np.isfinite(crystal.positions).all()
+    if not finite or crystal.volume < MIN_ATOM_VOLUME * len(crystal):
         raise LeftOut("cell without volume")
-    structure = Structure(cell, symbols, positions, coords_are_cartesian=True, to_unit_cell=True)
+    structure = to_pymatgen(crystal)
     if not structure.is_valid(MIN_DISTANCE):
         raise LeftOut("overlapping atoms")
-    return structure
-
-
-def _symbol(kind: Mapping[str, Any]) -> str:
-    """Return the element of a species that is a single element with full occupancy."""
-    symbols = kind.get("chemical_symbols") or []
-    concentration = kind.get("concentration") or [1.0]
-    if kind.get("attached"):
-        raise LeftOut("groups of atoms without positions")
-    if len(symbols) != 1 or abs(concentration[0] - 1.0) > 1e-6:
-        raise LeftOut("disordered")
-    return symbols[0]
+    return Structure.from_sites(structure, to_unit_cell=True)
 
 
 def read_properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, float]:

@@ -20,6 +20,7 @@ from .support import (
     reading_json,
     report_reading,
     short_names,
+    warnings_json,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def compare(
             cosine=match.cosine,
             crystals=described,
             **named(checkpoint),
-            warnings=reading_json(errors.warned, [])["warnings"],
+            warnings=warnings_json(errors.warned),
             units={"rms": "cube root of the volume per atom", "cosine": "cosine", **_units(UNITS)},
         )
         return

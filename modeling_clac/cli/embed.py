@@ -49,7 +49,7 @@ def make_index(
     options = reading_options(max_atoms, disorder, strict)
     read = crystal_table(sources, options, on_error)
     if not read.table.num_rows:
-        raise ClacInputError(nothing_left(read.skipped))
+        raise ClacInputError(nothing_left([left_out.reason for left_out in read.skipped]))
     index = CrystalIndex.build(
         embedder,
         read.table,
@@ -60,7 +60,7 @@ def make_index(
         on_error=on_error,
     )
     index.save(output)
-    skipped = read.skipped + [left_out.reason for left_out in index.skipped]
+    skipped = [left_out.reason for left_out in (*read.skipped, *index.skipped)]
     report_reading(read.notes, read.warned, skipped)
     _report(as_json, output, len(index), index.embeds.shape[1], checkpoint, reading_json(read.warned, skipped))
 

@@ -29,9 +29,11 @@ from .support import (
     nothing_left,
     open_checkpoint,
     print_json,
+    read_one,
     reading_json,
     report_reading,
     short_names,
+    warnings_json,
 )
 
 
@@ -60,12 +62,9 @@ def classify(
     from .printing import print_rows
 
     embedder = load_embedder(checkpoint)
-    structures, errors = StructureInput([file], reading_options(max_atoms, disorder, strict)), ErrorPolicy()
-    batches = list(embedder.embed_batches(structures, errors=errors, options=structures.options))
-    if len(structures.names) != 1:
-        raise ClacInputError(f"{file}: {len(structures.names)} structures; choose one, such as {structures.names[0]}")
-    report_reading(structures.notes, errors.warned, [])
-    crystal = batches[0][1]
+    parsed, warned = read_one(file, reading_options(max_atoms, disorder, strict))
+    crystal = embedder.encode_crystals([parsed], names=[str(file)])
+    report_reading([], warned, [])
     texts = embedder.encode_text([template.replace("{}", name) for name in names])
     cosines = embedder.similarity(crystal, texts)[0].tolist()
     logits = embedder.logits(crystal, texts)[0].tolist()
@@ -74,8 +73,8 @@ def classify(
     results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
     if as_json:
         units = {"probability": "softmax over the labels", "cosine": "cosine"}
-        warned = reading_json(errors.warned, [])["warnings"]
-        print_json(file=str(file), model=checkpoint.name, labels=results, warnings=warned, units=units)
+        doubts = warnings_json(warned)
+        print_json(file=str(file), model=checkpoint.name, labels=results, warnings=doubts, units=units)
     else:
         rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
         print_rows(("label", "probability", "cosine"), rows)

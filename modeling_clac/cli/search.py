@@ -11,11 +11,24 @@ from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
 from ..formulas_clac import ELEMENTS
-from .options import Json, Model, one_of
+from .options import Disorder, Json, MaxAtoms, Model, Strict, check_policy, one_of, reading_options
 from .property_ranges import given_ranges, with_property_ranges
-from .support import file_or_row, load_embedder, named, note, open_checkpoint, plain, print_json
+from .support import (
+    file_or_row,
+    load_embedder,
+    named,
+    note,
+    open_checkpoint,
+    plain,
+    print_json,
+    read_one,
+    report_reading,
+    warnings_json,
+)
 
 if TYPE_CHECKING:
+    from ..crystal_clac import Crystal
+    from ..errors_clac import Warned
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
     from ..inference.onnx_text_tower import OnnxTextTower
@@ -29,7 +42,8 @@ def search(
     like: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|ID", help="A similar crystal: a structure file, or an id. Can be combined with TEXT."
+            metavar="FILE|ID",
+            help="A similar crystal: a structure file, FILE#NAME, - (stdin) or an id. Can be combined with TEXT.",
         ),
     ] = None,
     element: Annotated[
@@ -57,6 +71,9 @@ def search(
         typer.Option("--output", "-o", help="Also write the crystals to a .csv, .parquet, .json or .zip file (CIFs)."),
     ] = None,
     model: Model = None,
+    max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
@@ -67,6 +84,7 @@ def search(
         raise ClacInputError("the description is empty; write a phrase or a sentence")
     if k < 1:
         raise ClacInputError(f"-k {k}: must be at least 1")
+    check_policy("raise", max_atoms, disorder)
     if output is not None:
         from ..search.export import check_output, write_hits
 
@@ -79,7 +97,14 @@ def search(
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
     saved = _saved_index(index, checkpoint)
     crystals = _bundled_crystals() if saved is None else saved.stored
-    similar = None if like is None else file_or_row(like, crystals, "--like")
+    similar: Crystal | int | None = None
+    warned: list[Warned] = []
+    if like is not None:
+        found = file_or_row(like, crystals, "--like")
+        similar = found if isinstance(found, int) else None
+        if isinstance(found, Path):
+            similar, warned = read_one(found, reading_options(max_atoms, disorder, strict))
+            report_reading([], warned, [])
     if output is not None and output.suffix.lower() == ".zip":
         crystals.require_structures()
     embedder: ClacEmbedder | OnnxTextTower | None = None
@@ -88,15 +113,17 @@ def search(
     else:
         table = saved
         # The crystals of the index are embedded already.
-        if text is not None or isinstance(similar, Path):
-            embedder = _load_encoder(checkpoint, text_only=not isinstance(similar, Path))
-    hits = table.search(_query_vector(table, embedder, text, similar), k, filters)
+        by_file = similar is not None and not isinstance(similar, int)
+        if text is not None or by_file:
+            embedder = _load_encoder(checkpoint, text_only=not by_file)
+    hits = table.search(_query_vector(table, embedder, text, similar, str(like)), k, filters)
     document = {
         "text": text,
         "like": like,
         **named(checkpoint),
         "num_crystals": len(table),
         "hits": hits.to_records(),
+        "warnings": warnings_json(warned),
         "units": {"score": "cosine", **UNITS},
     }
     if output is not None:
@@ -152,13 +179,15 @@ def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | Onn
     return load_embedder(checkpoint) if tower is None else tower
 
 
-def _query_vector(index: CrystalIndex, embedder: Any, text: str | None, similar: Path | int | None) -> Any:
+def _query_vector(
+    index: CrystalIndex, embedder: Any, text: str | None, similar: Crystal | int | None, name: str
+) -> Any:
     """Embed a text or a crystal as a unit vector `(dim,)`. With both, return the normalized sum."""
     parts = []
-    if isinstance(similar, Path):
-        parts.append(embedder.encode_crystals([similar])[0])
-    elif similar is not None:
+    if isinstance(similar, int):
         parts.append(index.embeds[similar])
+    elif similar is not None:
+        parts.append(embedder.encode_crystals([similar], names=[name])[0])
     if text is not None:
         parts.append(embedder.encode_text([text])[0])
     query = sum(parts)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors_clac import ClacInputError
+from ..structure_sources_clac import STANDARD_INPUT, path_exists
 
 if TYPE_CHECKING:
     from ..cif_clac import NamedCrystal
-    from ..crystal_clac import ReadingOptions
+    from ..crystal_clac import Crystal, ReadingOptions
     from ..errors_clac import Warned
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
@@ -82,7 +83,7 @@ def file_or_row(name: str, crystals: StoredCrystals, option: str = "") -> Path |
     Find a crystal that the user named. A file with the name of an id comes first.
 
     Args:
-        name: Path of a structure file, or id of a crystal.
+        name: Path of a structure file, structure in a file (`two.cif#ag`), `-` for standard input, or id of a crystal.
         crystals: Crystals with ids.
         option: Option that the name was given with, for the error message.
 
@@ -92,7 +93,7 @@ def file_or_row(name: str, crystals: StoredCrystals, option: str = "") -> Path |
     Raises:
         ClacInputError: If there is neither such a file nor such an id.
     """
-    if Path(name).is_file():
+    if name == STANDARD_INPUT or (path_exists(name) and not Path(name).is_dir()):
         return Path(name)
     if name in crystals:
         return crystals.row_of(name)
@@ -146,6 +147,27 @@ class StructureInput:
                 yield structure
 
 
+def read_one(source: Path, options: ReadingOptions) -> tuple[Crystal, list[Warned]]:
+    """
+    Read a file with one structure.
+
+    Args:
+        source: A file, a structure in a file, or `-` for standard input.
+        options: How to read the structure.
+
+    Returns:
+        The crystal, and what was read with doubt.
+
+    Raises:
+        InvalidStructureError: If the file does not hold exactly one valid structure.
+    """
+    from ..errors_clac import Warned
+    from ..structures_clac import parse_structure
+
+    crystal = parse_structure(source, options=options)
+    return crystal, [Warned(str(source), warning) for warning in crystal.warnings]
+
+
 def report_reading(notes: Sequence[str], warned: Sequence[Warned], skipped: Sequence[str]) -> None:
     """
     Print to stderr what was left out and read with doubt, and the skipped structures.
@@ -173,7 +195,12 @@ def report_reading(notes: Sequence[str], warned: Sequence[Warned], skipped: Sequ
 
 def reading_json(warned: Sequence[Warned], skipped: Sequence[str]) -> dict[str, Any]:
     """Return the entries of a JSON document for what was read with doubt or skipped."""
-    return {"warnings": [entry._asdict() for entry in warned], "skipped": list(skipped)}
+    return {"warnings": warnings_json(warned), "skipped": list(skipped)}
+
+
+def warnings_json(warned: Sequence[Warned]) -> list[dict[str, str]]:
+    """Return what was read with doubt for a JSON document."""
+    return [entry._asdict() for entry in warned]
 
 
 def note(line: str) -> None:

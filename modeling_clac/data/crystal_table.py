@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path, PurePath
@@ -14,12 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..cif_clac import NamedCrystal
 from ..crystal_clac import Crystal, ReadingOptions
-from ..errors_clac import ClacInputError, ErrorPolicy, Warned, one_line
+from ..errors_clac import ClacInputError, ErrorPolicy, Skipped, Warned, one_line
 from ..structure_files_clac import Carrier, Text, is_cif, load_carriers
 from ..structure_sources_clac import StructureFile
-from ..structure_tables_clac import StructureTable
+from ..structure_tables_clac import StructureTable, table_from_arrow
 from ..structures_clac import DEFAULT_OPTIONS
 from ..utils.atomic_files import replaced_file
 from ..utils.progress import progress_bar
@@ -39,14 +38,14 @@ class CrystalTable(NamedTuple):
     Attributes:
         table: One row per crystal, with its CIF in the column `cif`.
         crystals: Parsed crystal of each row, or `None` if its CIF did not have to be parsed.
-        skipped: One line for each structure that was skipped.
+        skipped: Structures that were skipped, by their index in a file or an input in memory.
         warned: What was read with doubt.
         notes: One line for each source in which files of other kinds were left out.
     """
 
     table: pa.Table
     crystals: list[Crystal | None]
-    skipped: list[str]
+    skipped: list[Skipped]
     warned: list[Warned]
     notes: list[str]
 
@@ -72,23 +71,52 @@ def crystal_table(
         InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
     reader = _TableReader(options, ErrorPolicy(on_error))
+    if isinstance(sources, (str, os.PathLike)):
+        sources = [sources]
     for bundled, group in groupby(sources, lambda source: str(source) == BUNDLED_CRYSTALS):
         if bundled:
             reader.add(bundled_crystals())
         else:
             reader.read(list(group))
-    try:
-        table = pa.concat_tables(reader.tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise ClacInputError(
-            f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
-        ) from None
-    if "material_id" in table.column_names:
-        paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
-        ids = pa.array(_unique(table["material_id"].to_pylist(), paths), pa.string())
-        table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
-    skipped = [skipped.reason for skipped in reader.errors.skipped]
-    return CrystalTable(table, reader.crystals, skipped, reader.errors.warned, reader.notes)
+    return reader.result()
+
+
+def table_of_structures(
+    structures: Any, options: ReadingOptions = DEFAULT_OPTIONS, on_error: str = "raise"
+) -> CrystalTable:
+    """
+    Make a table of structures in memory for an index.
+
+    Args:
+        structures: An iterable of structures, see [`parse_structure`]; or a table of pandas, polars, pyarrow or
+            datasets with a column `cif` or `structure`, whose other columns are kept as in [`crystal_table`].
+        options: How to read the structures.
+        on_error: What to do with an invalid structure, see [`crystal_table`].
+
+    Raises:
+        ClacInputError: If a table has no column with structures, or a value of a property is not a number.
+        InvalidStructureError: If a structure is invalid and `on_error="raise"`.
+    """
+    reader = _TableReader(options, ErrorPolicy(on_error))
+    table = _arrow_table(structures)
+    if table is not None:
+        file = StructureFile("table", "table")
+        carrier = Carrier(file, table_from_arrow(table, file.name))
+        reader.add_table(carrier)
+    else:
+        reader.add_structures(structures)
+    return reader.result()
+
+
+def _arrow_table(source: Any) -> pa.Table | None:
+    """Convert a table in memory, or return `None` if the source is something else."""
+    if isinstance(source, pa.Table):
+        return source
+    if not (hasattr(source, "columns") or hasattr(source, "column_names")):
+        return None
+    if hasattr(source, "with_format"):  # a data set
+        return source.with_format("arrow")[:]
+    return source.to_arrow() if hasattr(source, "to_arrow") else pa.Table.from_pandas(source)
 
 
 def _unique(ids: Sequence[str], paths: Sequence[str | None]) -> list[str]:
@@ -139,6 +167,24 @@ class _TableReader:
             [None] * table.num_rows if crystals is None else [replace(crystal, warnings=()) for crystal in crystals]
         )
 
+    def result(self) -> CrystalTable:
+        """
+        Return all rows as one table.
+
+        Raises:
+            ClacInputError: If columns have incompatible types.
+        """
+        try:
+            table = pa.concat_tables(self.tables or [_DESCRIBED.empty_table()], promote_options="permissive")
+        except pa.ArrowException as error:
+            raise ClacInputError(
+                f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
+            ) from None
+        paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
+        ids = pa.array(_unique(table["material_id"].to_pylist(), paths), pa.string())
+        table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
+        return CrystalTable(table, self.crystals, self.errors.skipped, self.errors.warned, self.notes)
+
     def read(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         """Read files, folders and patterns."""
         rows: list[_FileRow] = []
@@ -147,7 +193,7 @@ class _TableReader:
                 if isinstance(carrier.content, StructureTable):
                     self._add_files(rows)
                     rows = []
-                    self._add_table(carrier.file, carrier.content, carrier.structures(self.options))
+                    self.add_table(carrier)
                 else:
                     rows += self._file_rows(carrier)
                 bar.update()
@@ -179,9 +225,17 @@ class _TableReader:
         table = _with_facts(ids, _facts(crystals), {"path": pa.array([row.name for row in rows], pa.string())})
         self.add(table.append_column("cif", pa.array([row.cif for row in rows], pa.large_string())), crystals)
 
-    def _add_table(self, file: StructureFile, content: StructureTable, structures: Iterator[NamedCrystal]) -> None:
-        """Add the valid rows of a table; `structures` yields one for each."""
-        parsed = list(parse_structures(structures, errors=self.errors, options=self.options))
+    def add_structures(self, structures: Any) -> None:
+        """Add the valid ones of structures in memory."""
+        parsed = parse_structures(structures, errors=self.errors, options=self.options)
+        self._add_files([_FileRow(name, name, cif_text(crystal, name), crystal) for _, name, crystal in parsed])
+
+    def add_table(self, carrier: Carrier) -> None:
+        """Add the valid rows of a table."""
+        file, content = carrier.file, carrier.content
+        assert isinstance(content, StructureTable)
+        # One structure for each row.
+        parsed = list(parse_structures(carrier.structures(self.options), errors=self.errors, options=self.options))
         rows, names, crystals = [list(column) for column in zip(*parsed, strict=True)] or ([], [], [])
         facts = _facts(crystals)
         for name, wrong in zip(names, contradictions(content.table, rows, facts), strict=True):
@@ -240,5 +294,6 @@ def write_embeddings(
 __all__ = [
     "CrystalTable",
     "crystal_table",
+    "table_of_structures",
     "write_embeddings",
 ]

@@ -124,8 +124,10 @@ class ClacEmbedder:
         Embed crystals. On a CPU, the number of threads is that of torch, see `torch.set_num_threads`.
 
         Args:
-            structures: CIF text, path, pymatgen `Structure`, ase `Atoms` or torch-geometric `Data`, or an iterable of
-                these, such as a list, a generator, or a column of numpy, pandas, pyarrow or datasets.
+            structures: A path, text, pymatgen `Structure`, ase `Atoms`, torch-geometric `Data` or mapping, see
+                [`parse_structure`], or an iterable of these, such as a list, a generator, a column of numpy, pandas,
+                polars, pyarrow or datasets, or the result of [`read_structures`]. There is one row for each item; a
+                path that is not in a list has one row for each structure in its files.
             names: Name of each structure in messages. Default: its path, or its index in the input.
             batch_size: Maximum number of crystals in a batch. Batches of large crystals are smaller.
             max_atoms: Maximum number of atoms in a cell. Default: the limit of the feature extractor.
@@ -150,14 +152,24 @@ class ClacEmbedder:
             errors=errors,
             names=names,
             batch_size=batch_size,
-            options=self._reading_options(max_atoms, disorder, strict),
+            options=self.reading_options(max_atoms, disorder, strict),
             show_progress=show_progress,
         )
         rows = [embeds for _, embeds in batches]
         embeds = np.concatenate(rows) if rows else np.zeros((0, self.model.config.projection_dim), dtype=np.float32)
         return (embeds, errors.skipped) if return_skipped else embeds
 
-    def _reading_options(self, max_atoms: int | None, disorder: str | None, strict: bool) -> ReadingOptions:
+    def reading_options(
+        self, max_atoms: int | None = None, disorder: str | None = None, strict: bool = False
+    ) -> ReadingOptions:
+        """
+        Return how structures are read.
+
+        Args:
+            max_atoms: See `encode_crystals`.
+            disorder: See `encode_crystals`.
+            strict: See `encode_crystals`.
+        """
         default = self.processor.feature_extractor.reading_options
         return ReadingOptions(
             default.max_atoms if max_atoms is None else max_atoms,

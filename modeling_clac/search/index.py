@@ -61,7 +61,8 @@ class CrystalIndex:
         model_name: Name of that checkpoint in messages.
 
     Attributes:
-        skipped: Crystals that `build` skipped, as (row of the given table, reason).
+        skipped: Crystals that `build` skipped, as (row of the given table, reason): those that could not be read, then
+            those that could not be embedded.
         stored: Ids and structures of the crystals.
 
     Raises:
@@ -89,7 +90,7 @@ class CrystalIndex:
     def build(
         cls,
         embedder: ClacEmbedder,
-        table: pa.Table,
+        table: Any,
         *,
         crystals: Sequence[Crystal | None] | None = None,
         max_atoms: int | None = None,
@@ -104,8 +105,10 @@ class CrystalIndex:
 
         Args:
             embedder: Embedder of a saved checkpoint. The index records the fingerprint of its weights.
-            table: Table with a `cif` column and any other columns. Property columns need the names and units of the
-                bundled data set to be filtered.
+            table: A pyarrow table with a `cif` column and any other columns, which are taken as they are, such as that
+                of [`crystal_table`]. Property columns need the names and units of the bundled data set to be filtered.
+                Or paths of files and folders, an iterable of structures, or a table of pandas, polars or datasets, of
+                which the missing columns are computed.
             crystals: Parsed crystal of each row, or `None` where the CIF is not parsed yet; see [`crystal_table`].
             max_atoms: Maximum number of atoms in a cell. Default: the limit of the embedder's feature extractor.
             disorder: What to do with mixed and partly occupied sites, see `ClacEmbedder.encode_crystals`.
@@ -120,6 +123,13 @@ class CrystalIndex:
                 embedder was never saved.
             InvalidStructureError: If a structure is invalid and `on_error="raise"`.
         """
+        unread: list[Skipped] = []
+        if not isinstance(table, pa.Table):
+            from ..data.crystal_table import crystal_table, table_of_structures
+
+            read_table_of = crystal_table if isinstance(table, (str, os.PathLike)) else table_of_structures
+            read = read_table_of(table, embedder.reading_options(max_atoms, disorder, strict), on_error)
+            table, crystals, unread = read.table, read.crystals, read.skipped
         if "cif" not in table.column_names:
             raise ClacInputError(f"no column `cif` in the table; found {', '.join(table.column_names) or 'no columns'}")
         checkpoint = embedder.checkpoint
@@ -144,10 +154,11 @@ class CrystalIndex:
             show_progress=show_progress,
         )
         if not len(embeds):
-            raise ClacInputError(f"no crystal to index: {skipped[0].reason if skipped else 'the table is empty'}")
+            reasons = [left_out.reason for left_out in (*unread, *skipped)]
+            raise ClacInputError(f"no crystal to index: {reasons[0] if reasons else 'the table is empty'}")
         kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
         index = cls(embeds, table.take(kept), fingerprint, model_name or checkpoint.name)
-        index.skipped = skipped
+        index.skipped = [*unread, *skipped]
         return index
 
     def require_model(self, fingerprint: str) -> None:

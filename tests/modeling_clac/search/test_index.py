@@ -334,8 +334,8 @@ def test_table_from_files_and_parquet(
     # Crystals that were parsed are returned row by row, so that the index need not parse them again.
     assert [len(crystal) for crystal in crystals] == table["nsites"].to_pylist()
     assert len(skipped) == 2
-    assert "empty.cif: empty" in skipped[0]
-    assert "own.parquet row 2: " in skipped[1]
+    assert "empty.cif: empty" in skipped[0].reason
+    assert "own.parquet row 2: " in skipped[1].reason
     salt = by_id["salt.cif"]
     assert (salt["formula"], salt["chemsys"], salt["elements"], salt["nsites"]) == ("NaCl", "Cl-Na", ["Cl", "Na"], 8)
     assert (salt["space_group_symbol"], salt["space_group_number"], salt["crystal_system"]) == ("Fm-3m", 225, "cubic")
