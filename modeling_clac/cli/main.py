@@ -41,9 +41,9 @@ def _root(
 
 # The order of the commands in the help.
 app.command("search")(search)
-app.command("show")(show)
 app.command("index")(make_index)
 app.command("embed")(embed)
+app.command("show")(show)
 app.command("classify")(classify)
 app.command("ner")(ner)
 app.command("predict")(predict)

@@ -10,11 +10,13 @@ import typer
 
 from ..data.properties import PROPERTIES, UNITS
 from ..errors_clac import ClacInputError
-from .options import Json
-from .support import file_or_row, note, prepare_imports, print_json
+from ..structure_sources_clac import STANDARD_INPUT
+from .options import Disorder, Json, MaxAtoms, Strict, check_policy, reading_options
+from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
 
 if TYPE_CHECKING:
-    from ..crystal_clac import Crystal
+    from ..crystal_clac import Crystal, ReadingOptions
+    from ..errors_clac import Warned
 
 _STDOUT = "-"
 _SYMMETRY = ("space_group_symbol", "space_group_number", "crystal_system")
@@ -23,7 +25,9 @@ _PLACED = {"material_id", "source", "formula", "chemsys", "elements", "nsites", 
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID|FILE", help="Id of a crystal, such as mp-149, or a CIF file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID|FILE", help="Id of a crystal, such as mp-149, or a structure file.")
+    ],
     index: Annotated[
         Path | None, typer.Option(help="Directory of an index built by `clac index`. Default: the bundled data set.")
     ] = None,
@@ -33,19 +37,22 @@ def show(
     poscar: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the structure as POSCAR to a file, or to stdout (-).")
     ] = None,
+    max_atoms: MaxAtoms = None,
+    disorder: Disorder = "keep",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Show the properties, the symmetry and the sources of a crystal, or write its structure."""
     targets = {"--cif": cif, "--poscar": poscar}
+    check_policy("raise", max_atoms, disorder)
     _check_targets(name, targets, as_json)
     prepare_imports()
     from ..data.structure_writing import cif_text, poscar_text
 
-    record, crystal = _read(name, index, needs_structure=any(targets.values()))
+    options = reading_options(max_atoms, disorder, strict)
+    record, crystal, warned = _read(name, index, options, needs_structure=any(targets.values()))
     identity = str(record.get("material_id") or name)
-    warnings = [] if crystal is None else list(crystal.warnings)
-    for warning in warnings:
-        note(f"{identity}: {warning}")
+    report_reading([], warned, [])
     if cif is not None or poscar is not None:
         assert crystal is not None
         writers = {"--cif": cif_text, "--poscar": poscar_text}
@@ -54,7 +61,7 @@ def show(
         return
     page = _page(record, crystal)
     if as_json:
-        print_json(id=identity, **page, warnings=warnings, units=_UNITS)
+        print_json(id=identity, **page, warnings=warnings_json(warned), units=_UNITS)
     else:
         _print_page(identity, page)
 
@@ -76,8 +83,10 @@ def _check_targets(name: str, targets: Mapping[str, str | None], as_json: bool) 
             raise ClacInputError(f"{option} {path}: is the file to read; give another file name")
 
 
-def _read(name: str, index: Path | None, needs_structure: bool) -> tuple[dict[str, Any], Crystal | None]:
-    """Return the columns of a crystal and its structure, or `None` if the index does not have it."""
+def _read(
+    name: str, index: Path | None, options: ReadingOptions, needs_structure: bool
+) -> tuple[dict[str, Any], Crystal | None, list[Warned]]:
+    """Return the columns of a crystal, its structure (`None` if the index has none), and what was read with doubt."""
     from ..search.index import CrystalIndex
     from ..search.stored_crystals import StoredCrystals
 
@@ -85,14 +94,15 @@ def _read(name: str, index: Path | None, needs_structure: bool) -> tuple[dict[st
     found = file_or_row(name, crystals)
     if isinstance(found, Path):
         from ..data.structure_facts import describe_crystal
-        from ..structures_clac import parse_structure
 
-        crystal = parse_structure(found)
-        return {"material_id": found.name, **describe_crystal(crystal)}, crystal
+        crystal, warned = read_one(found, options)
+        identity = "standard input" if name == STANDARD_INPUT else found.name
+        return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned
     if needs_structure:
         crystals.require_structures()
+    # What was read with doubt was reported when the index was built.
     structure = crystals.structures([found])[0] if crystals.has_structures else None
-    return crystals.record(found), structure
+    return crystals.record(found), structure, []
 
 
 def _write(texts: Mapping[str, str], described: str) -> None:

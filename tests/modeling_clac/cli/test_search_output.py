@@ -1,7 +1,8 @@
-"""`clac search -o FILE` and `clac search --like ID`."""
+"""`clac search -o FILE`, and `clac search --like` with ids and files of any kind."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -125,3 +126,18 @@ def test_a_text_and_an_id_are_combined(clac: Run):
 def test_an_unknown_crystal_is_one_line(clac: Run):
     result = clac("search", "--like", "mp-1499")
     assert_one_line(result, "--like mp-1499: neither a file nor the id of a crystal of the bundled data set", "mp-149")
+
+
+@pytest.mark.parametrize("name", ["salt.zip#salt.cif", "POSCAR", "salt.cif.gz"])
+def test_like_takes_files_of_any_kind(clac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("salt.zip", "w") as archive:
+        archive.writestr("salt.cif", cif())
+        archive.writestr("other.cif", cif(a="5.7"))
+    Path("salt.cif.gz").write_bytes(gzip.compress(cif().encode()))
+    Structure.from_str(cif(), fmt="cif").to(filename="POSCAR", fmt="poscar")
+    result = clac("search", "--like", name, "-k", "1", "--json")
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
+    assert document["hits"][0]["formula"] == "NaCl" and document["warnings"] == []
+    assert json.loads(clac("show", name, "--json").out)["record"]["formula"] == "NaCl"
