@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.properties import PROPERTIES, UNITS
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, Warned
 from ..structure_sources_clac import STANDARD_INPUT
 from .options import Disorder, Json, MaxAtoms, Strict, check_policy, reading_options
 from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
 
 if TYPE_CHECKING:
     from ..crystal_clac import Crystal, ReadingOptions
-    from ..errors_clac import Warned
 
 _STDOUT = "-"
 _SYMMETRY = ("space_group_symbol", "space_group_number", "crystal_system")
@@ -100,9 +99,8 @@ def _read(
         return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned
     if needs_structure:
         crystals.require_structures()
-    # What was read with doubt was reported when the index was built.
     structure = crystals.structures([found])[0] if crystals.has_structures else None
-    return crystals.record(found), structure, []
+    return crystals.record(found), structure, [Warned(name, line) for line in structure.warnings] if structure else []
 
 
 def _write(texts: Mapping[str, str], described: str) -> None:

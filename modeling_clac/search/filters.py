@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import gemmi
 import numpy as np
+import pyarrow as pa
 
 from ..concepts.symmetry import CRYSTAL_SYSTEMS, space_group_number
 from ..data.structure_facts import reduced_formula, same_composition
@@ -86,6 +88,75 @@ class Filters:
         return mask
 
 
+class FilteredTable:
+    """
+    Evaluates filters on the rows of a table.
+
+    Args:
+        table: The table.
+    """
+
+    def __init__(self, table: pa.Table):
+        self.table = table
+
+    def mask(self, filters: Filters) -> np.ndarray:
+        """
+        Evaluate filters on every row.
+
+        Args:
+            filters: Conditions on the crystals.
+
+        Returns:
+            `(num_rows,)` bool, true where a crystal passes.
+
+        Raises:
+            ClacInputError: If a filter needs a column that the table does not have.
+        """
+        mask = np.ones(self.table.num_rows, dtype=bool)
+        if filters.elements or filters.exclude_elements:
+            present = self._element_masks
+            for symbol in filters.elements:
+                mask &= present.get(symbol, False)
+            for symbol in filters.exclude_elements:
+                mask &= ~present.get(symbol, np.zeros(self.table.num_rows, dtype=bool))
+        equal = {
+            "crystal_system": filters.crystal_system,
+            "space_group_number": filters.space_group,
+        }
+        for column, value in equal.items():
+            if value is not None:
+                mask &= self._column(column) == value
+        if filters.formula is not None:
+            mask &= filters.formula_mask(self._column("formula"))
+        for column, (low, high) in filters.ranges.items():
+            values = self._column(column)
+            if not np.issubdtype(values.dtype, np.number):
+                raise ClacInputError(f"column {column} of the index is not numeric, so it cannot be filtered by range")
+            # Unknown values are NaN, which fails every comparison.
+            mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
+        return mask
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self.table.column_names:
+            raise ClacInputError(
+                f"the index has no column {name}; remove the filter, or rebuild the index from a table that has it"
+            )
+        return self.table[name].to_numpy()
+
+    @cached_property
+    def _element_masks(self) -> dict[str, np.ndarray]:
+        """Map element symbols to `(num_crystals,)` bool, true where a crystal contains the element."""
+        self._column("elements")
+        column = self.table["elements"].combine_chunks()
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+            raise ClacInputError("column elements of the index does not contain lists of element symbols")
+        symbols = column.flatten().dictionary_encode()
+        rows = np.repeat(np.arange(self.table.num_rows), column.value_lengths().fill_null(0).to_numpy())
+        present = np.zeros((len(symbols.dictionary), self.table.num_rows), dtype=bool)
+        present[symbols.indices.to_numpy(), rows] = True
+        return dict(zip(symbols.dictionary.to_pylist(), present, strict=True))
+
+
 def _element(symbol: str) -> str:
     name = symbol.strip().capitalize()
     # gemmi matches the first letters of longer words, so compare with the symbol that it found.
@@ -109,4 +180,4 @@ def _reduced_formula(formula: str) -> str:
     return reduced_formula(amounts)
 
 
-__all__ = ["Filters"]
+__all__ = ["FilteredTable", "Filters"]

@@ -21,7 +21,7 @@ from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals, bundled_files, ha
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
-from .filters import Filters
+from .filters import FilteredTable, Filters
 from .hits import Hit, Hits
 from .stored_crystals import StoredCrystals
 
@@ -277,53 +277,15 @@ class CrystalIndex:
         Raises:
             ClacInputError: If a filter needs a column that the index does not have.
         """
-        mask = np.ones(len(self), dtype=bool)
-        if filters.elements or filters.exclude_elements:
-            present = self._element_masks
-            for symbol in filters.elements:
-                mask &= present.get(symbol, False)
-            for symbol in filters.exclude_elements:
-                mask &= ~present.get(symbol, np.zeros(len(self), dtype=bool))
-        equal = {
-            "crystal_system": filters.crystal_system,
-            "space_group_number": filters.space_group,
-        }
-        for column, value in equal.items():
-            if value is not None:
-                mask &= self._column(column) == value
-        if filters.formula is not None:
-            mask &= filters.formula_mask(self._column("formula"))
-        for column, (low, high) in filters.ranges.items():
-            values = self._column(column)
-            if not np.issubdtype(values.dtype, np.number):
-                raise ClacInputError(f"column {column} of the index is not numeric, so it cannot be filtered by range")
-            # Unknown values are NaN, which fails every comparison.
-            mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
-        return mask
+        return self._filtered.mask(filters)
 
-    def _column(self, name: str) -> np.ndarray:
-        if name not in self.table.column_names:
-            raise ClacInputError(
-                f"the index has no column {name}; remove the filter, or rebuild the index from a table that has it"
-            )
-        return self.table[name].to_numpy()
+    @cached_property
+    def _filtered(self) -> FilteredTable:
+        return FilteredTable(self.table)
 
     @cached_property
     def _records(self) -> pa.Table:
         return self.table.select(self.columns)
-
-    @cached_property
-    def _element_masks(self) -> dict[str, np.ndarray]:
-        """Map element symbols to `(num_crystals,)` bool, true where a crystal contains the element."""
-        self._column("elements")
-        column = self.table["elements"].combine_chunks()
-        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-            raise ClacInputError("column elements of the index does not contain lists of element symbols")
-        symbols = column.flatten().dictionary_encode()
-        rows = np.repeat(np.arange(len(self)), column.value_lengths().fill_null(0).to_numpy())
-        present = np.zeros((len(symbols.dictionary), len(self)), dtype=bool)
-        present[symbols.indices.to_numpy(), rows] = True
-        return dict(zip(symbols.dictionary.to_pylist(), present, strict=True))
 
     def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
         """
