@@ -13,9 +13,10 @@ import typer
 
 from ..errors_clac import ClacInputError, first_line
 from ..utils.version import __version__
+from .classify import classify
 from .duplicates import compare, dedupe
 from .embed import embed, make_index
-from .predict import classify, ner, predict
+from .predict import ner, predict
 from .publish import info, push
 from .search import search
 from .show import show

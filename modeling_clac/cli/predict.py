@@ -1,8 +1,7 @@
-"""The commands `clac classify`, `clac ner` and `clac predict`."""
+"""The commands `clac ner` and `clac predict`."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from .options import (
     FineTuned,
     Json,
     MaxAtoms,
-    Model,
     OnError,
     Strict,
     check_policy,
@@ -24,60 +22,14 @@ from .options import (
 from .support import (
     StructureInput,
     be_quiet,
-    load_embedder,
     note,
     nothing_left,
     open_checkpoint,
     print_json,
-    read_one,
     reading_json,
     report_reading,
     short_names,
-    warnings_json,
 )
-
-
-def classify(
-    file: Annotated[Path, typer.Argument(help="File with one structure, FILE#NAME, or - for standard input.")],
-    labels: Annotated[str, typer.Option(help='Comma-separated descriptions, such as "metal, oxide, nitride".')],
-    template: Annotated[str, typer.Option(help='Sentence with {} for the label, such as "The crystal is {}."')] = "{}",
-    model: Model = None,
-    max_atoms: MaxAtoms = None,
-    disorder: Disorder = "keep",
-    strict: Strict = False,
-    as_json: Json = False,
-) -> None:
-    """Find the description that fits a crystal best, by zero-shot classification."""
-    check_policy("raise", max_atoms, disorder)
-    names = [label.strip() for label in labels.split(",")]
-    if not all(names):
-        raise ClacInputError(f"--labels {labels!r}: a label is empty; separate the labels by single commas")
-    if len(names) < 2:
-        raise ClacInputError(f"--labels {labels!r}: give at least two labels, separated by commas")
-    if len({name.lower() for name in names}) < len(names):
-        raise ClacInputError(f"--labels {labels!r}: a label is given twice; remove the duplicate")
-    if "{}" not in template:
-        raise ClacInputError(f"--template {template!r}: no {{}} in the template; put {{}} where the label belongs")
-    checkpoint = open_checkpoint(model)
-    from .printing import print_rows
-
-    embedder = load_embedder(checkpoint)
-    parsed, warned = read_one(file, reading_options(max_atoms, disorder, strict))
-    crystal = embedder.encode_crystals([parsed], names=[str(file)])
-    report_reading([], warned, [])
-    texts = embedder.encode_text([template.replace("{}", name) for name in names])
-    cosines = embedder.similarity(crystal, texts)[0].tolist()
-    logits = embedder.logits(crystal, texts)[0].tolist()
-    weights = [math.exp(logit - max(logits)) for logit in logits]
-    ranked = sorted(zip(names, weights, cosines, strict=True), key=lambda row: -row[1])
-    results = [{"label": name, "probability": w / sum(weights), "cosine": cosine} for name, w, cosine in ranked]
-    if as_json:
-        units = {"probability": "softmax over the labels", "cosine": "cosine"}
-        doubts = warnings_json(warned)
-        print_json(file=str(file), model=checkpoint.name, labels=results, warnings=doubts, units=units)
-    else:
-        rows = [(row["label"], f"{row['probability']:.3f}", f"{row['cosine']:.3f}") for row in results]
-        print_rows(("label", "probability", "cosine"), rows)
 
 
 def ner(
@@ -167,4 +119,4 @@ def _print_predictions(column: str, predictions: list[dict[str, Any]]) -> None:
         print_rows(("file", column, "probability"), rows)
 
 
-__all__ = ["classify", "ner", "predict"]
+__all__ = ["ner", "predict"]

@@ -47,16 +47,17 @@ def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[s
     return hidden
 
 
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int = 1) -> None:
     """
-    Print a table. The first column is text, the others are numbers.
+    Print a table. The first columns are text, the others are numbers.
 
     Args:
         header: Names of the columns.
         rows: Cells of each row.
+        num_texts: Number of columns that are text.
     """
     columns = [(name, [row[place] for row in rows]) for place, name in enumerate(header)]
-    _print_columns(_console(), columns, numeric=set(header[1:]))
+    _print_columns(_console(), columns, numeric=set(header[num_texts:]))
 
 
 def print_table(columns: Sequence[tuple[str, list[str]]], numeric: set[str]) -> None:

@@ -86,9 +86,10 @@ def search(
         raise ClacInputError(f"-k {k}: must be at least 1")
     check_policy("raise", max_atoms, disorder)
     if output is not None:
-        from ..search.export import check_output, write_hits
+        from ..search.export import SUFFIXES, write_hits
+        from ..utils.row_files import check_output
 
-        check_output(output)
+        check_output(output, SUFFIXES)
     checkpoint = open_checkpoint(model)
     from ..search.filters import Filters
     from .printing import print_hits

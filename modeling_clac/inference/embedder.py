@@ -18,6 +18,7 @@ from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from ..processing_clac import ClacProcessor
 from ..structures_clac import count_structures
 from ..utils.progress import progress_bar
+from .calibration import Calibration
 from .checkpoints import HUB_OPTIONS, Checkpoint, resolve_checkpoint
 from .forward_passes import forward_passes
 
@@ -104,7 +105,7 @@ class ClacEmbedder:
 
     @property
     def logit_scale(self) -> float:
-        """Learned inverse temperature 1/τ: calibrated logit = logit scale · cosine."""
+        """Learned inverse temperature 1/τ: logit = logit scale · cosine."""
         return float(self.model.logit_scale.detach().float().clamp(max=MAX_LOGIT_SCALE).exp())
 
     def encode_crystals(
@@ -269,7 +270,8 @@ class ClacEmbedder:
 
     def logits(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """
-        Compute calibrated logits, logit scale · cosine. Their softmax gives the probabilities of the model.
+        Compute logits, logit scale · cosine. Their softmax compares keys with each other; see `probability` for a
+        single text.
 
         Args:
             queries: Unit vectors `(num_queries, dim)`.
@@ -279,6 +281,35 @@ class ClacEmbedder:
             `(num_queries, num_keys)`.
         """
         return self.logit_scale * self.similarity(queries, keys)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """
+        The calibration of the checkpoint, which `python -m train.calibrate` fits.
+
+        Raises:
+            ClacInputError: If the checkpoint has no calibration for its weights, or the model was never saved.
+        """
+        return Calibration.required(self.checkpoint)
+
+    def probability(self, crystals: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """
+        Compute the calibrated probability that each text describes each crystal.
+
+        Each text is judged for itself: the probabilities of several texts do not add up to 1. They hold for crystals
+        and phrases drawn at random, of which few fit (see [`Calibration`], `base_rate`).
+
+        Args:
+            crystals: Unit vectors `(num_crystals, dim)`.
+            texts: Unit vectors `(num_texts, dim)`.
+
+        Returns:
+            `(num_crystals, num_texts)`, in (0, 1).
+
+        Raises:
+            ClacInputError: If the checkpoint has no calibration for its weights, or the model was never saved.
+        """
+        return self.calibration.probabilities(crystals, texts)
 
 
 __all__ = ["ClacEmbedder"]

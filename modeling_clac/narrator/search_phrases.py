@@ -31,7 +31,17 @@ from .narratives import Draw, seed_text
 from .phrases import ARITY, COUNT_WORDS, with_article
 from .record import FAMILIES, Known, read_record
 
-__all__ = ["CONDITIONS", "TRAITS", "Query", "Trait", "failing", "in_system", "narrate_query", "prototype_of"]
+__all__ = [
+    "CONDITIONS",
+    "TRAITS",
+    "Query",
+    "Trait",
+    "failing",
+    "in_system",
+    "narrate_query",
+    "prototype_of",
+    "undecided",
+]
 
 _MODULI = ("bulk_modulus_vrh", "shear_modulus_vrh")
 
@@ -270,6 +280,15 @@ def failing(record: Mapping[str, Any]) -> frozenset[str]:
     possible |= {f"use {rule.name}" for rule in matching_rules(known.numbers, elements, columns)}
     possible |= {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)}
     return frozenset(CONDITIONS) - possible
+
+
+def undecided(record: Mapping[str, Any]) -> frozenset[str]:
+    """Return the `CONDITIONS` that cannot be decided for a record, because it lacks a column that they need."""
+    known = read_record(record)
+    elements = known.composition.elements
+    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
+    traits = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known)}
+    return frozenset(traits | {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)})
 
 
 def in_system(system: str) -> str:

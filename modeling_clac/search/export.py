@@ -9,33 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data.structure_writing import cif_text
-from ..errors_clac import ClacInputError
 from ..utils.atomic_files import json_bytes, replaced_file
 from .hits import Hits
 
 SUFFIXES = (".csv", ".parquet", ".json", ".zip")
 # Zip archives store a time for each file; a fixed one makes equal results equal files.
 _TIME = (1980, 1, 1, 0, 0, 0)
-
-
-def check_output(path: Path) -> None:
-    """
-    Check that search results can be written to a file.
-
-    Args:
-        path: The file.
-
-    Raises:
-        ClacInputError: If the name has another ending than those of `SUFFIXES`, the parent directory does not exist, or
-            the path is a directory.
-    """
-    # Also protects a CIF that shell completion inserted.
-    if path.suffix.lower() not in SUFFIXES:
-        raise ClacInputError(f"{path}: unknown format; give a file name that ends in {', '.join(SUFFIXES)}")
-    if not path.resolve().parent.is_dir():
-        raise ClacInputError(f"{path}: its parent directory does not exist; create it first")
-    if path.is_dir():
-        raise ClacInputError(f"{path}: is a directory; give a file name")
 
 
 def write_hits(hits: Hits, path: Path, document: Mapping[str, Any]) -> None:
@@ -85,4 +64,4 @@ def _write_archive(hits: Hits, path: Path) -> None:
             archive.writestr(information, text)
 
 
-__all__ = ["SUFFIXES", "check_output", "write_hits"]
+__all__ = ["SUFFIXES", "write_hits"]
