@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,13 @@ from .support import (
     report_reading,
     short_names,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..data.graph_batches import CrystalGraph
+    from ..inference.calibration import Calibration
+    from ..inference.embedder import ClacEmbedder
 
 _UNITS = {
     "probability": "calibrated, of each label for itself",
@@ -54,40 +62,29 @@ def classify(
 
         check_output(output)
     checkpoint = open_checkpoint(model)
-    import numpy as np
-
     from ..inference.calibration import Calibration, no_calibration
 
     calibration = Calibration.from_checkpoint(checkpoint)
-    if calibration is None:
-        if len(names) == 1:
-            raise ClacInputError(no_calibration(checkpoint))
-        note(f"no probabilities; {no_calibration(checkpoint)}")
+    if calibration is None and len(names) == 1:
+        raise ClacInputError(no_calibration(checkpoint))
     embedder = load_embedder(checkpoint)
     texts = embedder.encode_text([template.replace("{}", name) for name in names])
     structures, errors = StructureInput(files, reading_options(max_atoms, disorder, strict)), ErrorPolicy(on_error)
     crystals: list[dict[str, Any]] = []
     for batch, embeds in embedder.embed_batches(structures, errors=errors, options=structures.options):
-        scores = {"cosine": embedder.similarity(embeds, texts), "softmax": _softmax(embedder.logits(embeds, texts))}
-        notes: list[str | None] = [None] * len(batch)
-        if calibration is not None:
-            scores["probability"] = calibration.probabilities(embeds, texts)
-            notes = calibration.crystal_notes([entry.crystal for entry in batch], embeds)
-        for row, (entry, found) in enumerate(zip(batch, notes, strict=True)):
-            own = {name: values[row].tolist() for name, values in scores.items()}
-            ranked = [
-                {"label": names[place], **{name: own[name][place] if name in own else None for name in _UNITS}}
-                for place in np.argsort(-np.array(own["cosine"]), kind="stable").tolist()
-            ]
-            crystals.append({"file": entry.name, "labels": ranked, "note": found})
+        crystals += _classified(embedder, calibration, batch, embeds, names, texts)
     skipped = [left_out.reason for left_out in errors.skipped]
     if not crystals:
         raise ClacInputError(nothing_left(skipped))
     report_reading(structures.notes, errors.warned, skipped)
-    text_notes = [] if calibration is None else [calibration.vocabulary.note(name) for name in names]
-    for place, found in enumerate(text_notes):
-        if found is not None:
-            note(f"label {names[place]!r}: {found}")
+    label_notes = {}
+    if calibration is None:
+        note(f"no probabilities; {no_calibration(checkpoint)}")
+    else:
+        found = {name: calibration.vocabulary.note(name) for name in names}
+        label_notes = {name: line for name, line in found.items() if line is not None}
+    for name, line in label_notes.items():
+        note(f"label {name!r}: {line}")
     for entry in crystals:
         if entry["note"] is not None:
             note(f"{entry['file']}: {entry['note']}")
@@ -95,7 +92,7 @@ def classify(
         **named(checkpoint),
         "template": template,
         "base_rate": None if calibration is None else calibration.base_rate,
-        "label_notes": {name: found for name, found in zip(names, text_notes, strict=False) if found is not None},
+        "label_notes": label_notes,
         "units": _UNITS,
         **reading_json(errors.warned, skipped),
     }
@@ -109,9 +106,34 @@ def classify(
     if as_json:
         print_json(crystals=crystals, **described)
     elif output is not None:
-        print(f"{output}: {len(crystals):,} {'crystal' if len(crystals) == 1 else 'crystals'}, {len(names)} labels")
+        print(f"{output}: {len(crystals):,} crystals, {len(names)} labels")
     else:
         _print(crystals, calibrated=calibration is not None, several=len(names) > 1)
+
+
+def _classified(
+    embedder: ClacEmbedder,
+    calibration: Calibration | None,
+    batch: list[CrystalGraph],
+    embeds: np.ndarray,
+    names: list[str],
+    texts: np.ndarray,
+) -> Iterator[dict[str, Any]]:
+    """Yield for each crystal its file, its labels, best first, and a note if it is far from training."""
+    import numpy as np
+
+    logits = embedder.logits(embeds, texts).astype(float)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores = {"softmax": weights / weights.sum(axis=1, keepdims=True), "cosine": embedder.similarity(embeds, texts)}
+    notes: list[str | None] = [None] * len(batch)
+    if calibration is not None:
+        scores["probability"] = calibration.probabilities(embeds, texts)
+        notes = calibration.crystal_notes([graph.crystal for graph in batch], embeds)
+    for row, graph in enumerate(batch):
+        own = {kind: scores[kind][row].tolist() if kind in scores else [None] * len(names) for kind in _UNITS}
+        order = np.argsort(-scores["cosine"][row], kind="stable").tolist()
+        ranked = [{"label": names[place], **{kind: own[kind][place] for kind in _UNITS}} for place in order]
+        yield {"file": graph.name, "labels": ranked, "note": notes[row]}
 
 
 def _labels(labels: str, template: str) -> list[str]:
@@ -123,14 +145,6 @@ def _labels(labels: str, template: str) -> list[str]:
     if "{}" not in template:
         raise ClacInputError(f"--template {template!r}: no {{}} in the template; put {{}} where the label belongs")
     return names
-
-
-def _softmax(logits: Any) -> Any:
-    """Softmax of each row of `(num_crystals, num_labels)`."""
-    import numpy as np
-
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _print(crystals: list[dict[str, Any]], calibrated: bool, several: bool) -> None:

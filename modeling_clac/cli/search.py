@@ -27,6 +27,8 @@ from .support import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..crystal_clac import Crystal
     from ..errors_clac import Warned
     from ..inference.checkpoints import Checkpoint
@@ -117,10 +119,14 @@ def search(
         by_file = similar is not None and not isinstance(similar, int)
         if text is not None or by_file:
             embedder = _load_encoder(checkpoint, text_only=not by_file)
-    hits = table.search(_query_vector(table, embedder, text, similar, str(like)), k, filters)
+    query, notes = _query(checkpoint, table, embedder, text, similar, str(like))
+    hits = table.search(query, k, filters)
+    for line in notes:
+        note(line)
     document = {
         "text": text,
         "like": like,
+        "notes": notes,
         **named(checkpoint),
         "num_crystals": len(table),
         "hits": hits.to_records(),
@@ -180,19 +186,37 @@ def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | Onn
     return load_embedder(checkpoint) if tower is None else tower
 
 
-def _query_vector(
-    index: CrystalIndex, embedder: Any, text: str | None, similar: Crystal | int | None, name: str
-) -> Any:
-    """Embed a text or a crystal as a unit vector `(dim,)`. With both, return the normalized sum."""
-    parts = []
+def _query(
+    checkpoint: Checkpoint,
+    index: CrystalIndex,
+    embedder: Any,
+    text: str | None,
+    similar: Crystal | int | None,
+    name: str,
+) -> tuple[np.ndarray, list[str]]:
+    """
+    Embed a text or a crystal as a unit vector `(dim,)`; both give the normalized sum.
+
+    Returns:
+        The vector, and one line for each of the two that is far from the training data.
+    """
+    from ..inference.calibration import Calibration
+
+    calibration = Calibration.from_checkpoint(checkpoint)
+    parts, notes = [], []
     if isinstance(similar, int):
         parts.append(index.embeds[similar])
     elif similar is not None:
-        parts.append(embedder.encode_crystals([similar], names=[name])[0])
+        embeds = embedder.encode_crystals([similar], names=[name])
+        parts.append(embeds[0])
+        found = [] if calibration is None else calibration.crystal_notes([similar], embeds)
+        notes += [f"{name}: {line}" for line in found if line is not None]
     if text is not None:
         parts.append(embedder.encode_text([text])[0])
+        line = None if calibration is None else calibration.vocabulary.note(text)
+        notes += [] if line is None else [line]
     query = sum(parts)
-    return query / (query @ query) ** 0.5
+    return query / (query @ query) ** 0.5, notes
 
 
 __all__ = ["search"]

@@ -8,16 +8,16 @@ every search can make it, and it names its reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..formulas_clac import read_formula
+from ..formulas_clac import find_formulas
 
-# A text is far from training if at least this share of its words is unknown.
+# A text is far from training if more than this share of its words is unknown.
 UNKNOWN_SHARE = 0.5
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_JOINED = re.compile(r"[\s/,;:()\[\]{}\"“”„«»?!]+")
+_BLANK = re.compile(r"[\s/,;:()\[\]{}]+")
 _ENDINGS = re.compile(r"(?:ies|es|s|ing|ed|ly|ity|ic)$")
 # Function words say nothing about the subject of a text.
 _FUNCTION_WORDS = frozenset(
@@ -58,9 +58,13 @@ class Vocabulary:
         return [word for word in words if _stem(word) not in self.stems], len(words)
 
     def is_far(self, text: str) -> bool:
-        """Return whether at least half of the words of a text do not occur in the training texts."""
+        """
+        Return whether most words of a text do not occur in the training texts.
+
+        A text with a formula is not far: the model compares the composition whatever the words around it say.
+        """
         unknown, count = self.unknown_words(text)
-        return bool(unknown) and len(unknown) >= UNKNOWN_SHARE * count
+        return len(unknown) > UNKNOWN_SHARE * count and not find_formulas(text)
 
     def note(self, text: str) -> str | None:
         """Return one line on a text that is far from the training texts, else `None`."""
@@ -72,21 +76,20 @@ class Vocabulary:
         return f"far from the training texts: {shown} {occur} in none of them, so the scores may be arbitrary"
 
 
-def _words(text: str) -> Iterable[str]:
-    """Yield the words of a text in lower case, without function words and what belongs to formulas and symbols."""
-    for part in _JOINED.split(text):
-        bare = part.strip(".'’‘`*")
-        # Also leaves out symbols of space groups and units that end with a power.
-        if not bare or any(sign.isdigit() for sign in bare) or _is_formula(bare):
+def _words(text: str) -> Iterator[str]:
+    """Yield the words of a text in lower case, without function words, formulas, units and symbols."""
+    pieces, end = [], 0
+    for formula in find_formulas(text):
+        pieces.append(text[end : formula.start])
+        end = max(end, formula.end)
+    pieces.append(text[end:])
+    for part in _BLANK.split(" ".join(pieces)):
+        # Parts with digits are symbols of space groups, units with powers, or names of models.
+        if any(sign.isdigit() for sign in part):
             continue
-        for word in _WORD.findall(bare):
-            if word.lower() not in _FUNCTION_WORDS and not _is_formula(word):
+        for word in _WORD.findall(part):
+            if word.lower() not in _FUNCTION_WORDS:
                 yield word.lower()
-
-
-def _is_formula(word: str) -> bool:
-    # Words in capitals, such as CONFUSION, can be read as formulas of many elements with one letter each.
-    return not word.islower() and bool(read_formula(word)) and not (word.isupper() and len(word) > 4)
 
 
 def _stem(word: str) -> str:
