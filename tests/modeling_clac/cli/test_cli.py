@@ -248,7 +248,6 @@ def test_unusable_checkpoints_print_one_line(
         (["search", "x", "--band-gap-min", "3", "--band-gap-max", "1"], "above the maximum"),
         (["embed", "x.cif", "-o", "o.parquet", "--on-error", "warn"], "choose raise or skip"),
         (["embed", "x.cif", "-o", "o.parquet", "--max-atoms", "0"], "at least 1"),
-        (["classify", "x.cif", "--labels", "a"], "at least two"),
         (["classify", "x.cif", "--labels", "a,,b"], "a label is empty"),
         (["classify", "x.cif", "--labels", "a, A"], "given twice"),
         (["classify", "x.cif", "--labels", "a,b", "--template", "the crystal"], "no {} in the template"),
@@ -409,24 +408,7 @@ def test_the_bundled_index_is_the_default(
     assert json.loads(result.out)["model"] == small_checkpoint.name
 
 
-# -------------------------------------------------------------------------------------------- classify and info
-def test_classify_gives_probabilities(clac: Run, salt: Path, small_checkpoint: Path):
-    arguments = ("classify", salt, "--labels", "metal, salt,oxide", "--template", "This is a {}.")
-    document = json.loads(clac(*arguments, "--model", small_checkpoint, "--json").out)
-    labels = document["labels"]
-    assert {row["label"] for row in labels} == {"metal", "salt", "oxide"}
-    assert sum(row["probability"] for row in labels) == pytest.approx(1)
-    model = ClacEmbedder.from_pretrained(small_checkpoint)
-    texts = model.encode_text([f"This is a {row['label']}." for row in labels])
-    logits = model.logits(model.encode_crystals([salt]), texts)[0].astype(np.float64)
-    expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose([row["probability"] for row in labels], expected, atol=1e-4)
-    assert (np.diff(expected) <= 1e-6).all()
-    table = clac(*arguments, "--model", small_checkpoint)
-    assert (table.code, table.err) == (0, "")
-    assert "probability" in table.out
-
-
+# --------------------------------------------------------------------------------------------------------- info
 def test_info(clac: Run, small_checkpoint: Path):
     document = json.loads(clac("info", small_checkpoint, "--json").out)
     assert document["graph_tower"]["cutoff"] == 5.0
