@@ -19,7 +19,7 @@ This is the one reader of formulas, for searches, filters, records, papers and t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .formula_grammar_clac import (
     ATOMIC_NUMBERS,
@@ -46,9 +46,10 @@ from .formula_words_clac import (
     acronym_formula,
     restore_capitals,
 )
+from .site_labels_clac import formulas_of_crystals
 
 # What a formula in a text stands for.
-COMPOSITION, ION, DOPANT, PROTOTYPE = "composition", "ion", "dopant", "prototype"
+COMPOSITION, ION, DOPANT, PROTOTYPE, SITE = "composition", "ion", "dopant", "prototype", "site"
 
 _SYMBOL = rf"{SYMBOL}(?!(?![xyz](?![a-z]))[a-z])"
 # Words that may be formulas.
@@ -91,7 +92,8 @@ class Formula:
             YBCO, all have the place of the acronym.
         pieces: Its plain spelling, piece by piece, with the place of each in the text.
         definite: Whether all amounts are given; `False` for `YBa2Cu3O7-x` and `(Ba,Sr)TiO3`.
-        role: `COMPOSITION`, or what else it stands for: `ION`, `DOPANT` or `PROTOTYPE` (NaCl-type).
+        role: `COMPOSITION`, or what else it stands for: `ION`, `DOPANT`, `PROTOTYPE` (NaCl-type) or `SITE` (a site,
+            group, bond or polyhedron of a crystal).
     """
 
     start: int
@@ -136,7 +138,15 @@ def find_formulas(text: str) -> list[Formula]:
         if formula is not None:
             found.append(formula[0])
             place = formula[1]
-    return found
+    return _with_sites(text, found)
+
+
+def _with_sites(text: str, formulas: list[Formula]) -> list[Formula]:
+    """Set the role of the formulas that belong to the sites of a crystal; see `formulas_of_crystals`."""
+    stated = [formula for formula in formulas if formula.role == COMPOSITION]
+    spans = [(formula.start, formula.end, frozenset(part.symbol for part in formula.parts)) for formula in stated]
+    sites = [formula for formula, whole in zip(stated, formulas_of_crystals(text, spans), strict=True) if not whole]
+    return [replace(formula, role=SITE) if formula in sites else formula for formula in formulas]
 
 
 def read_formula(text: str) -> dict[str, float]:
@@ -370,6 +380,7 @@ __all__ = [
     "ELEMENTS",
     "ION",
     "PROTOTYPE",
+    "SITE",
     "SYMBOL",
     "Formula",
     "FormulaPart",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
+from .site_labels_clac import site_numbers
 
 # Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
@@ -31,6 +32,8 @@ _BOUND = re.compile(
     r"|\d\s*to|between\s+[\d.]+\s+and)\s*$"
 )
 _BOUND_BEHIND = re.compile(r"\s*(?:or|and)\s+(?:more|less|above|below|over|under|up)\b")
+# Lengths, angles and coordination numbers, which may be ranges (3.18-3.25 Å).
+_GEOMETRY = re.compile(r"(?:[-–]\d+(?:\.\d+)?)?\s?(?:Å(?![³\d^])|°(?!\s?C)|degrees?\b)|-(?:coordinate|fold)")
 _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
 # Smaller numbers count as zero. Periods of the waves that represent a number, in powers of ten.
 SMALLEST = 1e-3
@@ -60,7 +63,9 @@ def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
 
 def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int, int, float]]:
     """
-    Find the numbers in a text that are not part of a formula.
+    Find the numbers in a text that are not part of a formula or of a site label, and not a length, angle or coordination.
+
+    The last three are those of a structure, not properties, and narratives do not state them.
 
     Args:
         text: The text.
@@ -71,9 +76,12 @@ def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int,
     """
     found = []
     ends = [formula.end for formula in formulas]
+    labels = set(site_numbers(text))
     for match in _NUMBER.finditer(text):
         place = bisect_right(ends, match.start())
         if place < len(formulas) and formulas[place].start < match.end():
+            continue
+        if match.span() in labels or _GEOMETRY.match(text, match.end()):
             continue
         value = float(match.group().replace("−", "-").replace(",", ""))
         found.append((match.start(), match.end(), _number_kind(text, match, value), value))
