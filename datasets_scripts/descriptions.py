@@ -57,13 +57,13 @@ class DescriptionArguments:
     texts_only: bool = field(
         default=False, metadata={"help": "Write only the identifier, the formula and the description of each crystal."}
     )
-    seed: int = field(
-        default=0, metadata={"help": "Seed of the sample, and of the splits if the input has none."}
-    )
+    seed: int = field(default=0, metadata={"help": "Seed of the sample, and of the splits if the input has none."})
     time_limit: float = field(default=300.0, metadata={"help": "Seconds after which a crystal is given up."})
     on_error: str = field(
         default="skip",
-        metadata={"help": "What to do about invalid rows and crystals that cannot be described: skip and count, raise."},
+        metadata={
+            "help": "What to do about invalid rows and crystals that cannot be described: skip and count, raise."
+        },
     )
     shard: int | None = field(default=None, metadata={"help": "Build only this shard, counted from 0."})
     num_shards: int = field(default=1, metadata={"help": "Number of shards of the data set."})
@@ -266,9 +266,9 @@ def card_text(arguments: DescriptionArguments) -> CardText:
             f"polyhedra and bond lengths, as written by Robocrystallographer {version('robocrys')}."
         ),
         provenance=(
-            f"`datasets_scripts.descriptions`, seed {arguments.seed}{sample}, time limit {arguments.time_limit:g} s per "
-            f"crystal, without oxidation states and without names from PubChem, commit `{git_commit() or 'unknown'}`. "
-            "Splits share no formula."
+            f"`datasets_scripts.descriptions`, seed {arguments.seed}{sample}, time limit {arguments.time_limit:g} s "
+            "per crystal, without oxidation states and without names from PubChem, commit "
+            f"`{git_commit() or 'unknown'}`. Splits share no formula."
         ),
         limits=(
             "The descriptions are computed from the structures by fixed rules. They state no properties and no uses. "

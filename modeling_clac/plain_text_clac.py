@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formulas_clac import COMPOSITION, Formula, find_formulas
+from .formulas_clac import COMPOSITION, SITE, Formula, find_formulas
 from .quantities_clac import element_quantities, find_numbers
 
 # How the rule begins by which tokenizers saved earlier split formulas.
@@ -80,7 +80,7 @@ def plain_text(text: str, split: bool = True) -> PlainText:
     builder = _Builder(text)
     quantities: list[tuple[int, int, int, float]] = []
     for formula in formulas:
-        if formula.role == COMPOSITION:
+        if formula.role in (COMPOSITION, SITE):
             quantities += builder.add_formula(formula, split)
     builder.copy(len(text))
     quantities += [
@@ -127,7 +127,7 @@ class _Builder:
             is_symbol = text[0].isalpha()
             if split and is_symbol and previous not in "([":
                 self.add(" ", start, start)
-            if is_symbol:
+            if is_symbol and formula.role == COMPOSITION:
                 _, _, kind, value = next(elements)
                 found.append((len(self.characters), len(self.characters) + len(text), kind, value))
             self.add(text, start, end)

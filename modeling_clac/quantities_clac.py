@@ -63,9 +63,9 @@ def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
 
 def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int, int, float]]:
     """
-    Find the numbers in a text that are not part of a formula or of a site label, and not a length, angle or coordination.
+    Find the numbers in a text that are not part of a formula or of a site label.
 
-    The last three are those of a structure, not properties, and narratives do not state them.
+    Lengths, angles and coordination numbers are left out. They belong to sites and are not properties of the crystal.
 
     Args:
         text: The text.

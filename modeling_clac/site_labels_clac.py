@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from .formula_grammar_clac import SYMBOL
 
 # The number of a site after the symbol of its element: Li(1), O(2a), Cd(1)P4. Planes such as Si(111) have three digits.
-_LABEL = re.compile(rf"(?<![a-z]){SYMBOL}\((?P<number>\d{{1,2}})[a-z]?\)")
+_LABEL = re.compile(rf"(?<![a-z])(?P<symbol>{SYMBOL})\((?P<number>\d{{1,2}})[a-z]?\)")
 # The rest of a bond beside a symbol: Ti-O, Nb(1)-Nb(1).
 _BOND_AFTER, _BOND_BEFORE = re.compile(rf"\)?[-–]{SYMBOL}(?![a-z])"), re.compile(rf"{SYMBOL}(?:\(\d+\))?[-–]$")
 _SHAPE = (
@@ -28,6 +28,8 @@ _ADJECTIVES = (
 _POLYHEDRON = re.compile(rf"[\s-]+{_ADJECTIVES}{_SHAPE}\b", re.IGNORECASE)
 # Words that make the element or group before them a part of a crystal.
 _PART = re.compile(r"[\s-]+(?:sites?|atoms?|cations?|anions?|ions|groups?|units?|molecules?|vacanc(?:y|ies)|bonds?)\b")
+# "CdTe is NaCl structured": the structure type is that of another compound.
+_TYPE = re.compile(r"[\s-]+(?:(?:like|derived|type)\s+)?(?:structured|structure[ -]type|prototype)\b")
 
 
 def site_numbers(text: str) -> list[tuple[int, int]]:
@@ -47,9 +49,9 @@ def formulas_of_crystals(text: str, formulas: Sequence[tuple[int, int, frozenset
     """
     Decide which formulas of a text are compositions of crystals.
 
-    Site labels, groups, bonds and polyhedra are not, if the text also has the formula of a compound. If there are
-    site labels or polyhedra, a composition also contains all their elements, so that in "Sb is alpha As structured"
-    with sites Sb(1) only antimony counts.
+    Site labels, groups, bonds, polyhedra and structure types are not, if the text also has the formula of a compound.
+    If there are site labels or polyhedra, a composition contains all their elements: in "Sb is alpha As structured"
+    with sites Sb(1), only antimony counts.
 
     Args:
         text: The text.
@@ -59,11 +61,14 @@ def formulas_of_crystals(text: str, formulas: Sequence[tuple[int, int, frozenset
         For each formula, whether it is a composition. All are if the text has no formula of a compound.
     """
     labels = [match.span() for match in _LABEL.finditer(text)]
-    compounds, elements = [], set()
+    elements = {match["symbol"] for match in _LABEL.finditer(text)}
+    compounds = []
     for start, end, symbols in formulas:
         is_site = any(first < end and start < last for first, last in labels)
         is_site |= _POLYHEDRON.match(text, end) is not None
-        is_part = len(text) > end and bool(_PART.match(text, end) or _is_bond(text, start, end))
+        is_part = len(text) > end and bool(
+            _PART.match(text, end) or _TYPE.match(text, end) or _is_bond(text, start, end)
+        )
         if is_site:
             elements |= symbols
         compounds.append(not is_site and not is_part)
