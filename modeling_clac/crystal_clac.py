@@ -225,6 +225,9 @@ def crystal_from_pymatgen(structure: Any, label: str) -> Crystal:
     Raises:
         InvalidStructureError: If a species is not an element, or the occupancies are invalid.
     """
+    unknown = [species.symbol for species in structure.composition if not 1 <= species.Z <= 118]
+    if unknown:
+        raise InvalidStructureError(f"{label}: unknown element {unknown[0]!r}; use symbols of the periodic table")
     if structure.is_ordered:
         return make_crystal(label, structure.atomic_numbers, structure.cart_coords, structure.lattice.matrix)
     numbers, positions, shares = [], [], []

@@ -129,7 +129,7 @@ def _below(folder: Path, others: Counter[str]) -> list[Path]:
 
 
 def _is_hidden(path: PurePath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 
 def _is_read(path: PurePath, others: Counter[str]) -> bool:

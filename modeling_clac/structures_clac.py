@@ -162,7 +162,7 @@ def _is_many(structures: Any) -> bool:
     """
     if isinstance(structures, (Crystal, NamedCrystal)) or _is_document(structures):
         return False
-    if _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures) or not hasattr(structures, "__iter__"):
+    if _is_pymatgen(structures) or _is_ase(structures) or _is_pyg(structures):
         return False
     if isinstance(structures, (set, frozenset)):
         raise ClacInputError("the structures are a set, which has no order; pass a list")
@@ -172,7 +172,7 @@ def _is_many(structures: Any) -> bool:
         raise ClacInputError(
             f"the structures are a table with the columns {shown}; pass one column, such as table['cif']"
         )
-    return getattr(structures, "ndim", 1) != 0
+    return hasattr(structures, "__iter__") and getattr(structures, "ndim", 1) != 0
 
 
 def _is_document(structure: Any) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..crystal_clac import Crystal, ReadingOptions
-from ..errors_clac import ClacInputError, ErrorPolicy, Skipped, Warned, one_line
+from ..errors_clac import ClacInputError, ErrorPolicy, InvalidStructureError, Skipped, Warned, one_line
 from ..structure_files_clac import Carrier, Text, is_cif, load_carriers
 from ..structure_sources_clac import StructureFile
 from ..structure_tables_clac import StructureTable, table_from_arrow
@@ -236,10 +236,20 @@ class _TableReader:
         assert isinstance(content, StructureTable)
         # One structure for each row.
         parsed = list(parse_structures(carrier.structures(self.options), errors=self.errors, options=self.options))
-        rows, names, crystals = [list(column) for column in zip(*parsed, strict=True)] or ([], [], [])
+        rows = [place for place, *_ in parsed]
+        names = [name for _, name, _ in parsed]
+        crystals = [crystal for *_, crystal in parsed]
         facts = _facts(crystals)
-        for name, wrong in zip(names, contradictions(content.table, rows, facts), strict=True):
-            self.errors.record(name, wrong)
+        kept = []
+        for place, wrong in enumerate(contradictions(content.table, rows, facts)):
+            if wrong and self.options.strict:
+                self.errors.apply(rows[place], InvalidStructureError(f"{names[place]}: {wrong[0]}"))
+            else:
+                self.errors.record(names[place], wrong)
+                kept.append(place)
+        rows = [rows[place] for place in kept]
+        crystals = [crystals[place] for place in kept]
+        facts = [facts[place] for place in kept]
         own = own_columns(content.table, rows, file.name)
         table = _with_facts(row_ids(content.table, rows, PurePath(file.short).stem), facts, own)
         cifs = []
