@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .modeling_clac import ClacGraphModel, ClacModel, ClacOutput, ClacTextModel
     from .narrator.narratives import narrate
     from .processing_clac import ClacProcessor
+    from .search.hits import Hits
     from .search.index import CrystalIndex
     from .structures_clac import read_structures
     from .tokenization_clac import ClacTokenizer
@@ -53,6 +54,7 @@ _MODULES = {
     "ClacTextModel": "modeling_clac",
     "ClacTokenizer": "tokenization_clac",
     "CrystalIndex": "search.index",
+    "Hits": "search.hits",
     "InvalidStructureError": "errors_clac",
     "ReadingOptions": "crystal_clac",
     "StructureWarning": "errors_clac",
@@ -89,6 +91,7 @@ __all__ = [
     "ClacTextModel",
     "ClacTokenizer",
     "CrystalIndex",
+    "Hits",
     "InvalidStructureError",
     "ReadingOptions",
     "StructureWarning",

@@ -15,11 +15,11 @@ from .options import Disorder, Json, MaxAtoms, Model, Strict, check_policy, one_
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     file_or_row,
+    json_text,
     load_embedder,
     named,
     note,
     open_checkpoint,
-    plain,
     print_json,
     read_one,
     report_reading,
@@ -134,7 +134,7 @@ def search(
         "units": {"score": "cosine", **UNITS},
     }
     if output is not None:
-        write_hits(hits, output, plain(document))
+        write_hits(hits, output, json_text(document))
     if as_json:
         print_json(**document)
     elif hits:

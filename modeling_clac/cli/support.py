@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +210,12 @@ def note(line: str) -> None:
 
 def print_json(**document: Any) -> None:
     """Print a JSON document to stdout. NaN and infinity become null."""
-    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    print(json_text(document))
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Write a JSON document. NaN and infinity become null."""
+    return json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str)
 
 
 def plain(value: Any) -> Any:

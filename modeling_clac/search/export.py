@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..data.structure_writing import cif_text
-from ..utils.atomic_files import json_bytes, replaced_file
+from ..utils.atomic_files import replaced_file
 from .hits import Hits
 
 SUFFIXES = (".csv", ".parquet", ".json", ".zip")
@@ -17,7 +15,7 @@ SUFFIXES = (".csv", ".parquet", ".json", ".zip")
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def write_hits(hits: Hits, path: Path, document: Mapping[str, Any]) -> None:
+def write_hits(hits: Hits, path: Path, document: str) -> None:
     """
     Write search results to a file, in the format that its ending names. The write is atomic.
 
@@ -27,16 +25,12 @@ def write_hits(hits: Hits, path: Path, document: Mapping[str, Any]) -> None:
     Args:
         hits: The search results.
         path: The file.
-        document: Content of a `.json` file.
+        document: Text of a `.json` file.
 
     Raises:
         ClacInputError: If the file cannot be written, or the index has no structures for an archive.
     """
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        content = json_bytes(dict(document))
-    elif suffix == ".csv":
-        content = hits.to_csv().encode()
     with replaced_file(path) as new:
         if suffix == ".zip":
             _write_archive(hits, new)
@@ -45,7 +39,7 @@ def write_hits(hits: Hits, path: Path, document: Mapping[str, Any]) -> None:
 
             pq.write_table(hits.to_arrow(), new, compression="zstd")
         else:
-            new.write_bytes(content)
+            new.write_text(hits.to_csv() if suffix == ".csv" else document + "\n", encoding="utf-8", newline="\n")
 
 
 def _write_archive(hits: Hits, path: Path) -> None:

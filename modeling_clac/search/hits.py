@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Columns of the table of hits before and after those of the index.
 _FIRST, _LAST = ("rank", "score", "material_id", "formula"), ("link", "licence")
+# Attributes of a hit in that table, with their types.
 _ADDED: dict[str, pa.DataType] = {
     "rank": pa.int64(),
     "score": pa.float64(),
@@ -104,8 +105,11 @@ class Hits(Sequence[Hit]):
         crystal in its database) and `licence` (of its structure and values, see [`licence_text`]). The names of
         properties end with their unit, as in `band_gap (eV)`; unknown values are null.
         """
-        fields, rows = self._table()
-        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+        own = self._index.table.select(self._index.columns).take(pa.array([hit.row for hit in self], pa.int64()))
+        columns = dict(zip(self._names().values(), own.columns, strict=True))
+        for name, kind in _ADDED.items():
+            columns[name] = pa.array([getattr(hit, name) for hit in self], kind)
+        return pa.table({name: columns[name] for name in self._order()})
 
     def to_pandas(self) -> pd.DataFrame:
         """Convert to a pandas data frame with the columns of [`Hits.to_arrow`]."""
@@ -113,29 +117,25 @@ class Hits(Sequence[Hit]):
 
     def to_csv(self) -> str:
         """Write the columns of [`Hits.to_arrow`] as CSV. Unknown values are empty; lists are joined by spaces."""
-        fields, rows = self._table()
+        names, order = self._names(), self._order()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(fields)
-        for row in rows:
-            cells = [row[name] for name in fields]
-            writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
+        writer.writerow(order)
+        for hit in self:
+            row = {names[name]: hit.record[name] for name in names} | {name: getattr(hit, name) for name in _ADDED}
+            writer.writerow(_csv_cell(row[name]) for name in order)
         return text.getvalue()
 
-    def _table(self) -> tuple[dict[str, pa.DataType], list[dict[str, Any]]]:
-        """Return the columns of the table of hits with their types, and its rows."""
+    def _names(self) -> dict[str, str]:
+        """Map the columns of the index to their names in the table of hits."""
         # Columns that the table has anyway keep their content under another name.
-        names = {name: f"{name} (index)" if name in _ADDED else with_unit(name) for name in self._index.columns}
-        fields = {name: _ADDED[name] for name in _FIRST if name in _ADDED}
-        for name in sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
-            fields[names[name]] = self._index.table.schema.field(name).type
-        fields |= {name: _ADDED[name] for name in _LAST}
-        rows = [
-            {names[name]: hit.record[name] for name in names}
-            | {"rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
-            for hit in self
-        ]
-        return fields, rows
+        return {name: f"{name} (index)" if name in _ADDED else with_unit(name) for name in self._index.columns}
+
+    def _order(self) -> list[str]:
+        """Return the columns of the table of hits in their order."""
+        own = list(self._names().values())
+        first = [name for name in _FIRST if name in _ADDED or name in own]
+        return [*first, *(name for name in own if name not in first), *_LAST]
 
     def to_records(self) -> list[dict[str, Any]]:
         """
@@ -211,6 +211,12 @@ class Hits(Sequence[Hit]):
             for place, hit in enumerate(self)
         ]
         return [*header, "material"], rows
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return None if value != value else value
 
 
 def with_unit(column: str) -> str:

@@ -113,6 +113,11 @@ def test_columns_of_users_are_kept(hits: Hits):
     assert row["score"] == pytest.approx(1) and row["score (index)"] == "mine" and row["note"] == "x"
     assert pd.isna(row["link"]) and pd.isna(row["licence"])
     assert "p q" in found.to_csv()
+    when, kinds = pa.array([0], pa.timestamp("s")), pa.array(["x"]).dictionary_encode()
+    odd = own_index(pa.table({"when": when, "kind": kinds, "gap": [float("nan")], "more": [{"a": [1]}]}))
+    found = odd.search(odd.embeds[0])
+    assert found.to_arrow().schema.field("kind").type == kinds.type
+    assert found.to_csv().splitlines()[1].split(",")[2:5] == ["1970-01-01 00:00:00", "x", ""]
     bare = own_index(pa.table({"gap": [1.0]}))
     assert bare.search(bare.embeds[0]).to_pandas().columns.tolist() == ["rank", "score", "gap", "link", "licence"]
 
