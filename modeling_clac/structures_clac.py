@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .cif_clac import NamedCrystal
 from .crystal_clac import Crystal, ReadingOptions, check_crystal, crystal_from_pymatgen, make_crystal, refuse_disorder
 from .errors_clac import ClacInputError, InvalidStructureError, StructureWarning
+from .ordering_clac import order_crystal
 from .structure_files_clac import load_carriers, load_content, read_mapping, read_text
 from .structure_formats_clac import crystal_from_ase
 from .structure_sources_clac import path_exists
@@ -42,6 +43,8 @@ def parse_structure(structure: Any, name: str | None = None, options: ReadingOpt
     check_crystal(crystal, label, options.max_atoms)
     if options.disorder == "refuse":
         refuse_disorder(crystal, label)
+    if options.disorder == "order" and not crystal.is_ordered:
+        crystal = order_crystal(crystal, label, options.max_atoms)
     if options.strict and crystal.warnings:
         raise InvalidStructureError(f"{label}: {crystal.warnings[0]}")
     return crystal
