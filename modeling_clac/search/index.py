@@ -218,14 +218,15 @@ class CrystalIndex:
         """
         return self.stored.structures(self.stored.rows(which))
 
-    def search(self, query: np.ndarray, k: int = 10, filters: Filters | None = None) -> Any:
+    def search(self, query: np.ndarray | str, k: int = 10, filters: Filters | None = None) -> Any:
         """
         Find the crystals nearest to a query by cosine similarity, best first.
 
         The search is exact: the query is compared with every crystal that passes the filters.
 
         Args:
-            query: Query vector `(dim,)`, or several queries `(num_queries, dim)`. Vectors are normalized first.
+            query: Query vector `(dim,)`, or several queries `(num_queries, dim)`. Vectors are normalized first. Or the
+                id of a crystal of the index, to find similar ones.
             k: Number of crystals to return. Fewer are returned if fewer pass the filters.
             filters: Conditions on the crystals. Default: none.
 
@@ -233,11 +234,13 @@ class CrystalIndex:
             [`Hits`], a sequence of [`Hit`]; for several queries, a list of them.
 
         Raises:
-            ClacInputError: If the query has the wrong dimension, or is zero, NaN or infinite; if `k` is below 1; or
-                if a filter needs a column that the index does not have.
+            ClacInputError: If the query has the wrong dimension, or is zero, NaN or infinite, or no crystal has this
+                id; if `k` is below 1; or if a filter needs a column that the index does not have.
         """
         if k < 1:
             raise ClacInputError(f"k={k}: must be at least 1")
+        if isinstance(query, str):
+            query = self.embeds[self.stored.row_of(query)]
         queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
         if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
             raise ClacInputError(

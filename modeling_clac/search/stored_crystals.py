@@ -95,6 +95,8 @@ class StoredCrystals:
         Raises:
             ClacInputError: If there is no such crystal.
         """
+        if isinstance(which, str):
+            which = [which]
         rows = [self.row_of(entry) if isinstance(entry, str) else operator.index(entry) for entry in which]
         outside = next((row for row in rows if not 0 <= row < self.table.num_rows), None)
         if outside is not None:

@@ -28,7 +28,7 @@ def index() -> CrystalIndex:
 
 @pytest.fixture(scope="module")
 def hits(index: CrystalIndex) -> Hits:
-    return index.search(index.embeds[index.stored.row_of("mp-149")], k=5)
+    return index.search("mp-149", k=5)
 
 
 def own_index(table: pa.Table) -> CrystalIndex:
@@ -89,6 +89,8 @@ def test_structures_are_those_of_the_data_set(index: CrystalIndex, hits: Hits):
         np.testing.assert_allclose(structure.cart_coords, expected.positions)
         assert atoms.get_atomic_numbers().tolist() == expected.atomic_numbers.tolist()
     assert set(index.structure("mp-149").atomic_numbers.tolist()) == {14}
+    assert len(index.structures("mp-149")) == 1
+    assert hits == index.search(index.embeds[hits[0].row], k=5)
     rows = [6000, 3, 5000, 3]
     assert [len(crystal) for crystal in index.structures(rows)] == table["nsites"].take(rows).to_pylist()
     assert index.record("mp-149")["formula"] == "Si" and "cif" not in index.record(0)
@@ -174,6 +176,8 @@ def test_unknown_rows_and_ids_are_one_line(index: CrystalIndex):
     assert "\n" not in str(error.value)
     with pytest.raises(ClacInputError, match="no id is similar"):
         index.structure("§§§")
+    with pytest.raises(ClacInputError, match="hard ceramic: no crystal of the bundled data set has this id"):
+        index.search("hard ceramic")
     double = own_index(pa.table({"material_id": ["a", "b", "a"]}))
     with pytest.raises(ClacInputError, match="a: rows 0 and 2 of this index have this id"):
         double.record("a")
