@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from transformers import BatchFeature, ProcessorMixin
 
 from .errors_clac import ClacInputError
+from .texts_clac import list_of_texts
 from .tokenization_clac import ClacTokenizer
 
 
@@ -31,7 +31,7 @@ class ClacProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        text: str | Sequence[str] | None = None,
+        text: Any = None,
         structures: Any = None,
         return_tensors: str | None = "pt",
         on_error: str = "raise",
@@ -41,7 +41,7 @@ class ClacProcessor(ProcessorMixin):
         Convert texts, structures, or pairs of both to model inputs.
 
         Args:
-            text: One text or a sequence of texts. They are padded to the longest and truncated to the model's limit.
+            text: One text or an iterable of texts. They are padded to the longest and truncated to the model's limit.
             structures: One structure or an iterable of structures, see [`ClacFeatureExtractor`].
             return_tensors: Only `"pt"` is supported.
             on_error: What to do with invalid structures, see [`ClacFeatureExtractor`]. Must be `"raise"` if there are
@@ -63,10 +63,9 @@ class ClacProcessor(ProcessorMixin):
             )
         inputs = BatchFeature()
         if text is not None:
-            texts = [text] if isinstance(text, str) else list(text)
-            empty = next((i for i, value in enumerate(texts) if not value.strip()), None)
-            if empty is not None or not texts:
-                raise ClacInputError(f"text {(empty or 0) + 1} of {len(texts)} is empty; write a phrase or a sentence")
+            texts = list_of_texts(text)
+            if not texts:
+                raise ClacInputError("the list of texts is empty; give at least one text")
             defaults = {"truncation": True, "padding": True, "return_tensors": "pt"}
             inputs.update(self.tokenizer(texts, **{**defaults, **kwargs}))
         if structures is not None:

@@ -214,7 +214,7 @@ def _query(
     if text is not None:
         parts.append(embedder.encode_text([text])[0])
         line = None if calibration is None else calibration.vocabulary.note(text)
-        notes += [] if line is None else [line]
+        notes += [found for found in (embedder.reading_note(text), line) if found is not None]
     query = sum(parts)
     return query / (query @ query) ** 0.5, notes
 

@@ -17,10 +17,12 @@ from ..errors_clac import ClacInputError, ErrorPolicy
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from ..processing_clac import ClacProcessor
 from ..structures_clac import count_structures
+from ..texts_clac import list_of_texts
 from ..utils.progress import progress_bar
 from .calibration import Calibration
 from .checkpoints import HUB_OPTIONS, Checkpoint, resolve_checkpoint
 from .forward_passes import forward_passes
+from .text_windows import TextRow, mean_of_windows, text_rows, window_note
 
 
 class ClacEmbedder:
@@ -225,14 +227,13 @@ class ClacEmbedder:
         return self.model.get_crystal_features(**inputs).pooler_output.float().cpu().numpy()
 
     @torch.inference_mode()
-    def encode_text(
-        self, texts: str | Sequence[str], *, batch_size: int = 64, show_progress: bool | None = None
-    ) -> np.ndarray:
+    def encode_text(self, texts: Any, *, batch_size: int = 64, show_progress: bool | None = None) -> np.ndarray:
         """
-        Embed texts.
+        Embed texts. A text longer than the limit of the text tower is read in windows, whose vectors are averaged.
 
         Args:
-            texts: A text or a sequence of texts. Texts longer than the limit of the text tower are truncated.
+            texts: A text, or an iterable of texts: a list, a generator, or a column of numpy, pandas, polars, pyarrow
+                or datasets.
             batch_size: Number of texts in a batch.
             show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
@@ -240,19 +241,40 @@ class ClacEmbedder:
             Embeddings `(num_texts, projection_dim)` float32, unit length, in input order.
 
         Raises:
-            ClacInputError: If a text is empty.
+            ClacInputError: If a text is missing, empty or not text. The message names its index.
         """
-        items = [texts] if isinstance(texts, str) else list(texts)
+        items = list_of_texts(texts)
         embeds = np.zeros((len(items), self.model.config.projection_dim), dtype=np.float32)
         # Batch texts of similar length, to reduce padding.
         order = np.argsort([-len(text) for text in items], kind="stable")
         with progress_bar("embedding texts", len(items), show_progress) as bar:
             for start in range(0, len(items), batch_size):
-                rows = order[start : start + batch_size]
-                inputs = self.processor(text=[items[row] for row in rows]).to(self.device)
-                embeds[rows] = self.model.get_text_features(**inputs).pooler_output.float().cpu().numpy()
-                bar.update(len(rows))
+                places = order[start : start + batch_size]
+                rows = self._text_rows([items[place] for place in places])
+                # The first windows form a batch of the shape that truncated texts would have.
+                first = self._embed_rows([own[0] for own in rows])
+                for place, own, vector in zip(places, rows, first, strict=True):
+                    rest = [self._embed_rows(own[i : i + batch_size]) for i in range(1, len(own), batch_size)]
+                    embeds[place] = mean_of_windows(np.concatenate([vector[None], *rest]), [len(own)])[0]
+                bar.update(len(places))
         return embeds
+
+    def reading_note(self, text: str) -> str | None:
+        """Return a line that says that a text is read in windows, or `None` if it is within the limit of the tower."""
+        encoded = self.processor.tokenizer(text, truncation=False, verbose=False)
+        return window_note(len(encoded["input_ids"]), len(self._text_rows([text])[0]))
+
+    def _text_rows(self, texts: list[str]) -> list[list[TextRow]]:
+        """Tokenize texts and split those that are too long into windows."""
+        tokenizer: Any = self.processor.tokenizer
+        encoded = tokenizer(texts, truncation=False, verbose=False)
+        limit = min(tokenizer.model_max_length, self.model.config.text_config.max_position_embeddings)
+        columns = (encoded[name] for name in ("input_ids", "token_kinds", "token_values"))
+        return [text_rows(ids, kinds, values, limit) for ids, kinds, values in zip(*columns, strict=True)]
+
+    def _embed_rows(self, rows: Sequence[TextRow]) -> np.ndarray:
+        padded: Any = self.processor.tokenizer.pad([row._asdict() for row in rows], return_tensors="pt")
+        return self.model.get_text_features(**padded.to(self.device)).pooler_output.float().cpu().numpy()
 
     @staticmethod
     def similarity(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -265,8 +287,11 @@ class ClacEmbedder:
 
         Returns:
             `(num_queries, num_keys)`, in [-1, 1].
+
+        Raises:
+            ClacInputError: If an input is not an array of finite numbers.
         """
-        return np.asarray(queries) @ np.asarray(keys).T
+        return _finite("queries", queries) @ _finite("keys", keys).T
 
     def logits(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """
@@ -310,6 +335,18 @@ class ClacEmbedder:
             ClacInputError: If the checkpoint has no calibration for its weights, or the model was never saved.
         """
         return self.calibration.probabilities(crystals, texts)
+
+
+def _finite(name: str, embeds: Any) -> np.ndarray:
+    array = np.asarray(embeds)
+    if array.dtype.kind not in "fiu":
+        raise ClacInputError(
+            f"{name}: expected embeddings; embed texts with encode_text, crystals with encode_crystals"
+        )
+    if not np.isfinite(array).all():
+        index = int(np.flatnonzero(~np.isfinite(np.atleast_2d(array)).all(axis=1))[0])
+        raise ClacInputError(f"{name}: the embedding with index {index} has NaN or infinite values; remove it")
+    return array
 
 
 __all__ = ["ClacEmbedder"]

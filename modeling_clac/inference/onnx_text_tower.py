@@ -8,14 +8,15 @@ Importing torch and transformers takes longer than the rest of a search. The emb
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..plain_text_clac import SPLIT_FORMULAS, plain_text, take_splitting_rule
 from ..quantities_clac import read_quantities
+from ..texts_clac import list_of_texts
 from .checkpoints import Checkpoint
+from .text_windows import TextRow, mean_of_windows, text_rows, window_note
 
 ONNX_FILE, WEIGHTS_FILE = "text_model.onnx", "model.safetensors"
 # Metadata key of the graph that holds the fingerprint of the weights it refers to.
@@ -30,12 +31,14 @@ class OnnxTextTower:
 
     Args:
         session: An `onnxruntime.InferenceSession` of the graph that `train.export` writes.
-        tokenizer: A `tokenizers.Tokenizer` with truncation set.
+        tokenizer: A `tokenizers.Tokenizer` without truncation.
+        limit: Maximum number of tokens of the text tower. Longer texts are read in windows.
         split_formulas: Whether formulas are split into elements; see `ClacTokenizer`.
     """
 
-    def __init__(self, session: Any, tokenizer: Any, split_formulas: bool):
-        self.session, self.tokenizer, self.split_formulas = session, tokenizer, split_formulas
+    def __init__(self, session: Any, tokenizer: Any, limit: int, split_formulas: bool):
+        self.session, self.tokenizer = session, tokenizer
+        self.limit, self.split_formulas = limit, split_formulas
         # A model that does not read quantities has no inputs for them.
         self._inputs = {node.name for node in session.get_inputs()}
 
@@ -65,35 +68,48 @@ class OnnxTextTower:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
             settings = json.loads(settings_file.read_text(encoding="utf-8"))
-            limit = settings["model_max_length"]
+            limit = min(int(settings["model_max_length"]), checkpoint.config["text_config"]["max_position_embeddings"])
             tokenizer = Tokenizer.from_file(str(tokenizer_file))
             split = take_splitting_rule(tokenizer) or bool(settings.get(SPLIT_FORMULAS))
             tokenizer.no_padding()
-            tokenizer.enable_truncation(min(int(limit), checkpoint.config["text_config"]["max_position_embeddings"]))
+            tokenizer.no_truncation()
             session = onnxruntime.InferenceSession(str(graph_file), options, providers=["CPUExecutionProvider"])
         except (OSError, ValueError, KeyError, TypeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf):
             return None
         exported_from = session.get_modelmeta().custom_metadata_map.get(FINGERPRINT)
-        return cls(session, tokenizer, split) if exported_from == checkpoint.fingerprint else None
+        return cls(session, tokenizer, limit, split) if exported_from == checkpoint.fingerprint else None
 
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+    def encode_text(self, texts: Any) -> np.ndarray:
         """
         Embed texts one by one.
 
         Args:
-            texts: The texts.
+            texts: A text or an iterable of texts, see [`ClacEmbedder.encode_text`].
 
         Returns:
             Embeddings `(num_texts, projection_dim)` float32, unit length, in input order.
-        """
-        return np.concatenate([self._embed(text) for text in texts])
 
-    def _embed(self, text: str) -> np.ndarray:
+        Raises:
+            ClacInputError: If a text is missing, empty or not text. The message names its index.
+        """
+        rows = [self._rows(text) for text in list_of_texts(texts)]
+        if not rows:
+            return np.zeros((0, self.session.get_outputs()[0].shape[-1]), dtype=np.float32)
+        embeds = np.concatenate([self._embed(row) for own in rows for row in own])
+        return mean_of_windows(embeds, [len(own) for own in rows])
+
+    def reading_note(self, text: str) -> str | None:
+        """Return a line that says that a text is read in windows, or `None` if it is within the limit of the tower."""
+        rows = self._rows(text)
+        return window_note(len(self.tokenizer.encode(plain_text(text, self.split_formulas).text)), len(rows))
+
+    def _rows(self, text: str) -> list[TextRow]:
         plain = plain_text(text, self.split_formulas)
         encoding = self.tokenizer.encode(plain.text)
-        kinds, values = read_quantities(plain.quantities, encoding.offsets)
-        arrays = (np.array(encoding.ids), np.array(encoding.attention_mask), kinds, values)
-        inputs = {name: array[None] for name, array in zip(INPUTS, arrays, strict=True) if name in self._inputs}
+        return text_rows(encoding.ids, *read_quantities(plain.quantities, encoding.offsets), self.limit)
+
+    def _embed(self, row: TextRow) -> np.ndarray:
+        inputs = {name: array[None] for name, array in zip(INPUTS, row, strict=True) if name in self._inputs}
         (embeds,) = self.session.run([OUTPUT], inputs)
         return embeds
 

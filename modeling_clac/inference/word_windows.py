@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors_clac import ClacInputError
 from ..tokenization_clac import QUANTITY_INPUTS
+from .text_windows import window_starts
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,7 @@ def word_windows(first_pieces: Sequence[int], num_pieces: int, limit: int) -> li
     """
     if limit < 1:
         raise ClacInputError("no room for a word piece between the special tokens; give a larger max_length")
-    starts = [0]
-    while starts[-1] + limit < num_pieces:
-        starts.append(min(starts[-1] + max(1, limit // 2), num_pieces - limit))
+    starts = window_starts(num_pieces, limit, max(1, limit // 2))
     members: list[list[tuple[int, int]]] = [[] for _ in starts]
     for word, place in enumerate(first_pieces):
         holding = [index for index, start in enumerate(starts) if start <= place < start + limit]

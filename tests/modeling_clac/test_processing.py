@@ -76,9 +76,9 @@ def test_round_trip(small_processor, cifs, tmp_path) -> None:
     ("arguments", "message"),
     [
         ({}, "give text, structures, or both"),
-        ({"text": "  "}, "text 1 of 1 is empty"),
-        ({"text": ["a", ""]}, "text 2 of 2 is empty"),
-        ({"text": []}, "text 1 of 0 is empty"),
+        ({"text": "  "}, "the text is empty"),
+        ({"text": ["a", ""]}, "text with index 1 is empty"),
+        ({"text": []}, "the list of texts is empty"),
     ],
 )
 def test_nothing_to_process(small_processor, arguments, message) -> None:

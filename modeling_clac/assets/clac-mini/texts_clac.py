@@ -1,0 +1,1 @@
+../../texts_clac.py
