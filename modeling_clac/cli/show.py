@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from ..data.properties import PROPERTIES, UNITS
 from ..errors_clac import ClacInputError, Warned
 from ..structure_sources_clac import STANDARD_INPUT
-from .options import Disorder, Json, MaxAtoms, Strict, check_policy, reading_options
+from .options import Disorder, Json, MaxAtoms, Strict, check_policy
 from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ def show(
     check_policy("raise", max_atoms, disorder)
     _check_targets(name, targets, as_json)
     prepare_imports()
+    from ..crystal_clac import ReadingOptions
     from ..data.structure_writing import cif_text, poscar_text
 
-    options = reading_options(max_atoms, disorder, strict)
+    # The crystals of an index were accepted when it was built, whatever their size.
+    options = ReadingOptions(max_atoms, disorder, strict)
     record, crystal, warned = _read(name, index, options, needs_structure=any(targets.values()))
     identity = str(record.get("material_id") or name)
     report_reading([], warned, [])
@@ -70,6 +73,8 @@ def _check_targets(name: str, targets: Mapping[str, str | None], as_json: bool) 
     if len(to_stdout) + as_json > 1:
         clashing = [*to_stdout, "--json"] if as_json else to_stdout
         raise ClacInputError(f"{' and '.join(clashing)} both write to stdout; give one of them a file, or leave it out")
+    if targets["--cif"] and targets["--cif"] == targets["--poscar"]:
+        raise ClacInputError(f"--cif and --poscar {targets['--cif']}: the same file; give two names")
     for option, target in targets.items():
         if target is None or target == _STDOUT:
             continue
@@ -92,14 +97,15 @@ def _read(
     crystals = StoredCrystals.bundled() if index is None else CrystalIndex.load(index).stored
     found = file_or_row(name, crystals)
     if isinstance(found, Path):
+        from ..crystal_clac import MAX_ATOMS
         from ..data.structure_facts import describe_crystal
 
-        crystal, warned = read_one(found, options)
+        crystal, warned = read_one(found, replace(options, max_atoms=options.max_atoms or MAX_ATOMS))
         identity = "standard input" if name == STANDARD_INPUT else found.name
         return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned
     if needs_structure:
         crystals.require_structures()
-    structure = crystals.structures([found])[0] if crystals.has_structures else None
+    structure = crystals.structures([found], options)[0] if crystals.has_structures else None
     return crystals.record(found), structure, [Warned(name, line) for line in structure.warnings] if structure else []
 
 

@@ -126,16 +126,20 @@ class StoredCrystals:
         except (OSError, pa.ArrowException) as error:
             raise ClacInputError(f"{self.name}: its structures cannot be read ({one_line(error)})") from None
 
-    def structures(self, rows: Sequence[int]) -> list[Crystal]:
+    def structures(self, rows: Sequence[int], options: ReadingOptions = _ANY_SIZE) -> list[Crystal]:
         """
         Read the structures of some rows.
+
+        Args:
+            rows: The rows.
+            options: How to read. Default: cells of any size, disorder as stated.
 
         Raises:
             ClacInputError: If there are no structures, or they cannot be read.
         """
         ids = self.table["material_id"] if "material_id" in self.table.column_names else None
         names = [f"row {row}" if ids is None else str(ids[row].as_py()) for row in rows]
-        return [parse_structure(cif, name, _ANY_SIZE) for cif, name in zip(self.cifs(rows), names, strict=True)]
+        return [parse_structure(cif, name, options) for cif, name in zip(self.cifs(rows), names, strict=True)]
 
     @cached_property
     def _rows_by_id(self) -> dict[str, list[int]]:

@@ -108,6 +108,25 @@ def test_a_missing_structure_is_one_line(clac: Run, own: Path, tmp_path: Path):
     assert page.code == 0 and "band gap" in page.out and "cell" not in page.out
 
 
+@pytest.mark.parametrize("by_id", [False, True])
+def test_disordered_crystals(clac: Run, tmp_path: Path, by_id: bool):
+    rows = ["Na Na0 0 0 0 0.75", "K K0 0 0 0 0.25", "Cl Cl0 0.5 0.5 0.5 1.0"]
+    file = tmp_path / "mixed.cif"
+    file.write_text(cif(rows, formula="?"))
+    name: list[object] = [file]
+    if by_id:
+        table = pa.table({"material_id": ["mixed"], "cif": [file.read_text()]})
+        CrystalIndex(np.eye(1, 4, dtype=np.float32), table, "0123456789abcdef").save(tmp_path / "own")
+        name = ["mixed", "--index", tmp_path / "own"]
+    page = clac("show", *name)
+    assert "on mixed or partly occupied sites" in page.out and "Na0.75 K0.25 Cl1" in page.out
+    assert_one_line(clac("show", *name, "--poscar", "-"), "disordered, which a POSCAR cannot express")
+    assert_one_line(clac("show", *name, "--disorder", "refuse"), "occupancy 0.75")
+    assert_one_line(clac("show", *name, "--disorder", "mend"), "--disorder mend: choose keep, refuse or order")
+    ordered = Poscar.from_str(clac("show", *name, "--poscar", "-", "--disorder", "order").out).structure
+    assert ordered.composition.fractional_composition["Na"] == pytest.approx(0.375)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -118,6 +137,7 @@ def test_a_missing_structure_is_one_line(clac: Run, own: Path, tmp_path: Path):
         (["mp-149", "--cif", "absent/a.cif"], "--cif absent/a.cif: its parent directory does not exist"),
         (["mp-149", "--poscar", "."], "--poscar .: is a directory"),
         (["mp-149", "--cif", "-", "--poscar", "-"], "--cif and --poscar both write to stdout"),
+        (["mp-149", "--cif", "a", "--poscar", "a"], "--cif and --poscar a: the same file"),
         (["mp-149", "--cif", "-", "--json"], "--cif and --json both write to stdout"),
         (["salt.cif", "--cif", "salt.cif"], "--cif salt.cif: is the file to read"),
         (["mp-149", "--index", "absent"], "no index found"),
