@@ -81,9 +81,8 @@ def test_folders_patterns_and_several_structures(
     ids = CrystalIndex.load(tmp_path / "index").table["material_id"].to_pylist()
     # Names of files that are not unique are replaced by their paths.
     assert ids == ["POSCAR", str(folder / "a.cif"), f"{folder}/a.zip#folder/a.cif", "run.xyz#1", "run.xyz#2"]
-    assert_one_line(
-        clac("classify", f"{folder}/run.xyz", "--labels", "a,b", *output[2:]), "several structures", "run.xyz#1"
-    )
+    found = clac("search", "--like", f"{folder}/run.xyz", "--index", tmp_path / "index", *output[2:])
+    assert_one_line(found, "several structures (1, 2); choose one", "run.xyz#1")
     assert_one_line(clac("embed", f"{folder}/*.vasp", *output), "no file matches this pattern")
     assert_one_line(clac("embed", f"{folder}/run.xyz#3", *output), "no such structure", "found 1, 2")
 
