@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ import torch
 from sklearn.ensemble import RandomForestRegressor
 
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacProcessor
+from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.bundled import BUNDLED_CRYSTALS, HELD_OUT, SPLITS
 from modeling_clac.data.graph_batches import graph_batches
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, check_on_error
 from modeling_clac.inference.checkpoints import resolve_checkpoint
+from modeling_clac.inference.conformal import UNCERTAINTY_FILE, ValidationPredictions
+from modeling_clac.inference.domain import CrystalDomain
 from modeling_clac.utils.arguments import run_script
+from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import ASSETS
 from train.finetuning.arguments import FinetuneArguments
 from train.finetuning.labelled_data import load_splits
@@ -66,11 +71,15 @@ class Crystals:
 
     Attributes:
         rows: For each split, the arrays of each graph and its value as `labels`.
+        names: For each split, the names of the crystals.
+        domain: Elements and packing of the training crystals.
         without_value: Number of rows without a value, which are left out.
         skipped: Number of unusable crystals, which are left out.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    domain: CrystalDomain | None = None
     without_value: int = 0
     skipped: int = 0
 
@@ -115,9 +124,11 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
         errors = ErrorPolicy(arguments.on_error)
         cifs = table.select(known)["cif"]
         places: list[int] = []
+        crystals: list[Crystal] = []
         for batch in graph_batches(cifs, extractor, names, errors=errors):
             rows += [{**entry.graph, "labels": values[entry.place]} for entry in batch]
             places += [entry.place for entry in batch]
+            crystals += [entry.crystal for entry in batch]
             if 0 < arguments.limit <= len(rows):
                 del rows[arguments.limit :]
                 end = known[places[arguments.limit - 1]]
@@ -128,6 +139,9 @@ def read_crystals(arguments: PropertyArguments, extractor: Any) -> Crystals:
             raise ClacInputError(
                 f"{path}: {split}: no crystal has a value of {arguments.target}; choose another target"
             )
+        found.names[split] = [names[place] for place in places[: len(rows)]]
+        if split == "train":
+            found.domain = CrystalDomain.of_crystals(crystals[: len(rows)])
     if not found.values("train").std() > 0:
         raise ClacInputError(f"{path}: train: all values of {arguments.target} are equal; choose another target")
     return found
@@ -184,6 +198,36 @@ def load_graph_model(arguments: PropertyArguments, data: Crystals) -> ClacForGra
     return ClacForGraphRegression.from_pretrained(arguments.source, config=config, dtype=torch.float32)
 
 
+def write_uncertainty(model: ClacForGraphRegression, data: Crystals, collate: Any, directory: Path) -> None:
+    """
+    Write the predictions for the validation crystals, from which prediction intervals are computed.
+
+    The epoch was chosen on the same crystals, so the intervals are slightly too narrow in principle; their coverage is
+    measured on the test split by `evaluation.coverage`.
+
+    Args:
+        model: The trained model.
+        data: The crystals.
+        collate: Makes a batch from rows.
+        directory: Directory of the saved model.
+    """
+    assert data.domain is not None
+    rows = data.rows["validation"]
+    model.eval()
+    with torch.inference_mode():
+        batches = [collate(rows[start : start + 64]) for start in range(0, len(rows), 64)]
+        logits = [
+            model(**{name: values.to(model.device) for name, values in batch.items()}).logits for batch in batches
+        ]
+    stored = ValidationPredictions(
+        tuple(data.names["validation"]),
+        data.values("validation"),
+        torch.cat(logits).double().cpu().numpy(),
+        data.domain,
+    )
+    write_json(stored.to_json(resolve_checkpoint(directory).fingerprint), directory / UNCERTAINTY_FILE)
+
+
 def make_task(arguments: PropertyArguments) -> Task:
     """
     Read the data and describe the task.
@@ -220,6 +264,7 @@ def make_task(arguments: PropertyArguments) -> Task:
         },
         baselines=baseline_scores(data),
         target={"name": arguments.target, "unit": arguments.target_unit},
+        finish=lambda model, directory: write_uncertainty(model, data, collate, directory),
     )
 
 

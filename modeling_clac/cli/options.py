@@ -29,6 +29,12 @@ Model = Annotated[
     str | None, typer.Option(help="Checkpoint directory or Hub id (owner/name). Default: the bundled clac-mini.")
 ]
 FineTuned = Annotated[str, typer.Option("--model", help="Directory or Hub id (owner/name) of a fine-tuned checkpoint.")]
+Ensemble = Annotated[
+    list[str],
+    typer.Option(
+        "--model", help="Directory or Hub id of a fine-tuned checkpoint. Several form an ensemble: repeat the option."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 OnError = Annotated[
     str, typer.Option(help="What to do with an invalid structure: raise or skip.", autocompletion=one_of(*_ON_ERROR))
@@ -81,6 +87,7 @@ def reading_options(max_atoms: int | None, disorder: str, strict: bool) -> Readi
 __all__ = [
     "STRUCTURES",
     "Disorder",
+    "Ensemble",
     "FineTuned",
     "Json",
     "MaxAtoms",

@@ -11,6 +11,7 @@ from ..errors_clac import ClacInputError, ErrorPolicy, one_line
 from .options import (
     STRUCTURES,
     Disorder,
+    Ensemble,
     FineTuned,
     Json,
     MaxAtoms,
@@ -25,6 +26,7 @@ from .support import (
     note,
     nothing_left,
     open_checkpoint,
+    plain,
     print_json,
     reading_json,
     report_reading,
@@ -61,62 +63,85 @@ def ner(
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help=STRUCTURES)],
-    model: FineTuned,
+    model: Ensemble,
+    coverage: Annotated[float, typer.Option(help="Probability that an interval contains the true value.")] = 0.9,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .csv, .parquet or .json.")
+    ] = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
     disorder: Disorder = "keep",
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Predict a property or the class of crystals with a fine-tuned model."""
+    """Predict a property or the class of crystals with a fine-tuned model, or with an ensemble of several."""
     check_policy(on_error, max_atoms, disorder)
-    checkpoint = open_checkpoint(model, whole=False)
-    from ..heads_clac import ClacForGraphClassification, ClacForGraphRegression
-    from ..inference.predictor import load_finetuned, predict_crystals
+    if output is not None:
+        from ..utils.row_files import check_output
+
+        check_output(output)
+    checkpoints = [open_checkpoint(name, whole=False) for name in model]
+    from ..inference.ensemble import PropertyEnsemble
 
     be_quiet()
+    ensemble = PropertyEnsemble.load(checkpoints, coverage)
     structures, errors = StructureInput(files, reading_options(max_atoms, disorder, strict)), ErrorPolicy(on_error)
-    fine_tuned = load_finetuned(checkpoint, ClacForGraphRegression, ClacForGraphClassification)
-    found, skipped = predict_crystals(
-        fine_tuned,
-        structures,
-        on_error=errors,
-        max_atoms=structures.options.max_atoms,
-        disorder=disorder,
-        strict=strict,
-    )
-    reasons = [left_out.reason for left_out in skipped]
+    found = ensemble.predict(structures, errors, structures.options)
+    reasons = [left_out.reason for left_out in errors.skipped]
     if not found:
         raise ClacInputError(nothing_left(reasons))
     report_reading(structures.notes, errors.warned, reasons)
+    for line in ensemble.notes:
+        note(line)
     predictions = [{"file": structures.names[place], **prediction} for place, prediction in found.items()]
-    config = fine_tuned.config
-    regression = isinstance(fine_tuned, ClacForGraphRegression)
-    unit = config.target_unit or "unknown"
+    for entry in predictions:
+        if entry["note"] is not None:
+            note(f"{entry['file']}: {entry['note']}")
+    described = {
+        "model": [checkpoint.name for checkpoint in checkpoints] if len(checkpoints) > 1 else checkpoints[0].name,
+        "target": ensemble.target,
+        "coverage": ensemble.coverage,
+        "notes": ensemble.notes,
+        "units": ensemble.units,
+        **reading_json(errors.warned, reasons),
+    }
+    if output is not None:
+        from ..utils.row_files import write_rows
+
+        write_rows(output, predictions, plain(described))
     if as_json:
-        units = {"value": unit} if regression else {"probability": "softmax over the labels"}
-        document = {"target": config.target_name, "predictions": predictions, "units": units}
-        print_json(model=checkpoint.name, **document, **reading_json(errors.warned, reasons))
+        print_json(predictions=predictions, **described)
+    elif output is not None:
+        print(f"{output}: {len(predictions):,} crystals")
     else:
-        column = f"{config.target_name or 'value'}\n{unit}" if regression else config.target_name or "label"
-        _print_predictions(column, predictions)
+        _print_predictions(predictions, ensemble)
 
 
-def _print_predictions(column: str, predictions: list[dict[str, Any]]) -> None:
+def _print_predictions(predictions: list[dict[str, Any]], ensemble: Any) -> None:
     """Print a table of predictions."""
     from .printing import print_rows
 
     files = short_names([entry["file"] for entry in predictions])
+    target = ensemble.target
     rows: list[tuple[str, ...]]
-    if "value" in predictions[0]:
-        rows = [(file, f"{entry['value']:.4g}") for file, entry in zip(files, predictions, strict=True)]
-        print_rows(("file", column), rows)
-    else:
+    if "label" in predictions[0]:
         rows = [
             (file, entry["label"], f"{entry['probability']:.3f}")
             for file, entry in zip(files, predictions, strict=True)
         ]
-        print_rows(("file", column, "probability"), rows)
+        print_rows(("file", target or "label", "probability"), rows, num_texts=2)
+        return
+    unit = ensemble.units["value"]
+    shown = {"value": f"{target or 'value'}\n{unit}"}
+    if ensemble.coverage is not None:
+        percent = f"{100 * ensemble.coverage:.3g} %"
+        shown |= {"low": f"from\n{percent}", "high": f"to\n{percent}"}
+    if predictions[0]["spread"] is not None:
+        shown["spread"] = "spread"
+    rows = [
+        (file, *(f"{entry[column]:.4g}" for column in shown)) for file, entry in zip(files, predictions, strict=True)
+    ]
+    print_rows(("file", *shown.values()), rows)
 
 
 __all__ = ["ner", "predict"]

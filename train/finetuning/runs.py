@@ -132,6 +132,8 @@ def _train(task: Task, arguments: FinetuneArguments, seed: int, finished: Path, 
     with replaced_directory(finished) as new:
         model.save_pretrained(new)
         task.processor.save_pretrained(new)
+        if task.finish is not None:
+            task.finish(model, new)
         training = {"task": task.kind, **origin, "run": run}
         (new / _TRAINING).write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
         (new / "README.md").write_text(_card(task, arguments, origin, run), encoding="utf-8")

@@ -68,6 +68,7 @@ class Task:
         counts: Numbers of rows used, changed and left out, for the results.
         baselines: Scores of the baselines by name and split, for the results.
         target: Name and unit of the predicted property, for the results.
+        finish: (model of the best epoch, directory it was saved in) -> adds files to the directory.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class Task:
     counts: dict[str, int] = field(default_factory=dict)
     baselines: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     target: dict[str, str | None] | None = None
+    finish: Callable[[Any, Path], None] | None = None
 
 
 def best_of(score: float, loss: float) -> float:

@@ -21,6 +21,9 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from modeling_clac import ClacConfig, ClacForGraphRegression, ClacForTokenClassification, ClacProcessor
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.inference.checkpoints import resolve_checkpoint
+from modeling_clac.inference.conformal import ValidationPredictions
+from modeling_clac.inference.predictor import predict_crystals
 from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import CRYSTALS, ROOT, small_graph_config
 from tests.helpers.finetune_data import TAGS, class_set, tagged_set
@@ -217,6 +220,19 @@ def test_property(density_run) -> None:
     config: Any = model.config
     assert (config.target_name, config.target_unit) == ("density", "g/cm³")
     assert config.target_mean == pytest.approx(trained.mean())
+
+
+def test_the_saved_head_knows_its_errors_on_validation(density_run) -> None:
+    checkpoint = resolve_checkpoint(density_run / "seed-0")
+    stored = ValidationPredictions.from_checkpoint(checkpoint)
+    assert stored is not None
+    cifs, gold = known("validation", 48, "density")
+    np.testing.assert_allclose(stored.gold, gold)
+    found, _ = predict_crystals(checkpoint, cifs)
+    np.testing.assert_allclose(stored.predicted, [found[row]["value"] for row in range(48)], rtol=1e-4)
+    mae = json.loads((density_run / "results.json").read_text())["runs"][0]["validation"]["mae"]
+    assert np.abs(stored.predicted - gold).mean() == pytest.approx(mae, rel=1e-4)
+    assert sum(stored.domain.elements.values()) >= 48
 
 
 def test_random_forest_reads_only_the_composition(density_run) -> None:
