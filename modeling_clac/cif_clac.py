@@ -1,28 +1,82 @@
-"""The text of a CIF to crystals: symmetry, sites, and what the file states about them."""
+"""
+The text of a CIF to crystals.
+
+Each data block is read in four steps: its syntax (`cif_blocks_clac`), the listed sites (`cif_sites_clac`), the symmetry
+that it states (`cif_symmetry_clac`), and what it says about its contents (`cif_facts_clac`). Where the symmetry leaves
+more than one reading, the one that agrees with the contents is used.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-import warnings
-from collections import Counter
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import gemmi
 import numpy as np
 
-from .crystal_clac import (
-    MIN_DISTANCE,
-    Crystal,
-    ReadingOptions,
-    check_size,
-    crystal_from_pymatgen,
-    shortest_distance,
+from .cif_blocks_clac import CifBlock, numbers_of, read_blocks
+from .cif_facts_clac import Agreement, Facts, compare, read_facts
+from .cif_sites_clac import Sites, expand, has_atoms, read_sites
+from .cif_symmetry_clac import (
+    TRIVIAL,
+    Operations,
+    generated_group,
+    hall_setting,
+    listed_operations,
+    named_settings,
 )
-from .errors_clac import InvalidStructureError, one_line
+from .crystal_clac import DENSITY_RANGE, MIN_DISTANCE_SHARE, Crystal, ReadingOptions, make_crystal, shortest_contact
+from .errors_clac import InvalidStructureError
 
-_WHERE_ALL_OCCUPIED = 1e-3
+_LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
+_CELL = (*_LENGTHS, *(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")))
+_OPERATIONS = (
+    "_space_group_symop_operation_xyz",
+    "_symmetry_equiv_pos_as_xyz",
+    "_space_group_symop_magn_operation_xyz",
+    "_space_group_symop_ssg_operation_algebraic",
+    "_space_group_symop_magn_ssg_operation_algebraic",
+)
+_CENTERINGS = ("_space_group_symop_magn_centering_xyz", "_space_group_symop_magn_ssg_centering_algebraic")
+_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_SYMBOLS = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_ref",
+    "_space_group_name_schoenflies",
+)
+_LONE_IDENTITY = {"x,y,z", "'x, y, z'", "'x,y,z'", '"x, y, z"', '"x,y,z"'}
+_P1 = {"P1", "'P 1'", '"P 1"', "'P1'", "1", "?", "."}
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_CODE = "_space_group_it_coordinate_system_code"
+# Tags of descriptions that are more than a list of atoms.
+_BEYOND = re.compile(
+    r"^_(?:(?P<moments>atom_site_moment)|(?P<modulation>cell_modulation_dimension|atom_site_fourier|"
+    r"atom_site_(?:displace|occ)_(?:fourier|special)|cell_wave_vector)|(?P<composite>cell_subsystem)|"
+    r"(?P<solvent>platon_squeeze|smtbx_masks))",
+    re.MULTILINE,
+)
+# Tags of most files, which need no search for the ones above.
+_COMMON = {
+    *(*_CELL, *_OPERATIONS, *_HALL, *_SYMBOLS, *_NUMBERS, "_cell_volume", "_cell_formula_units_z"),
+    *("_chemical_formula_sum", "_chemical_formula_structural", "_symmetry_equiv_pos_site_id", "_atom_site_label"),
+    *("_atom_site_type_symbol", "_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z"),
+    *("_atom_site_occupancy", "_atom_site_symmetry_multiplicity"),
+}
+_CELL_VOLUME_TOLERANCE = 0.02
+# Shortest distances, as a share of the sum of the covalent radii, of nearly all bundled crystals.
+_USUAL_CONTACTS = (0.75, 1.3)
+# Readings whose shortest contacts differ by less than this are equally good.
+_SAME_CONTACT = 0.02
+
+
+# Reads a block with some operations.
+Reader = Callable[[Operations], "Reading"]
 
 
 class NamedCrystal(NamedTuple):
@@ -38,6 +92,37 @@ class NamedCrystal(NamedTuple):
     crystal: Crystal | InvalidStructureError
 
 
+@dataclass
+class Reading:
+    """
+    The crystal that a block describes if its symmetry is understood in one way.
+
+    Attributes:
+        operations: Symmetry operations.
+        crystal: The crystal.
+        agreement: How it agrees with what the file states.
+        multiplicities: Whether the multiplicities that the file states are those found.
+        warnings: Warnings of this reading.
+    """
+
+    operations: Operations
+    crystal: Crystal
+    agreement: Agreement
+    multiplicities: bool
+    warnings: list[str]
+
+    @property
+    def faults(self) -> int:
+        """How much speaks against the reading."""
+        low, high = DENSITY_RANGE
+        return (
+            4 * bool(self.agreement.composition)
+            + 2 * len(self.agreement.against)
+            + (not self.multiplicities)
+            + 2 * (not low <= self.crystal.density <= high)
+        )
+
+
 def read_cif(text: str, label: str, options: ReadingOptions) -> list[NamedCrystal]:
     """
     Read the crystals in the text of a CIF.
@@ -48,171 +133,316 @@ def read_cif(text: str, label: str, options: ReadingOptions) -> list[NamedCrysta
         options: How to read.
 
     Returns:
-        One crystal for each data block with atoms.
+        One crystal, or its error, for each data block with atoms.
 
     Raises:
-        InvalidStructureError: If the text holds no valid crystal.
+        InvalidStructureError: If the text holds no crystal, or its only one is invalid.
     """
     if not text.strip():
         raise InvalidStructureError(f"{label}: empty; export the structure again")
-    block = _cif_block(text, label)
-    _check_cell(block, label)
-    sites = _check_sites(block, label, options.max_atoms)
-    crystal = _from_gemmi(block)
-    if crystal is None:
-        crystal = _from_pymatgen_cif(text, label)
-    _check_composition(block, crystal, label, sites)
-    return [NamedCrystal(block.name, crystal)]
-
-
-def _cif_block(text: str, label: str) -> gemmi.cif.Block:
-    """Return the first block with atoms. A file may have several, such as publication data next to the structure."""
-    try:
-        document = gemmi.cif.read_string(text)
-    except (ValueError, RuntimeError) as error:
-        raise InvalidStructureError(f"{label}: not a readable CIF; truncated or damaged ({one_line(error)})") from None
-    blocks = [block for block in document if _atom_column(block)]
+    blocks = [block for block in read_blocks(text, label) if has_atoms(block)]
     if not blocks:
         raise InvalidStructureError(f"{label}: no atoms found (_atom_site_ loop); truncated, or not a structure")
-    return blocks[0]
+    if len(blocks) == 1:
+        return [NamedCrystal(blocks[0].name, _read_block(blocks[0], label, options.max_atoms))]
+    return [NamedCrystal(block.name, _block_or_error(block, label, options)) for block in blocks]
 
 
-def _atom_column(block: gemmi.cif.Block) -> list[str]:
-    for tag in ("_atom_site_type_symbol", "_atom_site_label"):
-        column = list(block.find_loop(tag))
-        if column:
-            return column
-    return []
+def _block_or_error(block: CifBlock, label: str, options: ReadingOptions) -> Crystal | InvalidStructureError:
+    try:
+        return _read_block(block, f"{label}, block {block.name}", options.max_atoms)
+    except InvalidStructureError as error:
+        return error
 
 
-def _number(text: str) -> float:
-    return gemmi.cif.as_number(text)
+def _read_block(block: CifBlock, label: str, max_atoms: int | None) -> Crystal:
+    cell = _cell(block, label)
+    vectors = np.array(cell.orth.mat.tolist(), dtype=np.float64).T
+    facts = read_facts(block)
+    if facts.formula and not facts.amounts:
+        block.warnings.append(f"formula: {facts.formula!r} not understood")
+    sites = read_sites(block, cell, frozenset(facts.amounts), label, max_atoms)
+    sites.incomplete |= _beyond_atoms(block)
+    listed, settings, stated = _stated_symmetry(block, vectors, label)
+
+    def read(operations: Operations) -> Reading:
+        return _reading(sites, operations, vectors, facts, label, max_atoms)
+
+    if listed is not None:
+        reading = _with_listed(listed, settings, stated, read, label)
+    elif settings:
+        reading = _best(settings, stated, read)
+    else:
+        reading = _without_symmetry(stated, read, label)
+    _judge(reading, listed is not None, stated, label)
+    notes = (*block.warnings, *sites.warnings, *reading.warnings, *reading.agreement.notes)
+    return replace(reading.crystal, warnings=notes) if notes else reading.crystal
 
 
-def _check_cell(block: gemmi.cif.Block, label: str) -> None:
-    tags = ["_cell_length_a", "_cell_length_b", "_cell_length_c"]
-    tags += ["_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma"]
-    values = [block.find_value(tag) for tag in tags]
-    if any(value is None for value in values):
-        missing = next(tag for tag, value in zip(tags, values, strict=True) if value is None)
-        raise InvalidStructureError(f"{label}: no cell ({missing} missing); CLaC reads periodic crystals only")
-    numbers = [_number(value) for value in values]
-    if not all(map(math.isfinite, numbers)):
-        bad = next(f"{t} {v}" for t, v, n in zip(tags, values, numbers, strict=True) if not math.isfinite(n))
-        raise InvalidStructureError(f"{label}: cell parameter is not a number ({bad}); correct it")
+def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
+    values = [column[0] if (column := block.columns.get(tag)) else "" for tag in _CELL]
+    numbers = numbers_of(values)
+    for place, (tag, value) in enumerate(zip(_CELL, values, strict=True)):
+        if math.isfinite(numbers[place]):
+            continue
+        if not value and tag in _LENGTHS:
+            raise InvalidStructureError(f"{label}: no cell ({tag} missing); CLaC reads periodic crystals only")
+        if tag in _LENGTHS or value not in ("", "?", "."):
+            raise InvalidStructureError(f"{label}: cell parameter is not a number ({tag} {value}); correct it")
+        block.warnings.append(f"cell: {tag} is missing, read as 90°")
+        numbers[place] = 90.0  # the default of the CIF dictionary
     a, b, c, alpha, beta, gamma = numbers
     cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
     squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
     if min(a, b, c) <= 0 or squared <= 1e-12:
         raise InvalidStructureError(f"{label}: cell has no volume (lengths {a}, {b}, {c} Å); check the cell parameters")
+    stated, volume = block.number("_cell_volume"), a * b * c * math.sqrt(squared)
+    if stated and abs(stated / volume - 1) > _CELL_VOLUME_TOLERANCE:
+        block.warnings.append(f"cell: the file states a volume of {stated:g} Å³, lengths and angles give {volume:.5g}")
+    return gemmi.UnitCell(a, b, c, alpha, beta, gamma)
 
 
-def _check_sites(block: gemmi.cif.Block, label: str, max_atoms: int | None) -> list[str]:
+def _beyond_atoms(block: CifBlock) -> bool:
+    """Warn of what a crystal cannot hold. Returns whether the file says that the model lacks atoms (solvent)."""
+    if block.columns.keys() <= _COMMON:
+        return False
+    found = {match.lastgroup for match in _BEYOND.finditer("\n".join(block.columns))}
+    if "modulation" in found and block.number("_cell_modulation_dimension") == 0:
+        found.discard("modulation")
+    for kind, text in (
+        ("moments", "magnetic moments: not used"),
+        ("modulation", "modulation: the average structure was read, without modulation waves"),
+        ("composite", "composite: the subsystems of a composite crystal are read in one cell"),
+        ("solvent", "solvent: its contribution was subtracted from the data, so that it has no atoms"),
+    ):
+        if kind in found:
+            block.warnings.append(text)
+    return "solvent" in found
+
+
+def _stated_symmetry(block: CifBlock, cell: np.ndarray, label: str) -> tuple[Operations | None, list[Operations], str]:
     """
-    Check what gemmi would accept silently: coordinates and elements.
+    Read what a block states about its symmetry.
 
     Returns:
-        Symbol or label of each listed atom.
+        The listed operations or `None`, the settings that its symbols allow, and these symbols for messages.
     """
-    symbols = _atom_column(block)
-    check_size(len(symbols), label, max_atoms)
-    for axis in ("x", "y", "z"):
-        column = list(block.find_loop(f"_atom_site_fract_{axis}"))
-        column = column or list(block.find_loop(f"_atom_site_Cartn_{axis}"))
-        if len(column) != len(symbols):
-            raise InvalidStructureError(f"{label}: atoms without {axis} coordinate; truncated or damaged")
-        numbers = [_number(value) for value in column]
-        if not all(map(math.isfinite, numbers)):
-            bad = next(i for i, number in enumerate(numbers) if not math.isfinite(number))
-            raise InvalidStructureError(
-                f"{label}: atom {bad + 1} ({symbols[bad]}): {axis} = {column[bad]} is not a number; correct it"
-            )
-    for index, symbol in enumerate(symbols):
-        if not _site_element(symbol):
-            raise InvalidStructureError(
-                f"{label}: atom {index + 1}: unknown element {symbol!r}; use symbols of the periodic table"
-            )
-    return symbols
-
-
-@lru_cache(maxsize=4096)
-def _site_element(symbol: str) -> int:
-    """Atomic number of a symbol or label in a CIF (`Fe2+`, `'O1'`), or 0 if it is unknown."""
-    letters = re.match(r"[A-Za-z]+", symbol.strip("'\""))
-    return 0 if letters is None else _element_number(letters.group())
-
-
-@lru_cache(maxsize=4096)
-def _element_number(letters: str) -> int:
-    """Atomic number from the letters of a symbol or label (`Fe`, `FE`, `Owat` -> 26, 26, 8), or 0 if it is unknown."""
-    for length in (2, 1):
-        if len(letters) >= length:
-            number = gemmi.Element(letters[:length].capitalize()).atomic_number
-            if number:
-                return number
-    return 0
-
-
-def _from_gemmi(block: gemmi.cif.Block) -> Crystal | None:
-    """Fast path for ordered crystals whose symmetry gemmi understands. Returns `None` to leave the CIF to pymatgen."""
-    if not list(block.find_loop("_atom_site_fract_x")):
-        return None
-    small = gemmi.make_small_structure_from_block(block)
-    has_symmetry = bool(small.symops) or small.spacegroup is not None
-    if not has_symmetry or not len(small.sites) or any(abs(site.occ - 1) > _WHERE_ALL_OCCUPIED for site in small.sites):
-        return None
-    trivial = len(small.symops) <= 1 and (small.spacegroup is None or small.spacegroup.number == 1)
-    sites = list(small.sites) if trivial else small.get_all_unit_cell_sites()
-    numbers = np.array([site.element.atomic_number for site in sites], dtype=np.int64)
-    if not numbers.all():
-        return None
-    fractional = np.array([site.fract.tolist() for site in sites], dtype=np.float64)
-    cell = np.array(small.cell.orth.mat.tolist(), dtype=np.float64).T
-    crystal = Crystal(numbers, fractional @ cell, cell)
-    # Either symmetry-equivalent sites are listed, or special positions are rounded: pymatgen merges the images.
-    if not trivial and shortest_distance(crystal, MIN_DISTANCE) < MIN_DISTANCE:
-        return None
-    return crystal
-
-
-def _from_pymatgen_cif(text: str, label: str) -> Crystal:
-    from pymatgen.io.cif import CifParser
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    column = block.column(*_OPERATIONS)
+    if len(column) == 1 and _states_only_p1(block) and column[0] in _LONE_IDENTITY:
+        return TRIVIAL, [], "P 1"
+    listed = None
+    if column and not all(value in ("?", ".") for value in column):
         try:
-            # Occupancies that exceed 1 only by rounding are not disorder.
-            structures = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)
-        except Exception as error:  # the parser raises errors of many types with the same meaning for the user
-            raise InvalidStructureError(f"{label}: no valid structure in the CIF ({one_line(error)})") from None
-    if not structures:
-        raise InvalidStructureError(f"{label}: no valid structure in the CIF; export the structure again")
-    return crystal_from_pymatgen(structures[0], label)
+            listed = listed_operations(tuple(column), tuple(block.column(*_CENTERINGS)))
+        except ValueError as error:
+            raise InvalidStructureError(
+                f"{label}: symmetry operation {error} not understood; write it like 'x+1/2, -y, z'"
+            ) from None
+    symbols = [text for tag in _SYMBOLS if (text := block.text(tag))]
+    number = block.number(*_NUMBERS)
+    number = int(number) if number and 1 <= number <= 230 else None
+    hall = block.text(*_HALL)
+    stated = repr(symbols[0]) if symbols else f"no. {number}" if number else f"{hall!r}" if hall else ""
+    code = block.text(_CODE)
+    settings: list[Operations] = []
+    if hall and (setting := hall_setting(hall)) is not None:
+        settings = [setting]
+    for symbol in symbols:
+        settings += [] if settings else named_settings(symbol, number, code)
+    if not settings and number:
+        settings = list(named_settings("", number, code))
+        if symbols and settings and listed is None:
+            block.warnings.append(f"space group: {stated} not understood; read as no. {number}")
+    fitting = [setting for setting in settings if setting.fits(cell)]
+    if settings and not fitting:
+        lengths = ", ".join(f"{length:.4g}" for length in np.linalg.norm(cell, axis=1))
+        block.warnings.append(f"cell: lengths {lengths} Å and angles do not fit space group {stated}")
+    return listed, fitting or settings, stated
 
 
-def _check_composition(block: gemmi.cif.Block, crystal: Crystal, label: str, sites: list[str]) -> None:
-    """
-    Compare the atoms with the formula in the CIF: a CIF that was cut between two rows still parses.
+def _states_only_p1(block: CifBlock) -> bool:
+    for tag in (*_SYMBOLS, *_HALL, *_NUMBERS):
+        value = block.columns.get(tag)
+        if value and value[0] not in _P1:
+            return False
+    return True
 
-    Hydrogen is not compared, since X-ray structures often leave it out.
-    """
-    formula = block.find_value("_chemical_formula_sum")
-    if formula is None:
-        return
-    stated = {
-        number: float(count or 1)
-        for symbol, count in re.findall(r"([A-Z][a-z]?)\s*(\d+\.?\d*)?", gemmi.cif.as_string(formula))
-        if (number := _element_number(symbol)) > 1
-    }
-    found = Counter(number for number in crystal.atomic_numbers.tolist() if number > 1)
-    if not stated or not found:
-        return
-    ratio = sum(found.values()) / sum(stated.values())
-    if set(stated) != set(found) or any(abs(found[z] - stated[z] * ratio) > 0.02 * found[z] for z in found):
-        raise InvalidStructureError(
-            f"{label}: the {len(sites)} listed atoms do not match the formula in the file "
-            f"({gemmi.cif.as_string(formula)}); truncated, or atoms are missing"
+
+def _reading(
+    sites: Sites, operations: Operations, cell: np.ndarray, facts: Facts, label: str, max_atoms: int | None
+) -> Reading:
+    order = len(operations)
+    if order == 1 and sites.plain:
+        crystal = Crystal(np.array(sites.plain, dtype=np.int64), sites.fractional @ cell, cell)
+        return Reading(operations, crystal, compare(facts, crystal, len(sites.plain), sites.incomplete), True, [])
+    atoms = expand(sites, operations, cell, label, max_atoms)
+    names = [sites.labels[site] for site in atoms.site]
+    positions = atoms.fractional @ cell
+    crystal = make_crystal(label, atoms.atomic_numbers, positions, cell, atoms.occupancy, names=names)
+    warnings = list(atoms.warnings)
+    same = True
+    if sites.multiplicities and order > 1:
+        stated, found = np.array(numbers_of(sites.multiplicities)), atoms.multiplicities
+        # Some programs write the number of operations that keep the site instead.
+        wrong = (found > 0) & (stated != found) & np.isfinite(stated) & (np.abs(stated * found - order) > 1e-6)
+        if wrong.any():
+            same = False
+            row = int(np.flatnonzero(wrong)[0])
+            warnings.append(
+                f"multiplicity: the file states {stated[row]:g} for site {sites.labels[row]}, the operations give "
+                f"{found[row]}"
+            )
+    agreement = compare(facts, crystal, len(sites.labels), sites.incomplete)
+    return Reading(operations, crystal, agreement, same, warnings)
+
+
+def _with_listed(listed: Operations, settings: Sequence[Operations], stated: str, read: Reader, label: str) -> Reading:
+    """Read with the listed operations, or with the symbol if only that agrees with the file."""
+    if not listed.is_group:
+        return _with_incomplete_list(listed, settings, stated, read, label)
+    differs = [setting for setting in settings if setting.keys != listed.keys]
+    if len(differs) < len(settings) or not settings:
+        return read(listed)
+    reading = _attempt(read, listed)
+    # A lone identity next to the symbol of a higher symmetry is what programs write that lose the operations.
+    if isinstance(reading, InvalidStructureError) or reading.faults or len(listed) == 1:
+        others = [other for setting in differs if isinstance(other := _attempt(read, setting), Reading)]
+        better = [other for other in others if isinstance(reading, InvalidStructureError) or _is_better(other, reading)]
+        if better:
+            best = min(better, key=lambda other: (other.faults, _strain(other)))
+            best.warnings.append(
+                f"space group: the {len(listed)} listed operations do not fit the contents that the file states; those "
+                f"of {stated} were used"
+            )
+            return best
+    if isinstance(reading, InvalidStructureError):
+        raise reading
+    if all(setting.number != listed.number for setting in settings):
+        reading.warnings.append(
+            f"space group: the file lists {len(listed)} operations that differ from {stated}; the operations were used"
         )
+    return reading
+
+
+def _is_better(other: Reading, reading: Reading) -> bool:
+    if other.faults != reading.faults:
+        return other.faults < reading.faults
+    if other.agreement.support or reading.agreement.support or len(reading.operations) > 1:
+        return False
+    # Nothing stated decides. An asymmetric unit alone has atoms without neighbours.
+    return _strain(other) == 0.0 and _strain(reading) > 0.0
+
+
+def _with_incomplete_list(
+    listed: Operations, settings: Sequence[Operations], stated: str, read: Reader, label: str
+) -> Reading:
+    """Read with the group that an incomplete list of operations belongs to."""
+    complete = [setting for setting in settings if setting.keys >= listed.keys]
+    generated = generated_group(listed)
+    choices = complete or ([generated] if generated is not None else settings)
+    if not choices:
+        raise InvalidStructureError(
+            f"{label}: the {len(listed)} listed symmetry operations generate no space group; list all operations"
+        )
+    reading = _best(choices, stated, read)
+    source = stated if complete else "the group that they generate"
+    reading.warnings.append(
+        f"space group: the {len(listed)} listed operations are not a group; the {len(reading.operations)} of {source} "
+        "were used"
+    )
+    return reading
+
+
+def _attempt(read: Reader, operations: Operations) -> Reading | InvalidStructureError:
+    try:
+        return read(operations)
+    except InvalidStructureError as error:
+        return error
+
+
+def _strain(reading: Reading) -> float:
+    """How far the shortest contact of a reading is from those of usual crystals."""
+    low, high = _USUAL_CONTACTS
+    ratio = shortest_contact(reading.crystal, 6.0)[0]
+    if ratio < MIN_DISTANCE_SHARE:
+        return 10.0 - ratio
+    return max(0.0, low - ratio, min(ratio, 9.0) - high)
+
+
+def _best(settings: Sequence[Operations], stated: str, read: Reader) -> Reading:
+    """Read with all settings that a symbol allows, and return the reading that agrees best with the file."""
+    if len(settings) == 1:
+        return read(settings[0])
+    attempts = [_attempt(read, setting) for setting in settings]
+    readings = [reading for reading in attempts if isinstance(reading, Reading)]
+    if not readings:
+        raise next(error for error in attempts if isinstance(error, InvalidStructureError))
+    fewest = min(reading.faults for reading in readings)
+    most = max(len(reading.agreement.support) for reading in readings if reading.faults == fewest)
+    readings = [r for r in readings if r.faults == fewest and len(r.agreement.support) == most]
+    if len(readings) == 1:
+        return readings[0]
+    distinct = _distinct(readings)
+    if len(distinct) == 1:
+        return distinct[0]
+    contacts = [shortest_contact(reading.crystal, 6.0) for reading in distinct]
+    scores = [abs(math.log(min(max(ratio, 1e-3), 20.0))) for ratio, _ in contacts]
+    best = next(place for place, score in enumerate(scores) if score <= min(scores) + _SAME_CONTACT)
+    chosen = distinct[best]
+    others = ", ".join(f"{reading.operations.name}" for reading in distinct if reading is not chosen)
+    chosen.warnings.append(
+        f"space group: {stated} leaves {len(distinct)} settings open ({chosen.operations.name}; {others}); the first "
+        f"was used, with a shortest distance of {contacts[best][1]:.2f} Å"
+    )
+    return chosen
+
+
+def _distinct(readings: list[Reading]) -> list[Reading]:
+    """Leave out readings that give the same crystal as an earlier one."""
+    found: dict[tuple[float, ...], Reading] = {}
+    for reading in readings:
+        crystal = reading.crystal
+        kinds = np.round(np.bincount(crystal.atomic_numbers, weights=crystal.weights), 3)
+        ratio, distance = shortest_contact(crystal, 6.0)
+        found.setdefault((*kinds.tolist(), round(ratio, 2), round(distance, 2)), reading)
+    return list(found.values())
+
+
+def _without_symmetry(stated: str, read: Reader, label: str) -> Reading:
+    """Read as P 1, if that agrees with the contents that the file states."""
+    reading = read(TRIVIAL)
+    if stated:
+        if not reading.agreement.support or reading.agreement.against:
+            raise InvalidStructureError(
+                f"{label}: space group {stated} not understood and no symmetry operations listed; list them "
+                "(_space_group_symop_operation_xyz)"
+            )
+        reading.warnings.append(f"space group: {stated} not understood; read as P 1, which agrees with the contents")
+    elif not reading.agreement.support:
+        reading.warnings.append("space group: neither a symbol nor operations stated; read as P 1")
+    return reading
+
+
+def _judge(reading: Reading, listed: bool, stated: str, label: str) -> None:
+    """
+    Compare the chosen reading with what the file states.
+
+    Raises:
+        InvalidStructureError: If the composition is not that of the formula, or all that the file states about the
+            number of atoms speaks against the reading.
+    """
+    agreement = reading.agreement
+    if agreement.composition:
+        raise InvalidStructureError(f"{label}: {agreement.composition}")
+    if not agreement.against:
+        return
+    if not agreement.support and (not listed or len(agreement.against) > 1):
+        symmetry = "the listed operations" if listed else f"space group {stated}" if stated else "no stated symmetry"
+        raise InvalidStructureError(
+            f"{label}: with {symmetry} the cell has {reading.crystal.num_occupied:g} atoms, which is not what the file "
+            f"states ({'; '.join(agreement.against)}); check symmetry and atoms"
+        )
+    reading.warnings.extend(agreement.against)
 
 
 __all__ = ["NamedCrystal", "read_cif"]

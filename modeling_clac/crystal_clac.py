@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,10 @@ from .errors_clac import ClacInputError, InvalidStructureError
 MAX_ATOMS = 10_000
 # In Å. Real bonds are longer than 0.7 Å (H-H); a shorter distance than this means a duplicated or misplaced atom.
 MIN_DISTANCE = 0.3
+# Shortest distance as a share of the sum of the covalent radii. It is 0.65 or more in the bundled crystals.
+MIN_DISTANCE_SHARE = 0.5
+# In g/cm³. Hydrogen at low temperature has 0.09, osmium 22.6, and the densest crystals under pressure somewhat more.
+DENSITY_RANGE = (0.1, 30.0)
 # Refined occupancies, and their sums on one site, that differ by less than this from 1 are 1.
 OCCUPANCY_TOLERANCE = 0.02
 DISORDER = ("keep", "refuse", "order")
@@ -105,13 +110,29 @@ class Crystal:
         masses = _ATOMIC_MASSES[self.atomic_numbers]
         if self.occupancy is not None:
             masses = masses * self.occupancy
-        return float(masses.sum()) / self.volume * _GRAMS_PER_CM3
+        return density_of(float(masses.sum()), self.volume)
 
 
 def _volume(cell: np.ndarray) -> float:
     """|a · (b x c)| of a cell `(3, 3)`, in Å³. Takes a tenth of the time of `numpy.linalg.det`."""
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
     return abs(ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx))
+
+
+def density_of(mass: float, volume: float) -> float:
+    """
+    Return a density in g/cm³.
+
+    Args:
+        mass: Mass in unified atomic mass units.
+        volume: Volume in Å³.
+    """
+    return mass / volume * _GRAMS_PER_CM3
+
+
+def atomic_mass(atomic_number: int) -> float:
+    """Return the mass of an element with the natural isotope composition, in unified atomic mass units."""
+    return float(_ATOMIC_MASSES[atomic_number])
 
 
 def make_crystal(
@@ -121,12 +142,14 @@ def make_crystal(
     cell: Any,
     occupancy: Any = None,
     warnings: tuple[str, ...] = (),
+    names: Sequence[str] | None = None,
 ) -> Crystal:
     """
     Build a crystal from arrays.
 
-    Atoms whose occupancy is 0 are left out. If the occupancies on one site add up to 1 within `OCCUPANCY_TOLERANCE`, as
-    refined values do, they are scaled to 1.
+    Atoms whose occupancy is 0 are left out, and atoms of one element on one site, such as two isotopes or two oxidation
+    states, become one. If the occupancies on one site add up to 1 within `OCCUPANCY_TOLERANCE`, as refined values do,
+    they are scaled to 1.
 
     Args:
         label: Name of the structure in error messages.
@@ -135,6 +158,8 @@ def make_crystal(
         cell: `(3, 3)`, lattice vectors as rows in Å.
         occupancy: `(num_atoms,)`; `None` if all atoms are fully occupied.
         warnings: Warnings of the crystal.
+        names: Names of the atoms in error messages, such as labels of their sites. If given, fully occupied atoms on
+            one site are an error as well.
 
     Raises:
         InvalidStructureError: If the arrays do not describe a crystal, an occupancy is not in [0, 1], or those of one
@@ -156,38 +181,54 @@ def make_crystal(
             f"{label}: {len(numbers)} atomic numbers but {len(shares)} occupancies; give one occupancy for each atom"
         )
     if shares is None or (shares == 1.0).all():
-        return Crystal(numbers, places, vectors, None, warnings)
+        if names is None:
+            return Crystal(numbers, places, vectors, None, warnings)
+        shares = np.ones(len(numbers))
     bad = np.flatnonzero(~((shares >= 0.0) & (shares <= 1.0 + OCCUPANCY_TOLERANCE)))
     if len(bad):
         raise InvalidStructureError(
             f"{label}: atom {bad[0] + 1} ({_symbol(numbers[bad[0]])}) has occupancy {shares[bad[0]]:g}; expected 0 to 1"
         )
-    kept = shares > 0.0
+    kept = np.flatnonzero(shares > 0.0)
     crystal = Crystal(numbers[kept], places[kept], vectors, shares[kept], warnings)
     check_crystal(crystal, label, None)
-    shares = _site_occupancies(crystal, label)
-    ordered = bool((shares == 1.0).all())
-    return Crystal(crystal.atomic_numbers, crystal.positions, vectors, None if ordered else shares, warnings)
+    shares, first = _site_occupancies(
+        crystal, label, None if names is None else [names[atom] for atom in kept.tolist()]
+    )
+    numbers, places, shares = crystal.atomic_numbers[first], crystal.positions[first], shares[first]
+    return Crystal(numbers, places, vectors, None if (shares == 1.0).all() else shares, warnings)
 
 
-def _site_occupancies(crystal: Crystal, label: str) -> np.ndarray:
-    """Occupancies `(num_atoms,)` after the sums of all sites were checked and, if they are nearly 1, scaled to 1."""
+def _site_occupancies(crystal: Crystal, label: str, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Check the sums of the occupancies on each site, and add up those of one element.
+
+    Returns:
+        Occupancies `(num_atoms,)`, scaled to 1 on sites where they nearly are, and the atoms to keep: one for each
+        element on a site.
+    """
     shares, site = crystal.weights.copy(), site_of_each_atom(crystal)
     sums = np.bincount(site, weights=shares)
     over = np.flatnonzero(sums > 1.0 + OCCUPANCY_TOLERANCE + 1e-9)
     if len(over):
         members = np.flatnonzero(site == over[0])
-        species = " + ".join(f"{_symbol(crystal.atomic_numbers[i])} {shares[i]:g}" for i in members)
+        species = " + ".join(
+            f"{_symbol(crystal.atomic_numbers[i]) if names is None else names[i]} {shares[i]:g}"
+            for i in members.tolist()
+        )
         x, y, z = np.linalg.solve(crystal.cell.T, crystal.positions[members[0]]) % 1.0
         raise InvalidStructureError(
-            f"{label}: the occupancies of the site at ({x:.4g}, {y:.4g}, {z:.4g}) add up to {sums[over[0]]:.4g} "
-            f"({species}); expected at most 1, so correct the occupancies or the positions"
+            f"{label}: {species} overlap (site at {x:.4g}, {y:.4g}, {z:.4g}): their occupancies add up to "
+            f"{sums[over[0]]:.4g}; expected at most 1, so correct the occupancies or the positions"
         )
     nearly = np.abs(sums - 1.0) <= OCCUPANCY_TOLERANCE + 1e-9
     scale = np.where(nearly, 1.0 / np.where(nearly, sums, 1.0), 1.0)
     shares *= scale[site]
+    _, first, kind = np.unique(site * 128 + crystal.atomic_numbers, return_index=True, return_inverse=True)
+    if len(first) < len(shares):
+        shares[first] = np.bincount(kind, weights=shares)
     shares[np.abs(shares - 1.0) < 1e-12] = 1.0
-    return shares
+    return shares, np.sort(first)
 
 
 def site_of_each_atom(crystal: Crystal) -> np.ndarray:
@@ -258,7 +299,7 @@ def check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
         )
 
 
-def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> None:
+def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> str:
     """
     Check what holds for each crystal, whatever it was read from.
 
@@ -266,6 +307,9 @@ def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> None:
         crystal: The crystal.
         label: Name of the structure in error messages.
         max_atoms: Maximum number of atoms in a cell. `None` accepts any size.
+
+    Returns:
+        A warning about a density that hardly any crystal has, or an empty string.
 
     Raises:
         InvalidStructureError: If the crystal has no atoms, too many, no volume, an unknown element, or numbers that are
@@ -284,11 +328,25 @@ def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> None:
     if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
         bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
         raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite; correct them")
-    if crystal.atomic_numbers.min() < 1 or crystal.atomic_numbers.max() > 118:
+    smallest, largest = int(crystal.atomic_numbers.min()), int(crystal.atomic_numbers.max())
+    if smallest < 1 or largest > 118:
         wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
         raise InvalidStructureError(
             f"{label}: atom {wrong[0] + 1} has atomic number {crystal.atomic_numbers[wrong[0]]}; expected 1 to 118"
         )
+    return _implausible_density(crystal, smallest, largest)
+
+
+def _implausible_density(crystal: Crystal, smallest: int, largest: int) -> str:
+    low, high = DENSITY_RANGE
+    atoms = crystal.num_occupied / crystal.volume * _GRAMS_PER_CM3
+    # The lightest and the heaviest element give bounds, which are enough for most crystals.
+    if _ATOMIC_MASSES[smallest] * atoms >= low and _ATOMIC_MASSES[largest] * atoms <= high:
+        return ""
+    density = crystal.density
+    if low <= density <= high:
+        return ""
+    return f"density: {density:.3g} g/cm³; expected {low:g} to {high:g}, so check the cell (in Å) and the symmetry"
 
 
 def refuse_disorder(crystal: Crystal, label: str) -> None:
@@ -370,26 +428,72 @@ def allowed_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarr
     return centers[~excluded], points[~excluded], pairs[2][~excluded], distances[~excluded]
 
 
-def shortest_distance(crystal: Crystal, radius: float) -> float:
-    """Return the shortest distance between two atoms in Å, or infinity if it is not below `radius`."""
-    distances = neighbor_pairs(crystal, radius)[3]
-    return float(distances.min()) if len(distances) else float("inf")
+def shortest_contact(crystal: Crystal, radius: float) -> tuple[float, float]:
+    """
+    Find the two atoms that are closest, compared with the sum of their covalent radii. See [`allowed_pairs`].
+
+    Args:
+        crystal: The crystal.
+        radius: Radius in Å within which atoms are compared.
+
+    Returns:
+        Their distance divided by the sum of the radii, and the distance in Å; infinity if there are no two atoms.
+    """
+    centers, points, _, distances = allowed_pairs(crystal, radius)
+    if not len(distances):
+        return math.inf, math.inf
+    radii = _COVALENT_RADII[crystal.atomic_numbers]
+    ratios = distances / (radii[centers] + radii[points])
+    closest = ratios.argmin()
+    return float(ratios[closest]), float(distances[closest])
+
+
+def overlapping_atoms(crystal: Crystal, edge_index: np.ndarray, squared: np.ndarray) -> tuple[int, int, float] | None:
+    """
+    Find two atoms that are too close to be a crystal: closer than half the sum of their covalent radii. In the bundled
+    crystals the shortest distance is 0.65 times the sum.
+
+    Args:
+        crystal: The crystal.
+        edge_index: `(2, E)`, pairs of atoms.
+        squared: `(E,)`, their squared distances in Å².
+
+    Returns:
+        Numbers of two atoms and their distance in Å, or `None`.
+    """
+    if not len(squared):
+        return None
+    radii = _COVALENT_RADII[crystal.atomic_numbers]
+    shortest = float(squared.min())
+    if shortest >= (2 * MIN_DISTANCE_SHARE * radii.max()) ** 2:
+        return None
+    source, target = edge_index
+    limits = np.maximum(MIN_DISTANCE_SHARE * (radii[source] + radii[target]), MIN_DISTANCE)
+    worst = int((squared / (limits * limits)).argmin())
+    if squared[worst] >= limits[worst] ** 2:
+        return None
+    return int(source[worst]), int(target[worst]), float(squared[worst]) ** 0.5
 
 
 __all__ = [
+    "DENSITY_RANGE",
     "DISORDER",
     "MAX_ATOMS",
     "MIN_DISTANCE",
+    "MIN_DISTANCE_SHARE",
     "OCCUPANCY_TOLERANCE",
     "Crystal",
     "ReadingOptions",
     "allowed_pairs",
+    "atomic_mass",
     "check_crystal",
     "check_size",
     "crystal_from_pymatgen",
+    "density_of",
     "make_crystal",
     "neighbor_pairs",
+    "overlapping_atoms",
     "refuse_disorder",
-    "shortest_distance",
+    "shortest_contact",
     "site_of_each_atom",
 ]

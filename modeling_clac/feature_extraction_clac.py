@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
-from .crystal_clac import MAX_ATOMS, MIN_DISTANCE, Crystal, ReadingOptions, allowed_pairs
+from .crystal_clac import MAX_ATOMS, Crystal, ReadingOptions, allowed_pairs, overlapping_atoms
 from .errors_clac import ErrorPolicy, InvalidStructureError
 from .structures_clac import parse_each, parse_structure, structure_name
 
@@ -285,12 +285,12 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         crystal: Crystal, name: str, edge_index: np.ndarray, edge_vector: np.ndarray
     ) -> dict[str, np.ndarray] | InvalidStructureError:
         squared = np.einsum("ij,ij->i", edge_vector, edge_vector)
-        if len(squared) and squared.min() < MIN_DISTANCE**2:
-            source, target = edge_index[:, squared.argmin()]
+        if overlap := overlapping_atoms(crystal, edge_index, squared):
+            source, target, distance = overlap
             first, second = sorted((source + 1, target + 1))
             return InvalidStructureError(
-                f"{name}: atoms {first} and {second} overlap ({squared.min() ** 0.5:.2f} Å apart); remove the "
-                "duplicate or order the site"
+                f"{name}: atoms {first} and {second} overlap ({distance:.2f} Å apart); remove the duplicate, or check "
+                "cell, symmetry and occupancies"
             )
         graph = {
             "atomic_numbers": crystal.atomic_numbers,

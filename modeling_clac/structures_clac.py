@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -40,7 +41,9 @@ def parse_structure(structure: Any, name: str | None = None, options: ReadingOpt
     """
     label = name or structure_name(structure)
     crystal = _to_crystal(structure, label, options)
-    check_crystal(crystal, label, options.max_atoms)
+    warning = check_crystal(crystal, label, options.max_atoms)
+    if warning and warning not in crystal.warnings:
+        crystal = replace(crystal, warnings=(*crystal.warnings, warning))
     if options.disorder == "refuse":
         refuse_disorder(crystal, label)
     if options.disorder == "order" and not crystal.is_ordered:

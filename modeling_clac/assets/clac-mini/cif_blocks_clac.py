@@ -1,0 +1,1 @@
+../../cif_blocks_clac.py

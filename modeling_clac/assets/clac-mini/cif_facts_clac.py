@@ -1,0 +1,1 @@
+../../cif_facts_clac.py

@@ -1,0 +1,1 @@
+../../cif_sites_clac.py

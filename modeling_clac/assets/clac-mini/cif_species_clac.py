@@ -1,0 +1,1 @@
+../../cif_species_clac.py

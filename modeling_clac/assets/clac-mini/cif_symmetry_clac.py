@@ -1,0 +1,1 @@
+../../cif_symmetry_clac.py
