@@ -99,6 +99,8 @@ def read_sites(
         return Sites(names, species, fractional, multiplicities, plain=numbers)
     sites = Sites([name.strip("'\"") for name in names], [], fractional, multiplicities)
     _read_each(block, sites, occupancies, elements, label)
+    if all(len(own) == 1 and own[0][1] == 1.0 for own in sites.species):
+        sites.plain = [own[0][0] for own in sites.species]
     return sites
 
 
