@@ -123,6 +123,7 @@ def read_text(text: str, label: str, options: ReadingOptions, kind: str | None =
     Yields:
         Each structure with its name, or its error.
     """
+    text = text.removeprefix("\ufeff")
     try:
         kind = kind or _kind_of_text(text, label)
     except InvalidStructureError as error:
@@ -207,7 +208,10 @@ def read_value(value: Any, label: str, options: ReadingOptions) -> Any:
 def _kind_of_text(text: str, label: str) -> str:
     if not text.strip():
         raise InvalidStructureError(f"{label}: empty; export the structure again")
-    start = text.lstrip()[:1]
+    start = text.lstrip()[:5].lower()
+    if start == "data_":
+        return "cif"
+    start = start[:1]
     if start in ("{", "["):
         first, _, rest = text.strip().partition("\n")
         return "jsonl" if start == "{" and first.rstrip().endswith("}") and rest.lstrip().startswith("{") else "json"

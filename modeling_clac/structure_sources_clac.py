@@ -38,6 +38,8 @@ READ_SUFFIXES = f"{', '.join(FORMATS)} (also with .gz), POSCAR* and CONTCAR*"
 STANDARD_INPUT = "-"
 
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+# First bytes of compressed files and archives of other kinds.
+_UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Of one decompressed file, and of all files of an archive; a small archive can hold terabytes.
 _MAX_BYTES, _MAX_ARCHIVE_BYTES, _MAX_MEMBERS = 1 << 30, 4 << 30, 200_000
@@ -185,6 +187,10 @@ def _content(file: StructureFile) -> tuple[bytes, str | None]:
         raise InvalidStructureError(f"{file.name}: not a gzip file; compress it again, or remove .gz from its name")
     if not content.strip():
         raise InvalidStructureError(f"{file.name}: empty; export the structure again")
+    packed = next((name for magic, name in _UNREAD.items() if content.startswith(magic)), None)
+    packed = "tar" if content[257:262] == b"ustar" else packed
+    if packed is not None:
+        raise InvalidStructureError(f"{file.name}: packed with {packed}; unpack it, or use gzip or zip")
     kind = _format_of(file.short)
     if content.startswith(_ZIP):
         kind = "zip"

@@ -60,7 +60,7 @@ def read_structures(source: Any, options: ReadingOptions = DEFAULT_OPTIONS) -> I
     The result can be passed to everything that accepts structures, such as `ClacEmbedder.encode_crystals`.
 
     Args:
-        source: A path, or a list of paths: files of the formats below, each also with `.gz`, zip archives, folders
+        source: A path, or an iterable of paths: files of the formats below, each also with `.gz`, zip archives, folders
             (searched recursively), patterns (`"runs/*.vasp"`), `"-"` for standard input, and single structures of a
             file by name or number (`"two.cif#ag"`). Or the content of a file: text, bytes, a file opened for reading,
             or a parsed JSON document. Formats: CIF, mCIF, POSCAR, extended XYZ, JSON of pymatgen and OPTIMADE, and
@@ -74,9 +74,13 @@ def read_structures(source: Any, options: ReadingOptions = DEFAULT_OPTIONS) -> I
     Raises:
         InvalidStructureError: If a folder, pattern or archive has no file with structures.
     """
-    if isinstance(source, (list, tuple)):
-        for entry in source:
-            yield from read_structures(entry, options)
+    if not _is_document(source):
+        for entry in source if _is_many(source) else [source]:
+            if _is_document(entry):
+                yield from read_structures(entry, options)
+            else:
+                name, crystal = entry if isinstance(entry, NamedCrystal) else ("structure", entry)
+                yield NamedCrystal(name, _checked(crystal, name, options))
         return
     for name, crystal in _read_document(source, structure_name(source), options):
         yield NamedCrystal(name, _checked(crystal, name, options))
@@ -215,14 +219,14 @@ def _to_crystal(structure: Any, label: str, options: ReadingOptions) -> Crystal:
     if isinstance(structure, Crystal):
         return structure
     if _is_document(structure):
-        return _only(_read_document(structure, label, options), label)
+        return _only(_read_document(structure, label, options), structure_name(structure, label), label)
     if _is_pymatgen(structure):
         return crystal_from_pymatgen(structure, label)
     if _is_ase(structure):
         return crystal_from_ase(structure, label)
     if _is_pyg(structure):
         return _from_arrays(label, structure.to_dict(), "z", "pos", "cell")
-    if structure is None or (isinstance(structure, float) and structure != structure):
+    if structure is None or str(structure) in ("nan", "<NA>", "NaT"):
         raise InvalidStructureError(
             f"{label}: cannot read a structure from {type(structure).__name__}, a missing value; remove it"
         )
@@ -252,19 +256,21 @@ def _read_document(source: Any, label: str, options: ReadingOptions) -> Iterator
             yield from carrier.structures(options)
 
 
-def _only(structures: Iterator[NamedCrystal], label: str) -> Crystal:
-    """Return the only structure of a document."""
+def _only(structures: Iterator[NamedCrystal], path: str, label: str) -> Crystal:
+    """Return the only structure of a document. Errors call it `label` rather than by its path."""
     found = list(islice(structures, _SHOWN_STRUCTURES + 1))
     if len(found) > 1:
-        names = [structure.name.removeprefix(f"{label}#") for structure in found[:_SHOWN_STRUCTURES]]
+        names = [structure.name.removeprefix(f"{path}#") for structure in found[:_SHOWN_STRUCTURES]]
         more = ", ..." if len(found) > _SHOWN_STRUCTURES else ""
         raise InvalidStructureError(
             f"{label}: several structures ({', '.join(names)}{more}); choose one by name or number, such as "
-            f"{label}#{names[0]}, or read all with read_structures"
+            f"{path}#{names[0]}, or read all with read_structures"
         )
-    if isinstance(found[0].crystal, InvalidStructureError):
-        raise found[0].crystal
-    return found[0].crystal
+    crystal = found[0].crystal
+    if isinstance(crystal, InvalidStructureError):
+        message = str(crystal)
+        raise InvalidStructureError(label + message.removeprefix(path)) if message.startswith(path) else crystal
+    return crystal
 
 
 def _from_arrays(label: str, arrays: Any, numbers: str, positions: str, cell: str) -> Crystal:
