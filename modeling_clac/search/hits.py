@@ -32,6 +32,7 @@ _ADDED: dict[str, pa.DataType] = {
     "link": pa.string(),
     "licence": pa.string(),
 }
+_SHOWN_HITS = 50  # in a table for people
 # Sorted by priority: a narrow table shows the first ones.
 _SHOWN = sorted((row for row in PROPERTIES.values() if row.header), key=lambda row: row.priority)
 
@@ -179,23 +180,26 @@ class Hits(Sequence[Hit]):
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
         count = f"{len(self)} {'hit' if len(self) == 1 else 'hits'} of {len(self._index):,} crystals"
-        return "\n".join([count, *lines] if rows else [count])
+        more = [f"... and {len(self) - len(rows)} more"] if len(self) > len(rows) else []
+        return "\n".join([count, *lines, *more] if rows else [count])
 
     def _repr_html_(self) -> str:
         """Table for notebooks."""
         header, rows = self._cells()
-        links = [hit.link for hit in self]
+        links = [hit.link for hit in self[: len(rows)]]
         lines = [f"<tr>{''.join(f'<th>{html.escape(name)}</th>' for name in header)}</tr>"]
         for row, link in zip(rows, links, strict=True):
             cells = [html.escape(cell) for cell in row]
             if link:
                 cells[-1] = f'<a href="{html.escape(link)}">{cells[-1]}</a>'
             lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-        return f"<table>{''.join(lines)}</table>"
+        more = f"<p>... and {len(self) - len(rows)} more</p>" if len(self) > len(rows) else ""
+        return f"<table>{''.join(lines)}</table>{more}"
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
-        """Return header and cells of the table for people."""
-        records = [hit.record for hit in self]
+        """Return header and cells of the table for people, of the first hits if there are many."""
+        shown = self[:_SHOWN_HITS]
+        records = [hit.record for hit in shown]
         columns = known_columns(records)
         header = ["#", "score", "formula", "space group"]
         header += [f"{row.header} ({row.unit})" if row.unit else row.header for row, _ in columns]
@@ -208,7 +212,7 @@ class Hits(Sequence[Hit]):
                 *(cells[place] for _, cells in columns),
                 str(hit.record.get("material_id") or ""),
             ]
-            for place, hit in enumerate(self)
+            for place, hit in enumerate(shown)
         ]
         return [*header, "material"], rows
 

@@ -61,13 +61,14 @@ def same_crystal(one: Crystal, other: Crystal) -> None:
     assert one.density == pytest.approx(other.density, rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
-@given(crystals(disordered=False))
+@settings(max_examples=40, deadline=None)
+@given(crystals())
 def test_a_cif_reads_back_as_the_same_crystal(crystal: Crystal):
     text = cif_text(crystal, "some id, with spaces")
     read = parse_structure(text)
     same_crystal(read, crystal)
-    assert all(warning.startswith("density") for warning in read.warnings)
+    # Drawn crystals may be lighter than real ones, which is all that may be noted.
+    assert all(warning.startswith("density: ") for warning in read.warnings)
     block = gemmi.cif.read_string(text).sole_block()
     assert block.name == "some_id,_with_spaces"
     assert float(block.find_value("_exptl_crystal_density_diffrn")) == pytest.approx(crystal.density, abs=1e-6)

@@ -103,6 +103,9 @@ def test_tables_for_people(index: CrystalIndex, hits: Hits):
     html = hits._repr_html_()
     assert html.count("<tr>") == 6 and "<th>density (g/cm³)</th>" in html
     assert '<a href="https://next-gen.materialsproject.org/materials/mp-149">mp-149</a>' in html
+    many = index.search("mp-149", k=80)
+    assert repr(many).splitlines()[-1] == "... and 30 more" and len(repr(many).splitlines()) == 53
+    assert many._repr_html_().endswith("<p>... and 30 more</p>") and many._repr_html_().count("<tr>") == 51
     evil = own_index(pa.table({"material_id": ["<script>alert(1)</script>"], "formula": ['<b>"&']}))
     html = evil.search(evil.embeds[0])._repr_html_()
     assert "<script" not in html and "<b>" not in html and "&lt;script&gt;" in html
