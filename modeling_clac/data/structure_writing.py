@@ -30,8 +30,8 @@ def cif_text(crystal: Crystal, name: str = "crystal") -> str:
     Write a crystal as CIF text in space group P1.
 
     The text states the cell, the atoms with fractional coordinates at full precision and their occupancies (10
-    decimals), the composition and the density. [`parse_structure`] reads the same crystal back, up to a rotation and to
-    translations of single atoms by lattice vectors.
+    decimals), the composition and the density. Comments repeat the warnings of the crystal. [`parse_structure`] reads
+    the same crystal back, up to a rotation and to translations of single atoms by lattice vectors.
 
     Args:
         crystal: The crystal. It may be disordered.
@@ -60,7 +60,8 @@ def cif_text(crystal: Crystal, name: str = "crystal") -> str:
         numbers[symbol] += 1
         coordinates = [_decimal(coordinate, _COORDINATE_DECIMALS) for coordinate in position]
         loop.add_row([symbol, f"{symbol}{numbers[symbol]}", *coordinates, _decimal(occupancy, _OCCUPANCY_DECIMALS)])
-    return document.as_string()
+    doubts = "".join(f"# {warning}\n" for warning in crystal.warnings)
+    return doubts + document.as_string()
 
 
 def poscar_text(crystal: Crystal, name: str = "crystal") -> str:

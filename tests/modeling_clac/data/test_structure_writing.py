@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import gemmi
 import numpy as np
@@ -111,6 +112,13 @@ def test_composition_and_number_of_formula_units_are_stated(structure_nacl: Stru
     assert block.find_value("_cell_formula_units_Z") == "4"
     assert block.find_value("_cell_length_a") == "5.64"
     assert block.name == "crystal"
+
+
+def test_what_was_read_with_doubt_is_a_comment(structure_nacl: Structure):
+    crystal = replace(parse_structure(structure_nacl), warnings=("hydrogen: 2 H atoms have no position",))
+    text = cif_text(crystal)
+    assert text.startswith("# hydrogen: 2 H atoms have no position\ndata_crystal\n")
+    same_crystal(parse_structure(text), crystal)
 
 
 def test_formulas_of_hill_keep_fractions():
