@@ -47,7 +47,8 @@ _PLUS = re.compile(r"\+(?![A-Za-z0-9+])")
 # Ions with a charge written on the line. The last digit of `SO42-` is the charge.
 _ANION = re.compile(
     r"(?:OH|F|Cl|Br|I|H|CN|SCN|NO[23]|BH4|BF4|PF6|ClO4|MnO4|AlO2|HCO3|H2PO4)-"
-    r"|(?:O|S|Se|Te|CO3|SO[34]|S2O3|HPO4|CrO4|Cr2O7|MoO4|WO4|SiO3)2-|(?:N|P|PO4|AsO4|BO3|VO4)3-|SiO44-"
+    r"|(?:(?:O|S|Se|Te|CO3|SO[34]|S2O3|HPO4|CrO4|Cr2O7|MoO4|WO4|SiO3)(?=2)|(?:N|P|PO4|AsO4|BO3|VO4)(?=3)|SiO4(?=4))"
+    r"(?P<charge>\d)-"
 )
 _ENDS_WORD = re.compile(r"(?![\w-])")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -287,8 +288,7 @@ class _Parser:
             return
         digits = self.flat[start:end]
         if anion:
-            own = re.search(r"\d(?=-$)", anion.group())
-            if own is None:
+            if anion["charge"] is None:
                 return
             digits = digits[:-1]
         elif len(self.parts) == 1 or self.flat[start - 1] == "]":

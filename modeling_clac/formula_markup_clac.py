@@ -17,7 +17,7 @@ _MARKUP = re.compile(
     r"|\^\{(?P<high>[^{}]{1,6})\}|(?i:<sup>(?P<raised>[^<>]{1,6})</sup>)|\^(?P<pandoc>\d*[-−+])\^"
     r"|(?P<superscript>[⁰¹²³⁴-⁹⁺⁻]+)"
     r"|(?P<delta>\\delta(?![a-z])\s?)|(?P<dot>\\(?:cdot|bullet)(?![a-z])\s?)"
-    rf"|(?P<dropped>[${_INVISIBLE}]|\\[,;!]|\\rm\s)"
+    rf"|(?P<dropped>[{_INVISIBLE}]|\$|\\[,;!]|\\rm\s)"
 )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from .formula_grammar_clac import ELEMENTS, SYMBOL, parse_formula
+from .formula_grammar_clac import ELEMENTS, SYMBOL, Parsed, parse_formula
 
 # -------------------- words that are not formulas
 # Words, abbreviations and names that are also element symbols; quantities (Tc, Ra, Re) are never composition.
-NOT_ELEMENTS = frozenset("In As At No He Be Am Cm Pm Pa Ra Tc Ho Es Md Ts Mt Hs Rg Cn Nh Fl Mc Lv Og Db Sg Bh".split())
+NOT_ELEMENTS = frozenset("In As At No He Be Am Cm Pm Pa Ra Es Md Ts Mt Hs Rg Cn Nh Fl Mc Lv Og Db Sg Bh".split())
 # Words spelled like compounds: laser gases, plurals, cells, programs.
-NOT_COMPOUNDS = frozenset("NaN HeNe HeLa CoV PoC NoC".split())
+NOT_COMPOUNDS = frozenset("NaN HeNe HeLa CoV PoC NoC SN1 SN2".split())
+# Elements without crystals here whose symbols, even alone, rather are a space group or a word.
+OTHER_MEANING = frozenset("Cm Pm No At Am".split())
 # Compounds written with capitals only and without numbers. All other such words (UV, HCP, BCS, II, USB) are words,
 # acronyms or Roman numerals.
 CAPITALS = frozenset(
@@ -35,9 +37,11 @@ SYMMETRY = re.compile(r"[PFI][1-46]\d*|C[1-6]|C222\d?|S[46]|(?:Pa|Fm|Pm)3")
 ELEMENTAL_MOLECULES = frozenset("H2 N2 O2 O3 F2 I2 S8 C60 C70".split())
 # Structure types of the vocabulary that are named by a formula (NaCl-type); they say nothing about the composition.
 PROTOTYPES = frozenset("NaCl CsCl Cu3Au ThCr2Si2".split())
+# The symbol of the structure type of CsCl.
+STRUKTURBERICHT = "B2"
 
 # Quantities and words that no amount turns into an element.
-NEVER_ELEMENTS = NOT_ELEMENTS - frozenset("In As Be Ho Tc".split())
+NEVER_ELEMENTS = NOT_ELEMENTS - frozenset("In As Be".split())
 
 # -------------------- acronyms of compounds
 # Acronym -> formula. Each group names its source. Where an acronym has several meanings in the field, the most used one
@@ -174,10 +178,13 @@ ACRONYM = re.compile(
 
 
 def acronym_formula(found: re.Match[str]) -> str | None:
-    """Return the formula of a match of `ACRONYM`; `None` if the words around it mean something else."""
+    """Return the formula of a match of `ACRONYM`; `None` if it means something else in its sentence."""
     if found["acronym"]:
         needed = ACRONYM_NEEDS.get(found["acronym"])
-        return ACRONYMS[found["acronym"]] if needed is None or needed.match(found.string, found.end()) else None
+        alone = found.string.strip() == found.group()
+        if needed is None or alone or needed.match(found.string, found.end()):
+            return ACRONYMS[found["acronym"]]
+        return None
     metals = ("Ni", "Mn", "Co") if found.group().startswith("NMC") else ("Ni", "Co", "Mn")
     tenths = [int(digit) for digit in found["tenths"]]
     if tenths == [1, 1, 1]:
@@ -224,10 +231,11 @@ _STATES = {
         ("S Se", "-2 4 6"),
         ("Te", "-2 4 6"),
         ("F", "-1"),
-        ("Cl Br I", "-1 5"),
+        ("Cl Br I", "-1 5 7"),
     )
     for symbol in symbols.split()
 }
+_ANIONS = frozenset("O F S Cl Se Br I".split())
 _NONMETALS = frozenset("H C N O F P S Cl Se Br I".split())
 # Restored although they have no numbers, or no charges that add up to zero. English words (tin, gap, inn) and common
 # acronyms (PBS, CDS) are not among them.
@@ -240,6 +248,8 @@ _CASELESS = {
         "H2O CO2 NH3 CH4 MgB2 Nb3Sn Nb3Ge LaB6 CaB6 TiB2 ZrB2 HfB2 B4C Ni3Al TiAl Ti3Al LaNi5 SmCo5 Nd2Fe14B Fe3C"
     ).split()
 }
+# English words that are compounds in small letters.
+WORDS = frozenset(["sic"])
 _NOT_RESTORED = frozenset(["cos2"])
 # Those without numbers, in any letters.
 CASELESS_WORD = "(?i:" + "|".join(sorted((word for word in _CASELESS if word.isalpha()), key=len, reverse=True)) + ")"
@@ -301,9 +311,21 @@ def _is_sensible(reading: str) -> bool:
     parsed = parse_formula(reading, whole=True)
     if parsed is None or parsed.charged or len(set(symbols)) < max(2, len(symbols)) or set(symbols) <= _NONMETALS:
         return False
+    if symbols[0] in _ANIONS:  # cations come first
+        return False
+    return is_balanced(parsed)
+
+
+def is_balanced(parsed: Parsed) -> bool:
+    """
+    Return whether common oxidation states of a formula add up to zero.
+
+    Args:
+        parsed: The formula.
+    """
     totals = {(0.0, 0.0)}
     for part in parsed.parts:
-        states = _STATES[part.symbol]
+        states = _STATES.get(part.symbol, (0,))
         positive = [state for state in states if state > 0]
         ranges = [(state * part.amount,) * 2 for state in states if state < 0]
         # A sulfide or oxide may contain pairs (FeS2, Na2O2), and a metal several states (Fe3O4).
@@ -326,8 +348,12 @@ __all__ = [
     "NOT_COMPOUNDS",
     "NOT_ELEMENTS",
     "NUMBERED_ACRONYMS",
+    "OTHER_MEANING",
     "PROTOTYPES",
+    "STRUKTURBERICHT",
     "SYMMETRY",
+    "WORDS",
     "acronym_formula",
+    "is_balanced",
     "restore_capitals",
 ]

@@ -41,9 +41,13 @@ from .formula_words_clac import (
     NOT_COMPOUNDS,
     NOT_ELEMENTS,
     NUMBERED_ACRONYMS,
+    OTHER_MEANING,
     PROTOTYPES,
+    STRUKTURBERICHT,
     SYMMETRY,
+    WORDS,
     acronym_formula,
+    is_balanced,
     restore_capitals,
 )
 from .site_labels_clac import formulas_of_crystals
@@ -54,17 +58,18 @@ COMPOSITION, ION, DOPANT, PROTOTYPE, SITE = "composition", "ion", "dopant", "pro
 _SYMBOL = rf"{SYMBOL}(?!(?![xyz](?![a-z]))[a-z])"
 # Words that may be formulas.
 _CANDIDATE = re.compile(
-    rf"(?<![\w.])(?:(?={ACRONYM.pattern})(?P<known>)"
-    rf"|(?:\^\d{{1,3}}(?=[A-Z])|(?P<many>\d+(?:\.\d+)?)(?=[A-Z(\[]))?(?P<brackets>[(\[{{]*)(?P<symbol>{_SYMBOL})"
-    rf"|(?P<word>[A-Za-z][A-Za-z]*\d[A-Za-z\d.()]*|{CASELESS_WORD}(?!\w)))"
+    rf"(?<![\w.])(?:(?={ACRONYM.pattern})"
+    rf"|(?:\^\d{{1,3}}(?=[A-Z])|(?<![)\]])(?P<many>\d+(?:\.\d+)?)(?=[A-Z(\[]))?(?P<brackets>[(\[{{]*)(?P<symbol>{_SYMBOL})"
+    rf"|(?P<word>[A-Za-z]+(?:\([A-Za-z]+\))?\d[A-Za-z\d.()]*|{CASELESS_WORD}(?!\w)))"
 )
 _WORD = re.compile(r"[A-Za-z\d.()]+")
 # Symbols with or without amounts, separated by blanks.
 _SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-]))+")
 _CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
-# Names (Li et al., Co. Ltd), symmetries (Cs symmetry) and quantities (Tc = 39 K).
+# Names (Li et al., Co. Ltd), symmetries (Cs symmetry), quantities (Tc = 39 K) and spectra (Ni K-edge).
 _NOT_ELEMENT_BEHIND = re.compile(
     r"\.?,?\s(?:et al|and coworkers)|\.?,?\s(?:Ltd|Inc)\b|'s\b|\s(?:point group|symmetry)|\s?[=≈<>≤≥]\s?\d"
+    r"|\s[KLM](?:\d|[\s-]edge|[αβ])|(?:\sand\s[A-Z][a-z]+)?,?\s\(?(?:19|20)\d\d(?!\d)"
 )
 _NOT_ELEMENT_BEFORE = re.compile(r"(?:\b[A-Z]\.\s?|\bet\s|&\s|\b(?:Dr|Prof|Mr|Ms)\.?\s)$")
 _OXIDATION_BEHIND = re.compile(r"\([IV]\)")
@@ -72,7 +77,15 @@ _OXIDATION_BEHIND = re.compile(r"\([IV]\)")
 _PHASE_BEFORE = re.compile(r"(?<![A-Za-z])(?:[a-zα-ω]|poly|nano|bulk|mono)-$")
 _CAPITAL_WORD = re.compile(r"[\s-](?:[A-Z][A-Z-]{2,}(?![a-z\d])|(?:IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)(?![\w-]))")
 _CAPITAL_BEFORE = re.compile(r"(?<![\w-])(?:[A-Z][A-Z-]{2,}|IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)[\s-]$")
-_PLURAL = re.compile(r"[A-Z]{2,}s")
+# `ICs`, `SOFCs`, but not YAs or VOs.
+_PLURAL = re.compile(r"[A-Z]{3,}s|[A-Z]Cs|[HBCNFPSI]Os")
+# A critical temperature.
+_TC_BEHIND = re.compile(r"s?\s?(?:of\s\d|up|above|below|near|around|values?|(?:is|was|at|in)\s[~≈\d])")
+_TC_BEFORE = re.compile(r"(?i:\b(?:high|higher|highest|low|lower|temperature|superconducting|the|a|its|their))\s\(?$")
+_REFERENCE_BEFORE = re.compile(r"\b(?:Figs?|Figures?|Tables?|Eqs?|Equations?|Sections?|Refs?|Movies?|Notes?)\.?\s$")
+# `I-III-VI2` semiconductors.
+_ROMAN = re.compile(r"[IV]+\d")
+_ROMAN_BEFORE = re.compile(r"(?<![A-Za-z])[IV]+-$")
 _LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
 _ONE = re.compile(r"(?<![\d.])1(?![\d.])")
 _LARGEST_AMOUNT = 1000.0
@@ -92,7 +105,7 @@ class Formula:
             YBCO, all have the place of the acronym.
         pieces: Its plain spelling, piece by piece, with the place of each in the text.
         definite: Whether all amounts are given; `False` for `YBa2Cu3O7-x` and `(Ba,Sr)TiO3`.
-        role: `COMPOSITION`, or what else it stands for: `ION`, `DOPANT`, `PROTOTYPE` (NaCl-type) or `SITE` (a site,
+        role: `COMPOSITION`, or what else it stands for: `ION`, `DOPANT`, `PROTOTYPE` (NaCl-type, B2) or `SITE` (a site,
             group, bond or polyhedron of a crystal).
     """
 
@@ -135,7 +148,7 @@ def find_formulas(text: str) -> list[Formula]:
         if candidate.start() < place:
             continue
         formula = _formula_at(flat, candidate, place, found[-1].role if found else COMPOSITION)
-        if formula is not None:
+        if formula is not None and formula[0] is not None:
             found.append(formula[0])
             place = formula[1]
     return _with_sites(text, found)
@@ -184,8 +197,10 @@ def read_spelling(text: str) -> Formula | None:
     return None if parsed is None else _formula(flat, parsed, ION if parsed.charged else COMPOSITION)
 
 
-def _formula(flat: FlatText, parsed: Parsed, role: str) -> Formula:
+def _formula(flat: FlatText, parsed: Parsed, role: str) -> Formula | None:
     parts = tuple(FormulaPart(*flat.span(part.start, part.end), part.symbol, part.amount) for part in parsed.parts)
+    if any(part.end - part.start != len(part.symbol) for part in parts):  # markup inside of a symbol: `US$Na`
+        return None
     pieces = tuple(Piece(piece.text, *flat.span(piece.start, piece.end)) for piece in parsed.pieces)
     return Formula(*flat.span_with_markup(parsed.start, parsed.end), parts, pieces, parsed.definite, role)
 
@@ -197,17 +212,17 @@ def _of_acronym(formula: str, span: tuple[int, int]) -> Formula:
     return Formula(*span, parts, tuple(Piece(piece.text, *span) for piece in parsed.pieces), parsed.definite)
 
 
-def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: str) -> tuple[Formula, int] | None:
+def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: str) -> tuple[Formula | None, int] | None:
     """
     Return the formula at a candidate and its end in the flat text.
 
     `place` is the end of the formula before, and `before` its role.
     """
     text = flat.text
-    if candidate["known"] is not None:
-        acronym = ACRONYM.match(text, candidate.start())
-        formula = acronym_formula(acronym) if acronym else None
-        return (_of_acronym(formula, flat.span(*acronym.span())), acronym.end()) if acronym and formula else None
+    acronym = ACRONYM.match(text, candidate.start("symbol") if candidate["symbol"] else candidate.start())
+    if acronym:
+        formula = acronym_formula(acronym)
+        return (_of_acronym(formula, flat.span(*acronym.span())), acronym.end()) if formula else None
     if candidate["word"]:
         return _restored(flat, candidate.start())
     for start in range(candidate.start("brackets"), candidate.start("symbol") + 1):
@@ -220,7 +235,7 @@ def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: st
         spaced = _spaced(text, start)
         if spaced is not None:
             return _formula(flat, spaced, COMPOSITION), spaced.end
-    elif text[start : parsed.end].isupper():
+    elif (word := text[start : parsed.end]).isupper() and (word.isalpha() or not is_balanced(parsed)):
         restored = _restored(flat, start)
         if restored is not None:
             return restored
@@ -236,7 +251,7 @@ def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: st
     return None if role is None else (_formula(flat, parsed, role), parsed.end)
 
 
-def _restored(flat: FlatText, start: int) -> tuple[Formula, int] | None:
+def _restored(flat: FlatText, start: int) -> tuple[Formula | None, int] | None:
     """Return a formula written in small letters or capitals."""
     found = _WORD.match(flat.text, start)
     if found is None:
@@ -247,10 +262,10 @@ def _restored(flat: FlatText, start: int) -> tuple[Formula, int] | None:
     end = start + len(word)
     if flat.text[end : end + 1].isalnum() or flat.text[end : end + 1] == "_":
         return None
-    if word.isupper() and word.isalpha():
-        # Three capitals are an acronym, except in a line of capitals.
-        is_acronym = len(word) < 4 and not _is_alone(flat.text, word) and not _in_capitals(flat.text, start, end)
-        if is_acronym or word in CAPITALS:
+    if word.isalpha() and not _is_alone(flat.text, word):
+        # Three capitals are an acronym, except in a line of capitals; Cao is a name and sic a word.
+        in_capitals = word.isupper() and _in_capitals(flat.text, start, end)
+        if (len(word) < 4 and not word.islower() and not in_capitals) or word in WORDS:
             return None
     formula = restore_capitals(word)
     # Capitals that are a formula as they stand are not changed without need: `KNO3`.
@@ -318,18 +333,26 @@ def _role_of_element(text: str, start: int, parsed: Parsed) -> str | None:
     word = text[start:end]
     if number and SYMMETRY.fullmatch(word) and word not in ELEMENTAL_MOLECULES:
         return None
-    if _is_alone(text, word) or _CRYSTAL_SYSTEM.match(text, end):
+    if (_is_alone(text, word) and part.symbol not in OTHER_MEANING) or _CRYSTAL_SYSTEM.match(text, end):
         return COMPOSITION
     if part.symbol in (NEVER_ELEMENTS if number else NOT_ELEMENTS):
         return None
+    if word == STRUKTURBERICHT:
+        return PROTOTYPE
     if len(part.symbol) == 1 and word not in ELEMENTAL_MOLECULES:
         return None
-    if behind == ":" and _is_host(text, end + 1):
+    if behind == ":" and (text[end + 1 : end + 2].islower() or _is_host(text, end + 1)):
         return DOPANT
     if behind in ("-", "–") or (before in ("-", "–", "−") and not _PHASE_BEFORE.search(text, max(0, start - 6), start)):
         return None
     if _OXIDATION_BEHIND.match(text, end):
         return ION
+    if part.symbol == "Tc" and (
+        _TC_BEHIND.match(text, end) or _TC_BEFORE.search(text, max(0, start - _CONTEXT), start)
+    ):
+        return None
+    if number == "1":  # a site label
+        return None
     name = _NOT_ELEMENT_BEFORE.search(text, max(0, start - _CONTEXT), start) or _NOT_ELEMENT_BEHIND.match(text, end)
     return None if name else COMPOSITION
 
@@ -363,13 +386,23 @@ def _role_of_compound(text: str, start: int, parsed: Parsed) -> str | None:
                 return None
             if word == "CO" and (text[end : end + 1] == "-" or text[start - 1 : start] == "-"):
                 return None
-        elif word.rstrip("0123456789") in NUMBERED_ACRONYMS or _is_label(text, word, parsed):
+        elif word.rstrip("0123456789") in NUMBERED_ACRONYMS or _is_label(text, start, parsed):
             return None
     return PROTOTYPE if word in PROTOTYPES and text.startswith("-type", end) else COMPOSITION
 
 
-def _is_label(text: str, word: str, parsed: Parsed) -> bool:
-    """Return whether a word in capitals contains the amount 1, which formulas only do if all amounts are written."""
+def _is_label(text: str, start: int, parsed: Parsed) -> bool:
+    """
+    Return whether a word in capitals and digits is no formula.
+
+    It is a figure (`Fig. S3B`) or the last part of `I-III-VI2`, or contains the amount 1 although not all amounts are
+    written.
+    """
+    word = text[start : parsed.end]
+    if _REFERENCE_BEFORE.search(text, max(0, start - _CONTEXT), start):
+        return True
+    if _ROMAN.fullmatch(word) and _ROMAN_BEFORE.search(text, max(0, start - _CONTEXT), start):
+        return True
     return bool(_ONE.search(word)) and not all(text[part.end : part.end + 1].isdigit() for part in parsed.parts)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formulas_clac import COMPOSITION, SITE, Formula, find_formulas
+from .formulas_clac import SITE, Formula, find_formulas
 from .quantities_clac import element_quantities, find_numbers
 
 # How the rule begins by which tokenizers saved earlier split formulas.
@@ -80,8 +80,9 @@ def plain_text(text: str, split: bool = True) -> PlainText:
     builder = _Builder(text)
     quantities: list[tuple[int, int, int, float]] = []
     for formula in formulas:
-        if formula.role in (COMPOSITION, SITE):
-            quantities += builder.add_formula(formula, split)
+        elements = element_quantities(formula)
+        if elements or formula.role == SITE:
+            quantities += builder.add_formula(formula, elements, split)
     builder.copy(len(text))
     quantities += [
         (builder.place_of(start), builder.place_of(start) + end - start, kind, value)
@@ -117,18 +118,20 @@ class _Builder:
         original, plain = self.copied[bisect_right(self.copied, start, key=lambda part: part[0]) - 1]
         return plain + start - original
 
-    def add_formula(self, formula: Formula, split: bool) -> list[tuple[int, int, int, float]]:
-        """Add the plain spelling of a formula, and return its element symbols."""
+    def add_formula(
+        self, formula: Formula, elements: list[tuple[int, int, int, float]], split: bool
+    ) -> list[tuple[int, int, int, float]]:
+        """Add the plain spelling of a formula, and return its element symbols at their places in the plain text."""
         self.copy(formula.start)
-        elements = iter(element_quantities(formula))
+        remaining = iter(elements)
         found = []
         previous = "("
         for text, start, end in formula.pieces:
             is_symbol = text[0].isalpha()
             if split and is_symbol and previous not in "([":
                 self.add(" ", start, start)
-            if is_symbol and formula.role == COMPOSITION:
-                _, _, kind, value = next(elements)
+            if is_symbol and elements:
+                _, _, kind, value = next(remaining)
                 found.append((len(self.characters), len(self.characters) + len(text), kind, value))
             self.add(text, start, end)
             previous = text

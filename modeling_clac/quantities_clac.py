@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .formula_words_clac import STRUKTURBERICHT
 from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
 from .site_labels_clac import site_numbers
 
@@ -93,10 +94,11 @@ def element_quantities(formula: Formula) -> list[tuple[int, int, int, float]]:
     Return the element symbols of a formula that states a composition, as [`find_quantities`] does.
 
     Args:
-        formula: The formula. Ions, dopants and names of structure types state none.
+        formula: The formula. Ions, dopants and names of structure types state none. The symbol B2 is an exception: the
+            texts of training had it with the element it is spelled like, and models know it that way.
     """
     total = sum(part.amount for part in formula.parts)
-    if formula.role != COMPOSITION or total <= 0.0:
+    if not (formula.role == COMPOSITION or formula.plain == STRUKTURBERICHT) or total <= 0.0:
         return []
     return [(part.start, part.end, ATOMIC_NUMBERS[part.symbol], part.amount / total) for part in formula.parts]
 
