@@ -187,24 +187,25 @@ class _Parser:
         first = len(self.parts)
         self.grouped = False
         while found := _TOKEN.match(self.flat, self.place):
-            name = found.lastgroup
+            name, end = found.lastgroup, found.end()
+            if name == "roman" and (last is None or (self.whole and len(found.group()) == 3)):
+                name, end = "open", found.start() + 1  # (V) is a bracket
             if name == "symbol":
                 self.grouped = False
                 last = range(len(self.parts), len(self.parts) + 1)
                 self.parts.append(_Part(*found.span(), found.group(), []))
                 self.pieces.append((found.group(), *found.span()))
             elif name == "roman":
-                if last is None:
-                    break
                 self.numbered, last = True, None
             elif name == "open":
                 if not self.whole and not opened and len(self.parts) > first and _PHASE.match(self.flat, found.start()):
                     break
                 if len(self.parts) == first + 1 and _LABEL.match(self.flat, found.start()):
                     return False
-                opened.append(_Group(found.group(), len(self.parts), len(self.pieces), found.start()))
+                bracket = found.group()[0]
+                opened.append(_Group(bracket, len(self.parts), len(self.pieces), found.start()))
                 opened[-1].items.append((len(self.parts), len(self.pieces) + 1, False))
-                self.pieces.append(("(" if found.group() == "{" else found.group(), *found.span()))
+                self.pieces.append(("(" if bracket == "{" else bracket, found.start(), end))
                 last = None
             elif name == "comma":
                 if not opened or len(self.parts) == opened[-1].items[-1][0]:
@@ -237,7 +238,7 @@ class _Parser:
                     part.factors.append(amount)
                 self.pieces.append((amount, *found.span()))
                 self.grouped, last = False, None
-            self.place = found.end()
+            self.place = end
         if opened:
             # The bracket belongs to the sentence: `SrTiO3(001)`, `NaCl(aq)`.
             self.place = opened[0].start

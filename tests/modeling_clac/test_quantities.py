@@ -14,6 +14,7 @@ from transformers import BertConfig
 
 from modeling_clac import ClacConfig, ClacModel, ClacProcessor
 from modeling_clac.configuration_clac import SHARED_FACTS
+from modeling_clac.formula_words_clac import ACRONYMS, NOT_COMPOUNDS
 from modeling_clac.formulas_clac import ELEMENTS
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.quantities_clac import (
@@ -54,7 +55,8 @@ def test_fractions_agree_with_pymatgen(formula: str) -> None:
 )
 def test_any_formula(amounts: dict[str, int], text: str) -> None:
     formula = "".join(f"{symbol}{amount if amount > 1 else ''}" for symbol, amount in amounts.items())
-    if formula in ("UV", "PV", "IF", "OS", "US"):
+    # Words in capitals and their plurals (UV, SIO2, ICs) have rules of their own, see `formula_words_clac`.
+    if formula.removesuffix("s").isupper() or formula in ACRONYMS or formula in NOT_COMPOUNDS:
         return
     assert formulas(text.format(formula)) == pytest.approx(Composition(formula).fractional_composition.as_dict())
 
