@@ -150,7 +150,7 @@ def read_cif(text: str, label: str, options: ReadingOptions) -> list[NamedCrysta
 
 def _block_or_error(block: CifBlock, label: str, options: ReadingOptions) -> Crystal | InvalidStructureError:
     try:
-        return _read_block(block, f"{label}, block {block.name}", options.max_atoms)
+        return _read_block(block, f"{label}#{block.name}", options.max_atoms)
     except InvalidStructureError as error:
         return error
 

@@ -526,4 +526,4 @@ def test_an_invalid_block_does_not_hide_the_others() -> None:
     bad = cif(FCC, sites=("M1 M 0 0 0",)).replace("data_x", "data_bad")
     (_, good), (name, error) = read_cif(cif(FCC) + bad, "x.cif", ReadingOptions())
     check(good, ROCK_SALT, 2.164, "")
-    assert name == "bad" and str(error).startswith("x.cif, block bad: atom 1 (M1): unknown element 'M'")
+    assert name == "bad" and str(error).startswith("x.cif#bad: atom 1 (M1): unknown element 'M'")

@@ -149,7 +149,7 @@ def test_a_bug_keeps_its_traceback(salt: Path, monkeypatch: pytest.MonkeyPatch):
 NAN = ["Na Na0 nan 0 0 1.0", "Cl Cl0 0.5 0 0 1.0"]
 UNKNOWN = ["Xx Xx0 0 0 0 1.0", "Cl Cl0 0.5 0 0 1.0"]
 TWICE = ["Na Na0 0 0 0 1.0", "Cl Cl0 0.0001 0 0 1.0"]
-DISORDERED = ["Na Na0 0 0 0 0.5", "K K0 0 0 0 0.5", "Cl Cl0 0.5 0 0 1.0"]
+CROWDED = ["Na Na0 0 0 0 0.7", "K K0 0 0 0 0.7", "Cl Cl0 0.5 0 0 1.0"]
 LARGE = [f"Na Na{i} {i / 1e5:.5f} 0 0 1.0" for i in range(100_000)]
 NO_CELL = "\n".join(line for line in cif().splitlines() if not line.startswith("_cell"))
 
@@ -166,7 +166,7 @@ BAD = {
     "nan": (cif(NAN, formula="Na Cl").encode(), "not a number"),
     "unknown-element": (cif(UNKNOWN, formula="Xx Cl").encode(), "unknown element"),
     "one-place": (cif(TWICE, formula="Na Cl").encode(), "atoms 1 and 2 overlap"),
-    "disordered": (cif(DISORDERED, formula="Na0.5 K0.5 Cl").encode(), "order it first"),
+    "crowded": (cif(CROWDED, formula="Na0.7 K0.7 Cl").encode(), "add up to 1.4"),
     "large": (cif(LARGE, formula="Na100000").encode(), "limit of 10,000"),
 }
 
@@ -181,7 +181,7 @@ def test_embed_rejects_invalid_files_and_writes_nothing(clac: Run, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-@pytest.mark.parametrize("kind", ["empty", "one-place", "disordered"])
+@pytest.mark.parametrize("kind", ["empty", "one-place", "crowded"])
 def test_the_other_commands_reject_invalid_files(
     clac: Run, tmp_path: Path, small_checkpoint: Path, index_directory: Path, kind: str
 ):
@@ -275,7 +275,7 @@ def test_embed_writes_unit_vectors(clac: Run, tmp_path: Path, salt: Path, small_
 
 
 def test_embed_skips_invalid_structures(clac: Run, tmp_path: Path, small_checkpoint: Path):
-    for name in ("empty", "one-place", "disordered"):
+    for name in ("empty", "one-place", "crowded"):
         (tmp_path / f"{name}.cif").write_bytes(BAD[name][0])
     (tmp_path / "salt.cif").write_text(cif())
     output = tmp_path / "o.parquet"
@@ -284,7 +284,7 @@ def test_embed_skips_invalid_structures(clac: Run, tmp_path: Path, small_checkpo
     assert result.code == 0
     assert "skipped 3:" in result.err
     assert [line.partition(":")[0].strip() for line in result.err.splitlines()[1:]] == [
-        str(tmp_path / f"{name}.cif") for name in ("disordered", "empty", "one-place")
+        str(tmp_path / f"{name}.cif") for name in ("crowded", "empty", "one-place")
     ]
     document = json.loads(result.out)
     assert (document["num_crystals"], len(document["skipped"])) == (1, 3)
@@ -308,7 +308,9 @@ def test_index_parses_each_file_once(
         (tmp_path / f"{number}.cif").write_text(text)
     read: list[str] = []
     read_string = gemmi.cif.read_string
-    monkeypatch.setattr("gemmi.cif.read_string", lambda text: read.append(text) or read_string(text))
+    monkeypatch.setattr(
+        "gemmi.cif.read_string", lambda text, *options: read.append(text) or read_string(text, *options)
+    )
     result = clac("index", tmp_path, "-o", tmp_path / "index", "--model", small_checkpoint)
     assert (result.code, len(CrystalIndex.load(tmp_path / "index"))) == (0, 5), result.err
     assert sorted(read) == sorted(cifs[:5])
