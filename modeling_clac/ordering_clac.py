@@ -85,25 +85,32 @@ def order_crystal(crystal: Crystal, label: str, max_atoms: int | None = None) ->
     species = np.tile(sites.species, (multiple, 1))
     kind = np.tile(sites.kind, multiple)
     chosen = np.flatnonzero(np.tile(mixed, multiple))
-    counts = {own: _whole(species[kind == own].sum(axis=0)) for own in np.unique(kind[chosen])}
-    excluded = _excluded_sites(positions[chosen], species[chosen], elements, cell)
-    energies = _ewald(positions[chosen], cell)
-    own = _distribute(energies, excluded, species[chosen], kind[chosen], kind[chosen], counts)
-    if own is None:
-        same_elements = np.unique(species[chosen] > 0, axis=0, return_inverse=True)[1].reshape(-1)
-        own = _distribute(energies, excluded, species[chosen], kind[chosen], same_elements, counts)
-    if own is None:
-        raise InvalidStructureError(
-            f"{label}: cannot be ordered, since sites that are partly occupied are too close to each other; keep the "
-            "disorder (disorder='keep', --disorder keep)"
-        )
-    species[chosen] = own
+    if len(chosen):  # otherwise the atoms of one site are all of one element
+        species[chosen] = _ordered_species(positions[chosen], species[chosen], kind[chosen], elements, cell, label)
     number = np.array([*elements, 0])[species.argmax(axis=1)]
     ordered = Crystal(number[number > 0], positions[number > 0], cell, None, crystal.warnings)
     if worst < _FITS:
         return ordered
     fitting = f"the occupancies do not fit into a cell of at most {limit} sites"
     return replace(ordered, warnings=(*crystal.warnings, f"{fitting}; the ordered crystal is {_composition(ordered)}"))
+
+
+def _ordered_species(
+    positions: np.ndarray, mean: np.ndarray, kind: np.ndarray, elements: list[int], cell: np.ndarray, label: str
+) -> np.ndarray:
+    """Return `(S, Z)`, the element of each of the mixed sites, one in each row, given their mean occupancies."""
+    counts = {own: _whole(mean[kind == own].sum(axis=0)) for own in np.unique(kind)}
+    excluded = _excluded_sites(positions, mean, elements, cell)
+    energies = _ewald(positions, cell)
+    same_elements = np.unique(mean > 0, axis=0, return_inverse=True)[1].reshape(-1)
+    for exchanging in (kind, same_elements):
+        own = _distribute(energies, excluded, mean, kind, exchanging, counts)
+        if own is not None:
+            return own
+    raise InvalidStructureError(
+        f"{label}: cannot be ordered, since sites that are partly occupied are too close to each other; keep the "
+        "disorder (disorder='keep', --disorder keep)"
+    )
 
 
 def _sites_of(crystal: Crystal) -> tuple[list[int], _Sites]:

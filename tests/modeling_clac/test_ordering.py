@@ -16,7 +16,7 @@ from modeling_clac.crystal_clac import Crystal, ReadingOptions, shortest_distanc
 from modeling_clac.data.structure_facts import crystal_formula, describe_crystal, formula_amounts, same_composition
 from modeling_clac.data.structure_writing import to_pymatgen
 from modeling_clac.structures_clac import parse_structure
-from tests.helpers.disorder import cobaltite, garnet
+from tests.helpers.disorder import cobaltite, garnet, split_atoms
 
 ORDER = ReadingOptions(disorder="order")
 
@@ -128,3 +128,10 @@ def test_a_crystal_with_too_many_mixed_sites_is_refused() -> None:
 def test_ordered_crystals_stay() -> None:
     ordered = parse_structure(rock_salt({"Mg": 1.0}))
     assert parse_structure(ordered, options=ORDER) is ordered
+
+
+def test_atoms_of_one_element_on_one_site_are_one_atom() -> None:
+    whole = parse_structure(rock_salt({"Mg": 1.0}))
+    halves = split_atoms(whole, np.random.default_rng(0))
+    ordered = parse_structure(halves, options=ORDER)
+    assert ordered.is_ordered and sorted(ordered.atomic_numbers) == sorted(whole.atomic_numbers)
