@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from rich.table import Table
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.data.structure_facts import crystal_formula
-from modeling_clac.errors_clac import ClacInputError, InvalidStructureError
+from modeling_clac.errors_clac import ClacInputError, InvalidStructureError, StructureWarning
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.structures_clac import parse_structure
 from modeling_clac.utils.arguments import require_at_least, run_script
@@ -314,7 +315,11 @@ def run(arguments: ReadBackArguments) -> dict[str, Outcome]:
             bar.update()
     for way, crystals in read.items():
         places = [place for place, _ in crystals]
-        cosines = (embedder.encode_crystals([crystal for _, crystal in crystals]) * embeds[places]).sum(axis=1)
+        with warnings.catch_warnings():
+            # They are counted where the files are read.
+            warnings.simplefilter("ignore", StructureWarning)
+            read_back = embedder.encode_crystals([crystal for _, crystal in crystals])
+        cosines = (read_back * embeds[places]).sum(axis=1)
         outcomes[way].smallest_cosine = float(cosines.min())
         for place, cosine in zip(places, cosines.tolist(), strict=True):
             if cosine < arguments.cosine:

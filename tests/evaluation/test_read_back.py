@@ -9,7 +9,7 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from evaluation.read_back import compare, write_in_all_ways
+from evaluation.read_back import Outcome, ReadBackArguments, compare, run, write_in_all_ways
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.structures_clac import parse_structure
 
@@ -42,3 +42,12 @@ def test_differences_are_found() -> None:
     assert compare(salt, copper) == "composition Cu instead of Na"
     wide = parse_structure({"atomic_numbers": [11], "positions": np.zeros((1, 3)), "cell": np.eye(3) * 4})
     assert compare(salt, wide).startswith("density")
+
+
+def test_all_ways_are_read_back() -> None:
+    outcomes = run(ReadBackArguments(crystals=12, seed=1))
+    assert len(outcomes) == 8
+    for outcome in outcomes.values():
+        assert (outcome.written, outcome.refused, outcome.differs) == (12, {}, {})
+        assert outcome.smallest_cosine > 0.9999
+    assert Outcome().smallest_cosine == 1.0
