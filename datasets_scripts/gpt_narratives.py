@@ -26,7 +26,7 @@ from datasets_scripts.common.records import Records, Report, require_shards, sha
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.llm.check_text import text_problems
 from modeling_clac.checkpoint_files_clac import is_hub_id
-from modeling_clac.crystal_clac import MIN_DISTANCE
+from modeling_clac.contacts_clac import MIN_DISTANCE
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line, one_line

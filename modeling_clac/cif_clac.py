@@ -28,7 +28,8 @@ from .cif_symmetry_clac import (
     listed_operations,
     named_settings,
 )
-from .crystal_clac import DENSITY_RANGE, MIN_DISTANCE_SHARE, Crystal, ReadingOptions, make_crystal, shortest_contact
+from .contacts_clac import MIN_DISTANCE_SHARE, shortest_contact
+from .crystal_clac import DENSITY_RANGE, Crystal, ReadingOptions, make_crystal
 from .errors_clac import InvalidStructureError
 
 _LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")

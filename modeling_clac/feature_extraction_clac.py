@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 
-from .crystal_clac import MAX_ATOMS, Crystal, ReadingOptions, allowed_pairs, overlapping_atoms
+from .contacts_clac import allowed_pairs, overlapping_atoms
+from .crystal_clac import MAX_ATOMS, Crystal, ReadingOptions
 from .errors_clac import ErrorPolicy, InvalidStructureError
 from .structures_clac import parse_each, parse_structure, structure_name
 

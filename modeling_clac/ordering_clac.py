@@ -10,7 +10,8 @@ from typing import NamedTuple
 import gemmi
 import numpy as np
 
-from .crystal_clac import Crystal, allowed_pairs, neighbor_pairs, site_of_each_atom
+from .contacts_clac import allowed_pairs
+from .crystal_clac import Crystal, neighbor_pairs, site_of_each_atom
 from .errors_clac import InvalidStructureError
 
 # Sites of the ordered cell. A disordered cell with more sites is ordered without enlarging it, up to the second limit,

@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 
 from datasets_scripts.common.crystal_rows import MIN_ATOM_VOLUME, structure_columns
 from datasets_scripts.databases.attributes import number_at
-from modeling_clac.crystal_clac import MIN_DISTANCE
+from modeling_clac.contacts_clac import MIN_DISTANCE
 from modeling_clac.data.properties import PROPERTIES
 from modeling_clac.data.structure_writing import to_pymatgen
 from modeling_clac.errors_clac import InvalidStructureError

@@ -15,7 +15,8 @@ from pymatgen.core import Lattice, Structure
 
 from evaluation.benchmarks.painn_reference import painn_reference
 from modeling_clac import ClacFeatureExtractor, ClacGraphModel, InvalidStructureError
-from modeling_clac.crystal_clac import Crystal, allowed_pairs, make_crystal, neighbor_pairs, site_of_each_atom
+from modeling_clac.contacts_clac import allowed_pairs
+from modeling_clac.crystal_clac import Crystal, make_crystal, neighbor_pairs, site_of_each_atom
 from modeling_clac.feature_extraction_clac import build_edges
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.structures_clac import parse_structure

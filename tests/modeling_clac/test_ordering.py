@@ -12,7 +12,7 @@ from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
-from modeling_clac.crystal_clac import Crystal, ReadingOptions, shortest_distance
+from modeling_clac.crystal_clac import Crystal, ReadingOptions, neighbor_pairs
 from modeling_clac.data.structure_facts import crystal_formula, describe_crystal, formula_amounts, same_composition
 from modeling_clac.data.structure_writing import to_pymatgen
 from modeling_clac.structures_clac import parse_structure
@@ -91,7 +91,7 @@ def test_atoms_that_exclude_each_other_are_not_both_present() -> None:
     lithium = ordered.atomic_numbers == 3
     assert lithium.sum() == 54
     only = Crystal(ordered.atomic_numbers[lithium], ordered.positions[lithium], ordered.cell)
-    assert shortest_distance(only, 5.0) > 1.92
+    assert neighbor_pairs(only, 5.0)[3].min() > 1.92
     # Three positions of one atom, 0.6 Å apart, in each of two cages.
     cage = np.array([[0, 0, 0], [0.6, 0, 0], [0.3, 0.5, 0]])
     places = np.concatenate([cage, cage + np.array([0, 0, 4])])

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from modeling_clac.crystal_clac import Crystal, allowed_pairs, site_of_each_atom
+from modeling_clac.contacts_clac import allowed_pairs
+from modeling_clac.crystal_clac import Crystal, site_of_each_atom
 from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.loss_clac import IGNORE_INDEX
 
