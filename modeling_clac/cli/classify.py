@@ -15,6 +15,7 @@ from .support import (
     load_embedder,
     named,
     note,
+    note_crystals,
     nothing_left,
     open_checkpoint,
     plain,
@@ -85,9 +86,7 @@ def classify(
         label_notes = {name: line for name, line in found.items() if line is not None}
     for name, line in label_notes.items():
         note(f"label {name!r}: {line}")
-    for entry in crystals:
-        if entry["note"] is not None:
-            note(f"{entry['file']}: {entry['note']}")
+    note_crystals(crystals)
     described = {
         **named(checkpoint),
         "template": template,

@@ -24,6 +24,7 @@ from .support import (
     StructureInput,
     be_quiet,
     note,
+    note_crystals,
     nothing_left,
     open_checkpoint,
     plain,
@@ -94,9 +95,7 @@ def predict(
     for line in ensemble.notes:
         note(line)
     predictions = [{"file": structures.names[place], **prediction} for place, prediction in found.items()]
-    for entry in predictions:
-        if entry["note"] is not None:
-            note(f"{entry['file']}: {entry['note']}")
+    note_crystals(predictions)
     described = {
         "model": [checkpoint.name for checkpoint in checkpoints] if len(checkpoints) > 1 else checkpoints[0].name,
         "target": ensemble.target,

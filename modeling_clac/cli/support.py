@@ -203,6 +203,20 @@ def warnings_json(warned: Sequence[Warned]) -> list[dict[str, str]]:
     return [entry._asdict() for entry in warned]
 
 
+def note_crystals(entries: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Print to stderr which crystals are far from the training data.
+
+    Args:
+        entries: Results of crystals, with `file` and `note`.
+    """
+    noted = [f"{entry['file']}: {entry['note']}" for entry in entries if entry["note"] is not None]
+    for line in noted[:_SHOWN_WARNINGS]:
+        note(line)
+    if len(noted) > _SHOWN_WARNINGS:
+        note(f"{len(noted) - _SHOWN_WARNINGS:,} more crystals are far from the training crystals; --json lists all")
+
+
 def note(line: str) -> None:
     """Print a note to stderr."""
     print(f"clac: {line}", file=sys.stderr)

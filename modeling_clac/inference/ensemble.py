@@ -61,7 +61,7 @@ class PropertyEnsemble:
                         "combine heads of one property"
                     )
         elif isinstance(models[0], ClacForGraphClassification):
-            return cls(models, None, None, [])
+            return cls(models, None, None, [f"{checkpoints[0]}: a classifier, whose probabilities are not calibrated"])
         members = [ValidationPredictions.from_checkpoint(checkpoint) for checkpoint in checkpoints]
         notes = [
             no_intervals(checkpoint) for checkpoint, member in zip(checkpoints, members, strict=True) if member is None

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.coverage import coverage_markdown
+from evaluation.domain import domain_markdown
 from evaluation.free_text import phrases_row
+from evaluation.reports.calibration import calibration_markdown
 from evaluation.reports.retrieval import retrieval_markdown
+from modeling_clac.inference.calibration import Calibration
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search.index import bundled_index
 from modeling_clac.utils.paths import DEFAULT_MODEL
@@ -58,6 +62,22 @@ def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: 
     result = json.loads((RESULTS / f"phrases-{name}.json").read_text(encoding="utf-8"))
     assert (result["split"], result["fingerprint"]) == (split, resolve_checkpoint().fingerprint)
     assert phrases_row(name, result) in EVALUATION
+
+
+@pytest.mark.parametrize("name", ["calibration", "domain", "coverage"])
+def test_tables_of_confidence_are_those_of_the_committed_results(name: str) -> None:
+    directory = RESULTS.parent / name
+    result = json.loads((directory / "result.json").read_text(encoding="utf-8"))
+    written = {"calibration": calibration_markdown, "domain": domain_markdown, "coverage": coverage_markdown}[name]
+    table = written(result)
+    assert (directory / "table.md").read_text(encoding="utf-8") == table
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert [row for row in rows if row not in EVALUATION] == []
+    assert result.get("fingerprint", resolve_checkpoint().fingerprint) == resolve_checkpoint().fingerprint
+
+
+def test_the_bundled_checkpoint_is_calibrated() -> None:
+    assert Calibration.from_checkpoint(resolve_checkpoint()) is not None
 
 
 def cell(mean: float, std: float | None, decimals: int) -> str:
