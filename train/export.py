@@ -74,7 +74,7 @@ motivated later stages.
 ## Limits
 
 * Inorganic, ordered crystals of up to some hundred atoms, with structures relaxed by density functional theory (DFT).
-  No molecules, no disorder.
+  No molecules. Disordered crystals are embedded with their occupancies, but none was in the training data.
 * Trained on narratives of DFT properties. The model knows formulas, elements, symmetry, density, the properties in the
   records, and areas of application as far as the properties justify them. It has read no papers.
 * Generated narratives are easier than real queries: on search phrases, accuracy is much lower.

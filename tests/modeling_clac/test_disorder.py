@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from evaluation.benchmarks.painn_reference import painn_reference
-from modeling_clac import ClacFeatureExtractor, ClacGraphModel, InvalidStructureError
+from modeling_clac import (
+    ClacConfig,
+    ClacFeatureExtractor,
+    ClacForGraphClassification,
+    ClacForGraphRegression,
+    ClacGraphModel,
+    InvalidStructureError,
+)
 from modeling_clac.contacts_clac import allowed_pairs
 from modeling_clac.crystal_clac import Crystal, make_crystal, neighbor_pairs, site_of_each_atom
 from modeling_clac.feature_extraction_clac import build_edges
@@ -253,3 +260,17 @@ def test_gradients_do_not_depend_on_splitting(encoder, crystals) -> None:
         model(**extractor(crystal)).pooler_output.square().sum().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("head", [ClacForGraphRegression, ClacForGraphClassification])
+def test_heads_on_the_graph_tower_use_occupancies(head, bert_config, crystals) -> None:
+    torch.manual_seed(0)
+    config = ClacConfig(text_config=bert_config, graph_config=small_graph_config(), projection_dim=24)
+    model = head(config).eval()
+    extractor = ClacFeatureExtractor.from_graph_config(small_graph_config())
+    inputs = extractor([crystals[2], split_atoms(crystals[2], np.random.default_rng(1)), cobaltite()])
+    with torch.no_grad():
+        logits = model(**inputs).logits
+        ignored = model(**{**inputs, "occupancy": None}).logits
+    torch.testing.assert_close(logits[1], logits[0], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(logits[2], ignored[2], atol=1e-4) and torch.equal(logits[0], ignored[0])

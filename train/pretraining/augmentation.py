@@ -134,7 +134,8 @@ class Expansion:
 @dataclass(frozen=True)
 class AtomMasking:
     """
-    Mask the element of some atoms of a graph (see `ClacFeatureExtractor.graph`). At least one atom is not masked.
+    Mask the element of some atoms of a graph (see `ClacFeatureExtractor.graph`). At least one atom is not masked. The
+    atoms of a mixed site are masked together.
 
     Attributes:
         probability: Probability that an atom is masked.
@@ -147,10 +148,13 @@ class AtomMasking:
 
     def __call__(self, graph: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
         numbers = graph["atomic_numbers"]
-        masked = generator.uniform(size=len(numbers)) < self.probability
+        site = np.arange(len(numbers))
+        if "occupancy" in graph:
+            site = np.unique(np.round(graph["positions"], 2), axis=0, return_inverse=True)[1].reshape(-1)
+        masked = generator.uniform(size=site.max() + 1) < self.probability
         if masked.all():
-            masked[generator.integers(len(numbers))] = False
-        return {**graph, "atomic_numbers": np.where(masked, MASKED_ATOM, numbers)}
+            masked[generator.integers(len(masked))] = False
+        return {**graph, "atomic_numbers": np.where(masked[site], MASKED_ATOM, numbers)}
 
 
 @dataclass(frozen=True)

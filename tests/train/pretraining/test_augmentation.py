@@ -11,6 +11,7 @@ from modeling_clac import ClacFeatureExtractor
 from modeling_clac.crystal_clac import neighbor_pairs
 from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.structures_clac import parse_structure
+from tests.helpers.disorder import cobaltite
 from train.pretraining.augmentation import (
     MASKED_ATOM,
     AtomMasking,
@@ -108,6 +109,25 @@ def test_probabilities_are_met(structure_nacl) -> None:
     kept = [EdgeDropping(0.4)(graph, generator)["edge_index"].shape[1] for _ in range(500)]
     num_edges, num_atoms = graph["edge_index"].shape[1], len(graph["atomic_numbers"])
     assert np.mean(kept) == pytest.approx(0.6 * (num_edges - num_atoms) + num_atoms, rel=0.02)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS)
+def test_the_atoms_of_a_mixed_site_change_together(seed) -> None:
+    """Displaced by one vector, strained with the cell, masked together; composition and occupancies stay."""
+    crystal, generator = parse_structure(cobaltite()), np.random.default_rng(seed)
+    moved = SiteDisplacement(0.1)(Strain(0.05)(crystal, generator), generator)
+    assert (moved.positions[0] == moved.positions[1]).all() and (moved.weights == crystal.weights).all()
+    assert not np.allclose(moved.positions, Strain(0.0)(crystal, generator).positions)
+    assert np.linalg.norm(moved.positions - crystal.positions, axis=1).max() < 0.1 * 1.915 * 1.05 + 0.05 * 6
+    extractor = ClacFeatureExtractor()
+    graph = extractor.graph(moved)
+    assert extractor.collate([graph, graph])["occupancy"].tolist() == pytest.approx([0.6, 0.4, 1, 1, 1, 1] * 2)
+    masked = AtomMasking(0.5)(graph, generator)["atomic_numbers"] == MASKED_ATOM
+    assert masked[0] == masked[1] and not masked.all()
+    expanded, _ = Expansion()(crystal, {"material_id": "x", "formula": "La0.6Sr0.4CoO3"}, generator)
+    assert (expanded.weights == crystal.weights).all()
+    np.testing.assert_allclose(expanded.positions[0], expanded.positions[1])
 
 
 @settings(max_examples=50, deadline=None)

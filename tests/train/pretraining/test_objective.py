@@ -12,9 +12,12 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM
 
 from modeling_clac import ClacModel
+from modeling_clac.data.structure_writing import cif_text
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import IGNORE_INDEX
+from modeling_clac.structures_clac import parse_structure
 from tests.conftest import CRYSTALS
+from tests.helpers.disorder import garnet
 from tests.helpers.pretraining import arguments, batches, small_model
 from train.pretrain import train
 from train.pretraining.collator import TextLabels
@@ -49,6 +52,22 @@ def test_one_term_is_the_loss_of_the_model(model, small_processor, records) -> N
     expected = model(**chunk.graphs, **chunk.tokens, return_loss=True).loss
     assert result.keys() == {"loss", "crystal-text"}
     torch.testing.assert_close(result["loss"], expected)
+
+
+def test_disordered_crystals_are_trained_on(model, small_processor, records) -> None:
+    """Their occupancies reach the towers, the shared facts and the copies, and each loss is finite."""
+    garnet_record = {**records[0], "cif": cif_text(parse_structure(garnet().get_primitive_structure()))}
+    changed = [{**garnet_record, "formula": "Li6.75La3Zr1.75Ta0.25O12", "material_id": "garnet"}, *records[1:8]]
+    (batch,) = batches(changed, small_processor, Copies(crystals=True, texts=True)).epoch(0)
+    (chunk,) = batch.chunks
+    assert chunk.graphs["occupancy"].shape == chunk.graphs["atomic_numbers"].shape
+    result = ContrastiveObjective(model, ObjectiveSettings(terms=ALL)).eval()(chunk, batch.labels)
+    assert all(torch.isfinite(value) for value in result.values())
+    expected = model(**chunk.graphs, **chunk.tokens).crystal_embeds[:8]
+    without = model(**{**chunk.graphs, "occupancy": None}, **chunk.tokens).crystal_embeds[:8]
+    place = batch.material_ids.index("garnet")
+    same = (expected - without).abs().amax(dim=1) == 0
+    assert same.tolist() == [number != place for number in range(8)]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
