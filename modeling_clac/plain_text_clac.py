@@ -1,8 +1,8 @@
 """
-The text that word pieces are made of: each formula in its plain spelling, and where each character comes from.
+The text that word pieces are made of: each formula and unit in plain spelling, and where each character comes from.
 
-`Ga₂O₃`, `Ga$_2$O$_3$` and `Ga2 O3` are read as `Ga2 O3`, and `YBCO` as `Y Ba2 Cu3 O7`, so that every spelling of a
-formula gives the same tokens. It imports nothing slow, since every search starts with it.
+`Ga₂O₃`, `Ga$_2$O$_3$` and `Ga2 O3` are read as `Ga2 O3`, `YBCO` as `Y Ba2 Cu3 O7`, and `7.2 g/cc` and `7200 kg/m3` as
+`7.2 g/cm³`, so that every spelling gives the same tokens. It imports nothing slow, since every search starts with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .formulas_clac import SITE, Formula, find_formulas
-from .quantities_clac import element_quantities, find_numbers
+from .quantities_clac import Number, element_quantities, find_numbers
 
 # How the rule begins by which tokenizers saved earlier split formulas.
 _EARLIER_RULE = r"(?:(?<=[0-9])|(?<=\))|(?<=H)"
@@ -25,7 +25,7 @@ SPLIT_FORMULAS = "split_formulas"
 @dataclass(frozen=True)
 class PlainText:
     """
-    A text in which each formula is spelled plainly.
+    A text in which each formula and each unit is spelled plainly.
 
     Attributes:
         text: The plain text.
@@ -67,7 +67,7 @@ class PlainText:
 
 def plain_text(text: str, split: bool = True) -> PlainText:
     """
-    Spell the formulas of a text plainly.
+    Spell the formulas of a text plainly, and convert numbers to the units that models know.
 
     Args:
         text: The text.
@@ -77,16 +77,21 @@ def plain_text(text: str, split: bool = True) -> PlainText:
         The plain text. Formulas that state no composition (ions, dopants) are left as they are.
     """
     formulas = find_formulas(text)
+    numbers = find_numbers(text, formulas)
     builder = _Builder(text)
     quantities: list[tuple[int, int, int, float]] = []
-    for formula in formulas:
-        elements = element_quantities(formula)
-        if elements or formula.role == SITE:
-            quantities += builder.add_formula(formula, elements, split)
+    for part in sorted([*formulas, *numbers], key=lambda part: part.start):
+        if isinstance(part, Formula):
+            elements = element_quantities(part)
+            if elements or part.role == SITE:
+                quantities += builder.add_formula(part, elements, split)
+        elif part.plain is not None and builder.done <= part.start:
+            quantities.append(builder.add_number(part))
     builder.copy(len(text))
     quantities += [
         (builder.place_of(start), builder.place_of(start) + end - start, kind, value)
-        for start, end, kind, value in find_numbers(text, formulas)
+        for start, end, kind, value, _, plain in numbers
+        if plain is None
     ]
     plain = "".join(builder.characters)
     if plain == text:
@@ -137,6 +142,18 @@ class _Builder:
             previous = text
         self.done = formula.end
         return found
+
+    def add_number(self, number: Number) -> tuple[int, int, int, float]:
+        """Add a number and its unit in plain spelling, and return the number as a quantity."""
+        assert number.plain is not None
+        value, unit = number.plain
+        self.copy(number.start)
+        first = len(self.characters)
+        self.add(value, number.start, number.end)
+        if unit:
+            self.add(f" {unit}", number.end, number.stop)
+        self.done = number.stop
+        return first, first + len(value), number.kind, number.value
 
     def add(self, text: str, start: int, end: int) -> None:
         if text == self.text[start:end]:

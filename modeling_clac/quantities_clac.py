@@ -10,31 +10,24 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from .formula_words_clac import STRUKTURBERICHT
 from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
 from .site_labels_clac import site_numbers
+from .units_clac import canonical_measure, find_measures, read_number, read_unit
 
 # Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
 DENSITY = NUMBER + 1
 NUM_KINDS = DENSITY + 1
 
-# Not part of a word, formula, space group or identifier (Fm-3m, mp-149), but both ends of a range such as 10-20.
-_NUMBER = re.compile(
-    r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w|,\d|\.\d)"
-)
-_DENSITY_UNIT = re.compile(r"[\s~]*g\s*(?:/\s*(?:cm\s*(?:³|\^?\{?3\}?)|cc)|[·⋅.]?\s*cm\s*(?:⁻³|\^?\{?[-−]3\}?))(?!\w)")
-# Words and signs before and after a number that make it a bound or the end of a range.
-_BOUND = re.compile(
-    r"(?:[<>≤≥~–-]|\b(?:above|below|over|under|than|least|most|beyond|exceeding|exceeds|between)"
-    r"|\d\s*to|between\s+[\d.]+\s+and)\s*$"
-)
-_BOUND_BEHIND = re.compile(r"\s*(?:or|and)\s+(?:more|less|above|below|over|under|up)\b")
-# Lengths, angles and coordination numbers, which may be ranges (3.18-3.25 Å).
-_GEOMETRY = re.compile(r"(?:[-–]\d+(?:\.\d+)?)?\s?(?:Å(?![³\d^])|°(?!\s?C)|degrees?\b)|-(?:coordinate|fold)")
+# Units of lengths and angles, and coordination numbers, which may be ranges (3.18-3.25 Å).
+_LENGTHS = frozenset("Å nm pm um mm cm m".split())
+_GEOMETRY = re.compile(r"(?:[-–]\d+(?:\.\d+)?)?(?:\s?°(?!\s?C)|\s?degrees?\b|-(?:coordinate|fold))")
+DENSITY_UNIT = read_unit("g/cm³")
 _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
 # Smaller numbers count as zero. Periods of the waves that represent a number, in powers of ten.
 SMALLEST = 1e-3
@@ -54,15 +47,37 @@ def find_quantities(text: str) -> list[tuple[int, int, int, float]]:
 
     Returns:
         (index of the first character, index after the last one, kind, value) of each, in the order of the text. The
-        value of a number is the number itself; its kind is `DENSITY` if it is in g/cm³ and not a bound, else `NUMBER`.
+        value of a number is the number in the canonical unit of its quantity, such as g/cm³ for densities; its kind is
+        `DENSITY` if it is a density and not a bound, else `NUMBER`.
         The value of an element symbol is its atomic fraction in the formula, its kind the atomic number.
     """
     formulas = find_formulas(text)
     found = [quantity for formula in formulas for quantity in element_quantities(formula)]
-    return sorted([*found, *find_numbers(text, formulas)])
+    return sorted([*found, *(number[:4] for number in find_numbers(text, formulas))])
 
 
-def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int, int, float]]:
+class Number(NamedTuple):
+    """
+    A number in a text that may be a property.
+
+    Attributes:
+        start: Index of its first character.
+        end: Index after its last character.
+        kind: `DENSITY` or `NUMBER`.
+        value: The number, in the canonical unit of its quantity.
+        stop: Index after the last character of its unit.
+        plain: Number and unit in the plain spelling and the canonical unit; `None` if the text already has it.
+    """
+
+    start: int
+    end: int
+    kind: int
+    value: float
+    stop: int
+    plain: tuple[str, str] | None
+
+
+def find_numbers(text: str, formulas: Sequence[Formula]) -> list[Number]:
     """
     Find the numbers in a text that are not part of a formula or of a site label.
 
@@ -73,19 +88,24 @@ def find_numbers(text: str, formulas: Sequence[Formula]) -> list[tuple[int, int,
         formulas: Its formulas in the order of the text.
 
     Returns:
-        As [`find_quantities`].
+        The numbers, in the order of the text.
     """
     found = []
     ends = [formula.end for formula in formulas]
     labels = set(site_numbers(text))
-    for match in _NUMBER.finditer(text):
-        place = bisect_right(ends, match.start())
-        if place < len(formulas) and formulas[place].start < match.end():
+    for measure in find_measures(text):
+        place = bisect_right(ends, measure.start)
+        if place < len(formulas) and formulas[place].start < measure.end:
             continue
-        if match.span() in labels or _GEOMETRY.match(text, match.end()):
+        is_length = len(measure.unit) == 1 and measure.unit[0][0] in _LENGTHS and measure.unit[0][1] == 1
+        if is_length or (measure.start, measure.end) in labels or _GEOMETRY.match(text, measure.end):
             continue
-        value = float(match.group().replace("−", "-").replace(",", ""))
-        found.append((match.start(), match.end(), _number_kind(text, match, value), value))
+        plain = canonical_measure(text, measure)
+        value = measure.value if plain is None else read_number(plain[0])
+        in_density_unit = plain[1] == "g/cm³" if plain else measure.unit == DENSITY_UNIT
+        is_density = in_density_unit and not measure.bound and 0.0 < value <= _LARGEST_DENSITY
+        kind = DENSITY if is_density else NUMBER
+        found.append(Number(measure.start, measure.end, kind, value, measure.stop, plain))
     return found
 
 
@@ -101,14 +121,6 @@ def element_quantities(formula: Formula) -> list[tuple[int, int, int, float]]:
     if not (formula.role == COMPOSITION or formula.plain == STRUKTURBERICHT) or total <= 0.0:
         return []
     return [(part.start, part.end, ATOMIC_NUMBERS[part.symbol], part.amount / total) for part in formula.parts]
-
-
-def _number_kind(text: str, number: re.Match[str], value: float) -> int:
-    unit = _DENSITY_UNIT.match(text, number.end())
-    if unit is None or not 0.0 < value <= _LARGEST_DENSITY:
-        return NUMBER
-    bounded = _BOUND.search(text, max(0, number.start() - 24), number.start()) or _BOUND_BEHIND.match(text, unit.end())
-    return NUMBER if bounded else DENSITY
 
 
 def read_quantities(

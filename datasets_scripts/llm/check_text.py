@@ -9,29 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
-from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS
+from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES
 from modeling_clac.formulas_clac import COMPOSITION, find_formulas, read_formula
-from modeling_clac.quantities_clac import NUMBER, find_quantities
+from modeling_clac.units_clac import Unit, convert, find_measures
 
-# Units of quantities that follow from the columns and that a text may state.
-_DERIVED = {"volume_per_atom": "Å³/atom"}
-
-
-def _spelled_units() -> dict[str, tuple[float, tuple[str, ...]]]:
-    found: dict[str, tuple[float, tuple[str, ...]]] = {}
-    for column, unit in ({column: row.unit for column, row in PROPERTIES.items() if row.unit} | _DERIVED).items():
-        for spelling, factor in UNIT_SPELLINGS.get(unit, {unit: 1.0}).items():
-            _, columns = found.get(spelling, (factor, ()))
-            found[spelling] = (factor, (*columns, column))
-    return found
+# Column -> unit, with a quantity that follows from the columns and that a text may state.
+_UNITS = {column: row.unit for column, row in PROPERTIES.items() if row.unit} | {"volume_per_atom": "Å³/atom"}
 
 
-# Spelling of a unit -> (factor to the unit of the columns, columns with this unit).
-UNITS = _spelled_units()
-# Longest units first, so that "eV/atom" is not read as "eV".
-_UNIT = re.compile(
-    r"\s?(" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w³²^])"
-)
+_MANTISSA = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _WORD = re.compile(r"[A-Z][\w/-]*")
 # Half a unit of the last digit, plus a tolerance for floating-point rounding.
 _HALF = 0.5 + 1e-6
@@ -57,17 +43,14 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
         return ["the text is empty"]
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
     values = _values(record)
-    end_of_unit = 0
-    for start, end, kind, value in find_quantities(text):
-        # Skip digits inside units, such as the 3 in g/cm^3.
-        if kind < NUMBER or start < end_of_unit or _is_inside_formula(text, start):
+    formulas = find_formulas(text)
+    for measure in find_measures(text):
+        if any(formula.start < measure.end and measure.start < formula.end for formula in formulas):
             continue
-        unit = _UNIT.match(text, end)
-        end_of_unit = unit.end() if unit else end
-        factor, columns = UNITS[unit.group(1)] if unit else (1.0, tuple(values))
-        shown = text[start:end]
-        if not any(_equals(shown, value, actual / factor) for column in columns for actual in values.get(column, ())):
-            problems.append(f"the number {shown}{' ' + unit.group(1) if unit else ''} is not in the record")
+        shown = text[measure.start : measure.end]
+        if not any(_equals(shown, measure.value, actual) for actual in _possible(values, measure.unit)):
+            unit = text[measure.end : measure.stop].strip()
+            problems.append(f"the number {f'{shown} {unit}'.strip()} is not in the record")
     return problems
 
 
@@ -87,15 +70,28 @@ def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
     return values
 
 
+def _possible(values: Mapping[str, tuple[float, ...]], unit: Unit) -> list[float]:
+    """Return the values in the unit of a number; all values if no column has such a unit."""
+    found: list[float] = []
+    has_column = False
+    for column, target in _UNITS.items():
+        # Texts often omit "per atom".
+        for stated in (target, target.removesuffix("/atom")):
+            factor = convert(1.0, stated, unit) if unit else None
+            if factor is not None:
+                has_column = True
+                found += [value * factor for value in values.get(column, ())]
+    return found if has_column else [value for own in values.values() for value in own]
+
+
 def _equals(shown: str, value: float, actual: float) -> bool:
     """Return whether `actual`, rounded to the digits of `shown`, equals `value`; a missing minus sign is wrong."""
-    mantissa, _, exponent = shown.lower().partition("e")
-    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    mantissa = _MANTISSA.match(shown.replace(",", "").replace("−", "-"))
+    assert mantissa is not None
+    own = float(mantissa.group())
+    exponent = round(math.log10(value / own)) if own else 0
+    decimals = len(mantissa.group().partition(".")[2]) - exponent
     return abs(value - actual) <= _HALF * 10.0**-decimals
-
-
-def _is_inside_formula(text: str, start: int) -> bool:
-    return start > 0 and text[start - 1].isalpha()
 
 
 def _formula_problems(text: str, record: Mapping[str, Any], needed: bool) -> list[str]:
@@ -147,4 +143,4 @@ def _space_groups() -> frozenset[str]:
     return frozenset(name for name in names if len(name) > 2)
 
 
-__all__ = ["UNITS", "text_problems"]
+__all__ = ["text_problems"]

@@ -174,16 +174,4 @@ UNITS: dict[str, str] = {column: row.unit_name for column, row in PROPERTIES.ite
 # All numeric columns of a record.
 NUMERIC_COLUMNS: tuple[str, ...] = ("nsites", "space_group_number", *PROPERTIES)
 
-# Unit -> spelling in texts, also of multiples -> factor to the unit.
-UNIT_SPELLINGS: dict[str, dict[str, float]] = {
-    "eV": {"eV": 1.0, "meV": 1e-3},
-    # Texts often omit "per atom".
-    "eV/atom": {"eV/atom": 1.0, "eV per atom": 1.0, "meV/atom": 1e-3, "meV per atom": 1e-3, "eV": 1.0, "meV": 1e-3},
-    "GPa": {"GPa": 1.0, "MPa": 1e-3},
-    "g/cm³": {"g/cm³": 1.0, "g/cm3": 1.0, "g/cm^3": 1.0, "g cm-3": 1.0, "kg/m³": 1e-3, "kg/m3": 1e-3},
-    "Å³": {"Å³": 1.0, "Å3": 1.0, "Å^3": 1.0},
-    "Å³/atom": {"Å³/atom": 1.0, "Å³": 1.0, "Å3": 1.0, "Å^3": 1.0},
-    "C/m²": {"C/m²": 1.0, "C/m2": 1.0, "C/m^2": 1.0},
-}
-
-__all__ = ["NUMERIC_COLUMNS", "PROPERTIES", "UNITS", "UNIT_SPELLINGS", "Property"]
+__all__ = ["NUMERIC_COLUMNS", "PROPERTIES", "UNITS", "Property"]

@@ -20,8 +20,9 @@ from datasets_scripts.databases.optimade_entries import read_properties, respons
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.generation import facts
 from modeling_clac.cli.main import search
-from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNIT_SPELLINGS, UNITS
+from modeling_clac.data.properties import NUMERIC_COLUMNS, PROPERTIES, UNITS
 from modeling_clac.narrator.narratives import narrate
+from modeling_clac.units_clac import CANONICAL_UNITS
 from tests.conftest import CRYSTALS, ROOT
 
 
@@ -37,7 +38,7 @@ def test_rows_are_consistent() -> None:
     for column, row in PROPERTIES.items():
         assert column == row.column and row.column.isidentifier()
         assert row.label and row.decimals >= 0
-        assert row.unit in UNIT_SPELLINGS or not row.unit or column not in BUNDLED_SCHEMA.names
+        assert row.unit in CANONICAL_UNITS or not row.unit
         assert set(row.bounds) <= {"min", "max"}
     for names in (
         [row.label for row in PROPERTIES.values()],
@@ -53,15 +54,6 @@ def test_rows_are_consistent() -> None:
 def test_every_source_of_matminer_is_read() -> None:
     taken = {(name, column) for name, columns in SOURCES.items() for column in columns.values()}
     assert taken == {row.matminer for row in PROPERTIES.values() if row.matminer}
-
-
-def test_a_spelling_of_a_unit_means_one_factor() -> None:
-    factors: dict[str, set[float]] = {}
-    for unit, spellings in UNIT_SPELLINGS.items():
-        assert spellings[unit] == 1.0
-        for spelling, factor in spellings.items():
-            factors.setdefault(spelling, set()).add(factor)
-    assert all(len(found) == 1 for found in factors.values()), factors
 
 
 def test_search_has_an_option_for_each_end_of_a_range() -> None:
