@@ -80,7 +80,8 @@ def plain_text(text: str, split: bool = True) -> PlainText:
     numbers = find_numbers(text, formulas)
     builder = _Builder(text)
     quantities: list[tuple[int, int, int, float]] = []
-    for part in sorted([*formulas, *numbers], key=lambda part: part.start):
+    parts: list[Formula | Number] = [*formulas, *numbers]
+    for part in sorted(parts, key=lambda part: part.start):
         if isinstance(part, Formula):
             elements = element_quantities(part)
             if elements or part.role == SITE:
