@@ -16,6 +16,10 @@ from .errors_clac import InvalidStructureError, one_line
 _STRUCTURE_TAGS = ("_cell_", "_atom_site", "_symmetry_", "_space_group_", "_chemical_formula_sum")
 _HEADER = re.compile(r"^[ \t]*data_", re.IGNORECASE | re.MULTILINE)
 _CODE_FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
+# Tags of a loop that has no values: what follows is a tag with a value, or a new loop or block.
+_EMPTY_LOOP = re.compile(
+    r"^[ \t]*loop_[ \t]*\n(?:[ \t]*_\S+[ \t]*\n)+(?=\s*(?:_\S+[ \t]+\S|loop_|data_|#))", re.IGNORECASE | re.MULTILINE
+)
 _COMMENTS = re.compile(r"(?:\s+|#[^\n]*)*")
 
 
@@ -105,7 +109,7 @@ def read_blocks(text: str, label: str) -> list[CifBlock]:
     document, reason = _document(text)
     if document is not None:
         return _blocks(document, label, [])
-    text, notes = _with_header(text)
+    text, notes = _with_header(_EMPTY_LOOP.sub("", text))
     if text:
         document, reason = _document(text)
         if document is not None:

@@ -51,8 +51,10 @@ class Sites:
 
 
 def has_atoms(block: CifBlock) -> bool:
-    """Whether a block lists atoms."""
-    return bool(block.column("_atom_site_type_symbol", *_LABELS))
+    """Whether a block lists atoms. Some files have blocks with a row of question marks in place of atoms."""
+    return any(value not in ("?", ".") for value in block.column("_atom_site_type_symbol")) or any(
+        value not in ("?", ".") for value in block.column(*_LABELS)
+    )
 
 
 def read_sites(

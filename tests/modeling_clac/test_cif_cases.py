@@ -527,3 +527,25 @@ def test_an_invalid_block_does_not_hide_the_others() -> None:
     (_, good), (name, error) = read_cif(cif(FCC) + bad, "x.cif", ReadingOptions())
     check(good, ROCK_SALT, 2.164, "")
     assert name == "bad" and str(error).startswith("x.cif#bad: atom 1 (M1): unknown element 'M'")
+
+
+def test_loops_without_values_and_blocks_without_atoms() -> None:
+    empty = "loop_\n_symmetry_equiv_pos_site_id\n_symmetry_equiv_pos_as_xyz"
+    check(only(cif(empty, FCC)), ROCK_SALT, 2.164, "")
+    unknown = cif(sites=("? ? ? ? ?",)).replace("data_x", "data_reduced")
+    check(only(cif(FCC) + unknown), ROCK_SALT, 2.164, "")
+
+
+def test_groups_of_atoms_on_a_mixed_site() -> None:
+    """Hydroxide and water share a site: their oxygen is one atom."""
+    rows = (f"{SALT[0]} 1", "OH OH .5 .5 .5 .345", "OH2 OH2 .5 .5 .5 .655")
+    crystal = only(cif(FCC, sites=rows, columns=OCCUPIED))
+    assert crystal.is_ordered and contents(crystal) == {"Na": 4, "O": 4}
+    assert "hydrogen: that of sites OH, OH2" in crystal.warnings[0]
+
+
+def test_sites_that_are_images_of_one_position_share_it() -> None:
+    """Two labels, two positions of one orbit, and more atoms than places: both sites are named."""
+    rows = ("Na1 Na 0 0 0 .833", "O4 O 0.5 0.5 0 .333", f"{SALT[1]} 1")
+    with pytest.raises(InvalidStructureError, match=r"Na1 0.833 \+ O4 0.333 overlap"):
+        only(cif(FCC, sites=rows, columns=OCCUPIED))
