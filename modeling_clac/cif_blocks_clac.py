@@ -54,16 +54,16 @@ class CifBlock:
     def text(self, *tags: str) -> str:
         """Return the first known value of the tags without quotes; empty if all are missing, `?` or `.`."""
         for tag in tags:
-            for value in self.columns.get(tag, ())[:1]:
-                if value not in ("?", ".", "") and (text := gemmi.cif.as_string(value).strip()):
-                    return text
+            column = self.columns.get(tag)
+            if column and column[0] not in ("?", ".") and (text := gemmi.cif.as_string(column[0]).strip()):
+                return text
         return ""
 
     def number(self, *tags: str) -> float | None:
         """Return the first value of the tags that is a number; `None` if there is none."""
         for tag in tags:
-            for value in self.columns.get(tag, ())[:1]:
-                number = gemmi.cif.as_number(value.strip("'\""))
+            if column := self.columns.get(tag):
+                number = gemmi.cif.as_number(column[0].strip("'\""))
                 if number == number:
                     return number
         return None

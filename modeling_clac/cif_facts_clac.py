@@ -149,6 +149,9 @@ def compare(facts: Facts, crystal: Crystal, listed: int, incomplete: bool) -> Ag
     else:
         for z, share in zip(crystal.atomic_numbers.tolist(), crystal.occupancy.tolist(), strict=True):
             found[z] = found.get(z, 0.0) + share
+    if found == facts.amounts and facts.contents_only and (not facts.units or _reduced(facts) % facts.units == 0):
+        result.support.append("formula")
+        return result
     heavy = {z: amount for z, amount in found.items() if z > 1} or found
     ratio, missing_hydrogen = None, 0.0
     if facts.amounts:
@@ -231,9 +234,8 @@ def _compare_units(facts: Facts, ratio: float | None, result: Agreement) -> None
     """Compare Z with the number of formulas in the cell."""
     if ratio is None:
         return
-    whole = [round(amount) for amount in facts.amounts.values()]
     # Some programs write the formula of the whole cell, with the Z of the reduced formula.
-    reduced = gcd(*whole) if all(abs(w - a) < 1e-3 for w, a in zip(whole, facts.amounts.values(), strict=True)) else 1
+    reduced = _reduced(facts)
     if facts.units is None:
         if reduced > 1 and abs(ratio - 1) <= _AMOUNT_TOLERANCE:
             result.support.append("formula")
@@ -245,6 +247,12 @@ def _compare_units(facts: Facts, ratio: float | None, result: Agreement) -> None
         result.support.append("Z")
     else:
         result.against.append(f"Z: the file states {facts.units:g} x {facts.formula}, the sites give {ratio:.3g}")
+
+
+def _reduced(facts: Facts) -> int:
+    """Greatest common divisor of the amounts in the formula; 1 if they are not whole."""
+    whole = [round(amount) for amount in facts.amounts.values()]
+    return gcd(*whole) if whole == list(facts.amounts.values()) else 1
 
 
 def written(amounts: dict[int, float], ratio: float = 1.0) -> str:
