@@ -33,6 +33,8 @@ from .structure_tables_clac import (
     structures_of_json,
 )
 
+# Most CIFs begin so, and need no search for the columns of a table.
+_DATA_BLOCK = re.compile(r"(?:\s|#[^\n]*\n)*data_", re.IGNORECASE)
 _PARSERS: dict[str, Callable[[str, str], Any]] = {"json": read_json, "jsonl": read_json_lines, "csv": read_csv}
 
 
@@ -142,12 +144,12 @@ def read_text(text: str, label: str, options: ReadingOptions, kind: str | None =
     if isinstance(crystals, InvalidStructureError):
         yield NamedCrystal(label, crystals)
         return
+    if len(crystals) == 1:
+        yield NamedCrystal(label, crystals[0].crystal)
+        return
     counts = Counter(crystal.name for crystal in crystals)
     for number, (name, crystal) in enumerate(crystals, start=1):
-        if len(crystals) == 1:
-            yield NamedCrystal(label, crystal)
-        else:
-            yield NamedCrystal(f"{label}#{name if name and counts[name] == 1 else number}", crystal)
+        yield NamedCrystal(f"{label}#{name if name and counts[name] == 1 else number}", crystal)
 
 
 def read_mapping(value: Mapping[str, Any], label: str, options: ReadingOptions) -> Iterator[NamedCrystal]:
@@ -208,10 +210,9 @@ def read_value(value: Any, label: str, options: ReadingOptions) -> Any:
 def _kind_of_text(text: str, label: str) -> str:
     if not text.strip():
         raise InvalidStructureError(f"{label}: empty; export the structure again")
-    start = text.lstrip()[:5].lower()
-    if start == "data_":
+    if _DATA_BLOCK.match(text):
         return "cif"
-    start = start[:1]
+    start = text.lstrip()[:1]
     if start in ("{", "["):
         first, _, rest = text.strip().partition("\n")
         return "jsonl" if start == "{" and first.rstrip().endswith("}") and rest.lstrip().startswith("{") else "json"
