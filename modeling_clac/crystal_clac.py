@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -260,15 +260,30 @@ def crystal_from_pymatgen(structure: Any, label: str) -> Crystal:
     unknown = [species.symbol for species in structure.composition if not 1 <= species.Z <= 118]
     if unknown:
         raise InvalidStructureError(f"{label}: unknown element {unknown[0]!r}; use symbols of the periodic table")
+    doubts = partly_periodic(structure.lattice.pbc)
+    matrix = structure.lattice.matrix
     if structure.is_ordered:
-        return make_crystal(label, structure.atomic_numbers, structure.cart_coords, structure.lattice.matrix)
+        return make_crystal(label, structure.atomic_numbers, structure.cart_coords, matrix, warnings=doubts)
     numbers, positions, shares = [], [], []
     for site in structure:
         for species, amount in site.species.items():
             numbers.append(species.Z)
             positions.append(site.coords)
             shares.append(amount)
-    return make_crystal(label, numbers, positions, structure.lattice.matrix, shares)
+    return make_crystal(label, numbers, positions, matrix, shares, doubts)
+
+
+def partly_periodic(periodic: Iterable[bool]) -> tuple[str, ...]:
+    """
+    Return the warnings about a structure that is not stated to be periodic along all lattice vectors.
+
+    Args:
+        periodic: Whether it is periodic along each of them.
+    """
+    directions = sum(map(bool, periodic))
+    if directions == 3:
+        return ()
+    return (f"periodic in {directions} directions only (pbc); read as periodic in all three",)
 
 
 def check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
@@ -404,6 +419,7 @@ __all__ = [
     "density_of",
     "make_crystal",
     "neighbor_pairs",
+    "partly_periodic",
     "refuse_disorder",
     "site_of_each_atom",
 ]

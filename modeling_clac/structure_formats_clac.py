@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
@@ -13,8 +14,9 @@ import gemmi
 import numpy as np
 
 from .cif_clac import NamedCrystal
-from .crystal_clac import Crystal, crystal_from_pymatgen, make_crystal
+from .crystal_clac import Crystal, crystal_from_pymatgen, make_crystal, partly_periodic
 from .errors_clac import InvalidStructureError, one_line
+from .formulas_clac import read_formula
 
 # A value of JSON that states one of these sets of keys is a structure.
 ARRAYS = ("atomic_numbers", "positions", "cell")
@@ -85,11 +87,9 @@ def _use_positive_scale(lines: list[str]) -> None:
 def _check_count(lines: list[str], num_atoms: int, label: str) -> None:
     """Refuse coordinates that the numbers of atoms do not cover: they would be left out silently."""
     # The line `Direct` or `Cartesian` follows the numbers of atoms, or `Selective dynamics`.
-    mode = next(
-        i
-        for i in range(6, len(lines))
-        if re.match(r"\s*[dck]", lines[i], re.I) and re.match(r"\s*[\ds]", lines[i - 1], re.I)
-    )
+    words = re.compile(r"\s*(?!s)[^\d\s]", re.IGNORECASE)
+    after_numbers = (i for i in range(6, len(lines)) if words.match(lines[i]) and not words.match(lines[i - 1]))
+    mode = next(after_numbers, len(lines))
     for line in lines[mode + 1 + num_atoms :]:
         values = line.split()[:3]
         if len(values) < 3 or not all(map(_is_number, values)):
@@ -158,6 +158,9 @@ def _read_frame(lines: list[str], label: str) -> Crystal:
         raise InvalidStructureError(
             f"{label}: a molecule (no Lattice in the second line of the frame); CLaC reads periodic crystals only"
         )
+    if "properties=" not in lines[1].lower() or "properties=species" in lines[1].lower():
+        # Isotopes of hydrogen, which ase does not know.
+        lines = [*lines[:2], *(re.sub(r"^\s*[DT](?=\s)", "H", line) for line in lines[2:])]
     try:
         atoms = read(StringIO("\n".join(lines) + "\n"), format="extxyz")
     except Exception as error:  # errors of many types with the same meaning for the user
@@ -181,10 +184,9 @@ def crystal_from_ase(atoms: Any, label: str) -> Crystal:
     """
     cell = getattr(atoms.cell, "array", atoms.cell)
     numbers, positions = atoms.get_atomic_numbers(), atoms.get_positions()
-    periodic = [bool(axis) for axis in getattr(atoms, "pbc", (True, True, True))]
-    notes: tuple[str, ...] = ()
-    if any(periodic) and not all(periodic):
-        notes = (f"periodic in {sum(periodic)} directions only (pbc); read as periodic in all three",)
+    periodic = list(getattr(atoms, "pbc", ()))
+    # The default of ase is that nothing is periodic, whatever the cell.
+    notes = partly_periodic(periodic) if any(periodic) else ()
     occupancy = getattr(atoms, "info", {}).get("occupancy")
     if not isinstance(occupancy, Mapping) or "spacegroup_kinds" not in getattr(atoms, "arrays", {}):
         return make_crystal(label, numbers, positions, cell, warnings=notes)
@@ -230,10 +232,14 @@ def crystal_from_mapping(value: Mapping[str, Any], label: str) -> Crystal:
     """
     if all(key in value for key in _PYMATGEN):
         return _crystal_from_pymatgen_dict(value, label)
-    if _is_entry(value):
-        return crystal_from_optimade(value["attributes"], label)
-    if any(key in value for key in _OPTIMADE):
-        return crystal_from_optimade(value, label)
+    if _is_entry(value) or any(key in value for key in _OPTIMADE):
+        try:
+            return crystal_from_optimade(value["attributes"] if _is_entry(value) else value, label)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidStructureError):
+                raise
+            reason = f"{error} missing" if isinstance(error, KeyError) else one_line(error)
+            raise InvalidStructureError(f"{label}: not a valid OPTIMADE entry ({reason})") from None
     if isinstance(value.get("structure"), Mapping):
         return crystal_from_mapping(value["structure"], label)
     if _is_molecule(value):
@@ -267,7 +273,10 @@ def _crystal_from_pymatgen_dict(value: Mapping[str, Any], label: str) -> Crystal
     # Properties may name classes to import; they are not needed.
     try:
         lattice = value["lattice"]
-        lattice = {"matrix": lattice["matrix"]} if lattice.get("matrix") is not None else dict(lattice)
+        periodic = lattice.get("pbc") or (True, True, True)
+        if lattice.get("matrix") is not None:
+            lattice = {"matrix": lattice["matrix"]}
+        lattice = {**lattice, "pbc": periodic}
         sites = [{"species": [_plain(one) for one in site["species"]], "abc": site["abc"]} for site in value["sites"]]
         structure = Structure.from_dict({"lattice": lattice, "sites": sites})
     except Exception as error:  # errors of many types with the same meaning for the user
@@ -319,7 +328,25 @@ def crystal_from_optimade(attributes: Mapping[str, Any], label: str) -> Crystal:
             numbers.append(number)
             places.append(position)
             shares.append(share)
-    return make_crystal(label, numbers, places, cell, shares)
+    stated = _stated_formula(attributes, numbers, shares)
+    return make_crystal(label, numbers, places, cell, shares, stated)
+
+
+def _stated_formula(attributes: Mapping[str, Any], numbers: list[int], shares: list[float]) -> tuple[str, ...]:
+    """Return a warning if an entry states another composition than its sites have, as with implicit hydrogen."""
+    formula = attributes.get("chemical_formula_reduced")
+    stated = read_formula(formula) if isinstance(formula, str) else {}
+    # Disordered entries state a rounded formula.
+    if not stated or any(share < 1.0 for share in shares):
+        return ()
+    found = Counter(gemmi.Element(number).name for number in numbers)
+    same = stated.keys() == found.keys() and all(
+        abs(amount * len(numbers) - found[symbol] * sum(stated.values())) < 1e-6 for symbol, amount in stated.items()
+    )
+    if same:
+        return ()
+    shown = "".join(f"{symbol}{found[symbol]}" for symbol in sorted(found))
+    return (f"chemical_formula_reduced is stated as {one_line(formula, 60)}; the sites have {shown}",)
 
 
 def _occupants(kind: Mapping[str, Any], label: str) -> list[tuple[int, float]]:

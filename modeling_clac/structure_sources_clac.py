@@ -153,13 +153,14 @@ def _on_disk(path: Path, **options: Any) -> StructureFile:
     return StructureFile(str(path), path.name, path.read_bytes, **options)
 
 
-def read_files(file: StructureFile, others: Counter[str]) -> Iterator[FileContent]:
+def read_files(file: StructureFile, others: Counter[str], nested: bool = False) -> Iterator[FileContent]:
     """
     Read a file; an archive holds several. Nothing is written to disk.
 
     Args:
         file: The file.
         others: Counts, by suffix, of the files in an archive that are not read. They are added to.
+        nested: Whether the file is in an archive, where other archives are not read.
 
     Yields:
         The content of each file.
@@ -169,7 +170,10 @@ def read_files(file: StructureFile, others: Counter[str]) -> Iterator[FileConten
     except InvalidStructureError as error:
         yield FileContent(file, None, error)
         return
-    if kind == "zip":
+    if kind == "zip" and nested:
+        reason = f"{file.name}: an archive in an archive; extract it first"
+        yield FileContent(file, None, InvalidStructureError(reason))
+    elif kind == "zip":
         yield from _archived(file, content, others)
     else:
         yield FileContent(file, kind, content)
@@ -179,7 +183,7 @@ def _content(file: StructureFile) -> tuple[bytes, str | None]:
     """Return the decompressed content of a file and its format, or `None` if only the content can tell."""
     try:
         content = file.read()
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # damaged archives raise errors of many types
         raise InvalidStructureError(f"{file.name}: cannot be read ({first_line(error)})") from None
     if content.startswith(_GZIP):
         content = _decompressed(content, file.name)
@@ -215,33 +219,46 @@ def _decompressed(content: bytes, label: str) -> bytes:
 def _archived(archive: StructureFile, content: bytes, others: Counter[str]) -> Iterator[FileContent]:
     """Read the files of a zip archive, or the one that is selected."""
     try:
-        with zipfile.ZipFile(BytesIO(content)) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
-            _check_sizes(members, archive.name)
-            wanted = archive.selector
-            for member in members:
-                path, selector = PurePath(member.filename), None
-                if wanted is not None:
-                    if wanted != member.filename and not wanted.startswith(f"{member.filename}#"):
-                        continue
-                    selector = wanted[len(member.filename) + 1 :] or None
-                elif _is_hidden(path):
-                    others["hidden"] += 1
-                    continue
-                elif not _is_read(path, others):
-                    continue
+        with _opened(content, archive.name) as opened:
+            for member, selector in _members(opened, archive, others):
                 name = f"{archive.name}#{member.filename}"
                 read = functools.partial(_read_member, opened, member)
-                file = StructureFile(name, path.name, read, found=wanted is None, selector=selector)
-                if _format_of(path.name) == "zip":
-                    others[".zip"] += 1
-                else:
-                    yield from read_files(file, others)
+                short = PurePath(member.filename).name
+                file = StructureFile(name, short, read, found=archive.selector is None, selector=selector)
+                yield from read_files(file, others, nested=True)
     except InvalidStructureError as error:
         yield FileContent(archive, None, error)
-    except zipfile.BadZipFile as error:
-        reason = f"{archive.name}: damaged zip archive ({one_line(error)}); compress it again"
-        yield FileContent(archive, None, InvalidStructureError(reason))
+
+
+def _opened(content: bytes, label: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(BytesIO(content))
+    except Exception as error:  # damaged archives raise errors of many types
+        reason = f"{label}: damaged zip archive ({one_line(error)}); compress it again"
+        raise InvalidStructureError(reason) from None
+
+
+def _members(
+    opened: zipfile.ZipFile, archive: StructureFile, others: Counter[str]
+) -> list[tuple[zipfile.ZipInfo, str | None]]:
+    """Return the files of an archive to read, each with the selector of a structure in it."""
+    members = [member for member in opened.infolist() if not member.is_dir()]
+    _check_sizes(members, archive.name)
+    wanted = archive.selector
+    for member in members:
+        if wanted is not None and f"{wanted}#".startswith(f"{member.filename}#"):
+            return [(member, wanted[len(member.filename) + 1 :] or None)]
+    visible = [member for member in members if not _is_hidden(PurePath(member.filename))]
+    others.update({"hidden": len(members) - len(visible)} if len(visible) < len(members) else {})
+    read = [member for member in visible if _is_read(PurePath(member.filename), others)]
+    if wanted is None:
+        return [(member, None) for member in read]
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(read):
+        return [(read[int(wanted) - 1], None)]
+    found = ", ".join(member.filename for member in read[:5]) + (", ..." if len(read) > 5 else "")
+    raise InvalidStructureError(
+        f"{archive.name}#{wanted}: no such file in the archive; found {found or 'none'}; give a name or a number from 1"
+    )
 
 
 def _check_sizes(members: Sequence[zipfile.ZipInfo], label: str) -> None:

@@ -138,7 +138,8 @@ def read_parquet(content: bytes, label: str) -> StructureTable:
 
         with pq.ParquetFile(BytesIO(content)) as file:
             table = file.read()
-    except (OSError, pa.ArrowException) as error:
+        table.validate(full=True)  # damaged texts are found nowhere else
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InvalidStructureError(f"{label}: cannot be read as parquet ({one_line(error)})") from None
     return table_from_arrow(table, label)
 

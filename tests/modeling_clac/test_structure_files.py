@@ -26,6 +26,7 @@ from pymatgen.core import Lattice, Structure
 
 from modeling_clac import ClacEmbedder, ClacInputError, InvalidStructureError, ReadingOptions, read_structures
 from modeling_clac import structure_sources_clac as sources
+from modeling_clac.cif_clac import NamedCrystal
 from modeling_clac.crystal_clac import Crystal, neighbor_pairs
 from modeling_clac.data.structure_writing import to_pymatgen
 from modeling_clac.structures_clac import parse_each, parse_structure
@@ -185,8 +186,7 @@ def test_several_structures_in_a_file(
     with pytest.raises(InvalidStructureError, match=r"several structures .*; choose one by name or number") as error:
         embedder.encode_crystals([path])
     assert "\n" not in str(error.value) and str(error.value).startswith(f"{path}: ")
-    chosen = [f"{path}#{selector}"] if kind == "zip" else [f"{path}#{selector}", f"{path}#2"]
-    for source in chosen:
+    for source in (f"{path}#{selector}", f"{path}#2"):
         np.testing.assert_allclose(embedder.encode_crystals([source]), expected[1:], atol=1e-5)
     with pytest.raises(InvalidStructureError, match=r"no such|no file with structures"):
         parse_structure(f"{path}#Au")
@@ -242,6 +242,11 @@ def test_paths_that_look_like_text(
         parse_structure("data_nowhere.cif")
     with pytest.raises(InvalidStructureError, match="empty"):
         parse_structure("")
+
+
+def test_isotopes_of_extended_xyz() -> None:
+    crystal = parse_structure('2\nLattice="4 0 0 0 4 0 0 0 4"\nD 0 0 0\nLi 2 2 2\n')
+    assert crystal.atomic_numbers.tolist() == [1, 3]
 
 
 def test_errors_name_a_file_as_the_user_does(tmp_path: Path, embedder: ClacEmbedder) -> None:
@@ -351,6 +356,31 @@ def test_each_refusal_is_one_line_with_the_reason(tmp_path: Path, name: str) -> 
     assert "\n" not in str(error.value)
 
 
+@given(name=st.sampled_from(sorted(CARRIERS)), data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_files_are_errors_and_never_tracebacks(
+    tmp_path: Path, structure_nacl: Structure, name: str, data: st.DataObject
+) -> None:
+    path = write_carrier(tmp_path, name, structure_nacl)
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    match data.draw(st.sampled_from(["cut", "change", "remove"])):
+        case "cut":
+            del content[place:]
+        case "change":
+            content[place] = data.draw(st.integers(0, 255))
+        case "remove":
+            del content[place : place + data.draw(st.integers(1, 40))]
+    path.write_bytes(content)
+    try:
+        found = list(read_structures(path))
+    except InvalidStructureError as error:  # an archive without files with structures
+        found = [NamedCrystal("", error)]
+    for _, crystal in found:
+        if isinstance(crystal, InvalidStructureError):
+            assert str(crystal).startswith(str(path)) and "\n" not in str(crystal)
+
+
 def test_archives_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, structure_batio3: Structure) -> None:
     bomb = write(tmp_path, "bomb.cif.gz", gzip.compress(b"#" * 100_000))
     archive = write(tmp_path, "bomb.zip", zipped(**{"a.cif": "#" * 100_000}))
@@ -367,8 +397,9 @@ def test_archives_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
     assert not list(tmp_path.rglob("evil.cif"))
     with zipfile.ZipFile(tmp_path / "nested.zip", "w") as nested:
         nested.writestr("inner.zip", outside.read_bytes())
-    with pytest.raises(InvalidStructureError, match="no file with structures found"):
-        parse_structure(tmp_path / "nested.zip")
+        nested.writestr("disguised.cif", outside.read_bytes())
+    for crystal in (crystal for _, crystal in read_structures(tmp_path / "nested.zip")):
+        assert isinstance(crystal, InvalidStructureError) and "an archive in an archive" in str(crystal)
 
 
 def test_nothing_is_imported_or_run_for_a_pymatgen_dict(structure_batio3: Structure) -> None:
@@ -401,6 +432,11 @@ def test_occupancies_of_every_carrier_that_has_them(tmp_path: Path) -> None:
         assert crystal.density == pytest.approx(mixed.density, rel=1e-4)
         with pytest.raises(InvalidStructureError, match="has occupancy 0"):
             parse_structure(carrier, options=ReadingOptions(disorder="refuse"))
+    salt = Structure(Lattice.cubic(4.0), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    hydrogen = optimade_of(salt)["attributes"] | {"chemical_formula_reduced": "ClH4Na"}
+    assert parse_structure(hydrogen).warnings == (
+        "chemical_formula_reduced is stated as ClH4Na; the sites have Cl1Na1",
+    )
     (refused,) = read_structures(json.dumps(entry), ReadingOptions(disorder="refuse"))
     assert isinstance(refused.crystal, InvalidStructureError)
 
@@ -458,6 +494,9 @@ def test_what_is_read_with_doubt_is_a_warning_or_an_error(tmp_path: Path, embedd
     slab = ase.Atoms("Po", cell=[3.3, 3.3, 20.0], pbc=[True, True, False])
     with pytest.warns(UserWarning, match=r"structure 1 of 1: periodic in 2 directions only"):
         embedder.encode_crystals([slab])
+    layer = Structure(Lattice.from_parameters(3.3, 3.3, 20, 90, 90, 90, pbc=(True, True, False)), ["Po"], [[0, 0, 0]])
+    for structure in (layer, layer.as_dict(), layer.to_json()):
+        assert parse_structure(structure).warnings == parse_structure(slab).warnings
     with pytest.warns(UserWarning, match="periodic in 2 directions only") as caught:
         embedder.processor.feature_extractor([slab, slab])
     assert len(caught) == 2
