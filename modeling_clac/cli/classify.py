@@ -45,6 +45,12 @@ def classify(
         str, typer.Option(help='One description, or several separated by commas, such as "metal, oxide, nitride".')
     ],
     template: Annotated[str, typer.Option(help='Sentence with {} for the label, such as "The crystal is {}."')] = "{}",
+    base_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of pairs of crystal and label that fit from the start. Default: that of pairs drawn at random."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .csv, .parquet or .json.")
     ] = None,
@@ -58,6 +64,8 @@ def classify(
     """Estimate how probable it is that descriptions fit crystals, by zero-shot classification."""
     check_policy(on_error, max_atoms, disorder)
     names = _labels(labels, template)
+    if base_rate is not None and not 0.0 < base_rate < 1.0:
+        raise ClacInputError(f"--base-rate {base_rate:g}: must be between 0 and 1")
     if output is not None:
         from ..utils.row_files import check_output
 
@@ -73,7 +81,7 @@ def classify(
     structures, errors = StructureInput(files, reading_options(max_atoms, disorder, strict)), ErrorPolicy(on_error)
     crystals: list[dict[str, Any]] = []
     for batch, embeds in embedder.embed_batches(structures, errors=errors, options=structures.options):
-        crystals += _classified(embedder, calibration, batch, embeds, names, texts)
+        crystals += _classified(embedder, calibration, batch, embeds, names, texts, base_rate)
     skipped = [left_out.reason for left_out in errors.skipped]
     if not crystals:
         raise ClacInputError(nothing_left(skipped))
@@ -90,7 +98,7 @@ def classify(
     described = {
         **named(checkpoint),
         "template": template,
-        "base_rate": None if calibration is None else calibration.base_rate,
+        "base_rate": None if calibration is None else base_rate or calibration.base_rate,
         "label_notes": label_notes,
         "units": _UNITS,
         **reading_json(errors.warned, skipped),
@@ -117,6 +125,7 @@ def _classified(
     embeds: np.ndarray,
     names: list[str],
     texts: np.ndarray,
+    base_rate: float | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield for each crystal its file, its labels, best first, and a note if it is far from training."""
     import numpy as np
@@ -126,7 +135,7 @@ def _classified(
     scores = {"softmax": weights / weights.sum(axis=1, keepdims=True), "cosine": embedder.similarity(embeds, texts)}
     notes: list[str | None] = [None] * len(batch)
     if calibration is not None:
-        scores["probability"] = calibration.probabilities(embeds, texts)
+        scores["probability"] = calibration.probabilities(embeds, texts, base_rate)
         notes = calibration.crystal_notes([graph.crystal for graph in batch], embeds)
     for row, graph in enumerate(batch):
         own = {kind: scores[kind][row].tolist() if kind in scores else [None] * len(names) for kind in _UNITS}

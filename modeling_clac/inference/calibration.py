@@ -103,20 +103,31 @@ class Calibration:
             raise ClacInputError(no_calibration(checkpoint))
         return found
 
-    def probabilities(self, crystals: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    def probabilities(self, crystals: np.ndarray, texts: np.ndarray, base_rate: float | None = None) -> np.ndarray:
         """
         Compute the probability that each text describes each crystal.
 
         Args:
             crystals: Embeddings `(num_crystals, dim)`.
             texts: Embeddings `(num_texts, dim)`.
+            base_rate: Share of the pairs that are right from the start, 0-1, by which the odds are multiplied
+                accordingly. Default: that of the calibration.
 
         Returns:
             `(num_crystals, num_texts)`, in (0, 1). It never falls as the cosine rises.
+
+        Raises:
+            ClacInputError: If the base rate is not between 0 and 1.
         """
+        if base_rate is not None and not 0.0 < base_rate < 1.0:
+            raise ClacInputError(f"base rate {base_rate:g}: must be between 0 and 1")
         crystals, texts = np.asarray(crystals, dtype=np.float64), np.asarray(texts, dtype=np.float64)
         means = texts @ self._arrays["mean_crystal"]
-        return calibrated(text_scores(crystals @ texts.T, means[None, :], self.score), self.shape)
+        first, second, constant = self.shape
+        if base_rate is not None:
+            constant += _logit(base_rate) - _logit(self.base_rate)
+        scores = text_scores(crystals @ texts.T, means[None, :], self.score)
+        return calibrated(scores, (first, second, constant))
 
     def crystal_notes(self, crystals: Sequence[Crystal], embeds: np.ndarray) -> list[str | None]:
         """
@@ -211,6 +222,10 @@ def calibrated(scores: np.ndarray, shape: Sequence[float]) -> np.ndarray:
     first, second, constant = shape
     logits = shape_features(scores) @ np.array([first, second]) + constant
     return np.exp(-np.logaddexp(0.0, -logits))
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1.0 - probability)))
 
 
 def _damaged(file: Path, error: Exception) -> str:

@@ -317,7 +317,7 @@ class ClacEmbedder:
         """
         return Calibration.required(self.checkpoint)
 
-    def probability(self, crystals: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    def probability(self, crystals: np.ndarray, texts: np.ndarray, base_rate: float | None = None) -> np.ndarray:
         """
         Compute the calibrated probability that each text describes each crystal.
 
@@ -327,14 +327,17 @@ class ClacEmbedder:
         Args:
             crystals: Unit vectors `(num_crystals, dim)`.
             texts: Unit vectors `(num_texts, dim)`.
+            base_rate: Share of the pairs that are right from the start, 0-1. Default: that of the calibration, which
+                fits crystals and phrases drawn at random.
 
         Returns:
             `(num_crystals, num_texts)`, in (0, 1).
 
         Raises:
-            ClacInputError: If the checkpoint has no calibration for its weights, or the model was never saved.
+            ClacInputError: If the checkpoint has no calibration for its weights, the model was never saved, or the base
+                rate is not between 0 and 1.
         """
-        return self.calibration.probabilities(crystals, texts)
+        return self.calibration.probabilities(crystals, texts, base_rate)
 
 
 def _finite(name: str, embeds: Any) -> np.ndarray:

@@ -40,6 +40,12 @@ def test_one_label_has_a_probability(clac: Run, salt: Path, model: Path):
     assert label["softmax"] == 1.0
     assert document["base_rate"] == 0.1
     assert (crystal["file"], crystal["note"], document["label_notes"]) == (str(salt), None, {})
+    likely = json.loads(
+        clac("classify", salt, "--labels", "salt", "--model", model, "--json", "--base-rate", "0.5").out
+    )
+    assert likely["crystals"][0]["labels"][0]["probability"] > label["probability"]
+    assert likely["base_rate"] == 0.5
+    assert_one_line(clac("classify", salt, "--labels", "salt", "--base-rate", "0"), "--base-rate 0: must be between")
     table = clac("classify", salt, "--labels", "salt", "--model", model)
     assert (table.code, table.err) == (0, "")
     assert "probability" in table.out and "relative" not in table.out

@@ -78,6 +78,16 @@ def test_probability_is_that_of_the_equation(checkpoint: Path, embeds: np.ndarra
     assert embedder.calibration.base_rate == 0.1
 
 
+def test_the_base_rate_multiplies_the_odds(checkpoint: Path, embeds: np.ndarray):
+    embedder = ClacEmbedder.from_pretrained(checkpoint)
+    texts = embedder.encode_text(["salt", "oxide"])
+    before, after = embedder.probability(embeds, texts), embedder.probability(embeds, texts, base_rate=0.5)
+    np.testing.assert_allclose(after / (1 - after), before / (1 - before) * 9, rtol=1e-6)  # odds 1:1 instead of 1:9
+    np.testing.assert_allclose(embedder.probability(embeds, texts, base_rate=0.1), before)
+    with pytest.raises(ClacInputError, match="must be between 0 and 1"):
+        embedder.probability(embeds, texts, base_rate=1.0)
+
+
 def test_a_calibration_belongs_to_its_weights(small_checkpoint: Path, embeds: np.ndarray, tmp_path: Path):
     other = calibrated_checkpoint(small_checkpoint, tmp_path / "other", embeds, fingerprint="0" * 16)
     for directory in (other, small_checkpoint):
