@@ -210,7 +210,8 @@ def _compare_composition(
     # Amounts in formulas of disordered crystals are rounded, or those of the synthesis.
     rounded = all(abs(o - s) <= max(_ROUNDED_SHARE * max(o, s), _ROUNDED_AMOUNT) for o, s in pairs)
     message = f"the file states {facts.formula}, the sites give {written(heavy, ratio)}"
-    if incomplete or (rounded and not crystal.is_ordered):
+    whole = all(amount == round(amount) for amount in stated.values())
+    if incomplete or (rounded and not (crystal.is_ordered and whole)):
         result.notes.append(f"composition: {message}")
     else:
         result.composition = (

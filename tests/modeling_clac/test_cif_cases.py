@@ -156,6 +156,65 @@ def test_origin_choice_by_what_the_file_states(fact: str, place: str) -> None:
     check(crystal, {"Si": 8}, 2.329, "" if fact else "leaves 2 settings open")
 
 
+# Idealised structures: symbol, number, lengths of the cell, sites in one or more origins or settings, atoms.
+PROTOTYPES = {
+    "spinel": (
+        ("F d -3 m", 227, (8.1, 8.1, 8.1), {"Mg": 8, "Al": 16, "O": 32}),
+        ("Mg Mg 0 0 0", "Al Al .625 .625 .625", "O O .3875 .3875 .3875"),
+        ("Mg Mg .125 .125 .125", "Al Al .5 .5 .5", "O O .2625 .2625 .2625"),
+    ),
+    "anatase": (
+        ("I 41/a m d", 141, (3.8, 3.8, 9.5), {"Ti": 4, "O": 8}),
+        ("Ti Ti 0 0 0", "O O 0 0 .208"),
+        ("Ti Ti 0 .75 .125", "O O 0 .75 .333"),
+        ("Ti Ti 0 .25 .375", "O O 0 .25 .167"),
+    ),
+    "lead oxide": (
+        ("P 4/n m m", 129, (3.8, 3.8, 5.5), {"Fe": 2, "Se": 2}),
+        ("Fe Fe 0 0 0", "Se Se 0 .5 .267"),
+        ("Fe Fe .75 .25 0", "Se Se .25 .25 .267"),
+    ),
+    "olivine": (
+        ("", 62, (10.2, 6.0, 4.75), {"Mg": 8, "Si": 4, "O": 16}),
+        (
+            *("Mg1 Mg 0 0 0", "Mg2 Mg .277 .25 .991", "Si Si .094 .25 .426"),
+            *("O1 O .091 .25 .766", "O2 O .447 .25 .221", "O3 O .163 .033 .278"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROTOTYPES)
+@pytest.mark.parametrize("by", ["symbol", "number"])
+def test_origin_and_setting_by_distances(name: str, by: str) -> None:
+    """Neither Z nor density is stated: the setting with usual distances is the right one."""
+    (symbol, number, lengths, atoms), *variants = PROTOTYPES[name]
+    if by == "symbol" and not symbol:
+        return
+    header = f"_space_group_name_H-M_alt '{symbol}'" if by == "symbol" else f"_space_group_IT_number {number}"
+    cell = dict(zip(("length_a", "length_b", "length_c"), map(str, lengths), strict=True))
+    for sites in variants:
+        assert contents(only(cif(header, sites=sites, **cell))) == atoms
+
+
+def test_the_setting_of_other_axes() -> None:
+    """Olivine in P b n m with only the number of P n m a: the axes are permuted."""
+    (_, _, lengths, atoms), sites = PROTOTYPES["olivine"]
+    permuted = []
+    for site in sites:
+        label, symbol, x, y, z = site.split()
+        permuted.append(f"{label} {symbol} {z} {x} {y}")
+    cell = {"length_a": str(lengths[2]), "length_b": str(lengths[0]), "length_c": str(lengths[1])}
+    crystal = only(cif("_space_group_IT_number 62", sites=tuple(permuted), **cell))
+    assert contents(crystal) == atoms and "(P b n m; " in crystal.warnings[0]
+
+
+def test_symbols_that_contradict_each_other() -> None:
+    contents_stated = ("_chemical_formula_sum 'Na Cl'", "_cell_formula_units_Z 4")
+    crystal = only(cif(FCC, "_space_group_IT_number 221", *contents_stated))
+    check(crystal, ROCK_SALT, 2.164, "'F m -3 m' and no. 221 are different groups")
+
+
 def test_axes_by_the_cell() -> None:
     """`R -3 m` in hexagonal and in rhombohedral axes, with contradicting suffixes in the second half."""
     for symbol in ("R -3 m", "R -3 m H", "R -3 m :H", "R -3 m HR"):
@@ -232,7 +291,8 @@ def test_a_lone_identity_next_to_a_symbol() -> None:
         check(only(cif(*header, operations="x,y,z")), ROCK_SALT, 2.164, "those of 'F m -3 m' were used")
     full = [f"{e}{i} {e} {x} {y} {z}" for i, (e, x, y, z) in enumerate(everyone())]
     crystal = only(cif("_space_group_name_H-M_alt 'I m -3 m'", operations="x,y,z", sites=tuple(full)))
-    check(crystal, ROCK_SALT, 2.164, "the operations were used")
+    check(crystal, ROCK_SALT, 2.164, "the file lists 1 operation that differs from 'I m -3 m'")
+    check(only(cif(FCC, operations="x,y,z", sites=tuple(full))), ROCK_SALT, 2.164, "")
 
 
 def everyone() -> list[tuple[str, float, float, float]]:
@@ -266,6 +326,8 @@ def test_stated_quantities_that_disagree() -> None:
     check(only(cif(FCC, "_cell_volume 200")), ROCK_SALT, 2.164, "volume of 200")
     with pytest.raises(InvalidStructureError, match=r"density: the file states 1.08"):
         only(cif(FCC, "_exptl_crystal_density_diffrn 1.08"))
+    crystal = only(cif(FCC, "_chemical_formula_sum 'Na0.95 Cl'"))
+    assert "composition: the file states Na0.95 Cl" in crystal.warnings[0]
     with pytest.raises(InvalidStructureError, match=r"do not match the formula .* truncated"):
         only(cif(FCC, "_chemical_formula_sum 'Na2 O'"))
 

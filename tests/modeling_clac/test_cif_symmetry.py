@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from modeling_clac import InvalidStructureError
 from modeling_clac.cif_clac import read_cif
 from modeling_clac.cif_symmetry_clac import hall_setting, listed_operations, named_settings, parse_operation
-from modeling_clac.crystal_clac import Crystal, ReadingOptions, neighbor_pairs, shortest_contact
+from modeling_clac.contacts_clac import shortest_contact
+from modeling_clac.crystal_clac import Crystal, ReadingOptions, neighbor_pairs
 
 SETTINGS = list(gemmi.spacegroup_table_itb())
 ELEMENTS = [3, 8, 12, 14, 26, 50]

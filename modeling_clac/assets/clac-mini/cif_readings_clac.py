@@ -1,0 +1,1 @@
+../../cif_readings_clac.py
