@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .graph_encoders_clac import cosine_cutoff, gaussian_basis, use_clac_init
+from .graph_encoders_clac import use_clac_init
 from .quantities_clac import FRACTION_PERIODS
 from .quantity_embedding_clac import number_waves
+from .radial_basis_clac import cosine_cutoff, gaussian_basis
 
 # Degrees l of the bond-order parameters. Odd ones vanish in crystals with a centre of inversion.
 DEGREES = (1, 2, 3, 4, 6)

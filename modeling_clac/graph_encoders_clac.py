@@ -1,82 +1,22 @@
-"""Graph encoders in plain torch: CGCNN and PaiNN, their radial bases and cutoff, and pooling of atoms to crystals."""
+"""Graph encoders in plain torch: CGCNN and PaiNN, and pooling of atoms to crystals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 from transformers import initialization as init
+
+from .radial_basis_clac import bessel_basis, cosine_cutoff, full_precision, gaussian_basis
 
 # Keeps the gradient of a norm finite at zero: vector features start at zero, and at high-symmetry sites they stay zero.
 _EPS = 1e-8
 # Number of edges whose messages are computed at a time on a CPU; with 128 features they take about a megabyte.
 _EDGE_BLOCK = 512
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """Convert to at least float32; float64 is kept."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def bessel_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
-    """
-    Radial Bessel functions sqrt(2/c) · sin(nπr/c) / r, n = 1..num_radial.
-
-    Gasteiger, Groß, Günnemann 2020, arXiv 2003.03123, eq. 7.
-
-    Args:
-        distance: `(E,)` in Å, positive.
-        num_radial: Number of functions.
-        cutoff: Cutoff c in Å.
-
-    Returns:
-        `(E, num_radial)`, at least float32: for large n the argument of the sine is too large for half precision.
-    """
-    distance = full_precision(distance).unsqueeze(-1)
-    n = torch.arange(1, num_radial + 1, device=distance.device, dtype=distance.dtype)
-    return math.sqrt(2.0 / cutoff) * torch.sin(n * (math.pi / cutoff) * distance) / distance
-
-
-def gaussian_basis(distance: Tensor, num_radial: int, cutoff: float) -> Tensor:
-    """
-    Gaussians exp(-(r - μ)²/σ²) with centres μ on a uniform grid from 0 to the cutoff, and σ equal to the grid step.
-
-    Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301, supplement.
-
-    Args:
-        distance: `(E,)` in Å.
-        num_radial: Number of Gaussians.
-        cutoff: Last centre, in Å.
-
-    Returns:
-        `(E, num_radial)` float32.
-    """
-    distance = distance.float().unsqueeze(-1)
-    centers = torch.linspace(0.0, cutoff, num_radial, device=distance.device, dtype=distance.dtype)
-    step = cutoff / max(num_radial - 1, 1)
-    return torch.exp(-(((distance - centers) / step) ** 2))
-
-
-def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
-    """
-    Cutoff function 0.5 · (cos(πr/c) + 1) for r < c, else 0. Value and slope vanish at c.
-
-    Behler 2011, doi 10.1063/1.3553717.
-
-    Args:
-        distance: `(E,)` in Å.
-        cutoff: Cutoff c in Å.
-
-    Returns:
-        `(E,)`.
-    """
-    value = 0.5 * (torch.cos(distance * (math.pi / cutoff)) + 1.0)
-    return value * (distance < cutoff)
 
 
 def pool_atoms(
@@ -116,7 +56,7 @@ def _num_occupied(batch: Tensor, num_graphs: int, occupancy: Tensor | None) -> T
 
 
 def use_clac_init(module: nn.Module) -> None:
-    """Mark the layers of a module, including those inside `CGConv`, for [`init_clac_layer`]."""
+    """Mark the layers of a module for [`init_clac_layer`]."""
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Embedding)):
             layer.is_clac_layer = True  # type: ignore[assignment]
@@ -141,25 +81,39 @@ def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
             init.zeros_(layer.bias)
 
 
-@cache
-def _occupied_convolution() -> Any:
-    """Define the convolution of [`CGCNN`] on first use: torch-geometric is slow to import."""
-    from torch_geometric.nn import CGConv
-    from torch_geometric.typing import OptTensor, PairTensor
+class CrystalGraphConvolution(nn.Module):
+    """
+    One convolution of [`CGCNN`]. Parameters and results are those of torch-geometric's `CGConv`.
 
-    class OccupiedCGConv(CGConv):  # type: ignore[misc]
-        """A `CGConv` whose messages are weighted by the occupancy of the sending atom."""
+    Args:
+        hidden_size: Number of features of an atom.
+        num_radial: Number of features of an edge.
+    """
 
-        propagate_type = {"x": PairTensor, "edge_attr": OptTensor, "occupancy": OptTensor}
+    def __init__(self, hidden_size: int, num_radial: int):
+        super().__init__()
+        self.lin_f = nn.Linear(2 * hidden_size + num_radial, hidden_size)
+        self.lin_s = nn.Linear(2 * hidden_size + num_radial, hidden_size)
 
-        def forward(self, x, edge_index, edge_attr, occupancy):  # type: ignore[no-untyped-def]
-            return x + self.propagate(edge_index, x=(x, x), edge_attr=edge_attr, occupancy=occupancy)
+    def forward(self, features: Tensor, edge_index: Tensor, edges: Tensor, occupancy: Tensor | None) -> Tensor:
+        """
+        Add the messages of the neighbours.
 
-        def message(self, x_i, x_j, edge_attr, occupancy_j):  # type: ignore[no-untyped-def]
-            messages = super().message(x_i, x_j, edge_attr)
-            return messages if occupancy_j is None else messages * occupancy_j
+        Args:
+            features: `(N, hidden_size)`, features of the atoms.
+            edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
+            edges: `(E, num_radial)`, features of the edges.
+            occupancy: `(N, 1)`, occupancies of the atoms; `None` if all are 1.
 
-    return OccupiedCGConv
+        Returns:
+            `(N, hidden_size)`.
+        """
+        source, target = edge_index[0], edge_index[1]
+        z = torch.cat([features[target], features[source], edges], dim=-1)
+        messages = self.lin_f(z).sigmoid() * F.softplus(self.lin_s(z))
+        if occupancy is not None:
+            messages = messages * occupancy[source]
+        return features + torch.zeros_like(features).index_add(0, target, messages.to(features.dtype))
 
 
 class CGCNN(nn.Module):
@@ -167,30 +121,22 @@ class CGCNN(nn.Module):
     Crystal graph convolutional network (Xie & Grossman 2018, doi 10.1103/PhysRevLett.120.145301), eq. 5.
 
     v_i ← v_i + Σ_j o_j σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s), z_ij = v_i ⊕ v_j ⊕ u_ij, with the occupancy o_j of
-    the sending atom, computed by torch-geometric's `CGConv`.
+    the sending atom.
 
     Atoms enter through a learned embedding of the atomic number. The original normalises with BatchNorm, whose
     statistics depend on the batch and on the number of processes; here a LayerNorm follows each convolution instead.
 
     Args:
         config: A [`ClacGraphConfig`].
-
-    Raises:
-        ImportError: If torch-geometric is not installed.
     """
 
     def __init__(self, config: Any):
         super().__init__()
-        try:
-            convolution = _occupied_convolution()
-        except ImportError as error:
-            raise ImportError("the CGCNN encoder needs torch-geometric: pip install torch-geometric") from error
         self.cutoff = float(config.cutoff)
         self.num_radial = config.num_radial
         self.embedding = nn.Embedding(config.max_atomic_number + 1, config.hidden_size)
         self.convolutions = nn.ModuleList(
-            convolution(config.hidden_size, dim=config.num_radial, aggr="add", batch_norm=False)
-            for _ in range(config.num_interactions)
+            CrystalGraphConvolution(config.hidden_size, config.num_radial) for _ in range(config.num_interactions)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size) for _ in range(config.num_interactions))
         use_clac_init(self)
@@ -446,10 +392,8 @@ GRAPH_ENCODERS = {"painn": PaiNN, "cgcnn": CGCNN}
 __all__ = [
     "CGCNN",
     "GRAPH_ENCODERS",
+    "CrystalGraphConvolution",
     "PaiNN",
-    "bessel_basis",
-    "cosine_cutoff",
-    "gaussian_basis",
     "init_clac_layer",
     "pool_atoms",
     "sum_messages",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,8 @@ from pymatgen.core import Lattice, Structure
 
 from evaluation.benchmarks.painn_reference import painn_reference
 from modeling_clac import ClacFeatureExtractor, ClacGraphModel
-from modeling_clac.graph_encoders_clac import bessel_basis, cosine_cutoff, gaussian_basis, pool_atoms
+from modeling_clac.graph_encoders_clac import CrystalGraphConvolution, pool_atoms
+from modeling_clac.radial_basis_clac import bessel_basis, cosine_cutoff, gaussian_basis
 from tests.conftest import random_rotation, small_graph_config
 
 
@@ -254,3 +257,23 @@ def test_paper_size_builds_and_runs(structure_perovskite) -> None:
 def test_invalid_configuration_is_an_error(field) -> None:
     with pytest.raises(ValueError, match=next(iter(field))):
         small_graph_config(**field)
+
+
+def test_the_convolution_of_cgcnn_is_that_of_torch_geometric(structure_perovskite) -> None:
+    """Equal to the bit, with the same names of parameters."""
+    from torch_geometric.nn import CGConv
+
+    torch.manual_seed(0)
+    ours, theirs = CrystalGraphConvolution(16, 8), CGConv(16, dim=8)
+    theirs.load_state_dict(ours.state_dict())
+    graph = ClacFeatureExtractor()(structure_perovskite)
+    features, edges = torch.randn(5, 16), torch.randn(graph["edge_index"].shape[1], 8)
+    with torch.no_grad():
+        assert torch.equal(
+            ours(features, graph["edge_index"], edges, None), theirs(features, graph["edge_index"], edges)
+        )
+
+
+def test_towers_are_pickled(tower, structure_perovskite) -> None:
+    copy = (pickle.loads(pickle.dumps(tower[0])), tower[1])
+    assert torch.equal(embed(copy, structure_perovskite), embed(tower, structure_perovskite))

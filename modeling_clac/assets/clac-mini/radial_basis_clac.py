@@ -1,0 +1,1 @@
+../../radial_basis_clac.py
