@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.coverage import coverage_markdown
 from evaluation.domain import domain_markdown
 from evaluation.free_text import phrases_row
 from evaluation.reports.calibration import calibration_markdown
@@ -63,11 +64,11 @@ def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: 
     assert phrases_row(name, result) in EVALUATION
 
 
-@pytest.mark.parametrize("name", ["calibration", "domain"])
+@pytest.mark.parametrize("name", ["calibration", "domain", "coverage"])
 def test_tables_of_confidence_are_those_of_the_committed_results(name: str) -> None:
     directory = RESULTS.parent / name
     result = json.loads((directory / "result.json").read_text(encoding="utf-8"))
-    written = {"calibration": calibration_markdown, "domain": domain_markdown}[name]
+    written = {"calibration": calibration_markdown, "domain": domain_markdown, "coverage": coverage_markdown}[name]
     table = written(result)
     assert (directory / "table.md").read_text(encoding="utf-8") == table
     rows = [line for line in table.splitlines() if line.startswith("|")]
