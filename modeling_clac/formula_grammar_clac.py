@@ -6,7 +6,6 @@ Grammar of chemical formulas: element symbols, amounts, brackets, water and char
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,8 +18,19 @@ ELEMENTS = (
     "Lv Ts Og"
 ).split()
 ATOMIC_NUMBERS = {symbol: place for place, symbol in enumerate(ELEMENTS, start=1)}
-# Pattern of an element symbol. Longer symbols come first: `Co` is cobalt.
-SYMBOL = "(?:" + "|".join(sorted(ELEMENTS, key=len, reverse=True)) + ")"
+
+
+def _symbol_pattern() -> str:
+    """Pattern of an element symbol, by first letters for speed. Longer symbols come first: `Co` is cobalt."""
+    seconds: dict[str, str] = {}
+    for symbol in sorted(ELEMENTS):
+        seconds[symbol[0]] = seconds.get(symbol[0], "") + symbol[1:]
+    single = [first for first in seconds if first in ELEMENTS]
+    letters = [f"{first}[{second}]" for first, second in seconds.items() if second]
+    return f"(?:{'|'.join(letters)}|[{''.join(single)}])"
+
+
+SYMBOL = _symbol_pattern()
 
 _SIGN = "[-−–+±]"
 _VARIABLE = r"(?:[xyzδ]|delta)(?![a-zδ])"
@@ -109,6 +119,8 @@ class _Amount:
     slopes: dict[str, float] = field(default_factory=dict)
 
     def value(self, variables: dict[str, float]) -> float:
+        if not self.slopes:
+            return self.constant
         return self.constant + sum(slope * variables[name] for name, slope in self.slopes.items())
 
 
@@ -308,7 +320,9 @@ class _Parser:
         variables = self._variables()
         parts = []
         for part in self.parts:
-            amount = math.prod(factor.value(variables) for factor in part.factors)
+            amount = 1.0
+            for factor in part.factors:
+                amount *= factor.value(variables)
             if amount <= 0.0 and not any(factor.slopes for factor in part.factors):
                 return None
             parts.append(FormulaPart(part.start, part.end, part.symbol, max(0.0, amount)))
@@ -344,6 +358,8 @@ class _Parser:
 
 
 def _amount(text: str) -> _Amount:
+    if text.isdigit():
+        return _Amount(float(text))
     amount = _Amount(0.0)
     for term in _TERM.finditer(text):
         if not term.group():

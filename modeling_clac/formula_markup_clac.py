@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PLAIN_CHARACTERS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻‐‑", "0123456789+-x0123456789+---")
+_PLAIN_CHARACTERS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
+_PLAIN_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\u2063\ufeff"
-_HAS_MARKUP = re.compile(rf"[$\\_^~<₀-₉₊₋ₓ⁰¹²³⁴-⁹⁺⁻‐‑{_INVISIBLE}]")
+# Each markup contains one of these, so that most texts need no search for the others.
+_SIGN_OF_MARKUP = re.compile(rf"[$\\_^~<¹²³⁴-⁹⁺⁻{_INVISIBLE}]")
 _AMOUNT_LIKE = r"(?:[\d./xyzδ+−–±\s-]|\\delta)"
 _MARKUP = re.compile(
     r"\\(?:ce|mathrm|text|textrm|rm|mathit|mathbf)\s*\{(?P<group>(?:[^{}]|\{[^{}]*\})*)\}"
@@ -15,7 +17,7 @@ _MARKUP = re.compile(
     r"|(?i:<(?P<tag>sub|inf)>(?P<html>[^<>]{1,16})</(?P=tag)>)"
     r"|(?<=[A-Za-z)\]])~(?P<tilde>[\d.]+(?:[-−–+]?[xyzδ])?)~"
     r"|\^\{(?P<high>[^{}]{1,6})\}|(?i:<sup>(?P<raised>[^<>]{1,6})</sup>)|\^(?P<pandoc>\d*[-−+])\^"
-    r"|(?P<superscript>[⁰¹²³⁴-⁹⁺⁻]+)"
+    r"|(?P<superscript>[¹²³⁴-⁹]*[⁺⁻](?![⁰¹²³⁴-⁹])|(?<!\w)[¹²³⁴-⁹][⁰¹²³⁴-⁹]{,2}(?=[A-Z]))"
     r"|(?P<delta>\\delta(?![a-z])\s?)|(?P<dot>\\(?:cdot|bullet)(?![a-z])\s?)"
     rf"|(?P<dropped>[{_INVISIBLE}]|\$|\\[,;!]|\\rm\s)"
 )
@@ -63,8 +65,10 @@ def flatten_markup(text: str) -> FlatText:
     Returns:
         The plain text and the position of each character in `text`.
     """
-    if _HAS_MARKUP.search(text) is None:
-        return FlatText(text)
+    sign = _SIGN_OF_MARKUP.search(text)
+    if sign is None or _MARKUP.search(text, max(0, sign.start() - 3)) is None:
+        # These characters are replaced one by one, so that all keep their places.
+        return FlatText(text if text.isascii() else text.translate(_PLAIN_CHARACTERS))
     characters: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -87,11 +91,14 @@ def flatten_markup(text: str) -> FlatText:
                 starts.append(found.start())
                 ends.append(found.end())
             elif name not in ("underscore", "dropped"):
-                add(*found.span(name)) if name in ("group", "low", "html") else copy(*found.span(name))
+                if name in ("group", "low", "html"):
+                    add(*found.span(name))
+                else:
+                    copy(*found.span(name), _PLAIN_SUPERSCRIPTS)
         copy(place, end)
 
-    def copy(start: int, end: int) -> None:
-        characters.extend(text[start:end].translate(_PLAIN_CHARACTERS))
+    def copy(start: int, end: int, table: dict[int, int] = _PLAIN_CHARACTERS) -> None:
+        characters.extend(text[start:end].translate(table))
         starts.extend(range(start, end))
         ends.extend(range(start + 1, end + 1))
 

@@ -119,11 +119,7 @@ class Formula:
     @property
     def amounts(self) -> dict[str, float]:
         """Number of atoms by element, in the order of the formula."""
-        amounts: dict[str, float] = {}
-        for part in self.parts:
-            if part.amount > 0.0:
-                amounts[part.symbol] = amounts.get(part.symbol, 0.0) + part.amount
-        return amounts
+        return _amounts(self.parts)
 
     @property
     def plain(self) -> str:
@@ -157,6 +153,8 @@ def find_formulas(text: str) -> list[Formula]:
 def _with_sites(text: str, formulas: list[Formula]) -> list[Formula]:
     """Set the role of the formulas that belong to the sites of a crystal; see `formulas_of_crystals`."""
     stated = [formula for formula in formulas if formula.role == COMPOSITION]
+    if not stated:
+        return formulas
     spans = [(formula.start, formula.end, frozenset(part.symbol for part in formula.parts)) for formula in stated]
     sites = [formula for formula, whole in zip(stated, formulas_of_crystals(text, spans), strict=True) if not whole]
     return [replace(formula, role=SITE) if formula in sites else formula for formula in formulas]
@@ -166,35 +164,30 @@ def read_formula(text: str) -> dict[str, float]:
     """
     Return the composition given by a formula.
 
+    A text that is a formula as it stands is read so, in capitals as well. The charge of an ion is left out.
+
     Args:
         text: A formula and nothing else, such as `Ca3(PO4)2`, in any spelling. Blanks between its parts are ignored.
 
     Returns:
         Number of atoms by element, in the order of the formula; empty if the text is not a formula.
     """
-    formula = read_spelling(text)
-    return {} if formula is None else formula.amounts
+    flat = _BLANKS.sub("", flatten_markup(text.strip()).text)
+    acronym = ACRONYM.fullmatch(flat)
+    if acronym:
+        flat = acronym_formula(acronym) or ""
+    parsed = parse_formula(flat, whole=True)
+    if parsed is None and (restored := restore_capitals(flat)):
+        parsed = parse_formula(restored, whole=True)
+    return {} if parsed is None else _amounts(parsed.parts)
 
 
-def read_spelling(text: str) -> Formula | None:
-    """
-    Read a text that is a formula and nothing else; see `read_formula`.
-
-    Args:
-        text: The text.
-
-    Returns:
-        The formula, whose places refer to the text without blanks; `None` if the text is not a formula.
-    """
-    flat = FlatText(_BLANKS.sub("", flatten_markup(text.strip()).text))
-    acronym = ACRONYM.fullmatch(text.strip())
-    if acronym and (formula := acronym_formula(acronym)):
-        return _of_acronym(formula, (0, len(text)))
-    parsed = parse_formula(flat.text, whole=True)
-    if parsed is None:
-        restored = restore_capitals(flat.text)
-        parsed = parse_formula(restored, whole=True) if restored else None
-    return None if parsed is None else _formula(flat, parsed, ION if parsed.charged else COMPOSITION)
+def _amounts(parts: tuple[FormulaPart, ...]) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for part in parts:
+        if part.amount > 0.0:
+            amounts[part.symbol] = amounts.get(part.symbol, 0.0) + part.amount
+    return amounts
 
 
 def _formula(flat: FlatText, parsed: Parsed, role: str) -> Formula | None:
@@ -420,5 +413,4 @@ __all__ = [
     "find_formulas",
     "flatten_markup",
     "read_formula",
-    "read_spelling",
 ]

@@ -6,6 +6,7 @@ import math
 import re
 from functools import lru_cache
 
+from modeling_clac.formula_grammar_clac import parse_formula
 from modeling_clac.formulas_clac import ELEMENTS, read_formula
 
 # Sorted pairs (symbol, amount), divided by the greatest common divisor: Te2Mo, MoTe2 and Mo2Te4 are one composition.
@@ -60,7 +61,13 @@ def read_compound(word: str) -> tuple[Composition | None, str | None]:
     """
     if _VARIABLE.search(word):
         return None, "variable amounts" if re.search(r"\d|[A-Z][a-z]?[A-Z]", word) and _looks_chemical(word) else None
-    found = read_formula(word)
+    # Acronyms and lost capitals are not read here, since a paper defines its own abbreviations.
+    parsed = parse_formula(word, whole=True)
+    if parsed is None or parsed.charged or not parsed.definite:
+        return None, None
+    found: dict[str, float] = {}
+    for part in parsed.parts:
+        found[part.symbol] = found.get(part.symbol, 0.0) + part.amount
     # Formulas do not contain the amount 1, so `SV1` is a name.
     if len(found) < 2 or re.search(r"[A-Za-z)]1(?![\d.])", word):
         return None, None
