@@ -53,7 +53,7 @@ _PHASE = re.compile(r"\([A-Z]\)(?![\dA-Za-z(])")
 _LABEL = re.compile(r"\(\d{1,2}[a-z]?\)")
 _REPEATED = re.compile(r"[nm](?![A-Za-z0-9])")
 _RAISED_CHARGE = re.compile(r"\^(?:\d{0,2}[-−–+]|[-−–+]\d?)")
-_PLUS = re.compile(r"\+(?![A-Za-z0-9+])")
+_PLUS = re.compile(r"\+(?![A-Za-z0-9+]|\s?[δ±])")
 # Ions with a charge written on the line. The last digit of `SO42-` is the charge.
 _ANION = re.compile(
     r"(?:OH|F|Cl|Br|I|H|CN|SCN|NO[23]|BH4|BF4|PF6|ClO4|MnO4|AlO2|HCO3|H2PO4)-"

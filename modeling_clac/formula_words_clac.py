@@ -1,36 +1,34 @@
 """
 Words that are spelled like formulas but are none, and words that stand for formulas but are not spelled like them.
 
-Acronyms of well-known compounds are in `ACRONYMS`; formulas whose capital letters were lost in `restore_capitals`.
+Acronyms of well-known compounds are in `ACRONYMS`. Formulas whose capitals were lost have a module of their own.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-
-from .formula_grammar_clac import ELEMENTS, SYMBOL, Parsed, parse_formula
 
 # -------------------- words that are not formulas
 # Words, abbreviations and names that are also element symbols; quantities (Tc, Ra, Re) are never composition.
 NOT_ELEMENTS = frozenset("In As At No He Be Am Cm Pm Pa Ra Es Md Ts Mt Hs Rg Cn Nh Fl Mc Lv Og Db Sg Bh".split())
 # Words spelled like compounds: laser gases, plurals, cells, programs.
-NOT_COMPOUNDS = frozenset("NaN HeNe HeLa CoV PoC NoC SN1 SN2".split())
+NOT_COMPOUNDS = frozenset("NaN HeNe HeLa CoV PoC NoC SN1 SN2 KHz BF16 CP2K".split())
 # Elements without crystals here whose symbols, even alone, rather are a space group or a word.
 OTHER_MEANING = frozenset("Cm Pm No At Am".split())
 # Compounds written with capitals only and without numbers. All other such words (UV, HCP, BCS, II, USB) are words,
 # acronyms or Roman numerals.
 CAPITALS = frozenset(
     (
-        "BN BP BAs KF KI KH KP KS KN VN VC VO VP VS VB WC WN WB WP WS WO YN YP YS YB YC YF YI YO YH UC UN UO UB UH "
-        "HF HI CO KOH KHO KCN KSCN KCSN KHS KNO KPO YOF YSF YCI YOI YSI YHO VOF VOI USO UOS UNI UCN "
-        "HNO HCN CIN NOF PNO SNF BPO"
+        "BN BP BAs KF KI KH KP KS VN VC VP VS WC WN WP YN YP YS UC UN UO HF HI CO KOH KHO KHS KCN KSCN KCSN YOF YSF "
+        "YCI VOF USO HNO HCN CIN NOF PNO SNF"
     ).split()
 )
+# Further ones that are read only if they are the whole text: VB is a valence band, and WO a patent.
+CAPITALS_ALONE = CAPITALS | frozenset("KN VB VO WB WS WO YB YC YF YI YO YH UB UH US UP UOS UNI UCN BPO YOI VOI".split())
 # Those that are no English words or common acronyms, which count in a line of capitals as well.
 CAPITALS_IN_CAPITALS = frozenset("BN WC VN VC KF KI KOH KCN UN YN WN".split())
 # Acronyms that numbers may follow (USB3, ISO 9001, COF-5, IP67).
-NUMBERED_ACRONYMS = frozenset("USB ISO IP COF CSP PCN BIOS SPS PC IC CPU SOC VOC".split())
+NUMBERED_ACRONYMS = frozenset("USB ISO IP COF CSP PCN BIOS SPS PC IC CPU SOC VOC SC SYK SCN FP HV HK".split())
 # Space groups (P21, C2, I41, F23) and point groups (C4, S6) that are spelled like an element with an amount.
 SYMMETRY = re.compile(r"[PFI][1-46]\d*|C[1-6]|C222\d?|S[46]|(?:Pa|Fm|Pm)3")
 # Molecules of one element whose symbol is one letter.
@@ -194,155 +192,12 @@ def acronym_formula(found: re.Match[str]) -> str | None:
     return "Li" + "".join(f"{metal}0.{number}" for metal, number in zip(metals, tenths, strict=True) if number) + "O2"
 
 
-# -------------------- formulas in small letters or capitals
-# Common oxidation states (Greenwood and Earnshaw); elements without a row do not occur in restored formulas.
-_STATES = {
-    symbol: tuple(map(int, states.split()))
-    for symbols, states in (
-        ("Li Na K Rb Cs Ag", "1"),
-        ("Be Mg Ca Sr Ba Zn Cd Ra", "2"),
-        ("B Al Ga Sc Y La Nd Gd Dy Ho Er Lu", "3"),
-        ("In Tl", "1 3"),
-        ("Hf Zr Th Si", "4"),
-        ("Ge Sn Pb", "2 4"),
-        ("Ti", "2 3 4"),
-        ("V", "2 3 4 5"),
-        ("Nb Ta", "3 4 5"),
-        ("Cr", "2 3 6"),
-        ("Mo W", "4 5 6"),
-        ("Mn", "2 3 4 7"),
-        ("Re", "4 6 7"),
-        ("Fe Co", "2 3"),
-        ("Ni", "2 3"),
-        ("Cu", "1 2"),
-        ("Ru Os Ir Rh", "3 4"),
-        ("Pd Pt", "2 4"),
-        ("Au", "1 3"),
-        ("Hg", "1 2"),
-        ("Sb Bi As", "-3 3 5"),
-        ("Ce Pr Tb", "3 4"),
-        ("Sm Eu Tm Yb", "2 3"),
-        ("U", "3 4 5 6"),
-        ("H", "-1 1"),
-        ("C", "-4 4"),
-        ("N", "-3 5"),
-        ("P", "-3 3 5"),
-        ("O", "-2"),
-        ("S Se", "-2 4 6"),
-        ("Te", "-2 4 6"),
-        ("F", "-1"),
-        ("Cl Br I", "-1 5 7"),
-    )
-    for symbol in symbols.split()
-}
-_ANIONS = frozenset("O F S Cl Se Br I".split())
-_NONMETALS = frozenset("H C N O F P S Cl Se Br I".split())
-# Restored although they have no numbers, or no charges that add up to zero. English words (tin, gap, inn) and common
-# acronyms (PBS, CDS) are not among them.
-_CASELESS = {
-    formula.lower(): formula
-    for formula in (
-        "NaCl NaF NaBr KCl KBr LiF LiCl CsCl CsI CsBr RbCl AgCl AgBr MgO CaO SrO BaO ZnO NiO FeO MnO CdO BeO CuO "
-        "ZnS ZnSe ZnTe CdTe CdSe HgTe HgSe PbTe PbSe GeTe SnTe SnSe GaN AlN GaAs GaSb InAs InSb InP AlAs AlGaN "
-        "InGaN AlGaAs InGaAs HgCdTe SiC TiC ZrC ZrN HfC HfN NbN CrN ScN SiGe "
-        "H2O CO2 NH3 CH4 MgB2 Nb3Sn Nb3Ge LaB6 CaB6 TiB2 ZrB2 HfB2 B4C Ni3Al TiAl Ti3Al LaNi5 SmCo5 Nd2Fe14B Fe3C"
-    ).split()
-}
-# English words that are compounds in small letters.
-WORDS = frozenset(["sic"])
-_NOT_RESTORED = frozenset(["cos2"])
-# Those without numbers, in any letters.
-CASELESS_WORD = "(?i:" + "|".join(sorted((word for word in _CASELESS if word.isalpha()), key=len, reverse=True)) + ")"
-_READABLE = re.compile(r"[a-z0-9.()]+")
-_SMALL = {symbol.lower(): symbol for symbol in ELEMENTS if symbol in _STATES}
-_LARGEST_WORD = 24
-
-
-@lru_cache(maxsize=4096)
-def restore_capitals(word: str) -> str | None:
-    """
-    Restore the capital letters of a formula written in small letters or capitals: `lifepo4`, `LIFEPO4`, `Tio2`.
-
-    A word without numbers is restored if it is a well-known compound. One with numbers is restored if it can be read as
-    a compound of a metal and others in which no element occurs twice and common oxidation states add up to zero. If
-    there are several such readings, the one with the fewest elements counts, and if there are several of these, none.
-
-    Args:
-        word: The word.
-
-    Returns:
-        The formula, as long as the word; `None` if there is no such reading.
-    """
-    small = word.lower()
-    if small in _CASELESS:
-        return _CASELESS[small]
-    if len(small) > _LARGEST_WORD or small in _NOT_RESTORED or _READABLE.fullmatch(small) is None:
-        return None
-    if not re.search(r"[a-z)]\d", small) or re.search(r"(?<![\d.])[01](?![\d.])", small):
-        return None
-    readings = [reading for reading in _readings(small) if _is_sensible(reading)]
-    fewest = min((len(_symbols(reading)) for reading in readings), default=0)
-    readings = [reading for reading in readings if len(_symbols(reading)) == fewest]
-    return readings[0] if len(readings) == 1 else None
-
-
-def _symbols(reading: str) -> list[str]:
-    return re.findall(SYMBOL, reading)
-
-
-def _readings(small: str) -> list[str]:
-    """All ways to write the letters of a word as symbols of elements."""
-    endings: dict[int, list[str]] = {len(small): [""]}
-    for place in range(len(small) - 1, -1, -1):
-        found = []
-        if not small[place].isalpha():
-            found = [small[place] + ending for ending in endings[place + 1]]
-        else:
-            for length in (1, 2):
-                symbol = _SMALL.get(small[place : place + length]) if place + length <= len(small) else None
-                if symbol and len(symbol) == length:
-                    found += [symbol + ending for ending in endings[place + length]]
-        endings[place] = found[:256]
-    return endings[0]
-
-
-def _is_sensible(reading: str) -> bool:
-    symbols = _symbols(reading)
-    parsed = parse_formula(reading, whole=True)
-    if parsed is None or parsed.charged or len(set(symbols)) < max(2, len(symbols)) or set(symbols) <= _NONMETALS:
-        return False
-    if symbols[0] in _ANIONS:  # cations come first
-        return False
-    return is_balanced(parsed)
-
-
-def is_balanced(parsed: Parsed) -> bool:
-    """
-    Return whether common oxidation states of a formula add up to zero.
-
-    Args:
-        parsed: The formula.
-    """
-    totals = {(0.0, 0.0)}
-    for part in parsed.parts:
-        states = _STATES.get(part.symbol, (0,))
-        positive = [state for state in states if state > 0]
-        ranges = [(state * part.amount,) * 2 for state in states if state < 0]
-        # A sulfide or oxide may contain pairs (FeS2, Na2O2), and a metal several states (Fe3O4).
-        if part.amount == 2 and part.symbol in ("O", "S"):
-            ranges.append((-2.0, -2.0))
-        if positive:
-            ranges.append((min(positive) * part.amount, max(positive) * part.amount))
-        totals = {(low + first, high + last) for low, high in totals for first, last in ranges}
-    return any(low <= 1e-6 and high >= -1e-6 for low, high in totals)
-
-
 __all__ = [
     "ACRONYM",
     "ACRONYMS",
     "CAPITALS",
+    "CAPITALS_ALONE",
     "CAPITALS_IN_CAPITALS",
-    "CASELESS_WORD",
     "ELEMENTAL_MOLECULES",
     "NEVER_ELEMENTS",
     "NOT_COMPOUNDS",
@@ -352,8 +207,5 @@ __all__ = [
     "PROTOTYPES",
     "STRUKTURBERICHT",
     "SYMMETRY",
-    "WORDS",
     "acronym_formula",
-    "is_balanced",
-    "restore_capitals",
 ]

@@ -31,29 +31,20 @@ from .formula_grammar_clac import (
     parse_formula,
 )
 from .formula_markup_clac import FlatText, flatten_markup
-from .formula_words_clac import (
-    ACRONYM,
-    CAPITALS,
-    CAPITALS_IN_CAPITALS,
-    CASELESS_WORD,
-    ELEMENTAL_MOLECULES,
-    NEVER_ELEMENTS,
-    NOT_COMPOUNDS,
-    NOT_ELEMENTS,
-    NUMBERED_ACRONYMS,
-    OTHER_MEANING,
-    PROTOTYPES,
-    STRUKTURBERICHT,
-    SYMMETRY,
-    WORDS,
-    acronym_formula,
-    is_balanced,
-    restore_capitals,
+from .formula_roles_clac import (
+    COMPOSITION,
+    DOPANT,
+    ION,
+    PROTOTYPE,
+    SITE,
+    in_capitals,
+    is_alone,
+    role_of_compound,
+    role_of_element,
 )
+from .formula_words_clac import ACRONYM, NOT_ELEMENTS, SYMMETRY, acronym_formula
+from .lost_capitals_clac import CASELESS_WORD, WORDS, is_balanced, restore_capitals
 from .site_labels_clac import formulas_of_crystals
-
-# What a formula in a text stands for.
-COMPOSITION, ION, DOPANT, PROTOTYPE, SITE = "composition", "ion", "dopant", "prototype", "site"
 
 _SYMBOL = rf"{SYMBOL}(?!(?![xyz](?![a-z]))[a-z])"
 # Words that may be formulas.
@@ -65,31 +56,6 @@ _CANDIDATE = re.compile(
 _WORD = re.compile(r"[A-Za-z\d.()]+")
 # Symbols with or without amounts, separated by blanks.
 _SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-]))+")
-_CRYSTAL_SYSTEM = re.compile(r",\s+(?:triclinic|monoclinic|orthorhombic|tetragonal|trigonal|hexagonal|cubic)\b")
-# Names (Li et al., Co. Ltd), symmetries (Cs symmetry), quantities (Tc = 39 K) and spectra (Ni K-edge).
-_NOT_ELEMENT_BEHIND = re.compile(
-    r"\.?,?\s(?:et al|and coworkers)|\.?,?\s(?:Ltd|Inc)\b|'s\b|\s(?:point group|symmetry)|\s?[=≈<>≤≥]\s?\d"
-    r"|\s[KLM](?:\d|[\s-]edge|[αβ])|(?:\sand\s[A-Z][a-z]+)?,?\s\(?(?:19|20)\d\d(?!\d)"
-)
-_NOT_ELEMENT_BEFORE = re.compile(r"(?:\b[A-Z]\.\s?|\bet\s|&\s|\b(?:Dr|Prof|Mr|Ms)\.?\s)$")
-_OXIDATION_BEHIND = re.compile(r"\([IV]\)")
-# `α-Sn`, `poly-Si`: a phase, not a part of a longer name.
-_PHASE_BEFORE = re.compile(r"(?<![A-Za-z])(?:[a-zα-ω]|poly|nano|bulk|mono)-$")
-_CAPITAL_WORD = re.compile(r"[\s-](?:[A-Z][A-Z-]{2,}(?![a-z\d])|(?:IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)(?![\w-]))")
-_CAPITAL_BEFORE = re.compile(r"(?<![\w-])(?:[A-Z][A-Z-]{2,}|IN|OF|AS|AT|TO|BY|NO|ON|OR|IS)[\s-]$")
-# `ICs`, `SOFCs`, but not YAs or VOs.
-_PLURAL = re.compile(r"[A-Z]{3,}s|[A-Z]Cs|[HBCNFPSI]Os")
-# A critical temperature.
-_TC_BEHIND = re.compile(r"s?\s?(?:of\s\d|up|above|below|near|around|values?|(?:is|was|at|in)\s[~≈\d])")
-_TC_BEFORE = re.compile(r"(?i:\b(?:high|higher|highest|low|lower|temperature|superconducting|the|a|its|their))\s\(?$")
-_REFERENCE_BEFORE = re.compile(r"\b(?:Figs?|Figures?|Tables?|Eqs?|Equations?|Sections?|Refs?|Movies?|Notes?)\.?\s$")
-# `I-III-VI2` semiconductors.
-_ROMAN = re.compile(r"[IV]+\d")
-_ROMAN_BEFORE = re.compile(r"(?<![A-Za-z])[IV]+-$")
-_LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
-_ONE = re.compile(r"(?<![\d.])1(?![\d.])")
-_LARGEST_AMOUNT = 1000.0
-_CONTEXT = 24
 _BLANKS = re.compile(r"\s+(?![a-z])")
 
 
@@ -238,9 +204,9 @@ def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: st
         role = DOPANT
     elif len(parsed.parts) == 1:
         # `13C` is an isotope.
-        role = None if candidate["many"] else _role_of_element(text, start, parsed)
+        role = None if candidate["many"] else role_of_element(text, start, parsed)
     else:
-        role = _role_of_compound(text, start, parsed)
+        role = role_of_compound(text, start, parsed)
     return None if role is None else (_formula(flat, parsed, role), parsed.end)
 
 
@@ -255,10 +221,10 @@ def _restored(flat: FlatText, start: int) -> tuple[Formula | None, int] | None:
     end = start + len(word)
     if flat.text[end : end + 1].isalnum() or flat.text[end : end + 1] == "_":
         return None
-    if word.isalpha() and not _is_alone(flat.text, word):
+    if word.isalpha() and not is_alone(flat.text, word):
         # Three capitals are an acronym, except in a line of capitals; Cao is a name and sic a word.
-        in_capitals = word.isupper() and _in_capitals(flat.text, start, end)
-        if (len(word) < 4 and not word.islower() and not in_capitals) or word in WORDS:
+        in_line = word.isupper() and in_capitals(flat.text, start, end)
+        if (len(word) < 4 and not word.islower() and not in_line) or word in WORDS:
             return None
     formula = restore_capitals(word)
     # Capitals that are a formula as they stand are not changed without need: `KNO3`.
@@ -302,101 +268,6 @@ def _spaced(text: str, start: int) -> Parsed | None:
     parts = tuple(p._replace(start=p.start + shifts[p.start], end=p.end + shifts[p.end - 1]) for p in parsed.parts)
     pieces = tuple(p._replace(start=p.start + shifts[p.start], end=p.end + shifts[p.end - 1]) for p in parsed.pieces)
     return Parsed(start, end, parts, pieces, parsed.definite, False)
-
-
-def _is_alone(text: str, word: str) -> bool:
-    return text.strip().rstrip(".?!") == word
-
-
-def _in_capitals(text: str, start: int, end: int) -> bool:
-    """Return whether a word is a part of a line of capitals."""
-    before = _CAPITAL_BEFORE.search(text, max(0, start - _CONTEXT), start)
-    return before is not None or _CAPITAL_WORD.match(text, end) is not None
-
-
-def _role_of_element(text: str, start: int, parsed: Parsed) -> str | None:
-    """Return the role of an element symbol, or `None` if it is another word."""
-    part, end = parsed.parts[0], parsed.end
-    before, behind = text[start - 1 : start], text[end : end + 1]
-    number = text[part.end : end]
-    if not parsed.definite or _LEADING_ZERO.search(number) or part.amount > _LARGEST_AMOUNT:
-        return None
-    if parsed.charged:
-        return ION if len(part.symbol) == 2 or part.symbol in "HKFIOSN" or any(map(str.isdigit, number)) else None
-    word = text[start:end]
-    if number and SYMMETRY.fullmatch(word) and word not in ELEMENTAL_MOLECULES:
-        return None
-    if (_is_alone(text, word) and part.symbol not in OTHER_MEANING) or _CRYSTAL_SYSTEM.match(text, end):
-        return COMPOSITION
-    if part.symbol in (NEVER_ELEMENTS if number else NOT_ELEMENTS):
-        return None
-    if word == STRUKTURBERICHT:
-        return PROTOTYPE
-    if len(part.symbol) == 1 and word not in ELEMENTAL_MOLECULES:
-        return None
-    if behind == ":" and (text[end + 1 : end + 2].islower() or _is_host(text, end + 1)):
-        return DOPANT
-    if behind in ("-", "–") or (before in ("-", "–", "−") and not _PHASE_BEFORE.search(text, max(0, start - 6), start)):
-        return None
-    if _OXIDATION_BEHIND.match(text, end):
-        return ION
-    if part.symbol == "Tc" and (
-        _TC_BEHIND.match(text, end) or _TC_BEFORE.search(text, max(0, start - _CONTEXT), start)
-    ):
-        return None
-    if number == "1":  # a site label
-        return None
-    name = _NOT_ELEMENT_BEFORE.search(text, max(0, start - _CONTEXT), start) or _NOT_ELEMENT_BEHIND.match(text, end)
-    return None if name else COMPOSITION
-
-
-def _is_host(text: str, start: int) -> bool:
-    """Return whether a compound begins at a place, as in `Nd:YAG` and `Mg:GaN`."""
-    if ACRONYM.match(text, start):
-        return True
-    parsed = parse_formula(text, start) if text[start : start + 1].isupper() else None
-    return parsed is not None and len(parsed.parts) > 1
-
-
-def _role_of_compound(text: str, start: int, parsed: Parsed) -> str | None:
-    """Return the role of a word that is spelled like a formula of several elements, or `None` if it is another word."""
-    end, symbols = parsed.end, [part.symbol for part in parsed.parts]
-    word = text[start:end]
-    if max(part.amount for part in parsed.parts) > _LARGEST_AMOUNT or _LEADING_ZERO.search(word):
-        return None
-    if parsed.charged:
-        return ION
-    if word in NOT_COMPOUNDS or _PLURAL.fullmatch(word):
-        return None
-    if not parsed.definite and set(symbols) <= {"N", "O", "S", "C", "H"}:  # NOx
-        return None
-    for part, following in zip(parsed.parts, parsed.parts[1:], strict=False):
-        if part.symbol == following.symbol and part.end == following.start:  # II, CC
-            return None
-    if word.isupper():
-        if word.isalpha():
-            if word not in (CAPITALS_IN_CAPITALS if _in_capitals(text, start, end) else CAPITALS):
-                return None
-            if word == "CO" and (text[end : end + 1] == "-" or text[start - 1 : start] == "-"):
-                return None
-        elif word.rstrip("0123456789") in NUMBERED_ACRONYMS or _is_label(text, start, parsed):
-            return None
-    return PROTOTYPE if word in PROTOTYPES and text.startswith("-type", end) else COMPOSITION
-
-
-def _is_label(text: str, start: int, parsed: Parsed) -> bool:
-    """
-    Return whether a word in capitals and digits is no formula.
-
-    It is a figure (`Fig. S3B`) or the last part of `I-III-VI2`, or contains the amount 1 although not all amounts are
-    written.
-    """
-    word = text[start : parsed.end]
-    if _REFERENCE_BEFORE.search(text, max(0, start - _CONTEXT), start):
-        return True
-    if _ROMAN.fullmatch(word) and _ROMAN_BEFORE.search(text, max(0, start - _CONTEXT), start):
-        return True
-    return bool(_ONE.search(word)) and not all(text[part.end : part.end + 1].isdigit() for part in parsed.parts)
 
 
 __all__ = [

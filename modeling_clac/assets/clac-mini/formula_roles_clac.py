@@ -1,0 +1,1 @@
+../../formula_roles_clac.py

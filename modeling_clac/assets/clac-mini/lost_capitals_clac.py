@@ -1,0 +1,1 @@
+../../lost_capitals_clac.py
