@@ -332,7 +332,14 @@ def run(arguments: DisorderArguments) -> dict[str, Any]:
         with progress_bar(f"embedding parents ({kind})", len(cases)) as bar:
             for case in cases:
                 others, bundled = others_of_system(case, entries, volumes, arguments, random)
-                embeds = embedder.encode_crystals([case.parent, case.ordered, *others], show_progress=False)
+                pair = embedder.encode_crystals([case.parent, case.ordered], show_progress=False)
+                # With other elements, some structures have atoms that overlap.
+                embeds, skipped = embedder.encode_crystals(
+                    others, on_error="skip", return_skipped=True, show_progress=False
+                )
+                kept = np.delete(np.arange(len(others)), [place for place, _ in skipped])
+                others, bundled = [others[place] for place in kept], bundled[kept]
+                embeds = np.concatenate([pair, embeds])
                 formula = crystal_formula(case.ordered)
                 same = np.array([crystal_formula(crystal) == formula for crystal in others], dtype=bool)
                 own["all"].append(share_farther(embeds, np.ones(len(others), dtype=bool)))
