@@ -193,12 +193,12 @@ def _stated_symmetry(block: CifBlock, cell: np.ndarray, label: str) -> tuple[Ope
                 f"{label}: symmetry operation {error} not understood; write it like 'x+1/2, -y, z'"
             ) from None
     symbols = [text for tag in _SYMBOLS if (text := block.text(tag))]
-    hall, code, number = block.text(*_HALL), block.text(_CODE), block.number(*_NUMBERS)
-    number = int(number) if number and 1 <= number <= 230 else None
+    hall, code, stated = block.text(*_HALL), block.text(_CODE), block.number(*_NUMBERS)
+    number = int(stated) if stated and 1 <= stated <= 230 else None
     statements = [(repr(hall), [setting] if (setting := hall_setting(hall)) else [])] if hall else []
     statements += [(repr(symbol), list(named_settings(symbol, number, code))) for symbol in dict.fromkeys(symbols)]
-    if number:
-        statements.append((f"no. {number}", list(named_settings("", number, code))))
+    if stated is not None:
+        statements.append((f"no. {stated:g}", list(named_settings("", number, code)) if number else []))
     if not statements:
         return listed, [], ""
     shown = next((text for text, _ in statements if not hall or text != repr(hall)), repr(hall))

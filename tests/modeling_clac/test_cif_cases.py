@@ -309,6 +309,11 @@ def test_a_symbol_that_is_not_understood(symbol: str) -> None:
     check(only(cif(header, operations=FACES)), ROCK_SALT, 2.164, "")
 
 
+def test_a_number_of_no_space_group_is_an_error() -> None:
+    with pytest.raises(InvalidStructureError, match=r"space group no\. 231 not understood"):
+        only(cif("_space_group_IT_number 231"))
+
+
 def test_without_symmetry() -> None:
     with pytest.raises(InvalidStructureError, match=r"no stated symmetry the cell has 2 atoms.*Z: the file states 4"):
         only(cif("_chemical_formula_sum 'Na Cl'", "_cell_formula_units_Z 4"))
