@@ -90,7 +90,7 @@ def classify(
     if calibration is None:
         note(f"no probabilities; {no_calibration(checkpoint)}")
     else:
-        found = {name: calibration.vocabulary.note(name) for name in names}
+        found = {name: calibration.vocabulary.label_note(name) for name in names}
         label_notes = {name: line for name, line in found.items() if line is not None}
     for name, line in label_notes.items():
         note(f"label {name!r}: {line}")

@@ -70,10 +70,18 @@ class Vocabulary:
         """Return one line on a text that is far from the training texts, else `None`."""
         if not self.is_far(text):
             return None
+        return f"far from the training texts: {self._missing(text)}, so the scores may be arbitrary"
+
+    def label_note(self, text: str) -> str | None:
+        """Return one line on a text with a word that no training text contains, else `None`."""
+        if self.is_far(text) or not self.unknown_words(text)[0] or find_formulas(text):
+            return self.note(text)
+        return f"may be misread: {self._missing(text)}"
+
+    def _missing(self, text: str) -> str:
         unknown, _ = self.unknown_words(text)
         shown = ", ".join(f'"{word}"' for word in unknown[:3]) + (", ..." if len(unknown) > 3 else "")
-        occur = "occurs" if len(unknown) == 1 else "occur"
-        return f"far from the training texts: {shown} {occur} in none of them, so the scores may be arbitrary"
+        return f"{shown} {'occurs' if len(unknown) == 1 else 'occur'} in no training text"
 
 
 def _words(text: str) -> Iterator[str]:

@@ -128,7 +128,7 @@ def test_search_notes_texts_and_crystals_far_from_training(clac: Run, salt: Path
     assert clac("index", salt, "-o", index, "--model", model).code == 0
     place = ("--index", index, "--model", model)
     result = clac("search", "pancakes", *place, "--json")
-    assert result.err.startswith('clac: far from the training texts: "pancakes" occurs in none of them')
+    assert result.err.startswith('clac: far from the training texts: "pancakes" occurs in no training text')
     assert len(json.loads(result.out)["notes"]) == 1
     assert json.loads(clac("search", "salt", *place, "--json").out)["notes"] == []
     assert "contains Xe" in clac("search", "--like", salt, *place).err

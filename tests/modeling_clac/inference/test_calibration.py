@@ -198,6 +198,14 @@ def test_texts_far_from_training(vocabulary: Vocabulary, text: str):
     assert (vocabulary.note(text) or "").startswith("far from the training texts")
 
 
+def test_a_single_unknown_word_of_a_label_is_named(vocabulary: Vocabulary):
+    assert vocabulary.note("oxide pancakes with iron") is None
+    assert vocabulary.label_note("oxide pancakes with iron") == 'may be misread: "pancakes" occurs in no training text'
+    assert vocabulary.label_note("oxide of iron") is None
+    assert vocabulary.label_note("TiO2 pancakes with iron") is None
+    assert str(vocabulary.label_note("pancakes")).startswith("far from the training texts")
+
+
 def test_training_texts_are_near_themselves(vocabulary: Vocabulary, records: list[dict[str, Any]]):
     from train.calibrate import training_texts
 
