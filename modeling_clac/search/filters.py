@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..concepts.symmetry import CRYSTAL_SYSTEMS, space_group_number
 from ..data.structure_facts import reduced_formula, same_composition
 from ..errors_clac import ClacInputError
-from ..formulas_clac import read_formula
+from ..formulas_clac import find_formulas, read_formula
 
 
 @dataclass
@@ -175,7 +175,9 @@ def _space_group_number(space_group: str | int) -> int:
 
 def _reduced_formula(formula: str) -> str:
     amounts = read_formula(formula)
-    if not amounts:
+    # IONIC could be written with symbols of elements, but is a word.
+    is_word = len(formula) > 3 and formula.isalpha() and formula.isupper() and not find_formulas(formula)
+    if not amounts or is_word:
         raise ClacInputError(f"{formula!r} is not a chemical formula; write it as in LiFePO4")
     return reduced_formula(amounts)
 
