@@ -143,8 +143,15 @@ def _frames(lines: list[str]) -> Iterator[list[str] | str]:
             yield f"{count} atoms stated in line {start + 1}, {max(0, len(lines) - start - 2)} found"
             return
         else:
-            yield lines[start : start + 2 + int(count)]
-            start += 2 + int(count)
+            end = start + 2 + int(count)
+            following = end
+            while following < len(lines) and not lines[following].strip():
+                following += 1
+            if following < len(lines) and not lines[following].strip().isdecimal():
+                yield f"more lines than the {count} atoms stated in line {start + 1}"
+                return
+            yield lines[start:end]
+            start = following
 
 
 def _read_frame(lines: list[str], label: str) -> Crystal:

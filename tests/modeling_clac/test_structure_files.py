@@ -335,6 +335,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "element.vasp": ("c\n1\n3 0 0\n0 3 0\n0 0 3\nXx\n1\nDirect\n0 0 0\n", "unknown element 'X"),
     "molecule.xyz": (MOLECULE, "a molecule"),
     "cut.xyz": ("3\nLattice=\"3 0 0 0 3 0 0 0 3\"\nPo 0 0 0\n", "3 atoms stated in line 1, 1 found"),
+    "more.xyz": ('1\nLattice="3 0 0 0 3 0 0 0 3"\nPo 0 0 0\nPo 1 1 1\n', "more lines than the 1 atoms stated"),
     "count.xyz": ("Po\nLattice\n", "expected the number of atoms in line 1, found 'Po'"),
     "element.xyz": ('1\nLattice="3 0 0 0 3 0 0 0 3"\nXx 0 0 0\n', "unknown element"),
     "flat.xyz": ('1\nLattice="0 0 0 0 0 0 0 0 0"\nPo 0 0 0\n', "no cell"),
