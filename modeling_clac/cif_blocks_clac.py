@@ -55,7 +55,7 @@ class CifBlock:
         """Return the first known value of the tags without quotes; empty if all are missing, `?` or `.`."""
         for tag in tags:
             column = self.columns.get(tag)
-            if column and column[0] not in ("?", ".") and (text := gemmi.cif.as_string(column[0]).strip()):
+            if column and column[0] not in ("?", ".") and (text := " ".join(gemmi.cif.as_string(column[0]).split())):
                 return text
         return ""
 

@@ -28,7 +28,7 @@ from .cif_symmetry_clac import (
     named_settings,
 )
 from .crystal_clac import Crystal, ReadingOptions, make_crystal
-from .errors_clac import InvalidStructureError
+from .errors_clac import InvalidStructureError, one_line
 
 _LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
 _CELL = (*_LENGTHS, *(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")))
@@ -103,16 +103,19 @@ def read_cif(text: str, label: str, options: ReadingOptions) -> list[NamedCrysta
     blocks = [block for block in read_blocks(text, label) if has_atoms(block)]
     if not blocks:
         raise InvalidStructureError(f"{label}: no atoms found (_atom_site_ loop); truncated, or not a structure")
-    if len(blocks) == 1:
-        return [NamedCrystal(blocks[0].name, _read_block(blocks[0], label, options.max_atoms))]
-    return [NamedCrystal(block.name, _block_or_error(block, label, options)) for block in blocks]
+    where = [label if len(blocks) == 1 else f"{label}#{block.name}" for block in blocks]
+    found = [_block_or_error(block, name, options) for block, name in zip(blocks, where, strict=True)]
+    if len(found) == 1 and isinstance(found[0], InvalidStructureError):
+        raise found[0]
+    return [NamedCrystal(block.name, crystal) for block, crystal in zip(blocks, found, strict=True)]
 
 
 def _block_or_error(block: CifBlock, label: str, options: ReadingOptions) -> Crystal | InvalidStructureError:
     try:
-        return _read_block(block, f"{label}#{block.name}", options.max_atoms)
+        return _read_block(block, label, options.max_atoms)
     except InvalidStructureError as error:
-        return error
+        # Names and values of a file may have several lines.
+        return InvalidStructureError(" ".join(str(error).split("\n")))
 
 
 def _read_block(block: CifBlock, label: str, max_atoms: int | None) -> Crystal:
@@ -130,7 +133,7 @@ def _read_block(block: CifBlock, label: str, max_atoms: int | None) -> Crystal:
 
     reading = choose_reading(listed, settings, stated, read, label)
     notes = (*block.warnings, *sites.warnings, *reading.warnings, *reading.agreement.notes)
-    return replace(reading.crystal, warnings=notes) if notes else reading.crystal
+    return replace(reading.crystal, warnings=tuple(one_line(note) for note in notes)) if notes else reading.crystal
 
 
 def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
@@ -190,7 +193,7 @@ def _stated_symmetry(block: CifBlock, cell: np.ndarray, label: str) -> tuple[Ope
             listed = listed_operations(tuple(column), tuple(block.column(*_CENTERINGS)))
         except ValueError as error:
             raise InvalidStructureError(
-                f"{label}: symmetry operation {error} not understood; write it like 'x+1/2, -y, z'"
+                f"{label}: symmetry operation {one_line(error, 60)} not understood; write it like 'x+1/2, -y, z'"
             ) from None
     symbols = [text for tag in _SYMBOLS if (text := block.text(tag))]
     hall, code, stated = block.text(*_HALL), block.text(_CODE), block.number(*_NUMBERS)

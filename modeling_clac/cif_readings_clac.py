@@ -128,15 +128,16 @@ def _with_incomplete_list(
     listed: Operations, settings: Sequence[Operations], stated: str, read: Reader, label: str
 ) -> Reading:
     """Read with the group that an incomplete list of operations belongs to."""
-    complete = [setting for setting in settings if setting.keys >= listed.keys]
-    generated = generated_group(listed)
-    choices = complete or ([generated] if generated is not None else settings)
-    if not choices:
+    shared = [len(setting.keys & listed.keys) for setting in settings]
+    # A list may lack operations of the stated group, or have some that are mistyped.
+    meant = [s for s, count in zip(settings, shared, strict=True) if count == max(shared) >= len(listed) / 2]
+    generated = None if meant else generated_group(listed)
+    if not meant and generated is None:
         raise InvalidStructureError(
             f"{label}: the {len(listed)} listed symmetry operations generate no space group; list all operations"
         )
-    reading = _best(choices, stated, read)
-    source = stated if complete else "the group that they generate"
+    reading = _best(meant, stated, read) if generated is None else read(generated)
+    source = stated if generated is None else "the group that they generate"
     reading.warnings.append(
         f"space group: the {len(listed)} listed operations are not a group; the {len(reading.operations)} of {source} "
         "were used"

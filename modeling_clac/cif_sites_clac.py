@@ -21,6 +21,8 @@ _ROUNDING = 0.1
 # In Å. Images of a fully occupied atom closer than this are one atom near a special position: no bond is that short.
 _OVERLAP = 0.5
 _ONE = {"1", "1.0", "1.00", "1.000", "1.0000", "1.000000"}
+# Fractional coordinates beyond this are no choice of an image, but a mistake, or a lost unit.
+_FAR = 20
 _LABELS = ("_atom_site_label", "_atom_site_label_atom_id", "_atom_site_id")
 _CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
 _FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
@@ -121,7 +123,10 @@ def _positions(block: CifBlock, cell: gemmi.UnitCell, count: int, label: str) ->
     places = np.array(columns, dtype=np.float64).T
     finite = all(math.isfinite(sum(column)) for column in columns)
     if tags is _FRACTIONAL:
-        return places, finite
+        far = finite and any(max(column) > _FAR or min(column) < -_FAR for column in columns)
+        if far:
+            block.warnings.append(f"coordinates: fractions beyond {_FAR}; read as positions in the cell they lead to")
+        return (places % 1.0 if far else places), finite
     matrix, shift = _transformation(block, "_atom_sites_fract_tran")
     if matrix is not None:
         return places @ matrix.T + shift, finite

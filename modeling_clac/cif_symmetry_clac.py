@@ -16,7 +16,7 @@ import numpy as np
 _STEPS = 30_240
 # Translations are often rounded (0.33, 0.6667). A decimal this close to a multiple of 1/12 is meant to be it.
 _ROUNDED = 0.0035
-_MAX_OPERATIONS = 5_000
+_MAX_OPERATIONS = 1_000
 # Relative difference between lattice vectors, and cosine between them, by which a cell may miss its symmetry.
 _METRIC_TOLERANCE = 0.02
 _IDENTITY = np.eye(3)
@@ -161,19 +161,24 @@ def _operations(parsed: list[tuple[np.ndarray, np.ndarray]], name: str) -> Opera
 
 
 def generated_group(operations: Operations) -> Operations | None:
-    """Return the smallest group that contains the operations; `None` if it has more than some thousand."""
-    group = operations
-    for _ in range(12):
-        rotations = np.einsum("aij,bjk->abik", group.rotations, operations.rotations).reshape(-1, 3, 3)
-        moved = np.einsum("aij,bj->abi", group.rotations, operations.translations) + group.translations[:, None]
-        pairs = list(zip(rotations, moved.reshape(-1, 3) % 1.0, strict=True))
-        larger = _operations([*zip(group.rotations, group.translations, strict=True), *pairs], operations.name)
-        if len(larger) == len(group):
-            return group
-        if len(larger) > _MAX_OPERATIONS:
-            return None
-        group = larger
-    return None
+    """Return the smallest group that contains the operations; `None` if it has more than a thousand."""
+    group, generators = TRIVIAL, []
+    for place, key in enumerate(_keys(operations.rotations, operations.translations)):
+        if key in group.keys:
+            continue
+        generators.append(place)
+        rotations, translations = operations.rotations[generators], operations.translations[generators]
+        size = 0
+        while size < len(group):
+            size = len(group)
+            products = np.einsum("aij,bjk->abik", group.rotations, rotations).reshape(-1, 3, 3)
+            moved = np.einsum("aij,bj->abi", group.rotations, translations) + group.translations[:, None]
+            moved = moved.reshape(-1, 3) % 1.0
+            parts = [*zip(group.rotations, group.translations, strict=True), *zip(products, moved, strict=True)]
+            group = _operations(parts, operations.name)
+            if len(group) > _MAX_OPERATIONS:
+                return None
+    return group
 
 
 def _setting(group: gemmi.SpaceGroup) -> Operations:

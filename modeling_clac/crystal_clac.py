@@ -22,6 +22,8 @@ DISORDER = ("keep", "refuse", "order")
 # Atoms closer than this, in Å, share one site. CIFs round coordinates to 3-6 decimals.
 SAME_SITE = 0.05
 _MIN_VOLUME = 1e-3
+# In Å. The search for neighbours needs memory for each 0.1 Å of the cell.
+_MAX_LENGTH = 10_000
 _PERIODIC = np.ones(3, dtype=np.int64)
 _ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
 # One unified atomic mass unit per Å³ (CODATA 2018).
@@ -330,6 +332,11 @@ def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> str:
         raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
     if crystal.volume < _MIN_VOLUME:
         raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
+    if crystal.volume > _MAX_LENGTH and np.abs(crystal.cell).max() > _MAX_LENGTH:
+        raise InvalidStructureError(
+            f"{label}: lattice vector of {np.linalg.norm(crystal.cell, axis=1).max():,.0f} Å; expected at most "
+            f"{_MAX_LENGTH:,} Å, so check the unit of the cell"
+        )
     # If the sum is finite, so are its terms: one pass is enough for a valid structure.
     if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
         bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))

@@ -8,9 +8,10 @@ import gemmi
 import numpy as np
 import pytest
 
-from modeling_clac import InvalidStructureError
+from modeling_clac import ClacFeatureExtractor, InvalidStructureError
 from modeling_clac.cif_clac import read_cif
 from modeling_clac.crystal_clac import Crystal, ReadingOptions
+from modeling_clac.structures_clac import parse_structure
 
 CASES = Path(__file__).parents[1] / "cases" / "cif"
 # Atoms in the cell by element, density in g/cm³ (by pymatgen or by hand), and a word of the expected warning.
@@ -278,6 +279,14 @@ def test_an_incomplete_list_of_operations_is_completed() -> None:
     generators = "x,y,z; x,y+1/2,z+1/2; x+1/2,y,z+1/2"
     check(only(cif(operations=generators)), ROCK_SALT, 2.164, "3 listed operations are not a group; the 4 of")
     check(only(cif(FCC, operations=generators)), ROCK_SALT, 2.164, "the 192 of 'F m -3 m' were used")
+
+
+def test_a_mistyped_operation_of_the_stated_group() -> None:
+    mistyped = FACES.replace("x+1/2,y,z+1/2", "x+1/2,y,z+1/3")
+    text = cif("_space_group_name_H-M_alt 'F 2 2 2'", operations=mistyped)
+    check(only(text), ROCK_SALT, 2.164, "the 16 of 'F 2 2 2' were used")
+    with pytest.raises(InvalidStructureError, match="generate no space group"):
+        only(cif(operations="x,y,z; x+0.0123,y+0.0321,z+0.0213; y,z,x+0.0047"))
 
 
 def test_operations_count_more_than_the_symbol() -> None:
@@ -616,3 +625,22 @@ def test_sites_that_are_images_of_one_position_share_it() -> None:
     rows = ("Na1 Na 0 0 0 .833", "O4 O 0.5 0.5 0 .333", f"{SALT[1]} 1")
     with pytest.raises(InvalidStructureError, match=r"Na1 0.833 \+ O4 0.333 overlap"):
         only(cif(FCC, sites=rows, columns=OCCUPIED))
+
+
+def test_coordinates_and_cells_of_another_unit() -> None:
+    far = only(cif(FCC, sites=("Na1 Na 1000 0 0", SALT[1])))
+    check(far, ROCK_SALT, 2.164, "fractions beyond 20")
+    with pytest.raises(InvalidStructureError, match="lattice vector of 56,400 Å"):
+        parse_structure(cif(FCC, length_a="56400", length_b="56400", length_c="56400"))
+    assert any("expected 0.1 to 30" in warning for warning in parse_structure(cif(FCC, length_c="564")).warnings)
+
+
+def test_two_atoms_that_are_too_close_are_an_error_for_any_source() -> None:
+    """Half the sum of the covalent radii: Na and Cl 1.2 Å apart. Hydrogen molecules are fine."""
+    arrays = {"atomic_numbers": [11, 17], "positions": [[0, 0, 0], [1.2, 0, 0]], "cell": np.eye(3) * 5}
+    extractor = ClacFeatureExtractor()
+    with pytest.raises(InvalidStructureError, match=r"atoms 1 and 2 overlap \(1.20 Å apart\)"):
+        extractor(arrays)
+    extractor(arrays | {"atomic_numbers": [1, 1], "positions": [[0, 0, 0], [0.74, 0, 0]]})
+    half = arrays | {"occupancy": [0.5, 0.5]}
+    assert extractor(half)["edge_index"].shape[1] > 0
