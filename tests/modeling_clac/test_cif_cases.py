@@ -7,6 +7,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
 from modeling_clac.cif_clac import read_cif
@@ -644,3 +646,32 @@ def test_two_atoms_that_are_too_close_are_an_error_for_any_source() -> None:
     extractor(arrays | {"atomic_numbers": [1, 1], "positions": [[0, 0, 0], [0.74, 0, 0]]})
     half = arrays | {"occupancy": [0.5, 0.5]}
     assert extractor(half)["edge_index"].shape[1] > 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_damaged_files_are_read_or_refused_in_one_line(random) -> None:
+    """Characters and lines that are lost, doubled or exchanged never lead to another error."""
+    name = random.choice(
+        ["hydrogens_not_located", "origin_choice_code", "operations_in_fifths", "formula_sum_brackets"]
+    )
+    lines = (CASES / f"{name}.cif").read_text().splitlines()
+    for _ in range(random.randint(1, 4)):
+        first, second = random.randrange(len(lines)), random.randrange(len(lines))
+        change = random.randrange(5)
+        if change == 0:
+            lines[first], lines[second] = lines[second], lines[first]
+        elif change == 1:
+            lines.insert(first, lines[second])
+        elif change == 2:
+            lines = lines[: max(first, 1)]
+        else:
+            place = random.randrange(len(lines[first]) + 1)
+            inserted = random.choice(["", *"0123456789.?'_-+/xyz;#( "])
+            lines[first] = lines[first][:place] + inserted + lines[first][place + (change == 3) :]
+    try:
+        for _, crystal in read_cif("\n".join(lines), "x.cif", ReadingOptions()):
+            messages = [str(crystal)] if isinstance(crystal, InvalidStructureError) else crystal.warnings
+            assert all("\n" not in message for message in messages)
+    except InvalidStructureError as error:
+        assert str(error).startswith("x.cif: ") and "\n" not in str(error)
