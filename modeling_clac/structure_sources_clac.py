@@ -37,6 +37,7 @@ FORMATS = {
 READ_SUFFIXES = f"{', '.join(FORMATS)} (also with .gz), POSCAR* and CONTCAR*"
 STANDARD_INPUT = "-"
 
+_EMBEDDINGS = "embeddings.safetensors"  # in the directory of an index, whose table holds what was indexed already
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 # First bytes of compressed files and archives of other kinds.
 _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -122,12 +123,18 @@ def path_exists(text: str) -> bool:
 
 
 def _below(folder: Path, others: Counter[str]) -> list[Path]:
-    """Return the files below a folder, sorted. Hidden ones are counted as others."""
+    """Return the files below a folder, sorted. Hidden ones and indexes of `clac index` are counted as others."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    hidden = {path for path in files if _is_hidden(path.relative_to(folder))}
-    if hidden:
-        others["hidden"] += len(hidden)
-    return [path for path in files if path not in hidden]
+    indexes = {path.parent for path in files if path.name == _EMBEDDINGS}
+    kept = []
+    for path in files:
+        if _is_hidden(path.relative_to(folder)):
+            others["hidden"] += 1
+        elif path.parent in indexes:
+            others["of an index"] += 1
+        else:
+            kept.append(path)
+    return kept
 
 
 def _is_hidden(path: PurePath) -> bool:

@@ -79,6 +79,11 @@ def test_folders_patterns_and_several_structures(
     made = clac("index", folder, "-o", tmp_path / "index", "--model", small_checkpoint)
     assert made.code == 0, made.err
     ids = CrystalIndex.load(tmp_path / "index").table["material_id"].to_pylist()
+    # The index is not read with the folder that it is written to.
+    assert clac("index", folder, "-o", folder / "index", "--model", small_checkpoint).code == 0
+    again = clac("index", folder, "-o", folder / "index", "--model", small_checkpoint)
+    assert (again.code, len(CrystalIndex.load(folder / "index"))) == (0, 5)
+    assert again.err == f"clac: {folder}: 6 other files not read (.csv, .txt, of an index)\n"
     # Names of files that are not unique are replaced by their paths.
     assert ids == ["POSCAR", str(folder / "a.cif"), f"{folder}/a.zip#folder/a.cif", "run.xyz#1", "run.xyz#2"]
     found = clac("search", "--like", f"{folder}/run.xyz", "--index", tmp_path / "index", *output[2:])
