@@ -30,9 +30,8 @@ def reliability(
         probability above 0.05), `brier`, `brier_skill` (1 - Brier score over that of predicting the base rate),
         `base_rate`, their `intervals`, and `bins`: mean `predicted`, share `right`, `low`, `high` and `count`.
     """
-    place = np.clip(np.digitize(predicted, BINS) - 1, 0, len(BINS) - 2)
     num_groups, num_bins = int(groups.max()) + 1, len(BINS) - 1
-    cell = groups * num_bins + place
+    cell = groups * num_bins + np.clip(np.digitize(predicted, BINS) - 1, 0, num_bins - 1)
 
     def sums(weights: np.ndarray) -> np.ndarray:
         return np.bincount(cell, weights=weights, minlength=num_groups * num_bins).reshape(num_groups, num_bins)
@@ -58,13 +57,13 @@ def reliability(
     names = [name for name in found if name != "shares"]
     shares = np.array([sample["shares"] for sample in samples])
     count, mean, share = columns.sum(axis=1)[:3]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = np.nanpercentile(shares, [2.5, 97.5], axis=0)
-        bins = [
-            {"predicted": m / c, "right": r / c, "low": lo, "high": hi, "count": int(c)}
-            for c, m, r, lo, hi in zip(count, mean, share, low, high, strict=True)
-            if c
-        ]
+    bins = []
+    for place in np.flatnonzero(count).tolist():
+        low, high = np.nanpercentile(shares[:, place], [2.5, 97.5])
+        predicted_mean, right_share = mean[place] / count[place], share[place] / count[place]
+        bins.append(
+            {"predicted": predicted_mean, "right": right_share, "low": low, "high": high, "count": int(count[place])}
+        )
     return {
         **{name: found[name] for name in names},
         "intervals": {name: np.percentile([s[name] for s in samples], [2.5, 97.5]).tolist() for name in names},
