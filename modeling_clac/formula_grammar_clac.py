@@ -46,6 +46,7 @@ _TOKEN = re.compile(
 _TERM = re.compile(rf"(?P<sign>{_SIGN}?)(?P<number>\d+/\d+|\d+\.\d+|\d+)?(?P<variable>[xyzδd]|delta)?")
 _DOT = re.compile(
     r"\s?[·•∙⋅‧・*]\s?(?P<many>\d+/\d+|\d+\.\d+|\d+|[nxyz](?![a-z]))?\s?(?=[A-Z(\[])"
+    r"|\s(?P<behind>\d+)\s?(?=H2O(?![a-z\d]))"
     r"|\.(?P<water>\d+/\d+|\d+\.\d+|\d+|[nx])?(?=H2O(?![a-z\d]))"
 )
 # `TiO2(B)` is a phase, `Cu(I)` an oxidation state.
@@ -169,12 +170,12 @@ class _Parser:
                 self.place = before
                 del self.parts[first_part:], self.pieces[first_piece:]
                 break
-            many = dot["many"] or dot["water"] or "1"
+            many = dot["many"] or dot["behind"] or dot["water"] or "1"
             if many in "nxyz":  # an unknown amount of water is left out
                 self.definite = False
                 del self.parts[first_part:], self.pieces[first_piece:]
             elif many != "1":
-                self._multiply(first_part, first_piece, _amount(many), *dot.span("many" if dot["many"] else "water"))
+                self._multiply(first_part, first_piece, _amount(many), *dot.span(dot.lastgroup or 0))
             self.grouped = False
         self._charge()
         return not self._inside_word()

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PLAIN_CHARACTERS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑", "0123456789+-x--")
+_PLAIN_CHARACTERS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₓ‐‑\u00a0\u2009\u202f", "0123456789+-x--   ")
 _PLAIN_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\u2063\ufeff"
 # Each markup contains one of these, so that most texts need no search for the others.
 _SIGN_OF_MARKUP = re.compile(rf"[$\\_^~<¹²³⁴-⁹⁺⁻{_INVISIBLE}]")
-_AMOUNT_LIKE = r"(?:[\d./xyzδ+−–±\s-]|\\delta)"
+_AMOUNT_LIKE = r"(?:[\d./xyzδ+−–±\s-]|\\delta|\\(?:mathrm|text|rm)\s?\{[\d./xyzδ]+\}|\\rm\s)"
 _MARKUP = re.compile(
     r"\\(?:ce|mathrm|text|textrm|rm|mathit|mathbf)\s*\{(?P<group>(?:[^{}]|\{[^{}]*\})*)\}"
-    rf"|(?<=[A-Za-z\d)\]}}$])_\{{(?P<low>{_AMOUNT_LIKE}{{1,16}})\}}|(?<=[A-Za-z)\]}}$])(?P<underscore>_)(?=[\dxδ])"
+    r"|\{\\rm\s(?P<roman>[^{}]*)\}"
+    rf"|(?<=[A-Za-z\d)\]}}$])_\{{(?P<low>{_AMOUNT_LIKE}{{1,16}})\}}|(?<=[A-Za-z)\]}}$])(?P<underscore>_)(?=[\dxδ]|\\(?:mathrm|text)\{{[\d.xδ]+\}})"
     r"|(?i:<(?P<tag>sub|inf)>(?P<html>[^<>]{1,16})</(?P=tag)>)"
     r"|(?<=[A-Za-z)\]])~(?P<tilde>[\d.]+(?:[-−–+]?[xyzδ])?)~"
     r"|\^\{(?P<high>[^{}]{1,6})\}|(?i:<sup>(?P<raised>[^<>]{1,6})</sup>)|\^(?P<pandoc>\d*[-−+])\^"
     r"|(?P<superscript>[¹²³⁴-⁹]*[⁺⁻](?![⁰¹²³⁴-⁹])|(?<!\w)[¹²³⁴-⁹][⁰¹²³⁴-⁹]{,2}(?=[A-Z]))"
     r"|(?P<delta>\\delta(?![a-z])\s?)|(?P<dot>\\(?:cdot|bullet)(?![a-z])\s?)"
-    rf"|(?P<dropped>[{_INVISIBLE}]|\$|\\[,;!]|\\rm\s)"
+    rf"|(?P<dropped>[{_INVISIBLE}]|\$|\\[,;!()\[\]]|\\rm\s)"
 )
 
 
@@ -91,7 +92,7 @@ def flatten_markup(text: str) -> FlatText:
                 starts.append(found.start())
                 ends.append(found.end())
             elif name not in ("underscore", "dropped"):
-                if name in ("group", "low", "html"):
+                if name in ("group", "roman", "low", "html"):
                     add(*found.span(name))
                 else:
                     copy(*found.span(name), _PLAIN_SUPERSCRIPTS)

@@ -29,6 +29,7 @@ from .formula_grammar_clac import (
     Parsed,
     Piece,
     parse_formula,
+    written_amount,
 )
 from .formula_markup_clac import FlatText, flatten_markup
 from .formula_roles_clac import (
@@ -56,6 +57,9 @@ _CANDIDATE = re.compile(
 _WORD = re.compile(r"[A-Za-z\d.()]+")
 # Symbols with or without amounts, separated by blanks.
 _SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-]))+")
+# The shares of a solid solution of two compounds.
+_FIRST_SHARE = re.compile(r"\(1\s?[-–−]\s?x\)\s?$")
+_SECOND_SHARE = re.compile(r"\s?[-–−+]\s?(?:(?P<share>0?\.\d+)|x)\s?(?=[A-Z(\[])")
 _BLANKS = re.compile(r"\s+(?![a-z])")
 
 
@@ -194,10 +198,13 @@ def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: st
         spaced = _spaced(text, start)
         if spaced is not None:
             return _formula(flat, spaced, COMPOSITION), spaced.end
-    elif (word := text[start : parsed.end]).isupper() and (word.isalpha() or not is_balanced(parsed)):
+    elif ((word := text[start : parsed.end]).isupper() and (word.isalpha() or not is_balanced(parsed))) or "Po" in word:
         restored = _restored(flat, start)
         if restored is not None:
             return restored
+    solution = _solution(text, start, parsed, candidate["many"])
+    if solution is not None:
+        return _formula(flat, solution, COMPOSITION), solution.end
     role: str | None
     # `GaN:Mg`, `NaYF4:Yb,Er`, but not the host in `Mg:GaN`.
     if place == start - 1 > 0 and text[place] == ("," if before == DOPANT else ":"):
@@ -208,6 +215,26 @@ def _formula_at(flat: FlatText, candidate: re.Match[str], place: int, before: st
     else:
         role = role_of_compound(text, start, parsed)
     return None if role is None else (_formula(flat, parsed, role), parsed.end)
+
+
+def _solution(text: str, start: int, parsed: Parsed, many: str | None) -> Parsed | None:
+    """Parse a solid solution: `0.67PbTiO3-0.33PbZrO3`, or `(1-x)BaTiO3-xCaTiO3` with equal shares."""
+    if many is None and not _FIRST_SHARE.search(text, max(0, start - 8), start):
+        return None
+    second = _SECOND_SHARE.search(text, start, start + 60)
+    first = parse_formula(text[: second.start()], start) if second and len(parsed.parts) > 1 else None
+    other = parse_formula(text, second.end()) if second and first else None
+    if second is None or first is None or other is None or first.end != second.start():
+        return None
+    shares = (float(many), float(second["share"])) if many and second["share"] else (0.5, 0.5)
+    parts, pieces = [], []
+    for component, share in zip((first, other), shares, strict=True):
+        parts += [part._replace(amount=part.amount * share) for part in component.parts]
+        begin, end = component.pieces[0], component.pieces[-1]
+        pieces += [begin._replace(text="("), *component.pieces, end._replace(text=")")]
+        pieces.append(end._replace(text=written_amount(share)))
+    begin_of_all = start - len(many) if many else start
+    return Parsed(begin_of_all, other.end, tuple(parts), tuple(pieces), bool(many and second["share"]), False)
 
 
 def _restored(flat: FlatText, start: int) -> tuple[Formula | None, int] | None:

@@ -116,6 +116,10 @@ def restore_capitals(word: str) -> str | None:
     Returns:
         The formula, as long as the word; `None` if there is no such reading.
     """
+    if re.search(r"Po[34]", word):  # LiFePo4 is a phosphate
+        word = word.replace("Po", "PO")
+        parsed = parse_formula(word, whole=True)
+        return word if parsed is not None and is_balanced(parsed) else None
     small = word.lower()
     if small in _CASELESS:
         return _CASELESS[small]
@@ -176,13 +180,12 @@ def is_balanced(parsed: Parsed) -> bool:
     totals = {(0.0, 0.0)}
     for part in parsed.parts:
         states = _STATES.get(part.symbol, (0,))
-        positive = [state for state in states if state > 0]
-        ranges = [(state * part.amount,) * 2 for state in states if state < 0]
+        ranges = [(state * part.amount,) * 2 for state in states]
         # A sulfide or oxide may contain pairs (FeS2, Na2O2), and a metal several states (Fe3O4).
         if part.amount == 2 and part.symbol in ("O", "S"):
             ranges.append((-2.0, -2.0))
-        if positive:
-            ranges.append((min(positive) * part.amount, max(positive) * part.amount))
+        if part.symbol not in _NONMETALS:
+            ranges.append((min(states) * part.amount, max(states) * part.amount))
         totals = {(low + first, high + last) for low, high in totals for first, last in ranges}
     return any(low <= 1e-6 and high >= -1e-6 for low, high in totals)
 

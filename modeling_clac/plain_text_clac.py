@@ -152,7 +152,10 @@ class _Builder:
         first = len(self.characters)
         self.add(value, number.start, number.end)
         if unit:
-            self.add(f" {unit}", number.end, number.stop)
+            # The blank is not a part of the unit, which may be a word of its own.
+            first_of_unit = number.stop - len(self.text[number.end : number.stop].lstrip())
+            self.add(" ", number.end, first_of_unit)
+            self.add(unit, first_of_unit, number.stop)
         self.done = number.stop
         return first, first + len(value), number.kind, number.value
 

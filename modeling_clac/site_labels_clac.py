@@ -67,7 +67,7 @@ def formulas_of_crystals(text: str, formulas: Sequence[tuple[int, int, frozenset
         is_site = any(first < end and start < last for first, last in labels)
         is_site |= _POLYHEDRON.match(text, end) is not None
         is_part = len(text) > end and bool(
-            _PART.match(text, end) or _TYPE.match(text, end) or _is_bond(text, start, end)
+            _PART.match(text, end) or _TYPE.match(text, end) or (len(symbols) == 1 and _is_bond(text, start, end))
         )
         if is_site:
             elements |= symbols
