@@ -61,9 +61,10 @@ def _values(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
         value = record.get(column)
         if value is not None and math.isfinite(float(value)):
             values[column] = (float(value),)
-    if "volume" in values and values.get("nsites", (0.0,))[0] > 0:
-        values["volume_per_atom"] = (values["volume"][0] / values["nsites"][0],)
     formula = record.get("formula")
+    # The sites of a disordered crystal are not atoms.
+    if "volume" in values and values.get("nsites", (0.0,))[0] > 0 and "." not in str(formula):
+        values["volume_per_atom"] = (values["volume"][0] / values["nsites"][0],)
     if formula:
         amounts = read_formula(str(formula))
         values["composition"] = (float(len(amounts)), *amounts.values(), float(sum(amounts.values())))
