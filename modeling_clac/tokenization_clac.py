@@ -57,7 +57,9 @@ class ClacTokenizer(PreTrainedTokenizerFast):
         """
         if isinstance(tokenizer, cls):
             return tokenizer
-        return cls._from_backend(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer)
+        # Remote code may bring a class of the same name that is another object.
+        split_formulas = bool(tokenizer.init_kwargs.get(SPLIT_FORMULAS))
+        return cls._from_backend(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer, split_formulas)
 
     @classmethod
     def _from_backend(cls, backend: Tokenizer, tokenizer: Any, split_formulas: bool = False) -> ClacTokenizer:
