@@ -195,7 +195,9 @@ def _stated_symmetry(block: CifBlock, cell: np.ndarray, label: str) -> tuple[Ope
             raise InvalidStructureError(
                 f"{label}: symmetry operation {one_line(error, 60)} not understood; write it like 'x+1/2, -y, z'"
             ) from None
-    symbols = [text for tag in _SYMBOLS if (text := block.text(tag))]
+    # A symbol in the place of the number is one as well.
+    tags = (*_SYMBOLS, *(tag for tag in _NUMBERS if block.number(tag) is None))
+    symbols = [text for tag in tags if (text := block.text(tag))]
     hall, code, stated = block.text(*_HALL), block.text(_CODE), block.number(*_NUMBERS)
     number = int(stated) if stated and 1 <= stated <= 230 else None
     statements = [(repr(hall), [setting] if (setting := hall_setting(hall)) else [])] if hall else []

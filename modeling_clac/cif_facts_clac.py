@@ -22,6 +22,8 @@ _ROUNDED_AMOUNT = 0.06
 _AMOUNT_TOLERANCE = 0.05
 _DENSITY_TOLERANCE = 0.05
 _MEASURED_TOLERANCE = 0.2
+# Quotients beyond this are no rounding, temperature or impurity: the reading has too few atoms, or too many.
+_GROSS = 1.25
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,22 @@ class Agreement:
 
     Attributes:
         against: A sentence for each quantity that disagrees.
+        gross: Number of quantities that disagree by so much that atoms must be missing, or too many.
         support: Names of the quantities that agree.
         notes: Warnings that do not speak against the reading, such as about hydrogen without positions.
         composition: Why the reading is refused, if its composition is not the one of the formula.
     """
 
     against: list[str] = field(default_factory=list)
+    gross: int = 0
     support: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     composition: str = ""
+
+    def disagree(self, message: str, quotient: float) -> None:
+        """Add a quantity that disagrees, with the quotient of the value found and the one stated."""
+        self.against.append(message)
+        self.gross += not 1 / _GROSS <= quotient <= _GROSS
 
 
 def read_facts(block: CifBlock) -> Facts:
@@ -177,20 +186,22 @@ def compare(facts: Facts, crystal: Crystal, listed: int, incomplete: bool) -> Ag
             if abs(own - stated) <= tolerance * stated or (incomplete and 0.5 * stated < own < stated):
                 result.support.append(name)
             else:
-                result.against.append(f"{name}: the file states {stated:.4g} g/cm³, the sites give {own:.4g}")
+                message = f"{name}: the file states {stated:.4g} g/cm³, the sites give {own:.4g}"
+                result.disagree(message, own / stated)
     if facts.weight and facts.units and not facts.amounts:
-        if abs(total / (facts.weight * facts.units) - 1) <= _AMOUNT_TOLERANCE or incomplete:
+        quotient = total / (facts.weight * facts.units)
+        if abs(quotient - 1) <= _AMOUNT_TOLERANCE or incomplete:
             result.support.append("formula weight")
         else:
-            result.against.append(
-                f"formula weight: the file states {facts.units:g} x {facts.weight:g}, the sites give {total:.4g}"
-            )
+            message = f"formula weight: the file states {facts.units:g} x {facts.weight:g}, the sites give {total:.4g}"
+            result.disagree(message, quotient)
     if facts.electrons and facts.electrons > 0:
         own = sum(z * amount for z, amount in found.items()) + max(missing_hydrogen, 0.0)
         if abs(own / facts.electrons - 1) <= _AMOUNT_TOLERANCE:
             result.support.append("F(000)")
         elif not incomplete:
-            result.against.append(f"F(000): the file states {facts.electrons:g} electrons, the sites give {own:.4g}")
+            message = f"F(000): the file states {facts.electrons:g} electrons, the sites give {own:.4g}"
+            result.disagree(message, own / facts.electrons)
     return result
 
 
@@ -241,13 +252,14 @@ def _compare_units(facts: Facts, ratio: float | None, result: Agreement) -> None
         if reduced > 1 and abs(ratio - 1) <= _AMOUNT_TOLERANCE:
             result.support.append("formula")
         elif ratio * reduced < 1 - _AMOUNT_TOLERANCE:
-            result.against.append(f"formula: the cell holds only {ratio:.3g} times {facts.formula}")
+            result.disagree(f"formula: the cell holds only {ratio:.3g} times {facts.formula}", ratio * reduced)
         return
     whole_cell = abs(ratio - 1) <= _AMOUNT_TOLERANCE and reduced % facts.units == 0
     if whole_cell or any(abs(ratio * unit / facts.units - 1) <= _AMOUNT_TOLERANCE for unit in (1, reduced)):
         result.support.append("Z")
     else:
-        result.against.append(f"Z: the file states {facts.units:g} x {facts.formula}, the sites give {ratio:.3g}")
+        message = f"Z: the file states {facts.units:g} x {facts.formula}, the sites give {ratio:.3g}"
+        result.disagree(message, ratio / facts.units)
 
 
 def _reduced(facts: Facts) -> int:

@@ -228,7 +228,7 @@ def _judge(reading: Reading, listed: bool, stated: str, label: str) -> None:
         raise InvalidStructureError(f"{label}: {agreement.composition}")
     if not agreement.against:
         return
-    if not agreement.support and (not listed or len(agreement.against) > 1):
+    if not agreement.support and agreement.gross > (1 if listed else 0):
         symmetry = "the listed operations" if listed else f"space group {stated}" if stated else "no stated symmetry"
         raise InvalidStructureError(
             f"{label}: with {symmetry} the cell has {reading.crystal.num_occupied:g} atoms, which is not what the file "

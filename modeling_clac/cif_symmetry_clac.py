@@ -21,6 +21,9 @@ _MAX_OPERATIONS = 1_000
 _METRIC_TOLERANCE = 0.02
 _IDENTITY = np.eye(3)
 _MULTIPLIERS = np.random.default_rng(0).integers(1, 2**62, size=12)
+_SIGNS = str.maketrans(
+    {"\u2212": "-", "\u2013": "-", "\u00bd": "1/2", "\u00bc": "1/4", "\u00be": "3/4", "\u2153": "1/3", "\u2154": "2/3"}
+)
 _TERM = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)?(?:/(\d+))?\*?([xyz])?")
 # Groups whose symbols have a glide plane `e` since 1992 (International Tables A, 1.3.4.2.1); older files write a, b, c.
 _GROUPS_WITH_E = {39, 41, 64, 67, 68}
@@ -103,7 +106,7 @@ def parse_operation(text: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: If the text is not an operation.
     """
-    plain = re.sub(r"[\s'\"\[\](){}]", "", text.lower()).replace("\u2212", "-").replace("\u2013", "-")
+    plain = re.sub(r"[\s'\"\[\](){}]", "", text.lower()).translate(_SIGNS)
     plain = plain.replace("x1", "x").replace("x2", "y").replace("x3", "z")
     parts = plain.replace(";", ",").split(",")
     if len(parts) < 3:
@@ -125,10 +128,12 @@ def parse_operation(text: str) -> tuple[np.ndarray, np.ndarray]:
                 translation[row] += amount
         if not part or end != len(part):
             raise ValueError(text)
+    if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
+        raise ValueError(text)
+    if abs(abs(np.linalg.det(rotation)) - 1) > 1e-3:
+        raise ValueError(text)
     nearest = np.rint(translation * 12) / 12
     translation = np.where(np.abs(translation - nearest) < _ROUNDED, nearest, translation)
-    if abs(np.linalg.det(rotation)) < 1e-6:
-        raise ValueError(text)
     return rotation, translation
 
 

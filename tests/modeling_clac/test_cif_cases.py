@@ -124,6 +124,8 @@ def test_spellings_of_a_symbol(symbol: str) -> None:
         "_symmetry_space_group_name_Hall '-F_4_2_3'",
         "_space_group_IT_number 225",
         "_symmetry_Int_Tables_number 225",
+        "_symmetry_Int_Tables_number '225'",
+        "_symmetry_Int_Tables_number 'F m -3 m'",
         "_space_group_name_H-M_full 'F 4/m -3 2/m'",
     ],
 )
@@ -138,6 +140,8 @@ DIAMOND = dict.fromkeys(["length_a", "length_b", "length_c"], "5.431")
     ("symbol", "place"),
     [
         ("F d -3 m S", "0 0 0"),
+        ("Fd-3mS", "0 0 0"),
+        ("Fd-3mZ", "0.125 0.125 0.125"),
         ("F d -3 m Z", "0.125 0.125 0.125"),
         ("F d -3 m :1", "0 0 0"),
         ("Fd-3m:2", "0.125 0.125 0.125"),
@@ -262,6 +266,7 @@ def test_glide_planes_e(old: str, new: str) -> None:
     [
         FACES,
         "X,Y,Z; X, 1/2+Y, Z+.5; x+0.5,+y,1/2+z; +x+1/2 , y + 1/2, z",
+        "x,y,z; x,\u00bd+y,\u00bd+z; \u00bd+x,y,\u00bd+z; x+\u00bd,y+\u00bd,z",
         "x,y,z; x,y+0.5,z+0.5; x+0.500,y,z+0.500; x+2/4,y+3/6,z",
         "x, 1/2+y, 1/2+z; 1/2+x, y, 1/2+z; 1/2+x, 1/2+y, z",
     ],
@@ -270,7 +275,7 @@ def test_spellings_of_operations(operations: str) -> None:
     check(only(cif(operations=operations)), ROCK_SALT, 2.164, "")
 
 
-@pytest.mark.parametrize("operation", ["x,y", "x+1/,y,z", "a,b,c", "x,y,w", "x,x,z", "x+1/0,y,z", "?,y,z"])
+@pytest.mark.parametrize("operation", ["x,y", "x+1/,y,z", "a,b,c", "x,y,w", "x,x,z", "2*x,y,z", "x+1/0,y,z", "?,y,z"])
 def test_an_operation_that_is_not_understood_is_named(operation: str) -> None:
     with pytest.raises(InvalidStructureError, match=r"symmetry operation .* not understood") as error:
         only(cif(operations=f"x,y,z; {operation}"))
@@ -339,6 +344,7 @@ def test_stated_quantities_that_disagree() -> None:
     check(only(cif(*right, "_exptl_crystal_density_diffrn 2164", "_exptl_crystal_F_000 112")), ROCK_SALT, 2.164, "")
     text = cif(*right, "_cell_formula_units_Z 8", "_exptl_crystal_density_diffrn 2.16(2)")
     check(only(text), ROCK_SALT, 2.164, "Z: the file states 8 x Na Cl, the sites give 4")
+    check(only(cif(FCC, "_exptl_crystal_density_diffrn 2.3")), ROCK_SALT, 2.164, "density: the file states 2.3 g/cm³")
     check(only(cif(FCC, "_cell_volume 200")), ROCK_SALT, 2.164, "volume of 200")
     with pytest.raises(InvalidStructureError, match=r"density: the file states 1.08"):
         only(cif(FCC, "_exptl_crystal_density_diffrn 1.08"))
