@@ -5,7 +5,7 @@ Describe crystal structures in sentences with Robocrystallographer.
     python -m datasets_scripts.descriptions --output_dir runs/mp-descriptions --num_shards 8 --workers 2
 
 Robocrystallographer (Ganose and Jain 2019, doi 10.1557/mrc.2019.94) writes the space group, the structure type, and the
-coordination and bond lengths of each site. A crystal takes one to three seconds, large cells take minutes. Each
+coordination and bond lengths of each site. A small crystal takes a few seconds, a large cell minutes. Each
 description is stored as soon as it is written, so an interrupted run continues where it stopped.
 """
 

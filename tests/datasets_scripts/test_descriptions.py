@@ -71,7 +71,8 @@ def test_samples_are_those_of_a_pool(few, tmp_path, monkeypatch) -> None:
 
 
 def test_crystals_that_fail_or_take_too_long_are_left_out(few, tmp_path, monkeypatch, capsys) -> None:
-    first, second, *_ = pq.read_table(few / "test.parquet")["formula"].to_pylist()
+    formulas = pq.read_table(few / "test.parquet")["formula"].to_pylist()
+    first, second = [formula for formula in formulas if formulas.count(formula) == 1][:2]
     calls = install_robocrys(tmp_path, monkeypatch, failing=(first,), slow=(second,))
     arguments = {"input": str(few), "splits": ["test"], "time_limit": 0.5}
     build(DescriptionArguments(str(tmp_path / "set"), **arguments))
@@ -85,7 +86,7 @@ def test_crystals_that_fail_or_take_too_long_are_left_out(few, tmp_path, monkeyp
     # They are tried again only with more time.
     build(DescriptionArguments(str(tmp_path / "set"), **arguments))
     assert len(calls.read_text().splitlines()) == 4
-    with pytest.raises(ClacInputError, match=r"row 1: not described .KeyError.*; remove the row or use --on_error skip"):
+    with pytest.raises(ClacInputError, match=r"row \d: not described .KeyError.*; remove the row or use"):
         build(DescriptionArguments(str(tmp_path / "set"), **arguments, on_error="raise"))
 
 
