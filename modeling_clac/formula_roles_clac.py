@@ -36,6 +36,8 @@ _NOT_ELEMENT_BEHIND = re.compile(
     r"|\s[KLM](?:\d|[\s-]edge|[αβ])|(?:\sand\s[A-Z][a-z]+)?,?\s\(?(?:19|20)\d\d(?!\d)"
 )
 _NOT_ELEMENT_BEFORE = re.compile(r"(?:\b[A-Z]\.\s?|\bet\s|&\s|\b(?:Dr|Prof|Mr|Ms)\.?\s)$")
+# What a structure description says of the compound: `W crystallizes in`, `AlOOH is Lepidocrocite structured`.
+_SUBJECT_BEHIND = re.compile(r"\s(?:crystalli[sz]es\s|is\s[^.]{1,80}?\sstructured\b)")
 _OXIDATION_BEHIND = re.compile(r"\([IV]\)")
 # `α-Sn`, `poly-Si`: a phase, not a part of a longer name.
 _PHASE_BEFORE = re.compile(r"(?<![A-Za-z])(?:[a-zα-ω]|poly|nano|bulk|mono)-$")
@@ -77,6 +79,8 @@ def role_of_element(text: str, start: int, parsed: Parsed) -> str | None:
     number = text[part.end : end]
     if not parsed.definite or _LEADING_ZERO.search(number) or part.amount > _LARGEST_NUMBER:
         return None
+    if part.symbol != "He" and not number and _SUBJECT_BEHIND.match(text, end):
+        return COMPOSITION
     if parsed.charged:
         return ION if len(part.symbol) == 2 or part.symbol in "HKFIOSN" or any(map(str.isdigit, number)) else None
     word = text[start:end]
@@ -120,6 +124,8 @@ def role_of_compound(text: str, start: int, parsed: Parsed) -> str | None:
     word = text[start:end]
     if max(part.amount for part in parsed.parts) > _LARGEST_AMOUNT or _LEADING_ZERO.search(word):
         return None
+    if _SUBJECT_BEHIND.match(text, end):
+        return COMPOSITION
     if word in NOT_COMPOUNDS or _PLURAL.fullmatch(word):
         return None
     for part, following in pairwise(parsed.parts):

@@ -11,15 +11,23 @@ import json
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .formulas_clac import SITE, Formula, find_formulas
 from .quantities_clac import Number, element_quantities, find_numbers
+from .site_labels_clac import site_labels
 
 # How the rule begins by which tokenizers saved earlier split formulas.
 _EARLIER_RULE = r"(?:(?<=[0-9])|(?<=\))|(?<=H)"
 # Key of `tokenizer_config.json`: whether formulas are split into elements.
 SPLIT_FORMULAS = "split_formulas"
+
+
+class Label(NamedTuple):
+    """The number of a site, `(2)` in `O(2)`, which says nothing about the crystal."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -74,15 +82,19 @@ def plain_text(text: str, split: bool = True) -> PlainText:
         split: Whether to separate the elements of a formula by blanks: `Li Fe P O4`. Default: `True`.
 
     Returns:
-        The plain text. Formulas that state no composition (ions, dopants) are left as they are.
+        The plain text. Formulas that state no composition (ions, dopants) are left as they are; numbers of sites are
+        left out.
     """
     formulas = find_formulas(text)
     numbers = find_numbers(text, formulas)
     builder = _Builder(text)
     quantities: list[tuple[int, int, int, float]] = []
-    parts: list[Formula | Number] = [*formulas, *numbers]
+    labels = [Label(start, end) for start, end in site_labels(text)]
+    parts: list[Formula | Number | Label] = [*formulas, *numbers, *labels]
     for part in sorted(parts, key=lambda part: part.start):
-        if isinstance(part, Formula):
+        if isinstance(part, Label):
+            builder.leave_out(part)
+        elif isinstance(part, Formula):
             elements = element_quantities(part)
             if elements or part.role == SITE:
                 quantities += builder.add_formula(part, elements, split)
@@ -143,6 +155,15 @@ class _Builder:
             previous = text
         self.done = formula.end
         return found
+
+    def leave_out(self, label: Label) -> None:
+        """Leave out a part of the text, unless it is in a formula that was added."""
+        if self.done <= label.start:
+            self.copy(label.start)
+            # `Cd(1)P4` is `Cd P4`.
+            if self.text[label.end : label.end + 1].isalpha():
+                self.add(" ", label.start, label.end)
+            self.done = label.end
 
     def add_number(self, number: Number) -> tuple[int, int, int, float]:
         """Add a number and its unit in plain spelling, and return the number as a quantity."""

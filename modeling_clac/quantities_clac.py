@@ -16,7 +16,7 @@ import numpy as np
 
 from .formula_words_clac import STRUKTURBERICHT
 from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
-from .site_labels_clac import site_numbers
+from .site_labels_clac import site_labels
 from .units_clac import canonical_measure, find_measures, read_number, read_unit
 
 # Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
@@ -92,13 +92,13 @@ def find_numbers(text: str, formulas: Sequence[Formula]) -> list[Number]:
     """
     found = []
     ends = [formula.end for formula in formulas]
-    labels = set(site_numbers(text))
+    labels = set(site_labels(text))
     for measure in find_measures(text):
         place = bisect_right(ends, measure.start)
         if place < len(formulas) and formulas[place].start < measure.end:
             continue
         is_length = len(measure.unit) == 1 and measure.unit[0][0] in _LENGTHS and measure.unit[0][1] == 1
-        if is_length or (measure.start, measure.end) in labels or _GEOMETRY.match(text, measure.end):
+        if is_length or (measure.start - 1, measure.end + 1) in labels or _GEOMETRY.match(text, measure.end):
             continue
         plain = canonical_measure(text, measure)
         value = measure.value if plain is None else read_number(plain[0])

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from .formula_grammar_clac import SYMBOL
 
 # The number of a site after the symbol of its element: Li(1), O(2a), Cd(1)P4. Planes such as Si(111) have three digits.
-_LABEL = re.compile(rf"(?<![a-z])(?P<symbol>{SYMBOL})\((?P<number>\d{{1,2}})[a-z]?\)")
+_LABEL = re.compile(rf"(?<![a-z])(?P<symbol>{SYMBOL})(?P<label>\(\d{{1,2}}[a-z]?\))")
 # The rest of a bond beside a symbol: Ti-O, Nb(1)-Nb(1).
 _BOND_AFTER, _BOND_BEFORE = re.compile(rf"\)?[-–]{SYMBOL}(?![a-z])"), re.compile(rf"{SYMBOL}(?:\(\d+\))?[-–]$")
 _SHAPE = (
@@ -32,17 +32,17 @@ _PART = re.compile(r"[\s-]+(?:sites?|atoms?|cations?|anions?|ions|groups?|units?
 _TYPE = re.compile(r"[\s-]+(?:(?:like|derived|type)\s+)?(?:structured|structure[ -]type|prototype)\b")
 
 
-def site_numbers(text: str) -> list[tuple[int, int]]:
+def site_labels(text: str) -> list[tuple[int, int]]:
     """
-    Find the numbers in site labels, such as the 2 in `O(2)`.
+    Find the numbers of sites, such as `(2)` in `O(2)`.
 
     Args:
         text: The text.
 
     Returns:
-        (index of the first digit, index after the last one) of each, in the order of the text.
+        (index of the opening bracket, index after the closing one) of each, in the order of the text.
     """
-    return [match.span("number") for match in _LABEL.finditer(text)]
+    return [match.span("label") for match in _LABEL.finditer(text)]
 
 
 def formulas_of_crystals(text: str, formulas: Sequence[tuple[int, int, frozenset[str]]]) -> list[bool]:
@@ -82,4 +82,4 @@ def _is_bond(text: str, start: int, end: int) -> bool:
     return bool(_BOND_AFTER.match(text, end) or _BOND_BEFORE.search(text, max(0, start - 8), start))
 
 
-__all__ = ["formulas_of_crystals", "site_numbers"]
+__all__ = ["formulas_of_crystals", "site_labels"]

@@ -105,5 +105,7 @@ def test_result_file(small_checkpoint, tmp_path: Path) -> None:
         )
     )
     stored = json.loads((tmp_path / "result.json").read_text())
-    assert stored["scores"] == json.loads(json.dumps(result["scores"])) and stored["pool"] == 10 and stored["queries"] == 5
+    assert (
+        stored["scores"] == json.loads(json.dumps(result["scores"])) and stored["pool"] == 10 and stored["queries"] == 5
+    )
     assert {"fingerprint", "commit", "command", "seed", "versions"} <= set(stored)

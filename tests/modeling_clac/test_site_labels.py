@@ -6,8 +6,9 @@ import pytest
 from pymatgen.core import Composition
 
 from modeling_clac.formulas_clac import COMPOSITION, find_formulas
+from modeling_clac.plain_text_clac import plain_text
 from modeling_clac.quantities_clac import NUMBER, find_quantities
-from modeling_clac.site_labels_clac import site_numbers
+from modeling_clac.site_labels_clac import site_labels
 
 DESCRIPTIONS = {
     "LiFePO4 crystallizes in the orthorhombic Pnma space group. Li(1) is bonded to six equivalent O(2) atoms to form "
@@ -54,5 +55,28 @@ def test_compounds_with_groups_and_layers_stay_compositions() -> None:
 
 def test_numbers_of_sites_lengths_and_angles_are_no_quantities() -> None:
     text = "O(2) and Li(1b), Si(111) planes, 2.11 Å, 1.9-2.3 Å, 47-64°, 109.5 degrees, 6-coordinate; 62.1 Å³, 25 °C"
-    assert [text[start:end] for start, end in site_numbers(text)] == ["2", "1"]
+    assert [text[start:end] for start, end in site_labels(text)] == ["(2)", "(1b)"]
     assert [value for _, _, kind, value in find_quantities(text) if kind == NUMBER] == [111.0, 62.1, 25.0]
+
+
+def test_numbers_of_sites_are_left_out_of_the_tokens() -> None:
+    plain = plain_text("Cd(1) is bonded to P(2) in Cd(1)P4 tetrahedra of CdP2; GaN(0001) and Ca(OH)2 are not sites")
+    assert (
+        plain.text
+        == "Cd is bonded to P in Cd P4 tetrahedra of Cd P2; Ga N(0001) and Ca( O H)2 are not sites".replace(
+            "Ca( O H)2", plain_text("Ca(OH)2").text
+        )
+    )
+    start = plain.text.index("P4")
+    assert plain.original(start, start + 2) == (32, 34)
+
+
+@pytest.mark.parametrize(
+    "text", ["W crystallizes in the cubic Im-3m space group.", "C is diamond structured and hard."]
+)
+def test_subject_of_a_description_is_a_composition(text) -> None:
+    assert [formula.plain for formula in find_formulas(text)] == [text[0]]
+
+
+def test_hydroxides_with_adjacent_oxygens() -> None:
+    assert find_formulas("AlOOH is Lepidocrocite structured")[0].amounts == {"Al": 1, "O": 2, "H": 1}
