@@ -92,13 +92,15 @@ def plain_text(text: str, split: bool = True) -> PlainText:
     labels = [Label(start, end) for start, end in site_labels(text)]
     parts: list[Formula | Number | Label] = [*formulas, *numbers, *labels]
     for part in sorted(parts, key=lambda part: part.start):
+        if part.start < builder.done:
+            continue  # a part of the one before, such as the label in a formula
         if isinstance(part, Label):
             builder.leave_out(part)
         elif isinstance(part, Formula):
             elements = element_quantities(part)
             if elements or part.role == SITE:
                 quantities += builder.add_formula(part, elements, split)
-        elif part.plain is not None and builder.done <= part.start:
+        elif part.plain is not None:
             quantities.append(builder.add_number(part))
     builder.copy(len(text))
     quantities += [
@@ -157,13 +159,12 @@ class _Builder:
         return found
 
     def leave_out(self, label: Label) -> None:
-        """Leave out a part of the text, unless it is in a formula that was added."""
-        if self.done <= label.start:
-            self.copy(label.start)
-            # `Cd(1)P4` is `Cd P4`.
-            if self.text[label.end : label.end + 1].isalpha():
-                self.add(" ", label.start, label.end)
-            self.done = label.end
+        """Leave out a part of the text."""
+        self.copy(label.start)
+        # `Cd(1)P4` is `Cd P4`.
+        if self.text[label.end : label.end + 1].isalpha():
+            self.add(" ", label.start, label.end)
+        self.done = label.end
 
     def add_number(self, number: Number) -> tuple[int, int, int, float]:
         """Add a number and its unit in plain spelling, and return the number as a quantity."""
