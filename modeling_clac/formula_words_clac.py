@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 # -------------------- words that are not formulas
-# Words, abbreviations and names that are also element symbols; quantities (Tc, Ra, Re) are never composition.
-NOT_ELEMENTS = frozenset("In As At No He Be Am Cm Pm Pa Ra Es Md Ts Mt Hs Rg Cn Nh Fl Mc Lv Og Db Sg Bh".split())
+# Words, names and quantities (Ra) that are also element symbols, and elements without crystals.
+NOT_ELEMENTS = frozenset("In As He Be Pa Pm Po At Rn Fr Ra Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt".split())
+NOT_ELEMENTS |= frozenset("Ds Rg Cn Nh Fl Mc Lv Ts Og".split())
 # Words spelled like compounds: laser gases, plurals, cells, programs.
 NOT_COMPOUNDS = frozenset("NaN HeNe HeLa CoV PoC NoC SN1 SN2 KHz BF16 CP2K".split())
 # Elements without crystals here whose symbols, even alone, rather are a space group or a word.
@@ -24,7 +25,7 @@ CAPITALS = frozenset(
     ).split()
 )
 # Further ones that are read only if they are the whole text: VB is a valence band, and WO a patent.
-CAPITALS_ALONE = CAPITALS | frozenset("KN VB VO WB WS WO YB YC YF YI YO YH UB UH US UP UOS UNI UCN BPO YOI VOI".split())
+CAPITALS_ALONE = CAPITALS | frozenset("KN VB VO WB WS WO YB YC YF YH UB UOS UNI UCN BPO YOI VOI".split())
 # Those that are no English words or common acronyms, which count in a line of capitals as well.
 CAPITALS_IN_CAPITALS = frozenset("BN WC VN VC KF KI KOH KCN UN YN WN".split())
 # Acronyms that numbers may follow (USB3, ISO 9001, COF-5, IP67).
