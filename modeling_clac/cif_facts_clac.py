@@ -120,15 +120,38 @@ def read_amounts(formula: str) -> dict[int, float]:
     Returns:
         Amounts by atomic number; isotopes count as their element. Empty if the formula is not understood.
     """
-    words = [_word(word) for word in formula.split()]
-    if all(words):
-        simple: dict[int, float] = {}
-        for number, amount in filter(None, words):
-            simple[number] = simple.get(number, 0.0) + amount
+    simple = _read_words(formula)
+    if simple:
         return simple
     plain = re.sub(r"(\d\.\d+)\(\d+\)", r"\1", formula)  # standard uncertainties
-    plain = re.sub(r"[DT](?![a-z])", "H", re.sub(r"[,;'~]", " ", plain))
-    amounts = read_formula(plain) or read_formula(" ".join(word.capitalize() for word in plain.split()))
+    plain = re.sub(r"[DT](?![a-z])", "H", re.sub(r"['~]", " ", plain))
+    total: dict[int, float] = {}
+    # Parts such as the water of a hydrate: `C6 H6 O2, 2(H2 O)`.
+    for part in re.split(r"[,;\u00b7]|\s\.\s|\s(?=\d+\.?\d*\s*[(\[])", plain):
+        many = re.match(r"\s*(\d+\.?\d*)\s*(?=[(\[A-Z])", part)
+        amounts = _read_part(part[many.end() :] if many else part)
+        if part.strip() and not amounts:
+            return {}
+        for number, amount in amounts.items():
+            total[number] = total.get(number, 0.0) + amount * float(many[1] if many else 1)
+    return total
+
+
+def _read_words(formula: str) -> dict[int, float]:
+    """Read elements with their amounts, separated by blanks; empty if there is anything else."""
+    amounts: dict[int, float] = {}
+    for word in formula.split():
+        found = _word(word)
+        if found is None:
+            return {}
+        amounts[found[0]] = amounts.get(found[0], 0.0) + found[1]
+    return amounts
+
+
+def _read_part(formula: str) -> dict[int, float]:
+    if simple := _read_words(formula):
+        return simple
+    amounts = read_formula(formula) or read_formula(" ".join(word.capitalize() for word in formula.split()))
     return {gemmi.Element(symbol).atomic_number: amount for symbol, amount in amounts.items() if amount > 0}
 
 

@@ -100,7 +100,9 @@ def read_sites(
     )
     if simple and block.column("_atom_site_type_symbol"):
         species = [_alone(number) for number in numbers]
-        return Sites(names, species, fractional, multiplicities, plain=numbers)
+        # Equal positions are checked with the labels of the sites.
+        different = len(set(map(tuple, fractional.tolist()))) == len(numbers)
+        return Sites(names, species, fractional, multiplicities, plain=numbers if different else [])
     sites = Sites([name.strip("'\"") for name in names], [], fractional, multiplicities)
     _read_each(block, sites, occupancies, elements, label)
     if all(len(own) == 1 and own[0][1] == 1.0 for own in sites.species):

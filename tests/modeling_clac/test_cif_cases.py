@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymatgen.core import Composition, Element
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
 from modeling_clac.cif_clac import read_cif
+from modeling_clac.cif_facts_clac import read_amounts
 from modeling_clac.crystal_clac import Crystal, ReadingOptions
 from modeling_clac.structures_clac import parse_structure
 
@@ -681,3 +683,26 @@ def test_damaged_files_are_read_or_refused_in_one_line(random) -> None:
             assert all("\n" not in message for message in messages)
     except InvalidStructureError as error:
         assert str(error).startswith("x.cif: ") and "\n" not in str(error)
+
+
+def test_two_full_species_on_one_site_without_symmetry() -> None:
+    with pytest.raises(InvalidStructureError, match=r"Na1 1 \+ K1 1 overlap"):
+        only(cif(operations="x,y,z", sites=(*SALT, "K1 K 0 0 0")))
+
+
+@pytest.mark.parametrize(
+    ("formula", "amounts"),
+    [
+        ("(N H4)2 S O4", "N2 H8 S O4"),
+        ("Cu S O4 (H2 O)5", "Cu S O9 H10"),
+        ("C6 H6 O2, 2(H2 O)", "C6 H10 O4"),
+        ("Na Cl 0.5(H2 O)", "Na Cl H O0.5"),
+        ("Na2 (S O4) . 10(H2 O)", "Na2 S O14 H20"),
+        ("[Co (N H3)6] Cl3", "Co N6 H18 Cl3"),
+        ("Li6.75 La3 Zr1.75 Ta0.25 O12", "Li6.75 La3 Zr1.75 Ta0.25 O12"),
+        ("C2 D6 O", "C2 H6 O"),
+    ],
+)
+def test_formulas_of_groups_and_hydrates(formula: str, amounts: str) -> None:
+    expected = Composition(amounts.replace(" ", "")).get_el_amt_dict()
+    assert read_amounts(formula) == pytest.approx({Element(e).Z: amount for e, amount in expected.items()})
