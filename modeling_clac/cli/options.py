@@ -25,6 +25,13 @@ def one_of(*choices: str) -> Callable[[str], list[str]]:
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
+def elements_from(incomplete: str) -> list[str]:
+    """List the element symbols that begin with the typed text, for `autocompletion`."""
+    from ..formulas_clac import ELEMENTS  # too slow to import for `clac --help`
+
+    return [symbol for symbol in ELEMENTS if symbol.startswith(incomplete)]
+
+
 Model = Annotated[
     str | None, typer.Option(help="Checkpoint directory or Hub id (owner/name). Default: the bundled clac-mini.")
 ]
@@ -95,6 +102,7 @@ __all__ = [
     "OnError",
     "Strict",
     "check_policy",
+    "elements_from",
     "one_of",
     "reading_options",
 ]

@@ -10,8 +10,7 @@ import typer
 from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
-from ..formulas_clac import ELEMENTS
-from .options import Disorder, Json, MaxAtoms, Model, Strict, check_policy, one_of, reading_options
+from .options import Disorder, Json, MaxAtoms, Model, Strict, check_policy, elements_from, one_of, reading_options
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     file_or_row,
@@ -50,11 +49,11 @@ def search(
     ] = None,
     element: Annotated[
         list[str] | None,
-        typer.Option(help="Element that must be present; can be repeated.", autocompletion=one_of(*ELEMENTS)),
+        typer.Option(help="Element that must be present; can be repeated.", autocompletion=elements_from),
     ] = None,
     exclude_element: Annotated[
         list[str] | None,
-        typer.Option(help="Element that must be absent; can be repeated.", autocompletion=one_of(*ELEMENTS)),
+        typer.Option(help="Element that must be absent; can be repeated.", autocompletion=elements_from),
     ] = None,
     crystal_system: Annotated[
         str | None,

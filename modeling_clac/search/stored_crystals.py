@@ -15,7 +15,6 @@ import pyarrow as pa
 from ..crystal_clac import Crystal, ReadingOptions
 from ..data.bundled import bundled_crystals, bundled_files, read_cifs
 from ..errors_clac import ClacInputError, one_line
-from ..structures_clac import parse_structure
 
 # The structures were accepted when the index was built.
 _ANY_SIZE = ReadingOptions(max_atoms=None)
@@ -139,6 +138,8 @@ class StoredCrystals:
         """
         ids = self.table["material_id"] if "material_id" in self.table.column_names else None
         names = [f"row {row}" if ids is None else str(ids[row].as_py()) for row in rows]
+        from ..structures_clac import parse_structure  # a search by text reads no structure
+
         return [parse_structure(cif, name, options) for cif, name in zip(self.cifs(rows), names, strict=True)]
 
     @cached_property
