@@ -146,8 +146,9 @@ def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
             raise InvalidStructureError(f"{label}: no cell ({tag} missing); CLaC reads periodic crystals only")
         if tag in _LENGTHS or value not in ("", "?", "."):
             raise InvalidStructureError(f"{label}: cell parameter is not a number ({tag} {value}); correct it")
-        block.warnings.append(f"cell: {tag} is missing, read as 90°")
-        numbers[place] = 90.0  # the default of the CIF dictionary
+        # 90° is the default of the CIF dictionary.
+        numbers[place] = 120.0 if tag == "_cell_angle_gamma" and _is_hexagonal(block) else 90.0
+        block.warnings.append(f"cell: {tag} is missing, read as {numbers[place]:g}°")
     a, b, c, alpha, beta, gamma = numbers
     cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
     squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
@@ -157,6 +158,14 @@ def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
     if stated and abs(stated / volume - 1) > _CELL_VOLUME_TOLERANCE:
         block.warnings.append(f"cell: the file states a volume of {stated:g} Å³, lengths and angles give {volume:.5g}")
     return gemmi.UnitCell(a, b, c, alpha, beta, gamma)
+
+
+def _is_hexagonal(block: CifBlock) -> bool:
+    """Whether the stated symmetry has hexagonal axes."""
+    operations = "".join(block.column(*_OPERATIONS)).lower().replace(" ", "")
+    number = block.number(*_NUMBERS) or 0
+    symbols = any(re.match(r"[PH][ _]*-?[36]", block.text(tag)) for tag in _SYMBOLS)
+    return "x-y" in operations or "-x+y" in operations or 143 <= number <= 194 or symbols
 
 
 def _beyond_atoms(block: CifBlock) -> bool:

@@ -508,6 +508,9 @@ def test_stated_multiplicities() -> None:
 def test_cells() -> None:
     check(only(cif(FCC, length_a="5.640(3)", angle_alpha="90.")), ROCK_SALT, 2.164, "")
     check(only(cif(FCC, angle_gamma="")), ROCK_SALT, 2.164, "_cell_angle_gamma is missing, read as 90")
+    hexagonal = {"length_a": "3.209", "length_b": "3.209", "length_c": "5.211", "angle_gamma": ""}
+    magnesium = cif("_space_group_name_H-M_alt 'P 63/m m c'", sites=("Mg Mg .3333 .6667 .25",), **hexagonal)
+    check(only(magnesium), {"Mg": 2}, 1.737, "_cell_angle_gamma is missing, read as 120")
     stretched = only(cif(FCC, length_c="6.2"))
     assert "do not fit space group 'F m -3 m'" in stretched.warnings[0]
 
