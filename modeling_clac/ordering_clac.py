@@ -30,8 +30,10 @@ _NOISE = 1e-6
 # Exchanges that are tried from each start and in all, the range of the number of starts, and the first and last
 # temperature in eV.
 _STEPS_PER_SITE, _ALL_STEPS = 200, 60_000
-_NUM_STARTS = (4, 24)
-_TEMPERATURES = (5.0, 0.05)
+_NUM_STARTS = (2, 24)
+_TEMPERATURES = (5.0, 0.3)
+# Factor of the exchanges that are tried if the first ones leave atoms that exclude each other.
+_MORE_STEPS = 5
 
 
 class _Sites(NamedTuple):
@@ -104,8 +106,8 @@ def _ordered_species(
     excluded = _excluded_sites(positions, mean, elements, cell)
     energies = _ewald(positions, cell)
     same_elements = np.unique(mean > 0, axis=0, return_inverse=True)[1].reshape(-1)
-    for exchanging in (kind, same_elements):
-        own = _distribute(energies, excluded, mean, kind, exchanging, counts)
+    for exchanging, steps in ((kind, _STEPS_PER_SITE), (same_elements, _MORE_STEPS * _STEPS_PER_SITE)):
+        own = _distribute(energies, excluded, mean, kind, exchanging, counts, steps * len(kind))
         if own is not None:
             return own
     raise InvalidStructureError(
@@ -224,6 +226,7 @@ def _distribute(
     kind: np.ndarray,
     exchanging: np.ndarray,
     counts: dict[int, np.ndarray],
+    steps: int,
 ) -> np.ndarray | None:
     """
     Distribute the atoms over the sites.
@@ -235,6 +238,7 @@ def _distribute(
         kind: `(S,)`, kind of each site.
         exchanging: `(S,)`, equal for sites that exchange their atoms.
         counts: `(Z,)` for each kind, number of atoms to start with.
+        steps: Number of exchanges that are tried from each start.
 
     Returns:
         `(S, Z)`, the element of each site, one in each row; `None` if sites that exclude each other remain.
@@ -242,12 +246,12 @@ def _distribute(
     generator = np.random.default_rng(0)
     clash = _EXCLUSION * excluded
     best, lowest = None, math.inf
-    for _ in range(int(np.clip(_ALL_STEPS // (_STEPS_PER_SITE * len(kind)), *_NUM_STARTS))):
+    for _ in range(int(np.clip(_ALL_STEPS // steps, *_NUM_STARTS))):
         own = np.zeros_like(mean)
         for place, amounts in counts.items():
             members = np.flatnonzero(kind == place)
             own[generator.permutation(members), np.repeat(np.arange(len(amounts)), amounts)] = 1.0
-        own = _annealed(energies, clash, mean, exchanging, own, generator)
+        own = _annealed(energies, clash, mean, exchanging, own, steps, generator)
         own, energy = _relaxed(energies, clash, mean, exchanging, own)
         present = 1.0 - own[:, -1]
         if energy < lowest - _NOISE and not present @ clash @ present:
@@ -261,6 +265,7 @@ def _annealed(
     mean: np.ndarray,
     exchanging: np.ndarray,
     own: np.ndarray,
+    steps: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Exchange random pairs of sites by the Metropolis rule, at falling temperature."""
@@ -268,7 +273,6 @@ def _annealed(
     potential = energies @ (own - mean)
     pressure = clash @ (1.0 - own[:, -1])
     members = [np.flatnonzero(exchanging == own_kind) for own_kind in exchanging]
-    steps = _STEPS_PER_SITE * len(own)
     first = generator.integers(len(own), size=steps)
     second = np.array(
         [members[i][int(u * len(members[i]))] for i, u in zip(first, generator.random(steps), strict=True)]
