@@ -86,7 +86,6 @@ ACRONYMS = {
     "LGPS": "Li10GeP2S12",
     "LPSCl": "Li6PS5Cl",
     "NZSP": "Na3Zr2Si2PO12",
-    "NASICON": "Na3Zr2Si2PO12",  # the electrolyte; also the structure type
     "LISICON": "Li14Zn(GeO4)4",
     # Battery electrodes: N. Nitta et al., Mater. Today 18, 252 (2015).
     "LFP": "LiFePO4",
