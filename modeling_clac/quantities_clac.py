@@ -17,7 +17,7 @@ import numpy as np
 from .formula_words_clac import STRUKTURBERICHT
 from .formulas_clac import ATOMIC_NUMBERS, COMPOSITION, ELEMENTS, Formula, find_formulas
 from .site_labels_clac import site_labels
-from .units_clac import canonical_measure, find_measures, read_number, read_unit
+from .units_clac import DENSITY_UNIT, canonical_measure, find_measures, read_number
 
 # Kinds of tokens: none of these, the atomic number of an element in a formula, a number, or a number that is a density.
 NOTHING, NUMBER = 0, len(ELEMENTS) + 1
@@ -27,7 +27,6 @@ NUM_KINDS = DENSITY + 1
 # Units of lengths and angles, and coordination numbers, which may be ranges (3.18-3.25 Å).
 _LENGTHS = frozenset("Å nm pm um mm cm m".split())
 _GEOMETRY = re.compile(r"(?:[-–]\d+(?:\.\d+)?)?(?:\s?°(?!\s?C)|\s?degrees?\b|-(?:coordinate|fold))")
-DENSITY_UNIT = read_unit("g/cm³")
 _LARGEST_DENSITY = 30.0  # g/cm³; osmium has 22.6
 # Smaller numbers count as zero. Periods of the waves that represent a number, in powers of ten.
 SMALLEST = 1e-3

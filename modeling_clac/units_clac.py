@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 # A unit as powers of its symbols, sorted: g/cm³ is (("cm", -3), ("g", 1)).
 Unit = tuple[tuple[str, int], ...]
 
+DENSITY_UNIT: Unit = (("cm", -3), ("g", 1))
 # Units in which properties are stated, with the spelling that models know. Also "per atom" for "/atom".
 CANONICAL_UNITS = ("eV", "eV/atom", "GPa", "g/cm³", "Å³", "Å³/atom", "C/m²")
 
@@ -76,15 +77,26 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--
 _SYMBOL = rf"(?:{'|'.join(_WORDS)}|{'|'.join(_PLAIN)}|{_PREFIX}?(?:{'|'.join(_PREFIXED)}))(?![a-zA-Z])"
 # Without a caret, only lengths have positive powers (cm3).
 _POWER = r"(?:[⁻−]?[¹²³⁴⁵⁶]+|\s?(?:\^|\*\*)\s?\{?\s?[-−]?\s?\d\}?|[-−]\d(?!\d)|(?<=[mÅÅ])[2-6](?!\d))"
-_FACTOR = re.compile(rf"(?P<symbol>{_SYMBOL})(?P<power>{_POWER})?")
 _DIVISION = r"\s?/\s?|\s[Pp]er\s"
-# Factors side by side have negative powers: W m-1 K-1.
-_UNIT = re.compile(
-    rf"{_SYMBOL}(?:{_POWER})?"
-    rf"(?:(?:{_DIVISION})\(?{_SYMBOL}(?:{_POWER})?(?:[\s·⋅*.-]{_SYMBOL}(?:{_POWER})?\))?"
-    rf"|(?:\s?[·⋅*]\s?|\s|\.){_SYMBOL}\s?(?:[⁻−][¹²³⁴⁵⁶]|\^?\{{?[-−]\d\}}?))*"
-    r"(?![\w³²^])"
-)
+
+
+# Compiled on first use: this takes longer than a search for a text without numbers may spend on it.
+@lru_cache(maxsize=1)
+def _factor() -> re.Pattern[str]:
+    return re.compile(rf"(?P<symbol>{_SYMBOL})(?P<power>{_POWER})?")
+
+
+@lru_cache(maxsize=1)
+def _unit() -> re.Pattern[str]:
+    # Factors side by side have negative powers: W m-1 K-1.
+    return re.compile(
+        rf"{_SYMBOL}(?:{_POWER})?"
+        rf"(?:(?:{_DIVISION})\(?{_SYMBOL}(?:{_POWER})?(?:[\s·⋅*.-]{_SYMBOL}(?:{_POWER})?\))?"
+        rf"|(?:\s?[·⋅*]\s?|\s|\.){_SYMBOL}\s?(?:[⁻−][¹²³⁴⁵⁶]|\^?\{{?[-−]\d\}}?))*"
+        r"(?![\w³²^])"
+    )
+
+
 # In a conductivity, mK are metres times kelvins.
 _CONDUCTIVITY = re.compile(r"(?P<watts>[mµμ]?W)\s?/\s?m\s?K(?!\w)")
 _NAMES = {
@@ -193,7 +205,7 @@ def _unit_behind(text: str, place: int) -> tuple[Unit, int]:
     start = place
     while text[start : start + 1] in (" ", "~", "\u00a0", "\u202f") and start - place < 2:
         start += 1
-    match = _CONDUCTIVITY.match(text, start) or _UNIT.match(text, start)
+    match = _CONDUCTIVITY.match(text, start) or _unit().match(text, start)
     return (read_unit(match.group()), match.end()) if match else ((), place)
 
 
@@ -210,12 +222,12 @@ def read_unit(text: str) -> Unit:
     conductivity = _CONDUCTIVITY.fullmatch(text)
     if conductivity:
         text = f"{conductivity['watts']}/(m K)"
-    elif not _UNIT.fullmatch(text):
+    elif not _unit().fullmatch(text):
         return ()
     powers: dict[str, int] = {}
     divided = False
     place = 0
-    for match in _FACTOR.finditer(text):
+    for match in _factor().finditer(text):
         between = text[place : match.start()]
         divided |= "/" in between or "per" in between.lower()
         place = match.end()
@@ -337,6 +349,7 @@ def _registry() -> Any:
 
 __all__ = [
     "CANONICAL_UNITS",
+    "DENSITY_UNIT",
     "Measure",
     "Unit",
     "canonical_measure",
