@@ -46,6 +46,13 @@ def fresh_accelerate_state() -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+@pytest.fixture(autouse=True)
+def eager_imports() -> Iterator[None]:
+    """What a command or a fixture sets for its process must not reach the processes of later tests."""
+    yield
+    os.environ.pop("CLAC_LAZY_IMPORT", None)
+
+
 @pytest.fixture
 def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs the command in this process, at 100 characters a line."""
