@@ -43,11 +43,13 @@ class Reading:
     def faults(self) -> int:
         """How much speaks against the reading."""
         low, high = DENSITY_RANGE
+        # A low density says that the symmetry was lost, not that the operations are wrong.
+        sparse = self.crystal.density < low and len(self.operations) == 1
         return (
             4 * bool(self.agreement.composition)
             + 2 * len(self.agreement.against)
             + (not self.multiplicities)
-            + 2 * (not low <= self.crystal.density <= high)
+            + 2 * (sparse or self.crystal.density > high)
         )
 
 
