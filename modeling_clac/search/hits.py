@@ -144,7 +144,10 @@ class Hits(Sequence[Hit]):
         names are those of the data set, without units.
         """
         return [
-            {**hit.record, "rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
+            # Rank and score come first, and are not those of a column of the same name.
+            {"rank": hit.rank, "score": hit.score}
+            | hit.record
+            | {"rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
             for hit in self
         ]
 
