@@ -159,7 +159,7 @@ def _is_initials(text: str, start: int, word: str) -> bool:
 
 def _is_label(text: str, start: int, parsed: Parsed) -> bool:
     """
-    Return whether a word in capitals and digits is no formula.
+    Return whether a word in capitals and digits is not a formula.
 
     It is a figure (`Fig. S3B`) or the last part of `I-III-VI2`, or contains the amount 1 although not all amounts are
     written.

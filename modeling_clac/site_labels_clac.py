@@ -15,7 +15,7 @@ from .formula_grammar_clac import SYMBOL
 
 # The number of a site after the symbol of its element: Li(1), O(2a), Cd(1)P4. Planes such as Si(111) have three digits.
 _LABEL = re.compile(rf"(?<![a-z])(?P<symbol>{SYMBOL})(?P<label>\(\d{{1,2}}[a-z]?\))")
-# The rest of a bond beside a symbol: Ti-O, Nb(1)-Nb(1).
+# The rest of a bond next to a symbol: Ti-O, Nb(1)-Nb(1).
 _BOND_AFTER, _BOND_BEFORE = re.compile(rf"\)?[-–]{SYMBOL}(?![a-z])"), re.compile(rf"{SYMBOL}(?:\(\d+\))?[-–]$")
 _SHAPE = (
     r"(?:\w*hedr(?:a|on|al)|\w*pyramid(?:s|al)?|(?:anti)?prism(?:s|atic)?|triangles?|squares?|dumbbells?"

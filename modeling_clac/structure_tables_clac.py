@@ -104,10 +104,12 @@ def table_from_arrow(table: pa.Table, label: str) -> StructureTable:
         label: Name of the table in error messages.
 
     Raises:
-        NoStructuresError: If it has no column with structures.
+        NoStructuresError: If it has no column with structures, or no rows.
         InvalidStructureError: If that column holds neither texts nor structures.
     """
     column = _required_column(table.column_names, label)
+    if not table.num_rows:
+        raise NoStructuresError(f"{label}: a table without rows; expected one row for each structure")
     kind = table[column].type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type

@@ -141,7 +141,7 @@ class Measure(NamedTuple):
         value: The number.
         unit: Its unit; empty if it has none. The first number of a range has that of the second.
         stop: Index after the last character of the unit, or `end` if no unit follows.
-        bound: Whether it is a bound, an end of a range or a tolerance, so that it is no value.
+        bound: Whether it is a bound, an end of a range or a tolerance, so that it is not a value.
     """
 
     start: int

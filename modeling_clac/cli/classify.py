@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors_clac import ClacInputError, ErrorPolicy
-from .options import STRUCTURES, Disorder, Json, MaxAtoms, Model, OnError, Strict, check_policy, reading_options
+from .options import (
+    STRUCTURES,
+    Disorder,
+    Json,
+    MaxAtoms,
+    Model,
+    OnError,
+    Strict,
+    TableOutput,
+    check_policy,
+    reading_options,
+)
 from .support import (
     StructureInput,
     load_embedder,
@@ -51,9 +62,7 @@ def classify(
             help="Share of pairs of crystal and label that fit from the start. Default: that of pairs drawn at random."
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write: .csv, .parquet or .json.")
-    ] = None,
+    output: TableOutput = None,
     model: Model = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,

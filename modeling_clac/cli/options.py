@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,6 +47,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 OnError = Annotated[
     str, typer.Option(help="What to do with an invalid structure: raise or skip.", autocompletion=one_of(*_ON_ERROR))
 ]
+TableOutput = Annotated[Path | None, typer.Option("--output", "-o", help="File to write: .csv, .parquet or .json.")]
 MaxAtoms = Annotated[int | None, typer.Option(help="Maximum number of atoms in a cell. Default: 10,000.")]
 Disorder = Annotated[
     str,
@@ -101,6 +103,7 @@ __all__ = [
     "Model",
     "OnError",
     "Strict",
+    "TableOutput",
     "check_policy",
     "elements_from",
     "one_of",

@@ -17,6 +17,7 @@ from .options import (
     MaxAtoms,
     OnError,
     Strict,
+    TableOutput,
     check_policy,
     reading_options,
 )
@@ -66,9 +67,7 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help=STRUCTURES)],
     model: Ensemble,
     coverage: Annotated[float, typer.Option(help="Probability that an interval contains the true value.")] = 0.9,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write: .csv, .parquet or .json.")
-    ] = None,
+    output: TableOutput = None,
     on_error: OnError = "raise",
     max_atoms: MaxAtoms = None,
     disorder: Disorder = "keep",

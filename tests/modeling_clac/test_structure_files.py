@@ -315,6 +315,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "other.json": ('{"alpha": 1, "beta": 2}', "no structure in it; found the keys alpha, beta"),
     "numbers.json": ("[1, 2]", "no structure in it; found int"),
     "nothing.json": ("[]", r"no structure in it; found \[\]"),
+    "rows.csv": ("id,cif\n", "a table without rows"),
     "molecule.json": (json.dumps({"@class": "Molecule", "sites": []}), "a molecule without a cell"),
     "sites.json": (json.dumps({**DICT, "sites": [{"abc": [0, 0, 0]}]}), "not a valid Structure.*'species' missing"),
     "lattice.json": (json.dumps({**DICT, "lattice": {}}), "not a valid Structure.as_dict"),

@@ -89,7 +89,7 @@ def test_numbers(text, value) -> None:
         ("below 10 GPa", [True]),
         ("5 g/cm³ or more", [True]),
         ("7 g/cc at most", [True]),
-        # A tolerance is no value; the number before it is one.
+        # A tolerance is not a value; the number before it is.
         ("5.1 ± 0.2 g/cm³", [False, True]),
         ("1.1 eV and 2.3 eV", [False, False]),
     ],

@@ -124,6 +124,7 @@ def test_standard_input(
         ("cut.cif.gz", b"\x1f\x8b\x08\x00", "damaged gzip file"),
         ("other.json", b'{"alpha": 1}', "no structure in it; found the keys alpha"),
         ("other.csv", b"alpha,beta\n1,2\n", "no column `cif` or `structure`; found alpha, beta"),
+        ("rows.csv", b"id,cif\n", "a table without rows"),
         ("empty.csv", b'cif,gap\n"",2\n', "row 1: no structure (the value is missing)"),
         ("gap.csv", f'cif,band_gap\n"{cif()}",wide\n'.encode(), "column band_gap, row 1: 'wide' is not a number"),
         ("other.zip", b"PK\x03\x04", "damaged zip archive"),

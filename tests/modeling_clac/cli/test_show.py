@@ -122,7 +122,7 @@ def test_disordered_crystals(clac: Run, tmp_path: Path, by_id: bool):
     assert "on mixed or partly occupied sites" in page.out and "Na0.75 K0.25 Cl1" in page.out
     assert_one_line(clac("show", *name, "--poscar", "-"), "disordered, which a POSCAR cannot express")
     assert_one_line(clac("show", *name, "--disorder", "refuse"), "occupancy 0.75")
-    assert_one_line(clac("show", *name, "--disorder", "mend"), "--disorder mend: choose keep, refuse or order")
+    assert_one_line(clac("show", *name, "--disorder", "fix"), "--disorder fix: choose keep, refuse or order")
     ordered = Poscar.from_str(clac("show", *name, "--poscar", "-", "--disorder", "order").out).structure
     assert ordered.composition.fractional_composition["Na"] == pytest.approx(0.375)
 
