@@ -256,6 +256,9 @@ def crystal_from_mapping(value: Mapping[str, Any], label: str) -> Crystal:
         raise NoStructuresError(f"{label}: no structure in it; {found_keys(value)}, expected {_EXPECTED_KEYS}")
     if missing:
         raise InvalidStructureError(f"{label}: {', '.join(missing)} missing; give {' and '.join(ARRAYS)}")
+    misnamed = [key for key in map(str, value) if "occ" in key.lower() and key != "occupancy"]
+    if misnamed:
+        raise InvalidStructureError(f"{label}: key `{misnamed[0]}` not understood; name occupancies `occupancy`")
     return make_crystal(label, value["atomic_numbers"], value["positions"], value["cell"], value.get("occupancy"))
 
 

@@ -321,6 +321,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "lattice.json": (json.dumps({**DICT, "lattice": {}}), "not a valid Structure.as_dict"),
     "no-sites.json": (json.dumps({**DICT, "sites": []}), "no atoms|not a valid"),
     "partial.json": (json.dumps({"atomic_numbers": [1], "positions": [[0, 0, 0]]}), "no structure in it|cell missing"),
+    "misnamed.json": (
+        json.dumps({"atomic_numbers": [3], "positions": [[0, 0, 0]], "cell": np.eye(3).tolist(), "occupancies": [0.5]}),
+        "key `occupancies` not understood; name occupancies `occupancy`",
+    ),
     "columns.csv": ("name,band gap\na,1\n", "no column `cif` or `structure`; found name, band gap"),
     "type.csv": ("cif,x\n1,2\n", "column `cif` has type int64"),
     "names.csv": ("cif,x\na.cif,2\n", "row 1: expected the text of a CIF or a structure as JSON, found 'a.cif'"),
