@@ -94,6 +94,8 @@ _WORDS_WITH_NUMBERS = frozenset(
 _LONG_RUN = re.compile(r"[a-z]{9}")
 # Those without numbers, in any letters.
 CASELESS_WORD = "(?i:" + "|".join(sorted((word for word in _CASELESS if word.isalpha()), key=len, reverse=True)) + ")"
+# LiFePo4 is a phosphate; LiPo30 contains polonium.
+_PHOSPHATE = re.compile(r"Po(?=[34](?!\.?\d))")
 _READABLE = re.compile(r"[a-z0-9.()]+")
 _SMALL = {symbol.lower(): symbol for symbol in ELEMENTS if symbol in _STATES}
 _LARGEST_WORD, _MOST_ELEMENTS = 24, 6
@@ -116,8 +118,8 @@ def restore_capitals(word: str) -> str | None:
     Returns:
         The formula, as long as the word; `None` if there is no such reading.
     """
-    if re.search(r"Po[34]", word):  # LiFePo4 is a phosphate
-        word = word.replace("Po", "PO")
+    if _PHOSPHATE.search(word):
+        word = _PHOSPHATE.sub("PO", word)
         parsed = parse_formula(word, whole=True)
         return word if parsed is not None and is_balanced(parsed) else None
     small = word.lower()

@@ -55,8 +55,10 @@ def test_fractions_agree_with_pymatgen(formula: str) -> None:
 )
 def test_any_formula(amounts: dict[str, int], text: str) -> None:
     formula = "".join(f"{symbol}{amount if amount > 1 else ''}" for symbol, amount in amounts.items())
-    # Words in capitals and their plurals (UV, SIO2, ICs) have rules of their own, see `formula_words_clac`.
-    if formula.removesuffix("s").isupper() or formula in ACRONYMS or formula in NOT_COMPOUNDS:
+    # Words in capitals and their plurals (UV, SIO2, ICs) have rules of their own, see `formula_words_clac`, and LiFePo4
+    # is a phosphate, see `lost_capitals_clac`.
+    words = formula.removesuffix("s").isupper() or formula in ACRONYMS or formula in NOT_COMPOUNDS
+    if words or amounts.get("Po") in (3, 4):
         return
     assert formulas(text.format(formula)) == pytest.approx(Composition(formula).fractional_composition.as_dict())
 
