@@ -12,6 +12,9 @@ import time
 
 
 class StructureCondenser:
+    def __init__(self, mineral_matcher):
+        assert mineral_matcher.get_aflow_matches
+
     def condense_structure(self, structure):
         if structure.composition.reduced_formula in FAILING:
             raise KeyError("no sites")
@@ -30,6 +33,16 @@ class StructureDescriber:
         return f"{condensed['formula']} crystallizes with {condensed['sites']}  sites. Li(1) is bonded.\\n"
 """
 
+_MINERALS = """
+class MineralMatcher:
+    def __init__(self):
+        self.mineral_db = {"structure": []}
+
+
+class ReducedAflowPrototypeMatcher:
+    pass
+"""
+
 
 def install_robocrys(
     directory: Path, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...] = (), slow: tuple[str, ...] = ()
@@ -46,6 +59,8 @@ def install_robocrys(
     (package / "condense").mkdir(parents=True)
     (package / "__init__.py").write_text(f"FAILING, SLOW, CALLS = {failing!r}, {slow!r}, {str(calls)!r}\n{_PACKAGE}")
     (package / "condense" / "__init__.py").touch()
+    (package / "condense" / "condenser.py").touch()
+    (package / "condense" / "mineral.py").write_text(_MINERALS)
     (package / "condense" / "molecule.py").write_text("class MoleculeNamer:\n    pass\n")
     information = directory / "site" / "robocrys-9.9.dist-info"
     information.mkdir()
