@@ -56,3 +56,17 @@ def test_names() -> None:
     for symbol, name in sets.ANION_NAMES.items():
         assert name.endswith("ide")
         assert name[:2] == sets.ELEMENT_NAMES[symbol][:2]
+
+
+def test_groups_are_made_of_elements_and_partition_where_they_should() -> None:
+    everything = frozenset(ELEMENTS)
+    assert all(group and group <= everything for group in sets.GROUPS.values())
+    parts = [sets.GROUPS[name] for name in ("metal", "metalloid", "nonmetal")]
+    assert frozenset().union(*parts) == everything - {"Ts", "Og"}
+    assert sum(map(len, parts)) == len(everything) - 2
+    rows = [sets.GROUPS[f"transition_{row}d"] for row in (3, 4, 5)]
+    assert frozenset().union(*rows) == sets.TRANSITION
+    assert sets.GROUPS["light_rare_earth"] | sets.GROUPS["heavy_rare_earth"] | {"Sc"} == sets.RARE_EARTH
+    assert not sets.GROUPS["light"] & sets.GROUPS["heavy"]
+    assert sets.GROUPS["p_block"] == of(lambda e: e.block == "p" and e.Z < 104) - {"He"}
+    assert sets.GROUPS["radioactive"] == of(lambda e: e.Z in (43, 61) or e.Z > 83)
