@@ -11,8 +11,9 @@ Inside `modeling_clac`, lowest first:
     *_clac.py       flat, and travel to the Hub with a checkpoint, so they import only each other
     registration    makes their classes known to transformers
     utils           arguments, provenance, atomic files, Hub: nothing about crystals
-    data            tables of crystals and what their columns mean
-    concepts        the vocabulary of the field, each concept with a test on facts
+    data, concepts  tables of crystals and their facts; the vocabulary of the field, each concept with a test on facts.
+                    Modules of one use those of the other (facts use tables of elements and space groups), never in a
+                    circle
     narrator        facts to sentences
     inference       checkpoints to vectors, properties and entities
     search          the index, with vectors from `inference`
@@ -42,7 +43,8 @@ PACKAGES: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"train", "datasets_scripts", "modeling_clac"}),
     "tests": frozenset({"evaluation", "train", "datasets_scripts", "modeling_clac", "clac_cli"}),
 }
-FOLDERS = ("utils", "data", "concepts", "narrator", "inference", "search", "cli", "app")
+FOLDERS = (("utils",), ("data", "concepts"), ("narrator",), ("inference",), ("search",), ("cli",), ("app",))
+_HEIGHTS = {folder: height for height, level in enumerate(FOLDERS, start=2) for folder in level}
 _FLAT, _REGISTRATION, _ROOT = 0, 1, len(FOLDERS) + 2
 
 
@@ -123,7 +125,7 @@ def _rank(module: str) -> int:
         return _ROOT
     if parts[1].endswith("_clac"):
         return _FLAT
-    return _REGISTRATION if parts[1] == "registration" else FOLDERS.index(parts[1]) + 2
+    return _REGISTRATION if parts[1] == "registration" else _HEIGHTS[parts[1]]
 
 
 def wrong_direction(found: Import) -> bool:
@@ -132,8 +134,7 @@ def wrong_direction(found: Import) -> bool:
     if source[0] != target[0]:
         return target[0] not in PACKAGES[source[0]]
     if source[0] == "modeling_clac":
-        below = _rank(found.target) < _rank(found.source)
-        return not (below or (source[1:2] == target[1:2]) or _rank(found.source) == _rank(found.target) == _FLAT)
+        return _rank(found.target) > _rank(found.source)
     # Helpers stand in folders, and what can be run directly in the package.
     return source[0] != "tests" and len(source) > 2 and len(target) == 2
 

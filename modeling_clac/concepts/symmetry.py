@@ -35,6 +35,13 @@ CENTROSYMMETRIC = _numbers(
 # Groups with a second-order optical response. It vanishes in point group 432, which has no inversion centre.
 SECOND_ORDER = _numbers((1, 206), (215, 230)) - CENTROSYMMETRIC
 
+# Properties that follow from the space group, and the groups that have them.
+SYMMETRY_FLAGS: dict[str, frozenset[int]] = {
+    "polar": POLAR,
+    "centrosymmetric": CENTROSYMMETRIC,
+    "second_order": SECOND_ORDER,
+}
+
 
 def crystal_system(space_group: int) -> str:
     """
@@ -77,6 +84,7 @@ __all__ = [
     "POLAR",
     "RHOMBOHEDRAL",
     "SECOND_ORDER",
+    "SYMMETRY_FLAGS",
     "crystal_system",
     "space_group_number",
 ]

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from ..utils.paths import ASSETS
 
 BUNDLED_CRYSTALS = "mp-crystals"
+# In a folder of its own, since a folder of crystals is read as one table.
+BUNDLED_FACTS = ASSETS / "mp-facts" / "facts.parquet"
 SPLITS = ("train", "validation", "test")
 HELD_OUT = SPLITS[1:]
 
@@ -24,6 +26,11 @@ def bundled_crystals(with_cif: bool = True) -> pa.Table:
         with_cif: Whether to read the CIFs, which make up most of the data.
     """
     return pa.concat_tables(read_table(file, with_cif=with_cif) for file in bundled_files())
+
+
+def bundled_facts() -> pa.Table:
+    """Read the facts of the bundled crystals: `material_id` and fact columns, in the order of [`bundled_crystals`]."""
+    return read_table(BUNDLED_FACTS)
 
 
 def bundled_files() -> list[Path]:
@@ -82,10 +89,12 @@ def read_cifs(paths: Sequence[Path], rows: Sequence[int]) -> list[str]:
 
 __all__ = [
     "BUNDLED_CRYSTALS",
+    "BUNDLED_FACTS",
     "HELD_OUT",
     "SPLITS",
     "bundled_counts",
     "bundled_crystals",
+    "bundled_facts",
     "bundled_files",
     "has_cifs",
     "read_cifs",

@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search over embedded crystals, with filters. An index is saved as three plain files."""
+"""Exact nearest-neighbour search over embedded crystals, with filters. An index is saved as four plain files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from ..data.bundled import BUNDLED_CRYSTALS, bundled_crystals, bundled_files, has_cifs, read_table
+from ..data.bundled import BUNDLED_CRYSTALS, BUNDLED_FACTS, bundled_crystals, bundled_files, has_cifs, read_table
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import FilteredTable, Filters
 from .hits import Hit, Hits
 from .stored_crystals import StoredCrystals
+from .stored_facts import compute_facts, read_facts, write_facts
 
 if TYPE_CHECKING:
     from ..crystal_clac import Crystal
+    from ..data.facts.fact_table import FactTable
     from ..inference.embedder import ClacEmbedder
 
 BUNDLED_INDEX = ASSETS / "mp-index"
@@ -34,6 +36,7 @@ BUNDLED_INDEX = ASSETS / "mp-index"
 _FORMAT = 1
 _ROW_GROUP = 4096  # rows
 _JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
+_FACTS = "facts.parquet"
 
 
 def bundled_index() -> CrystalIndex:
@@ -82,6 +85,7 @@ class CrystalIndex:
         self.model_name = model_name
         self.skipped: list[Skipped] = []
         self.stored = StoredCrystals(table)
+        self._facts_file: Path | None = None
 
     def __len__(self) -> int:
         return len(self.embeds)
@@ -283,6 +287,23 @@ class CrystalIndex:
         return self._filtered.mask(filters)
 
     @cached_property
+    def facts(self) -> FactTable:
+        """
+        The facts of the crystals, in the order of the rows.
+
+        They are read from the directory of the index. If it has none, or those of an earlier version, they are computed
+        from the structures, which takes a second for about 200 crystals; without structures, they are unknown.
+        """
+        from ..data.facts.fact_table import FactTable
+
+        return FactTable.from_table(self.table, self._fact_columns)
+
+    @cached_property
+    def _fact_columns(self) -> pa.Table | None:
+        facts = None if self._facts_file is None else read_facts(self._facts_file)
+        return compute_facts(self.stored) if facts is None or facts.num_rows != len(self) else facts
+
+    @cached_property
     def _filtered(self) -> FilteredTable:
         return FilteredTable(self.table)
 
@@ -292,7 +313,7 @@ class CrystalIndex:
 
     def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
         """
-        Write `index.json`, `crystals.parquet` and `embeddings.safetensors` (float16) to a directory.
+        Write `index.json`, `crystals.parquet`, `facts.parquet` and `embeddings.safetensors` (float16) to a directory.
 
         The write is atomic. An existing index is replaced. The structures are kept.
 
@@ -329,6 +350,8 @@ class CrystalIndex:
             if table_source is None:
                 # Small groups of rows, so that a few structures can be read fast.
                 pq.write_table(table, new / _TABLE, compression="zstd", row_group_size=_ROW_GROUP)
+                if self._fact_columns is not None:
+                    write_facts(self._fact_columns, new / _FACTS)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
@@ -367,6 +390,7 @@ class CrystalIndex:
             index = cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
             name = "the bundled data set" if path == BUNDLED_INDEX else str(directory)
             index.stored = StoredCrystals(table, files if has_cifs(files[0]) else (), name)
+            index._facts_file = path / _FACTS if described["table"] == _TABLE else BUNDLED_FACTS
             return index
         except ClacInputError:
             raise
@@ -393,7 +417,7 @@ def check_target(directory: str | os.PathLike[str]) -> None:
         return
     if not target.is_dir():
         raise ClacInputError(f"{directory}: exists and is not an index directory; choose another name")
-    others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS})
+    others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS, _FACTS})
     if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
         found = others[0] if others else "other files"
         raise ClacInputError(f"{directory}: not an index (it contains {found}); choose another directory")

@@ -1,0 +1,107 @@
+"""Numbers that follow from other columns of a crystal: elastic properties, volume per atom, number of elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...crystal_clac import atomic_mass
+
+if TYPE_CHECKING:
+    from .fact_table import FactTable
+
+_PLANCK_OVER_BOLTZMANN = 4.799243073e-11  # K s (CODATA 2018)
+_MASSES = np.array([0.0, *(atomic_mass(number) for number in range(1, 119))])
+
+
+@dataclass(frozen=True)
+class Derived:
+    """
+    A number that is computed from other columns.
+
+    Attributes:
+        label: Name in texts.
+        unit: Unit; empty if dimensionless.
+        compute: Function of a table that returns `(n,)` float64, NaN where unknown.
+        source: Where the equation comes from.
+    """
+
+    label: str
+    unit: str
+    compute: Callable[[FactTable], np.ndarray]
+    source: str = ""
+
+
+def _moduli(table: FactTable) -> tuple[np.ndarray, np.ndarray]:
+    """Bulk and shear modulus in GPa. Those that are not positive belong to unstable crystals, and nothing follows."""
+    bulk, shear = table.number("bulk_modulus_vrh"), table.number("shear_modulus_vrh")
+    known = (bulk > 0) & (shear > 0)
+    return np.where(known, bulk, np.nan), np.where(known, shear, np.nan)
+
+
+def _volume_per_atom(table: FactTable) -> np.ndarray:
+    sites = table.number("nsites")
+    return table.number("volume") / np.where(sites > 0, sites, np.nan)
+
+
+def _mass_per_atom(table: FactTable) -> np.ndarray:
+    return np.where(table.known_composition, table.fractions @ _MASSES, np.nan)
+
+
+def _number_of_elements(table: FactTable) -> np.ndarray:
+    return np.where(table.known_composition, (table.fractions > 0).sum(axis=1), np.nan)
+
+
+def _pugh_ratio(table: FactTable) -> np.ndarray:
+    bulk, shear = _moduli(table)
+    return bulk / shear
+
+
+def _youngs_modulus(table: FactTable) -> np.ndarray:
+    bulk, shear = _moduli(table)
+    return 9.0 * bulk * shear / (3.0 * bulk + shear)
+
+
+def _hardness(table: FactTable) -> np.ndarray:
+    bulk, shear = _moduli(table)
+    return np.maximum(2.0 * ((shear / bulk) ** 2 * shear) ** 0.585 - 3.0, 0.0)
+
+
+def _specific_stiffness(table: FactTable) -> np.ndarray:
+    return _youngs_modulus(table) / table.number("density")
+
+
+def _sound_velocity(table: FactTable) -> np.ndarray:
+    bulk, shear = _moduli(table)
+    # GPa / (g/cm³) = 10⁶ m²/s²
+    longitudinal = 1e3 * np.sqrt((bulk + 4.0 / 3.0 * shear) / table.number("density"))
+    transverse = 1e3 * np.sqrt(shear / table.number("density"))
+    return ((longitudinal**-3 + 2.0 * transverse**-3) / 3.0) ** (-1.0 / 3.0)
+
+
+def _debye_temperature(table: FactTable) -> np.ndarray:
+    atoms = 1e30 / _volume_per_atom(table)
+    return _PLANCK_OVER_BOLTZMANN * (3.0 * atoms / (4.0 * math.pi)) ** (1.0 / 3.0) * _sound_velocity(table)
+
+
+_ANDERSON = "Anderson 1963, doi 10.1016/0022-3697(63)90067-2"
+DERIVED: dict[str, Derived] = {
+    "number_of_elements": Derived("number of elements", "", _number_of_elements),
+    "volume_per_atom": Derived("volume per atom", "Å³", _volume_per_atom),
+    "mass_per_atom": Derived("mean mass of an atom", "u", _mass_per_atom),
+    # Bulk over shear modulus: ductile above 1.75.
+    "pugh_ratio": Derived("Pugh ratio", "", _pugh_ratio, "K/G, Pugh 1954, doi 10.1080/14786440808520496"),
+    "youngs_modulus": Derived("Young's modulus", "GPa", _youngs_modulus, "9KG/(3K + G), isotropic"),
+    "hardness": Derived(
+        "Vickers hardness", "GPa", _hardness, "Chen et al. 2011, doi 10.1016/j.intermet.2011.03.026; at least 0"
+    ),
+    "specific_stiffness": Derived("specific stiffness", "GPa cm³/g", _specific_stiffness, "Young's modulus / density"),
+    "sound_velocity": Derived("mean velocity of sound", "m/s", _sound_velocity, _ANDERSON),
+    "debye_temperature": Derived("Debye temperature", "K", _debye_temperature, _ANDERSON),
+}
+
+__all__ = ["DERIVED", "Derived"]

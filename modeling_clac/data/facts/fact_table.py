@@ -1,0 +1,275 @@
+"""Facts of many crystals as arrays, on which concepts are tested."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import gemmi
+import numpy as np
+import pyarrow as pa
+
+from ...concepts.symmetry import SYMMETRY_FLAGS
+from ...formulas_clac import read_formula
+from ..bundled import bundled_crystals, bundled_facts
+from ..properties import NUMERIC_COLUMNS
+from ..structure_facts import FRACTION_TOLERANCE
+from .columns import FACT_COLUMNS
+from .derived import DERIVED
+
+_ATOMIC_NUMBERS = {gemmi.Element(number).name: number for number in range(1, 119)}
+# A formula as our tables write it. Anything else goes to the reader of formulas in texts, which is slower.
+_TERM = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
+_PLAIN = re.compile(rf"(?:{_TERM.pattern})+")
+# What a table may lack: its numbers are then unknown.
+_NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_integer(kind))))
+
+
+class FactTable:
+    """
+    Facts of n crystals as arrays. Unknown facts are NaN.
+
+    Examples:
+        >>> table = FactTable.bundled()
+        >>> oxides = table.label("anions", "O") == 1
+        >>> hard = table.number("hardness") > 30
+
+    Args:
+        table: Columns of a table of crystals, with or without those of `FACT_COLUMNS`.
+
+    Attributes:
+        table: The table without structures.
+    """
+
+    def __init__(self, table: pa.Table):
+        self.table = table.select([name for name in table.column_names if name != "cif"])
+        self._numbers: dict[str, np.ndarray] = {}
+        self._members: dict[str, tuple[dict[str, np.ndarray], np.ndarray]] = {}
+
+    @classmethod
+    def from_table(cls, table: pa.Table, facts: pa.Table | None = None) -> FactTable:
+        """
+        Make a table of facts from a table of crystals.
+
+        Args:
+            table: The crystals. Fact columns that it lacks are unknown.
+            facts: Fact columns of the same crystals, in the same order, if `table` does not have them.
+
+        Raises:
+            ValueError: If the two tables differ in length.
+        """
+        if facts is not None:
+            if facts.num_rows != table.num_rows:
+                raise ValueError(f"facts of {facts.num_rows} crystals for a table of {table.num_rows}")
+            table = table.drop_columns([name for name in FACT_COLUMNS if name in table.column_names])
+            for name in FACT_COLUMNS:
+                if name in facts.column_names:
+                    table = table.append_column(name, facts[name])
+        return cls(table)
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> FactTable:
+        """
+        Make a table of facts from records, such as those of `describe_crystal` and `crystal_facts` combined.
+
+        Args:
+            records: Mappings of column names to values.
+        """
+        names = list(dict.fromkeys(name for record in records for name in record if name != "cif"))
+        columns = {
+            name: pa.array([record.get(name) for record in records], FACT_COLUMNS.get(name), from_pandas=False)
+            for name in names
+        }
+        return cls(pa.table(columns))
+
+    @classmethod
+    def bundled(cls) -> FactTable:
+        """Read the facts of the bundled crystals, in the order train, validation and test."""
+        return cls.from_table(bundled_crystals(with_cif=False), bundled_facts())
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> FactTable:
+        """
+        Return the facts of some crystals.
+
+        Args:
+            rows: Their rows.
+        """
+        chosen = np.ascontiguousarray(rows, dtype=np.int64)
+        return FactTable(self.table.take(pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen)])))
+
+    def __contains__(self, column: object) -> bool:
+        """Whether a column is present or can be computed."""
+        return column in self.table.column_names or column in DERIVED
+
+    @cached_property
+    def amounts(self) -> np.ndarray:
+        """`(n, 119)` float32, atoms of each element in the reduced formula; column = atomic number."""
+        amounts = np.zeros((len(self), 119), dtype=np.float32)
+        for row, formula in enumerate(self._formulas):
+            for number, amount in _amounts_of(formula) if formula else ():
+                amounts[row, number] += amount
+        return amounts
+
+    @cached_property
+    def fractions(self) -> np.ndarray:
+        """`(n, 119)` float32, atomic fractions of the elements; column = atomic number, zeros where unknown."""
+        totals = self.amounts.sum(axis=1, keepdims=True)
+        return self.amounts / np.where(totals > 0, totals, 1.0)
+
+    @cached_property
+    def known_composition(self) -> np.ndarray:
+        """`(n,)` bool, whether the composition of a crystal is known."""
+        return np.asarray(self.amounts.any(axis=1))
+
+    @cached_property
+    def _formulas(self) -> list[str | None]:
+        return self.table["formula"].to_pylist() if "formula" in self.table.column_names else [None] * len(self)
+
+    def number(self, name: str) -> np.ndarray:
+        """
+        Return a number of each crystal.
+
+        Args:
+            name: Name of a numeric column of the table, or one of `DERIVED`, such as `hardness`.
+
+        Returns:
+            `(n,)` float64, NaN where unknown, also if a known column is missing in this table.
+
+        Raises:
+            KeyError: If no number has this name.
+        """
+        if name not in self._numbers:
+            self._numbers[name] = self._number(name)
+        return self._numbers[name]
+
+    def _number(self, name: str) -> np.ndarray:
+        if name in self.table.column_names:
+            column = self.table[name].combine_chunks()
+            if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+                return np.where(_is_null(column), np.nan, _numpy(column.cast(pa.float64()), np.float64))
+            if not pa.types.is_null(column.type):
+                raise KeyError(f"column {name} is not numeric")
+        elif name in DERIVED:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                values = np.asarray(DERIVED[name].compute(self), dtype=np.float64)
+            return np.where(np.isfinite(values), values, np.nan)
+        elif name not in _NUMBERS:
+            raise KeyError(f"no number has the name {name}")
+        return np.full(len(self), np.nan)
+
+    def label(self, column: str, value: str) -> np.ndarray:
+        """
+        Test which crystals have a value in a column.
+
+        Args:
+            column: Name of a column of strings or of lists of strings, or `flags` for the properties of the space group
+                in `SYMMETRY_FLAGS`.
+            value: The value, or a member of the lists.
+
+        Returns:
+            `(n,)` float32: 1 has it, 0 does not, NaN unknown.
+
+        Raises:
+            KeyError: If there is no such flag.
+        """
+        if column == "flags":
+            groups = self.number("space_group_number")
+            holds = np.isin(groups, list(SYMMETRY_FLAGS[value]))
+            return np.where(np.isnan(groups), np.nan, holds).astype(np.float32)
+        rows, unknown = self._rows_of(column)
+        labels = np.where(unknown, np.float32(np.nan), np.float32(0))
+        labels[rows.get(value, [])] = 1
+        return labels
+
+    def values(self, column: str) -> list[str]:
+        """Return the distinct values of a column of strings or of lists of strings, sorted."""
+        return sorted(self._rows_of(column)[0])
+
+    def _rows_of(self, column: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Rows by value, and `(n,)` bool, where the column is null."""
+        if column not in self._members:
+            self._members[column] = self._find_rows(column)
+        return self._members[column]
+
+    def _find_rows(self, column: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        nothing: tuple[dict[str, np.ndarray], np.ndarray] = ({}, np.ones(len(self), dtype=bool))
+        if column not in self.table.column_names:
+            return nothing
+        data = self.table[column].combine_chunks()
+        if pa.types.is_null(data.type):
+            return nothing
+        unknown = _is_null(data)
+        rows = np.arange(len(self))
+        if pa.types.is_list(data.type) or pa.types.is_large_list(data.type):
+            lengths = np.where(unknown, 0, _numpy(data.value_lengths().cast(pa.int64()), np.int64))
+            rows, data = np.repeat(rows, lengths), data.flatten()
+        else:
+            rows, data = rows[~unknown], data.drop_null()
+        encoded = data.dictionary_encode()
+        codes = _numpy(encoded.indices, np.int32)
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+        return {
+            value: rows[order[start:end]]
+            for value, start, end in zip(encoded.dictionary.to_pylist(), bounds, bounds[1:], strict=False)
+        }, unknown
+
+    def formula_is(self, formulas: Iterable[str] | str) -> np.ndarray:
+        """
+        Test which crystals have one of several compositions. Atomic fractions must agree to `FRACTION_TOLERANCE`.
+
+        Args:
+            formulas: The compositions; they need not be reduced.
+
+        Returns:
+            `(n,)` float32: 1 has it, 0 does not, NaN unknown.
+
+        Raises:
+            ValueError: If one of them is not a formula.
+        """
+        labels = np.where(self.known_composition, np.float32(0), np.float32(np.nan))
+        for formula in [formulas] if isinstance(formulas, str) else formulas:
+            amounts = _amounts_of(formula)
+            total = sum(amount for _, amount in amounts)
+            if not total:
+                raise ValueError(f"{formula!r} is not a chemical formula")
+            wanted = np.zeros(119, dtype=np.float32)
+            for number, amount in amounts:
+                wanted[number] += amount / total
+            rows = self._rows_by_elements.get(np.packbits(wanted > 0).tobytes())
+            if rows is not None:
+                same = np.abs(self.fractions[rows] - wanted).max(axis=1) <= FRACTION_TOLERANCE
+                labels[rows[same]] = 1
+        return labels
+
+    @cached_property
+    def _rows_by_elements(self) -> dict[bytes, np.ndarray]:
+        rows: dict[bytes, list[int]] = {}
+        for row, bits in enumerate(np.packbits(self.fractions > 0, axis=1)):
+            rows.setdefault(bits.tobytes(), []).append(row)
+        return {key: np.array(members) for key, members in rows.items()}
+
+
+def _is_null(values: pa.Array) -> np.ndarray:
+    return _numpy(values.is_null().cast(pa.uint8()), np.uint8) > 0
+
+
+def _numpy(values: pa.Array, dtype: type) -> np.ndarray:
+    """View an array, with any values where it is null. The method `to_numpy` would import pandas."""
+    return np.frombuffer(values.buffers()[1], dtype=dtype)[values.offset : values.offset + len(values)]
+
+
+def _amounts_of(formula: str) -> list[tuple[int, float]]:
+    if _PLAIN.fullmatch(formula):
+        terms = _TERM.findall(formula)
+        if all(symbol in _ATOMIC_NUMBERS for symbol, _ in terms):
+            return [(_ATOMIC_NUMBERS[symbol], float(amount or 1)) for symbol, amount in terms]
+    return [(_ATOMIC_NUMBERS[symbol], amount) for symbol, amount in read_formula(formula).items()]
+
+
+__all__ = ["FactTable"]

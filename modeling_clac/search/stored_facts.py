@@ -1,0 +1,73 @@
+"""Facts of the crystals of an index: read from its directory, or computed from its structures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..data.bundled import read_table
+from ..data.facts.columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
+from ..utils.progress import progress_bar
+from .stored_crystals import StoredCrystals
+
+_AT_ONCE = 256  # crystals
+
+
+def read_facts(path: Path) -> pa.Table | None:
+    """
+    Read a file of facts.
+
+    Args:
+        path: Parquet file with the columns of `FACT_COLUMNS`.
+
+    Returns:
+        Its table, or `None` if there is no such file, or its facts are of another version.
+    """
+    if not path.is_file() or (pq.read_schema(path).metadata or {}).get(VERSION_KEY) != str(FACTS_VERSION).encode():
+        return None
+    return read_table(path)
+
+
+def write_facts(facts: pa.Table, path: Path) -> None:
+    """
+    Write a file of facts.
+
+    Args:
+        facts: Table with the columns of `FACT_COLUMNS`.
+        path: Parquet file.
+    """
+    metadata = {VERSION_KEY: str(FACTS_VERSION)}
+    pq.write_table(facts.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> pa.Table | None:
+    """
+    Compute the facts of stored crystals.
+
+    Args:
+        stored: The crystals.
+        show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
+
+    Returns:
+        A table with the columns of `FACT_COLUMNS`, or `None` if there are no structures.
+
+    Raises:
+        ClacInputError: If the structures cannot be read.
+    """
+    if not stored.has_structures:
+        return None
+    from ..data.facts.crystal_facts import facts_of
+
+    count = stored.table.num_rows
+    tables = [pa.schema(list(FACT_COLUMNS.items())).empty_table()]
+    with progress_bar("finding facts", count, show_progress) as bar:
+        for start in range(0, count, _AT_ONCE):
+            rows = range(start, min(start + _AT_ONCE, count))
+            tables.append(facts_of(stored.structures(rows)).replace_schema_metadata(None))
+            bar.update(len(rows))
+    return pa.concat_tables(tables)
+
+
+__all__ = ["compute_facts", "read_facts", "write_facts"]
