@@ -11,11 +11,22 @@ from pymatgen.symmetry.groups import SpaceGroup, sg_symbol_from_int_number
 from modeling_clac.concepts.symmetry import (
     CENTROSYMMETRIC,
     CRYSTAL_SYSTEMS,
+    ENANTIOMORPHIC,
+    FLAGS,
+    GYROTROPIC,
+    OPTICALLY_ACTIVE,
+    POINT_GROUPS,
     POLAR,
     RHOMBOHEDRAL,
     SECOND_ORDER,
+    SOHNCKE,
+    bravais_lattice,
+    centring,
     crystal_system,
     space_group_number,
+)
+from modeling_clac.concepts.symmetry import (
+    point_group as point_group_of,
 )
 from modeling_clac.quantities_clac import NUMBER, find_quantities
 
@@ -27,6 +38,59 @@ def point_group(number: int) -> str:
     # spglib lists 530 settings; the first one of each number is as good as any.
     hall = next(n for n in range(1, 531) if spglib.get_spacegroup_type(n).number == number)
     return spglib.get_spacegroup_type(hall).pointgroup_international
+
+
+def test_point_groups() -> None:
+    assert len(POINT_GROUPS) == 32
+    for number in GROUPS:
+        other = {"-4m2": "-42m", "-62m": "-6m2"}.get(point_group(number), point_group(number))
+        assert point_group_of(number) == other
+    with pytest.raises(ValueError, match="between 1 and 230"):
+        point_group_of(231)
+
+
+def test_bravais_lattices() -> None:
+    lattices = {number: bravais_lattice(number) for number in GROUPS}
+    assert len(set(lattices.values())) == 14
+    for number, lattice in lattices.items():
+        first = SpaceGroup(sg_symbol_from_int_number(number)).symbol[0]
+        assert lattice[1] == {"A": "S", "C": "S"}.get(first, first) and centring(number) == first
+    assert [lattices[number] for number in (2, 15, 38, 63, 122, 160, 164, 186, 225)] == [
+        "aP", "mS", "oS", "oS", "tI", "hR", "hP", "hP", "cF",
+    ]  # fmt: skip
+
+
+def test_handed_groups() -> None:
+    assert {n for n in GROUPS if gemmi.find_spacegroup_by_number(n).is_sohncke()} == SOHNCKE
+    assert {n for n in GROUPS if gemmi.find_spacegroup_by_number(n).is_enantiomorphic()} == ENANTIOMORPHIC
+    assert (len(SOHNCKE), len(ENANTIOMORPHIC)) == (65, 22)
+
+
+def _axial_tensor_is_allowed(number: int, symmetric: bool) -> bool:
+    """Whether a (symmetric or any) axial tensor of rank 2 survives all operations of the point group."""
+    operations = [np.array(op.rot) / op.DEN for op in gemmi.find_spacegroup_by_number(number).operations().sym_ops]
+    # Of the operations in the axes of the crystal, those of hexagonal ones are made Cartesian.
+    basis = np.array([[1, -0.5, 0], [0, 3**0.5 / 2, 0], [0, 0, 1]]) if 143 <= number <= 194 else np.eye(3)
+    total = np.zeros((9, 9))
+    for operation in operations:
+        turned = basis @ operation @ np.linalg.inv(basis)
+        total += np.linalg.det(turned) * np.kron(turned, turned)
+    mean = total / len(operations)
+    if symmetric:
+        swap = np.eye(9).reshape(3, 3, 9).transpose(1, 0, 2).reshape(9, 9)
+        mean = mean @ (np.eye(9) + swap) / 2
+    return bool(np.abs(mean).max() > 1e-9)
+
+
+def test_optical_activity_follows_from_the_gyration_tensor() -> None:
+    assert {n for n in GROUPS if _axial_tensor_is_allowed(n, symmetric=True)} == OPTICALLY_ACTIVE
+    assert {n for n in GROUPS if _axial_tensor_is_allowed(n, symmetric=False)} == GYROTROPIC
+
+
+def test_flags_are_sets_of_groups() -> None:
+    for name, groups in FLAGS.items():
+        assert groups and groups < set(GROUPS), name
+    assert len(FLAGS["symmorphic"]) == 73
 
 
 def test_crystal_systems() -> None:
