@@ -55,13 +55,13 @@ OPTICALLY_ACTIVE = SOHNCKE | groups_of_classes("m", "mm2", "-4", "-42m")
 GYROTROPIC = OPTICALLY_ACTIVE | groups_of_classes("3m", "4mm", "6mm")
 
 # What follows from the space group, by the name it has in a test on facts.
-FLAGS: dict[str, frozenset[int]] = {
+SYMMETRY_FLAGS: dict[str, frozenset[int]] = {
     "polar": POLAR,
     "centrosymmetric": CENTROSYMMETRIC,
     "chiral": SOHNCKE,
     "enantiomorphic": ENANTIOMORPHIC,
     "piezoelectric": SECOND_ORDER,
-    "second_harmonic": SECOND_ORDER,
+    "second_order": SECOND_ORDER,
     "pyroelectric": POLAR,
     "optically_active": OPTICALLY_ACTIVE,
     "gyrotropic": GYROTROPIC,
@@ -150,7 +150,6 @@ __all__ = [
     "CENTROSYMMETRIC",
     "CRYSTAL_SYSTEMS",
     "ENANTIOMORPHIC",
-    "FLAGS",
     "GYROTROPIC",
     "OPTICALLY_ACTIVE",
     "POINT_GROUPS",
@@ -158,6 +157,7 @@ __all__ = [
     "RHOMBOHEDRAL",
     "SECOND_ORDER",
     "SOHNCKE",
+    "SYMMETRY_FLAGS",
     "bravais_lattice",
     "centring",
     "crystal_system",

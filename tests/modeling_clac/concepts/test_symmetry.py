@@ -12,7 +12,6 @@ from modeling_clac.concepts.symmetry import (
     CENTROSYMMETRIC,
     CRYSTAL_SYSTEMS,
     ENANTIOMORPHIC,
-    FLAGS,
     GYROTROPIC,
     OPTICALLY_ACTIVE,
     POINT_GROUPS,
@@ -20,6 +19,7 @@ from modeling_clac.concepts.symmetry import (
     RHOMBOHEDRAL,
     SECOND_ORDER,
     SOHNCKE,
+    SYMMETRY_FLAGS,
     bravais_lattice,
     centring,
     crystal_system,
@@ -88,9 +88,9 @@ def test_optical_activity_follows_from_the_gyration_tensor() -> None:
 
 
 def test_flags_are_sets_of_groups() -> None:
-    for name, groups in FLAGS.items():
+    for name, groups in SYMMETRY_FLAGS.items():
         assert groups and groups < set(GROUPS), name
-    assert len(FLAGS["symmorphic"]) == 73
+    assert len(SYMMETRY_FLAGS["symmorphic"]) == 73
 
 
 def test_crystal_systems() -> None:
