@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from ..errors_clac import ClacInputError, one_line
 from .expressions import Expression
 from .fact_functions import nearest, number_names
 from .families import regular_wordings
+from .names import expand_names
 from .spelling import key
 
 KINDS = (
@@ -57,6 +57,7 @@ class Concept:
         name: How explanations write it.
         test: Expression on facts.
         wordings: How people say it, in the order of the file.
+        keys: The keys of the wordings, in their order.
         partly: Expression; where `test` fails and this holds, the concept holds with grade 0.5.
         implies: Ids of wider concepts.
         opposite: Id of the other pole, such as soft for stiff.
@@ -76,6 +77,7 @@ class Concept:
     name: str
     test: Expression
     wordings: tuple[str, ...]
+    keys: tuple[str, ...]
     partly: Expression | None = None
     implies: tuple[str, ...] = ()
     opposite: str | None = None
@@ -98,11 +100,6 @@ class Concept:
     def expressions(self) -> tuple[Expression, ...]:
         """The expressions of the concept."""
         return (self.test,) if self.partly is None else (self.test, self.partly)
-
-    @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the wordings, in their order."""
-        return tuple(key(wording) for wording in self.wordings)
 
 
 class Entry(NamedTuple):
@@ -141,7 +138,7 @@ def read_entries(text: str, file: str) -> Iterator[Entry]:
     and `Y` are formulas here, not truth values.
 
     Args:
-        text: YAML, a list of mappings of names to texts or lists of texts.
+        text: YAML, a list of mappings of names to texts or lists of texts. A block of names becomes several entries.
         file: Name of the file, for error messages.
 
     Raises:
@@ -163,7 +160,9 @@ def read_entries(text: str, file: str) -> Iterator[Entry]:
                 return
             if not isinstance(event, yaml.MappingStartEvent):
                 raise _form_error(file, event)
-            yield Entry(event.start_mark.line + 1, dict(_pairs(events, file)))
+            line = event.start_mark.line + 1
+            for values in expand_names(dict(_pairs(events, file)), f"{file}:{line}"):
+                yield Entry(line, values)
     except yaml.YAMLError as error:
         raise ClacInputError(f"{file}: not valid YAML ({one_line(error)})") from None
 
@@ -227,10 +226,11 @@ def read_concept(entry: Entry, file: str) -> Concept:
         raise ClacInputError(f"{place}: no wordings; write at least one, one on a line")
     spelled: dict[str, str] = {}
     for wording in wordings:
-        other = spelled.setdefault(key(wording), wording)
+        spelling = key(wording)
+        other = spelled.setdefault(spelling, wording)
         if other != wording and wording in lists["wordings"]:
             raise ClacInputError(f"{place}: the wordings {other!r} and {wording!r} are the same; remove one")
-        if not key(wording):
+        if not spelling:
             raise ClacInputError(f"{place}: the wording {wording!r} has no words")
     partly = texts.get("partly")
     return Concept(
@@ -239,6 +239,7 @@ def read_concept(entry: Entry, file: str) -> Concept:
         name=texts["name"],
         test=Expression(texts["test"], f"{place}: test"),
         wordings=tuple(spelled.values()),
+        keys=tuple(spelled),
         partly=None if partly is None else Expression(partly, f"{place}: partly"),
         implies=lists["implies"],
         opposite=texts.get("opposite"),

@@ -41,6 +41,7 @@ _IRREGULAR = {
 }
 # Words that end with s and are no plurals.
 _SINGULAR = frozenset({"as", "gas", "biogas", "syngas", "bias", "lens", "series", "species", "canvas", "has", "was"})
+_SINGULAR |= {"cigs", "czts", "lgps"}  # compounds; CZT is another one
 
 _BRITISH = tuple(
     (re.compile(pattern), american)
@@ -68,6 +69,8 @@ _BRITISH = tuple(
         (r"\bdisc(s?)\b", r"disk\1"),
     )
 )
+# Most words have none of them.
+_ANY_BRITISH = re.compile("|".join(pattern.pattern for pattern, _ in _BRITISH))
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,9 @@ def word_key(word: str) -> str:
     if not _PLAIN.fullmatch(word):
         return word
     word = _singular(word)
-    for pattern, american in _BRITISH:
-        word = pattern.sub(american, word)
+    if _ANY_BRITISH.search(word):
+        for pattern, american in _BRITISH:
+            word = pattern.sub(american, word)
     return word
 
 
@@ -170,7 +174,7 @@ def key(text: str) -> str:
     Args:
         text: A wording, such as `rock-salt structures`.
     """
-    return "".join(token.key for token in tokens(text))
+    return "".join(map(word_key, _WORD.findall(plain_text(text))))
 
 
 __all__ = ["Token", "key", "plain_text", "tokens", "word_key"]
