@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.metrics.intervals import mean_interval
+from evaluation.metrics.precision import precision_at_k
 from evaluation.retrieval import describe_model, read_split
 from modeling_clac.concepts.elements import NONMETALS
 from modeling_clac.concepts.structure_types import structure_types
@@ -31,8 +32,6 @@ from modeling_clac.utils.arguments import read_yaml, run_script
 from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
-
-K = 10
 
 
 @dataclass
@@ -121,23 +120,6 @@ def read_phrases(path: Path) -> list[Phrase]:
             detail = f"unknown key {', '.join(sorted(map(str, unknown)))}" if unknown else "missing `text`"
             raise ClacInputError(f"{path}: entry {place}: {detail}; known keys: {', '.join(sorted(known))}")
     return [Phrase(**entry) for entry in entries]
-
-
-def precision_at_k(scores: np.ndarray, right: np.ndarray, k: int = K) -> tuple[float, float, float]:
-    """
-    Compute the precision of the `k` best-scored crystals.
-
-    Args:
-        scores: Scores `(n,)`; larger is better.
-        right: Whether each crystal is a correct answer, `(n,)` bool.
-        k: Number of results.
-
-    Returns:
-        The precision, the highest possible precision, and the precision of a random ranking (all 0-1).
-    """
-    size = min(k, len(scores))
-    best = np.argsort(-scores, kind="stable")[:size]
-    return float(right[best].mean()), min(int(right.sum()), size) / size, float(right.mean())
 
 
 def evaluate_phrases(

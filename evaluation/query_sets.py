@@ -1,0 +1,228 @@
+"""
+Sets of texts whose right crystals follow from facts: realistic queries, held-out wordings and their conjunctions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeling_clac.concepts.expressions import Expression
+from modeling_clac.concepts.logic import both
+from modeling_clac.concepts.vocabulary import Vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.utils.arguments import read_yaml
+
+REALISTIC = Path(__file__).parent / "queries" / "realistic.yaml"
+CATEGORIES = {
+    "chemistry": "classes by chemistry",
+    "structure-types": "structure types",
+    "symmetry": "symmetry",
+    "numbers": "numbers with units",
+    "elements": "elements present and absent",
+    "uses": "uses",
+    "names": "names",
+    "sentences": "long or sloppy sentences",
+}
+HALVES = ("development", "frozen")
+
+
+@dataclass(frozen=True)
+class RealisticQuery:
+    """
+    A query as people type it.
+
+    Attributes:
+        text: The query.
+        category: Key of `CATEGORIES`.
+        test: Expression on facts that decides which crystals are right.
+        half: `development` or `frozen`.
+    """
+
+    text: str
+    category: str
+    test: Expression
+    half: str
+
+
+@dataclass(frozen=True)
+class LabelledText:
+    """
+    A text and the crystals that it describes.
+
+    Attributes:
+        text: The text.
+        group: What its score is averaged in: a category, or the id of a concept.
+        truth: `(n,)` float32: 1 right, 0 wrong, anything else undecided.
+    """
+
+    text: str
+    group: str
+    truth: np.ndarray
+
+    @property
+    def right(self) -> int:
+        """Number of right crystals."""
+        return int((self.truth == 1).sum())
+
+
+def read_realistic_queries(path: Path = REALISTIC) -> list[RealisticQuery]:
+    """
+    Read the realistic queries. In each category, the half with the smaller hashes of the text is for development.
+
+    Args:
+        path: YAML file, a list of entries with `query`, `category` and `test`.
+
+    Raises:
+        ClacInputError: If an entry has other keys, an unknown category, a broken test, or a text that occurs twice.
+    """
+    entries = read_yaml(path)
+    if not isinstance(entries, list):
+        raise ClacInputError(f"{path}: expected a list of queries")
+    for place, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or set(entry) != {"query", "category", "test"}:
+            raise ClacInputError(f"{path}: entry {place}: expected the keys query, category and test")
+        if entry["category"] not in CATEGORIES:
+            raise ClacInputError(
+                f"{path}: entry {place}: unknown category {entry['category']!r}; choose from {', '.join(CATEGORIES)}"
+            )
+    texts = [str(entry["query"]) for entry in entries]
+    repeated = sorted({text for text in texts if texts.count(text) > 1})
+    if repeated:
+        raise ClacInputError(f"{path}: the query {repeated[0]!r} occurs twice")
+    halves: dict[str, str] = {}
+    for category in CATEGORIES:
+        own = sorted((text for text, entry in zip(texts, entries, strict=True) if entry["category"] == category), key=_hash)
+        halves |= {text: HALVES[place >= len(own) // 2] for place, text in enumerate(own)}
+    queries = [
+        RealisticQuery(text, entry["category"], Expression(str(entry["test"]), f"{path.name}: {text}"), halves[text])
+        for text, entry in zip(texts, entries, strict=True)
+    ]
+    for query in queries:
+        query.test.check()
+    return queries
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def realistic_texts(
+    queries: Sequence[RealisticQuery], table: FactTable, vocabulary: Vocabulary, half: str
+) -> list[LabelledText]:
+    """
+    Label the crystals of a table for the realistic queries of a half.
+
+    Args:
+        queries: The queries.
+        table: Facts of the crystals.
+        vocabulary: Evaluates the tests.
+        half: `development` or `frozen`.
+    """
+    return [
+        LabelledText(query.text, query.category, vocabulary.test(query.test, table))
+        for query in queries
+        if query.half == half
+    ]
+
+
+def held_out_texts(vocabulary: Vocabulary, table: FactTable, min_right: int = 3) -> list[LabelledText]:
+    """
+    Collect the held-out wordings of the concepts that hold for enough crystals of a table.
+
+    Args:
+        vocabulary: The vocabulary.
+        table: Facts of the crystals.
+        min_right: Least number of crystals for which the concept holds.
+
+    Returns:
+        One text for each wording; the group is the id of the concept.
+    """
+    texts = []
+    for concept in vocabulary:
+        truth = vocabulary.holds(concept.id, table)
+        if (truth == 1).sum() >= min_right:
+            texts += [
+                LabelledText(wording, concept.id, truth) for wording in vocabulary.wordings(concept.id, held_out=True)
+            ]
+    return texts
+
+
+def conjunctions(
+    vocabulary: Vocabulary, table: FactTable, number: int, seed: int = 0, min_right: int = 3
+) -> Iterator[LabelledText]:
+    """
+    Join held-out wordings of two or three concepts of different kinds that hold together for enough crystals.
+
+    The concepts of a conjunction are drawn among those that hold for a random crystal, so that they go together.
+    Concepts that hold for more than half of the crystals, or imply each other, are not drawn.
+
+    Args:
+        vocabulary: The vocabulary.
+        table: Facts of the crystals.
+        number: Number of conjunctions; half of them join two wordings, the others three.
+        seed: Seed of the draw.
+        min_right: Least number of crystals for which all concepts hold.
+
+    Yields:
+        Texts such as "in the cubic system, salt of phosphoric acid"; the group is the number of wordings.
+
+    Raises:
+        ClacInputError: If there are too few combinations.
+    """
+    generator = np.random.default_rng(seed)
+    wordings = {concept.id: vocabulary.wordings(concept.id, held_out=True) for concept in vocabulary}
+    truths = {concept.id: vocabulary.holds(concept.id, table) for concept in vocabulary if wordings[concept.id]}
+    usable = [own for own, truth in truths.items() if min_right <= (truth == 1).sum() <= len(table) / 2]
+    holds = np.array([truths[own] == 1 for own in usable])
+    drawn: set[frozenset[str]] = set()
+    for _ in range(100 * number):
+        if len(drawn) == number or not usable:
+            break
+        size = 2 + len(drawn) % 2
+        candidates = np.flatnonzero(holds[:, generator.integers(len(table))])
+        if len(candidates) < size:
+            continue
+        chosen = [usable[place] for place in generator.choice(candidates, size, replace=False)]
+        if len({vocabulary[own].kind for own in chosen}) < size or frozenset(chosen) in drawn:
+            continue
+        if any(other in vocabulary.wider(own) for own in chosen for other in chosen):
+            continue
+        truth = np.asarray(both(truths[own] for own in chosen))
+        if (truth == 1).sum() < min_right:
+            continue
+        drawn.add(frozenset(chosen))
+        text = ", ".join(str(generator.choice(wordings[own])) for own in chosen)
+        yield LabelledText(text, "two" if size == 2 else "three", truth)
+    if len(drawn) < number:
+        raise ClacInputError(f"only {len(drawn)} conjunctions hold for {min_right} crystals; ask for fewer than {number}")
+
+
+# Ranks the crystals of a pool for texts: scores `(texts, n)`, larger is better.
+Ranker = Callable[[Sequence[str]], np.ndarray]
+
+
+def describe_texts(texts: Sequence[LabelledText]) -> list[dict[str, Any]]:
+    """Return text, group and number of right crystals of each text, for a result file."""
+    return [{"text": own.text, "group": own.group, "right": own.right} for own in texts]
+
+
+__all__ = [
+    "CATEGORIES",
+    "HALVES",
+    "REALISTIC",
+    "LabelledText",
+    "Ranker",
+    "RealisticQuery",
+    "conjunctions",
+    "describe_texts",
+    "held_out_texts",
+    "read_realistic_queries",
+    "realistic_texts",
+]
