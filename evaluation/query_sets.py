@@ -4,11 +4,10 @@ Sets of texts whose right crystals follow from facts: realistic queries, held-ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -98,8 +97,8 @@ def read_realistic_queries(path: Path = REALISTIC) -> list[RealisticQuery]:
         raise ClacInputError(f"{path}: the query {repeated[0]!r} occurs twice")
     halves: dict[str, str] = {}
     for category in CATEGORIES:
-        own = sorted((text for text, entry in zip(texts, entries, strict=True) if entry["category"] == category), key=_hash)
-        halves |= {text: HALVES[place >= len(own) // 2] for place, text in enumerate(own)}
+        own = [text for text, entry in zip(texts, entries, strict=True) if entry["category"] == category]
+        halves |= {text: HALVES[2 * place >= len(own)] for place, text in enumerate(sorted(own, key=_hash))}
     queries = [
         RealisticQuery(text, entry["category"], Expression(str(entry["test"]), f"{path.name}: {text}"), halves[text])
         for text, entry in zip(texts, entries, strict=True)
@@ -201,16 +200,9 @@ def conjunctions(
         text = ", ".join(str(generator.choice(wordings[own])) for own in chosen)
         yield LabelledText(text, "two" if size == 2 else "three", truth)
     if len(drawn) < number:
-        raise ClacInputError(f"only {len(drawn)} conjunctions hold for {min_right} crystals; ask for fewer than {number}")
-
-
-# Ranks the crystals of a pool for texts: scores `(texts, n)`, larger is better.
-Ranker = Callable[[Sequence[str]], np.ndarray]
-
-
-def describe_texts(texts: Sequence[LabelledText]) -> list[dict[str, Any]]:
-    """Return text, group and number of right crystals of each text, for a result file."""
-    return [{"text": own.text, "group": own.group, "right": own.right} for own in texts]
+        raise ClacInputError(
+            f"only {len(drawn)} of {number} conjunctions hold for {min_right} crystals; give a smaller number"
+        )
 
 
 __all__ = [
@@ -218,10 +210,8 @@ __all__ = [
     "HALVES",
     "REALISTIC",
     "LabelledText",
-    "Ranker",
     "RealisticQuery",
     "conjunctions",
-    "describe_texts",
     "held_out_texts",
     "read_realistic_queries",
     "realistic_texts",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.free_text import Phrase, evaluate_phrases, precision_at_k, read_phrases
+from evaluation.free_text import Phrase, evaluate_phrases, read_phrases
 from modeling_clac.errors_clac import ClacInputError
 from tests.conftest import ROOT
 
@@ -76,13 +76,6 @@ def test_conditions() -> None:
     ):
         assert not Phrase("x", **wrong).is_right(record), wrong
     assert not Phrase("x", ranges={"density": [None, 3]}).is_decided(record)
-
-
-def test_precision_by_hand() -> None:
-    scores = np.array([0.9, 0.1, 0.8, 0.7])
-    right = np.array([True, True, False, False])
-    assert precision_at_k(scores, right, 2) == (0.5, 1.0, 0.5)
-    assert precision_at_k(scores, right, 10) == (0.5, 0.5, 0.5)
 
 
 def test_crystals_with_unknown_properties_are_not_searched(records) -> None:

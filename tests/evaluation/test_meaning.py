@@ -1,0 +1,105 @@
+"""Scores of texts by group and concept, zero-shot classes, and the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.meaning import MeaningArguments, _check, over_concepts, score_texts
+from evaluation.query_sets import LabelledText
+from evaluation.reports.meaning import meaning_markdown, write_meaning
+from evaluation.zero_shot import classify
+from modeling_clac.concepts.concept_files import Concept
+from modeling_clac.concepts.expressions import Expression
+from modeling_clac.concepts.vocabulary import Vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.errors_clac import ClacInputError
+
+SYSTEMS = {"cubic": 225, "hexagonal": 194, "trigonal": 167}
+
+
+def texts() -> list[LabelledText]:
+    truth = np.zeros(20, dtype=np.float32)
+    truth[:4] = 1
+    nothing = np.zeros(20, dtype=np.float32)
+    return [
+        LabelledText("good", "chloride", truth),
+        LabelledText("bad", "chloride", truth),
+        LabelledText("good too", "cubic", truth),
+        LabelledText("no answer", "cubic", nothing),
+    ]
+
+
+def rank(queries):
+    scores = np.linspace(1, 0, 20)
+    return np.stack([scores if query.startswith("good") else -scores for query in queries])
+
+
+def test_shares_are_averaged_in_groups_and_over_concepts() -> None:
+    scored = score_texts(texts(), rank)
+    assert scored["unanswered"] == 1
+    assert scored["share"] == pytest.approx(2 / 3)
+    assert scored["groups"] == {"chloride": {"share": 0.5, "texts": 2}, "cubic": {"share": 1.0, "texts": 1}}
+    vocabulary = Vocabulary(
+        [
+            Concept("chloride", "anion", "chloride", Expression("element(Cl)"), ()),
+            Concept("cubic", "crystal-system", "cubic", Expression("system(cubic)"), ()),
+        ]
+    )
+    mean = over_concepts(scored, vocabulary)
+    assert mean["share"] == 0.75 and mean["groups"]["anion"] == {"share": 0.5, "texts": 1}
+    with pytest.raises(ClacInputError, match="has a right answer"):
+        score_texts(texts()[3:], rank)
+
+
+class Reader:
+    """Embeds a text as the unit vector of the crystal system that it names."""
+
+    def encode_text(self, texts) -> np.ndarray:
+        return np.stack([np.eye(3)[[name in text for name in SYSTEMS].index(True)] for text in texts])
+
+
+def test_zero_shot_classes_of_a_reader_are_right_where_its_crystals_are() -> None:
+    table = FactTable.from_records(
+        [{"formula": "NaCl", "space_group_number": SYSTEMS[system]} for system in [*SYSTEMS, "cubic"]]
+    )
+    vocabulary = Vocabulary(
+        [Concept(name, "crystal-system", name, Expression(f"system({name})"), (f"{name} crystal",)) for name in SYSTEMS]
+    )
+    crystals = np.eye(3)[[0, 1, 2, 1]]  # the last one is cubic, but looks hexagonal
+    found = classify(Reader(), crystals, table, vocabulary)  # type: ignore[arg-type]
+    assert list(found) == ["crystal_system"]
+    assert found["crystal_system"]["classes"] == {"cubic": 2, "hexagonal": 1, "trigonal": 1}
+    for way in ("name", "held_out_wordings"):
+        assert found["crystal_system"][way]["accuracy"] == 0.75
+        assert found["crystal_system"][way]["balanced_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+def test_the_report_names_every_set(tmp_path: Path) -> None:
+    scored = score_texts(texts(), rank)
+    result = {
+        "model": "clac-mini",
+        "fingerprint": "abc",
+        "split": "validation",
+        "half": "development",
+        "pool": 20,
+        "seed": 0,
+        "commit": "123",
+        "command": "python -m evaluation.meaning",
+        "vocabulary": {"concepts": 2, "wordings": 5},
+        "scores": {"conjunctions": {"embeddings": scored, "search": scored}},
+    }
+    table = meaning_markdown(result)
+    assert "conjunctions of held-out wordings | 3 | 0.667" in table and "| · cubic | 1 | 1.000 | 1.000 |" in table
+    files = write_meaning(result, tmp_path / "result.json")
+    assert {path.name for path in files} == {"result.json", "table.md", "meaning.png", "meaning.svg"}
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["pool"] == 20
+
+
+@pytest.mark.parametrize("wrong", [{"half": "all"}, {"split": "train"}, {"sets": "poems"}, {"output": "result.txt"}])
+def test_a_wrong_argument_is_one_line(wrong) -> None:
+    with pytest.raises(ClacInputError, match=f"--{next(iter(wrong))}"):
+        _check(MeaningArguments(**wrong))
