@@ -18,7 +18,9 @@ import numpy as np
 
 from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import share_of_possible
-from evaluation.query_sets import (
+from evaluation.reports.meaning import print_meaning, write_meaning
+from evaluation.retrieval import describe_model
+from evaluation.texts.query_sets import (
     CATEGORIES,
     HALVES,
     LabelledText,
@@ -27,10 +29,8 @@ from evaluation.query_sets import (
     read_realistic_queries,
     realistic_texts,
 )
-from evaluation.rankers import Ranker, embedding_ranker
-from evaluation.reports.meaning import print_meaning, write_meaning
-from evaluation.retrieval import describe_model
-from evaluation.zero_shot import classify
+from evaluation.texts.rankers import Ranker, embedding_ranker
+from evaluation.texts.zero_shot import classify
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.data.bundled import bundled_counts
 from modeling_clac.data.facts.fact_table import FactTable

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from evaluation.query_sets import CATEGORIES
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
-from evaluation.zero_shot import TASKS
+from evaluation.texts.query_sets import CATEGORIES
+from evaluation.texts.zero_shot import TASKS
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 WAY_LABELS = {"embeddings": "embeddings alone", "search": "search"}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from evaluation.meaning import MeaningArguments, _check, over_concepts, score_texts
-from evaluation.query_sets import LabelledText
 from evaluation.reports.meaning import meaning_markdown, write_meaning
-from evaluation.zero_shot import classify
+from evaluation.texts.query_sets import LabelledText
+from evaluation.texts.zero_shot import classify
 from modeling_clac.concepts.concept_files import Concept
 from modeling_clac.concepts.expressions import Expression
 from modeling_clac.concepts.vocabulary import Vocabulary

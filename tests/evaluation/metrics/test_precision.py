@@ -22,7 +22,8 @@ def test_precision_by_hand() -> None:
 def test_undecided_crystals_are_not_searched(truth, random) -> None:
     scores = [random.random() for _ in truth]
     share = share_of_possible(np.array(scores), np.array(truth))
-    decided = sorted(((s, t) for s, t in zip(scores, truth, strict=True) if t in (0.0, 1.0)), reverse=True)
+    pairs = [(s, t) for s, t in zip(scores, truth, strict=True) if t in (0.0, 1.0)]
+    decided = sorted(pairs, key=lambda pair: -pair[0])
     right = sum(t for _, t in decided)
     if not right:
         assert math.isnan(share)

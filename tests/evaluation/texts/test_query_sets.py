@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.query_sets import (
+from evaluation.texts.query_sets import (
     CATEGORIES,
     REALISTIC,
     conjunctions,

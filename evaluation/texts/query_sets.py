@@ -18,7 +18,7 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import read_yaml
 
-REALISTIC = Path(__file__).parent / "queries" / "realistic.yaml"
+REALISTIC = Path(__file__).parents[1] / "queries" / "realistic.yaml"
 CATEGORIES = {
     "chemistry": "classes by chemistry",
     "structure-types": "structure types",
