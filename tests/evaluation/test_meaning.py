@@ -12,11 +12,9 @@ from evaluation.meaning import MeaningArguments, _check, over_concepts, score_te
 from evaluation.reports.meaning import meaning_markdown, write_meaning
 from evaluation.texts.query_sets import LabelledText
 from evaluation.texts.zero_shot import classify
-from modeling_clac.concepts.concept_files import Concept
-from modeling_clac.concepts.expressions import Expression
-from modeling_clac.concepts.vocabulary import Vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
+from tests.helpers.concepts import small_vocabulary
 
 SYSTEMS = {"cubic": 225, "hexagonal": 194, "trigonal": 167}
 
@@ -43,11 +41,9 @@ def test_shares_are_averaged_in_groups_and_over_concepts() -> None:
     assert scored["unanswered"] == 1
     assert scored["share"] == pytest.approx(2 / 3)
     assert scored["groups"] == {"chloride": {"share": 0.5, "texts": 2}, "cubic": {"share": 1.0, "texts": 1}}
-    vocabulary = Vocabulary(
-        [
-            Concept("chloride", "anion", "chloride", Expression("element(Cl)"), ()),
-            Concept("cubic", "crystal-system", "cubic", Expression("system(cubic)"), ()),
-        ]
+    vocabulary = small_vocabulary(
+        {"id": "chloride", "kind": "anion", "test": "element(Cl)"},
+        {"id": "cubic", "kind": "crystal-system", "test": "system(cubic)"},
     )
     mean = over_concepts(scored, vocabulary)
     assert mean["share"] == 0.75 and mean["groups"]["anion"] == {"share": 0.5, "texts": 1}
@@ -66,8 +62,8 @@ def test_zero_shot_classes_of_a_reader_are_right_where_its_crystals_are() -> Non
     table = FactTable.from_records(
         [{"formula": "NaCl", "space_group_number": SYSTEMS[system]} for system in [*SYSTEMS, "cubic"]]
     )
-    vocabulary = Vocabulary(
-        [Concept(name, "crystal-system", name, Expression(f"system({name})"), (f"{name} crystal",)) for name in SYSTEMS]
+    vocabulary = small_vocabulary(
+        *({"id": name, "kind": "crystal-system", "test": f"system({name})"} for name in SYSTEMS)
     )
     crystals = np.eye(3)[[0, 1, 2, 1]]  # the last one is cubic, but looks hexagonal
     found = classify(Reader(), crystals, table, vocabulary)  # type: ignore[arg-type]

@@ -16,11 +16,10 @@ from evaluation.texts.query_sets import (
     read_realistic_queries,
     realistic_texts,
 )
-from modeling_clac.concepts.concept_files import Concept
-from modeling_clac.concepts.expressions import Expression
 from modeling_clac.concepts.vocabulary import Vocabulary, is_held_out
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
+from tests.helpers.concepts import small_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +35,14 @@ def table() -> FactTable:
     )
 
 
-def concept(name: str, kind: str, test: str, implies: tuple[str, ...] = ()) -> Concept:
-    wordings = tuple(f"{name} {word}" for word in ("kind", "sort", "class", "family", "group", "type", "set", "lot"))
-    return Concept(name, kind, name, Expression(test), wordings, implies=implies)
-
-
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    return Vocabulary(
-        [
-            concept("chloride", "anion", "element(Cl)"),
-            concept("halide", "class", "element(halogen)"),
-            concept("cubic", "crystal-system", "system(cubic)"),
-            concept("insulating", "band", "band_gap > 3"),
-            concept("iron", "element", "element(Fe)"),
-        ]
+    return small_vocabulary(
+        {"id": "chloride", "kind": "anion", "test": "element(Cl)"},
+        {"id": "halide", "kind": "class", "test": "element(halogen)"},
+        {"id": "cubic", "kind": "crystal-system", "test": "system(cubic)"},
+        {"id": "insulating", "kind": "band", "test": "band_gap > 3"},
+        {"id": "iron", "kind": "element", "test": "element(Fe)"},
     )
 
 
@@ -102,13 +94,11 @@ def test_held_out_wordings_of_concepts_with_enough_crystals(table, vocabulary) -
 
 
 def test_conjunctions_hold_together(table) -> None:
-    vocabulary = Vocabulary(
-        [
-            concept("chloride", "anion", "element(Cl)", implies=("halide",)),
-            concept("halide", "class", "element(halogen)"),
-            concept("light", "band", "element(Li, Na, F)"),
-            concept("salt", "use", "element(Na, K, Li)"),
-        ]
+    vocabulary = small_vocabulary(
+        {"id": "chloride", "kind": "anion", "test": "element(Cl)", "implies": ["halide"]},
+        {"id": "halide", "kind": "class", "test": "element(halogen)"},
+        {"id": "light", "kind": "band", "test": "element(Li, Na, F)"},
+        {"id": "salt", "kind": "use", "test": "element(Na, K, Li)"},
     )
     drawn = list(conjunctions(vocabulary, table, number=3, seed=1, min_right=1))
     again = list(conjunctions(vocabulary, table, number=3, seed=1, min_right=1))
