@@ -14,6 +14,7 @@ import typer
 from ..errors_clac import ClacInputError, first_line
 from ..utils.version import __version__
 from .classify import classify
+from .concepts import concepts
 from .duplicates import compare, dedupe
 from .embed import embed, make_index
 from .predict import ner, predict
@@ -45,6 +46,7 @@ app.command("search")(search)
 app.command("index")(make_index)
 app.command("embed")(embed)
 app.command("show")(show)
+app.command("concepts")(concepts)
 app.command("classify")(classify)
 app.command("ner")(ner)
 app.command("predict")(predict)

@@ -58,6 +58,15 @@ Disorder = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings about structures as errors.")]
 
+Concepts = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--concepts",
+        metavar="FILE",
+        help="YAML file of your own concepts, in addition to the vocabulary; can be repeated.",
+    ),
+]
+
 
 def check_policy(on_error: str, max_atoms: int | None, disorder: str = "keep") -> None:
     """
@@ -95,6 +104,7 @@ def reading_options(max_atoms: int | None, disorder: str, strict: bool) -> Readi
 
 __all__ = [
     "STRUCTURES",
+    "Concepts",
     "Disorder",
     "Ensemble",
     "FineTuned",

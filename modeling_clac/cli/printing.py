@@ -97,6 +97,18 @@ def print_description(described: Mapping[str, Any], units: Mapping[str, str]) ->
             print(f"{label:<32}{_readable(entry)} {units.get(path, '')}".rstrip())
 
 
+def print_fields(title: str, fields: Mapping[str, str]) -> None:
+    """Print a title and texts by label, wrapped to the terminal with the labels on the left."""
+    import textwrap
+
+    width = min(_console().width, _PIPE_WIDTH)
+    print(title)
+    print()
+    for label, text in fields.items():
+        start = f"{label:<14}"
+        print(textwrap.fill(start + text, width, subsequent_indent=" " * 14, break_long_words=False))
+
+
 def _readable(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -148,4 +160,4 @@ def _width(header: str, cells: Sequence[str]) -> int:
     return max(map(len, (*header.split("\n"), *cells))) + _GAP
 
 
-__all__ = ["print_description", "print_hits", "print_paragraphs", "print_rows", "print_table"]
+__all__ = ["print_description", "print_fields", "print_hits", "print_paragraphs", "print_rows", "print_table"]

@@ -169,22 +169,26 @@ class Vocabulary:
                 expression.check()
             self._check_circles(concept, (), finished)
 
-    def check_wordings(self) -> None:
+    def check_wordings(self, concepts: Iterable[Concept] | None = None) -> None:
         """
-        Compare the wordings of all concepts.
+        Compare the wordings of concepts with those of all others.
+
+        Args:
+            concepts: Concepts of the vocabulary. Default: all.
 
         Raises:
             ClacInputError: If two concepts share a wording and one of them does not say that it is ambiguous.
         """
+        checked = frozenset(self.concepts if concepts is None else (concept.id for concept in concepts))
         for spelled, owners in self.ids_of_keys.items():
-            concepts = [self.concepts[owner] for owner in owners]
-            if len(concepts) > 1 and not all(concept.ambiguous for concept in concepts):
-                *_, first, second = concepts
-                wording = second.wordings[second.keys.index(spelled)]
-                raise ClacInputError(
-                    f"{second.place}: the wording {wording!r} belongs to {first.id} ({first.file}); change one, "
-                    f"or write `ambiguous:` in both"
-                )
+            if len(owners) < 2 or checked.isdisjoint(owners) or all(self[owner].ambiguous for owner in owners):
+                continue
+            first, second = (self[owner] for owner in sorted(owners, key=lambda owner: owner in checked)[-2:])
+            wording = second.wordings[second.keys.index(spelled)]
+            raise ClacInputError(
+                f"{second.place}: the wording {wording!r} belongs to {first.id} ({first.file}); change one, "
+                f"or write `ambiguous:` in both"
+            )
 
     def _check_references(self, expression: Expression) -> None:
         for other in expression.concepts:
@@ -289,7 +293,7 @@ def load_vocabulary(extra: Sequence[Path] = ()) -> Vocabulary:
     own = [concept for path in extra for concept in read_concepts(path)]
     vocabulary = Vocabulary((*_bundled(), *own))
     if own:
-        vocabulary.check_wordings()
+        vocabulary.check_wordings(own)
         vocabulary.check(own)
     return vocabulary
 
