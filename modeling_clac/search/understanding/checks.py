@@ -1,0 +1,148 @@
+"""Contradictions in a query, and remarks on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ...concepts.elements import ELEMENT_NAMES
+from ...concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
+from .quantities import QUANTITIES, written_number
+from .query import (
+    ConceptTerm,
+    ElementTerm,
+    FormulaTerm,
+    Query,
+    RangeTerm,
+    SpaceGroupTerm,
+    SystemTerm,
+    Term,
+    positive_terms,
+)
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
+
+_NEEDED = re.compile(r"(?:only_)?(?:anion|element|elements)\((?P<symbols>[A-Z][a-z]?)\)")
+
+
+def needed_elements(term: Term, vocabulary: Vocabulary) -> frozenset[str]:
+    """
+    Return elements without which a term cannot hold, as far as it shows.
+
+    Args:
+        term: The term.
+        vocabulary: The vocabulary of its concept.
+    """
+    if isinstance(term, ElementTerm):
+        return frozenset({term.symbol}) - {"metal"}
+    if isinstance(term, FormulaTerm):
+        return frozenset(symbol for symbol, _ in term.amounts)
+    if isinstance(term, SystemTerm):
+        return frozenset(term.symbols)
+    if isinstance(term, ConceptTerm) and term.id in vocabulary.concepts:
+        test = vocabulary[term.id].test.text
+        # Only tests of one condition, or several that all must hold.
+        if " or " not in test and "not " not in test:
+            return frozenset(found["symbols"] for found in _NEEDED.finditer(test))
+    return frozenset()
+
+
+def contradictions(query: Query, vocabulary: Vocabulary) -> Iterator[str]:
+    """Explain why no crystal can meet a query, one line for each reason."""
+    needed = positive_terms(query)
+    excluded = [
+        literal.term
+        for constraint in query.constraints
+        if len(constraint.literals) == 1 and not constraint.preferred
+        for literal in constraint.literals
+        if literal.negated
+    ]
+    for term in needed:
+        if term in excluded:
+            yield f"{term.label}: both required and excluded; remove one of the two"
+    symbols = {term.symbol for term in excluded if isinstance(term, ElementTerm)}
+    for term in needed:
+        if term in excluded:
+            continue
+        both = sorted(needed_elements(term, vocabulary) & symbols)
+        if both:
+            names = ", ".join(ELEMENT_NAMES[symbol] for symbol in both)
+            yield f"{term.label} without {names}: no crystal can be both; remove one of the two"
+    yield from _of_ranges([term for term in needed if isinstance(term, RangeTerm)])
+    yield from _of_symmetry(needed)
+
+
+def _of_ranges(ranges: Sequence[RangeTerm]) -> Iterator[str]:
+    for term in ranges:
+        quantity = QUANTITIES[term.column]
+        least, most = quantity.low, quantity.high
+        ends = [end for end in (term.low, term.high) if end is not None]
+        below = least is not None and (
+            (term.high is not None and term.high < least)
+            or (term.about is not None and term.about < least)
+            or (term.high is not None and term.high <= least and term.strict)
+        )
+        above = most is not None and term.low is not None and term.low > most
+        if ends and (below or above):
+            bound, limit = ("below", least) if below else ("above", most)
+            assert limit is not None
+            yield f"{term.label}: impossible, no {quantity.label} is {bound} {written_number(limit)}; change the number"
+    by_column: dict[str, list[RangeTerm]] = {}
+    for term in ranges:
+        by_column.setdefault(term.column, []).append(term)
+    for column, terms in by_column.items():
+        low = max((term.low for term in terms if term.low is not None), default=None)
+        high = min((term.high for term in terms if term.high is not None), default=None)
+        if len(terms) > 1 and low is not None and high is not None and low > high:
+            labels = " and ".join(term.label for term in terms)
+            yield f"{labels}: impossible, no {QUANTITIES[column].label} is both; change one of the numbers"
+
+
+def _of_symmetry(needed: Sequence[Term]) -> Iterator[str]:
+    systems = [
+        term.id for term in needed if isinstance(term, ConceptTerm) and term.kind_of_concept == "crystal-system"
+    ]
+    systems = [system for system in systems if system in CRYSTAL_SYSTEMS]
+    groups = [term for term in needed if isinstance(term, SpaceGroupTerm)]
+    if len(set(systems)) > 1:
+        yield f"{' and '.join(systems)}: no crystal can be both; remove one, or write `or`"
+    if len({group.number for group in groups}) > 1:
+        yield f"{' and '.join(group.label for group in groups)}: a crystal has one space group; remove one, or write `or`"
+    for group in groups:
+        for system in systems:
+            own = crystal_system(group.number)
+            if own != system:
+                yield f"{group.label} is {own}, not {system}; remove one of the two"
+
+
+def remarks(query: Query, vocabulary: Vocabulary, unknown: Sequence[str]) -> Iterator[str]:
+    """
+    Note what the user should know of a reading.
+
+    Args:
+        query: The query.
+        vocabulary: The vocabulary.
+        unknown: Words of chemical systems that are no elements.
+    """
+    strange = [*unknown, *(word for word in query.rest if _may_be_element(word, query))]
+    for word in dict.fromkeys(strange):
+        yield f"unknown element {word!r}; give a name or symbol of the periodic table"
+
+
+def _may_be_element(word: str, query: Query) -> bool:
+    """Whether an unread word looks like the name or symbol of an element."""
+    if re.fullmatch(r"[A-Z][a-z]", word):
+        return word not in _SHORT_WORDS
+    return re.fullmatch(r"[A-Za-z]?[a-z]{4,}(?:ium|inium)", word) is not None and word.lower() not in _NOT_ELEMENTS
+
+
+_SHORT_WORDS = frozenset(
+    "An As At Be By Do Go He Hi If In Is It Me My No Of Oh Ok On Or So To Up Us We Ab Am Ex Mr Ms Dr vs".split()
+)
+_NOT_ELEMENTS = frozenset(
+    "medium equilibrium premium stadium aluminium millennium consortium auditorium aquarium gymnasium calcium".split()
+)
+
+__all__ = ["contradictions", "needed_elements", "remarks"]

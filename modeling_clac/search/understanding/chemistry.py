@@ -1,0 +1,229 @@
+"""Symmetry symbols, chemical systems, formulas, patterns and element symbols in queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ...concepts.patterns import read_pattern
+from ...concepts.symmetry import POINT_GROUPS, space_group_number
+from ...formulas_clac import COMPOSITION, ELEMENTS, ION, find_formulas
+from .query import ElementTerm, FormulaTerm, Literal, PatternTerm, PointGroupTerm, SpaceGroupTerm, SystemTerm
+
+_ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
+_SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-dmnABCM]{1,11}"
+_GROUP_WORDS = r"(?:space[\s-]?groups?|\bSG|\bspg\.?|\bs\.g\.)(?:\s*(?:symbol|type|no\.?|nr\.?|number|#|is|=|:|of))*\s*"
+_NAMED_GROUP = re.compile(
+    rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-dmn]){{1,7}}(?![\w])"
+    rf"|{_SYMBOL_OF_GROUP}(?!\w))",
+    re.I,
+)
+_BARE_GROUP = re.compile(rf"(?<![\w\-/·])(?P<symbol>{_SYMBOL_OF_GROUP})(?![\w/])")
+_BEHIND = re.compile(r"\s*(?:space[\s-]?group|symmetry)", re.I)
+# Symbols in small letters without numbers that are read as a group; others are words (cancan, immm).
+_SMALL = frozenset("pnma pbca pbcn pbcm pmna pnnm pmma pmmn pbam pban pccn pcca pnna cmcm cmca cmmm cccm imma immm ibam "
+                   "ibca fddd fmmm pmmm cmce pbnm pmc pmn ima".split())  # fmt: skip
+_POINT_GROUP = re.compile(
+    r"(?<!\w)(?:(?:crystallographic\s+)?point[\s-]?group|crystal\s+class|(?:crystal\s+)?point\s+symmetry)\s*(?:symbol|is|=|:|of)?\s*"
+    r"(?P<symbol>[-\d/m]+|[A-Z][a-z]?\d?[a-z]?\d?)(?!\w)"
+    r"|(?<![\w/-])(?P<behind>-?[1-6]?(?:/m|m)[-\dm/]*|-?[346]m2?|-?[2346]{1,3})\s+(?:point[\s-]?group|crystal\s+class)",
+)
+# Schoenflies symbols (International Tables A, table 3.2.1.4).
+_SCHOENFLIES = {
+    "C1": "1", "Ci": "-1", "C2": "2", "Cs": "m", "C2h": "2/m", "D2": "222", "C2v": "mm2", "D2h": "mmm", "C4": "4",
+    "S4": "-4", "C4h": "4/m", "D4": "422", "C4v": "4mm", "D2d": "-42m", "D4h": "4/mmm", "C3": "3", "S6": "-3",
+    "C3i": "-3", "D3": "32", "C3v": "3m", "D3d": "-3m", "C6": "6", "C3h": "-6", "C6h": "6/m", "D6": "622", "C6v": "6mm",
+    "D3h": "-6m2", "D6h": "6/mmm", "T": "23", "Th": "m-3", "O": "432", "Td": "-43m", "Oh": "m-3m",
+}  # fmt: skip
+_OLD_POINT_GROUPS = {"m3m": "m-3m", "m3": "m-3", "-62m": "-6m2", "-4m2": "-42m"}
+_SYSTEM = re.compile(rf"(?<![\w-])(?:{_ELEMENT})(?:-(?:{_ELEMENT}))+(?![\w-])(?P<word>\s+(?:chemical\s+)?system)?")
+_UNKNOWN_SYSTEM = re.compile(r"(?<![\w-])[A-Z][a-z]?(?:-[A-Z][a-z]?)+(?![\w-])")
+_NOT_SYSTEM = re.compile(r"\s+(?:bonds?|bonding|distances?|pairs?|interactions?|stretch)\b", re.I)
+_SYSTEM_WORD = re.compile(
+    rf"(?<![\w-])(?:(?:{_ELEMENT})(?:\s*(?:,|and|/|&)\s*(?:and\s+)?|\s+))+(?:{_ELEMENT})\s+(?:chemical\s+|phase\s+)?system(?!\w)"
+)
+
+
+def all_free(free: Sequence[bool], start: int, end: int) -> bool:
+    """Whether no character of a span was read yet."""
+    return all(free[start:end])
+
+
+def find_symmetry(text: str) -> list[Literal]:
+    """
+    Find space groups and point groups.
+
+    Args:
+        text: The plain text.
+    """
+    found: list[Literal] = []
+    for match in _POINT_GROUP.finditer(text):
+        symbol = match["symbol"] or match["behind"]
+        symbol = _SCHOENFLIES.get(symbol, _OLD_POINT_GROUPS.get(symbol, symbol))
+        if symbol in POINT_GROUPS:
+            found.append(Literal(PointGroupTerm(symbol), False, *match.span()))
+    for match in _NAMED_GROUP.finditer(text):
+        # The blanks of `P 21/c` are read, the words behind are not.
+        symbol, end = match["symbol"], match.end()
+        number = space_group_number(symbol)
+        while number is None and " " in symbol:
+            symbol = symbol.rsplit(" ", 1)[0]
+            end = match.start("symbol") + len(symbol)
+            number = space_group_number(symbol)
+        if number is not None:
+            found.append(_group(number, symbol, match.start(), end))
+    for match in _BARE_GROUP.finditer(text):
+        symbol = match["symbol"].rstrip("-/")
+        end = match.start() + len(symbol)
+        if any(literal.start <= match.start() < literal.end for literal in found) or not _is_group(symbol, text, end):
+            continue
+        number = space_group_number(symbol)
+        if number is not None:
+            behind = _BEHIND.match(text, end)
+            found.append(_group(number, symbol, match.start(), behind.end() if behind else end))
+    return found
+
+
+def _group(number: int, symbol: str, start: int, end: int) -> Literal:
+    import gemmi
+
+    standard = gemmi.find_spacegroup_by_number(number)
+    return Literal(SpaceGroupTerm(number, standard.short_name().replace("_", "")), False, start, end)
+
+
+def _is_group(symbol: str, text: str, end: int) -> bool:
+    """Whether a word without `space group` before it is a space group and not a word or a formula."""
+    plain = symbol.replace("_", "")
+    if plain.lower() in _SMALL:
+        return True
+    named = _BEHIND.match(text, end) is not None
+    if plain[0].islower():
+        return re.search(r"\d[/a-dmn-]|-\d", plain) is not None and len(plain) >= 4
+    if len(plain) < 3 or re.fullmatch(r"[A-Z]\d+", plain):
+        return named
+    if plain[1].isdigit() or plain[1] == "-" or "/" in plain or re.search(r"-\d", plain):
+        return re.fullmatch(r"[CFP]-[A-Z]+", plain) is None
+    return plain[1:].islower() and len(plain) >= 4 or re.fullmatch(r"[PIF][amn]3m?|[PFI][a-dmn]-?3[a-dmn]?", plain) is not None
+
+
+def find_systems(text: str, free: Sequence[bool]) -> tuple[list[Literal], list[str]]:
+    """
+    Find chemical systems, such as `Li-P-S` and `Fe, Co and O system`.
+
+    Returns:
+        The systems, and the words that look like one but name an unknown element.
+    """
+    found: list[Literal] = []
+    for pattern in (_SYSTEM_WORD, _SYSTEM):
+        for match in pattern.finditer(text):
+            symbols = re.findall(rf"(?<![A-Za-z])(?:{_ELEMENT})(?![a-z])", match.group())
+            if not all_free(free, *match.span()) or _NOT_SYSTEM.match(text, match.end()):
+                continue
+            if any(literal.start < match.end() and match.start() < literal.end for literal in found):
+                continue
+            if len(set(symbols)) == len(symbols) > 1:
+                found.append(Literal(SystemTerm(tuple(symbols)), False, *match.span()))
+    unknown = []
+    for match in _UNKNOWN_SYSTEM.finditer(text):
+        symbols = match.group().split("-")
+        strange = [symbol for symbol in symbols if symbol not in ELEMENTS]
+        # `I-III`, `p-n` and `A-B` are other things.
+        if len(strange) == 1 and len(strange[0]) == 2 and len(symbols) > 2 and all_free(free, *match.span()):
+            unknown.append(strange[0])
+    return found, unknown
+
+
+def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
+    """
+    Find formulas and patterns of formulas.
+
+    Args:
+        text: The plain text.
+        free: For each character, whether it is not read yet.
+    """
+    found: list[Literal] = []
+    for match in re.finditer(r"(?<![\w(-])(?:(?:Ln|RE|[A-Z][a-z]?)\d*)+(?![\w)])", text):
+        word = match.group()
+        pattern = read_pattern(word) if _may_be_pattern(word) else None
+        if pattern is not None and all_free(free, *match.span()):
+            found.append(Literal(PatternTerm(word), False, *match.span()))
+    for formula in find_formulas(text):
+        taken = any(literal.start < formula.end and formula.start < literal.end for literal in found)
+        if taken or not all_free(free, formula.start, formula.end):
+            continue
+        amounts = formula.amounts
+        word = text[formula.start : formula.end]
+        if formula.role == ION and len(amounts) == 1:
+            found.append(Literal(ElementTerm(next(iter(amounts))), False, formula.start, formula.end))
+        elif formula.role == COMPOSITION and len(amounts) > 1:
+            found.append(
+                Literal(FormulaTerm(_plain(amounts), tuple(amounts.items())), False, formula.start, formula.end)
+            )
+        elif formula.role == COMPOSITION and any(map(str.isdigit, word)):
+            symbol = next(iter(amounts))
+            found.append(Literal(FormulaTerm(symbol, ((symbol, 1.0),)), False, formula.start, formula.end))
+    return sorted(found, key=lambda literal: literal.start)
+
+
+def _plain(amounts: dict[str, float]) -> str:
+    from .quantities import written_number
+
+    return "".join(
+        symbol + ("" if amount == 1 else written_number(round(amount, 4))) for symbol, amount in amounts.items()
+    )
+
+
+_WORDS_IN_CAPITALS = frozenset("MAX AM AX XRD EDX TEM AFM MAB LED RT LT HT AT MA".split())
+
+
+def _may_be_pattern(word: str) -> bool:
+    if word in _WORDS_IN_CAPITALS or len(word) < 2:
+        return False
+    if any(map(str.isdigit, word)):
+        return True
+    return word in {"AB", "MX", "AX", "XYZ", "ABC", "ABX", "MO", "ABO", "RE", "LnX", "REX", "MN"} - {"RE", "MO", "MN"}
+
+
+# Symbols that are words, numbers or other symbols as well: they need a sign that an element is meant.
+_NEEDS_SUPPORT = frozenset("In As At No He Be Am I C B K P S N V W U Y O H F Pa Ra Mt Ho Es".split())
+_SUPPORT_BEHIND = re.compile(
+    r"[-\s]?(?:free|based|containing|rich|bearing|poor|doped|deficient|substituted)\b"
+    r"|\s+(?:compounds?|alloys?|atoms?|ions?|cations?|anions?|halides?|oxides?|sulfides?|sulphides?|nitrides?|sites?"
+    r"|salts?|content|chalcogenides?|fluorides?|chlorides?|bromides?|iodides?|phosphates?|hydrides?|tellurides?"
+    r"|selenides?|carbides?|borides?|arsenides?|phosphides?|antimonides?|silicides?|system|minerals?|perovskites?)\b",
+    re.I,
+)
+_SUPPORT_BEFORE = re.compile(
+    r"(?:\b(?:contain(?:s|ing)?|without|no|with|of|only|and|or|nor|neither|either|both|element|elements|free\s+of|exclude"
+    r"|excluding|except|has|have|having|but|minus|not|any|nor|preferably)|[,/&])\s*$",
+    re.I,
+)
+_LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
+
+
+def element_symbol(text: str, start: int, end: int) -> str | None:
+    """
+    Return the element of a word that is spelled like a symbol, or `None` if it is another word.
+
+    Args:
+        text: The plain text.
+        start: Index of the first character of the word.
+        end: Index after its last character.
+    """
+    word = text[start:end]
+    if word not in ELEMENTS:
+        return None
+    if word not in _NEEDS_SUPPORT or text.strip(" .?!") == word and word not in ("I", "No", "As", "In", "At", "He", "Be"):
+        return word
+    if text[start - 1 : start] == "-" and start > 1:
+        return None
+    if _SUPPORT_BEHIND.match(text, end):
+        return word
+    before = _SUPPORT_BEFORE.search(text, 0, start)
+    # `In`, `As`, `I` and `No` begin sentences; `in`, `as` and `no` are not spelled with a capital elsewhere.
+    if before is not None and (word not in ("I",) or before.group().strip().lower() not in ("and", "or", "but", "of")):
+        return word
+    return word if _LIST_BEHIND.match(text, end) and word != "I" and start > 0 else None
+
+
+__all__ = ["all_free", "element_symbol", "find_compositions", "find_symmetry", "find_systems"]

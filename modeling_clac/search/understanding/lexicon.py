@@ -1,0 +1,132 @@
+"""The wordings of a vocabulary by their keys, element names, and corrections of misspelt words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ...concepts.elements import ELEMENT_NAMES
+from ...concepts.spelling import key
+from ...utils.paths import ASSETS
+from .quantities import QUANTITIES
+from .words import FUNCTION_WORDS
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
+
+# Other names of elements. British spellings have the keys of American ones.
+_OTHER_NAMES = {
+    "wolfram": "W", "kalium": "K", "natrium": "Na", "columbium": "Nb", "quicksilver": "Hg", "ferrous": "Fe",
+    "ferric": "Fe", "cupric": "Cu", "cuprous": "Cu", "stannous": "Sn", "stannic": "Sn", "plumbous": "Pb",
+    "plumbic": "Pb", "argentic": "Ag", "auric": "Au", "chromic": "Cr", "manganous": "Mn", "manganic": "Mn",
+    "titanic": "Ti", "mercuric": "Hg", "mercurous": "Hg", "cobaltous": "Co", "nickelous": "Ni", "ceric": "Ce",
+    "cerous": "Ce", "potassic": "K", "sodic": "Na", "lithiated": "Li", "vanadous": "V", "bismuthous": "Bi",
+    "deuterium": "H", "antimonous": "Sb",
+}  # fmt: skip
+_SHORTEST_TYPO, _SHORTEST_TWO_TYPOS = 5, 8
+# Which reading counts if concepts share a wording: the wider ones, and the mineral last.
+_KIND_ORDER = ("structure-type", "class", "anion", "oxyanion", "group", "element-group", "attribute", "use", "name")
+
+_lexicons: WeakKeyDictionary[Vocabulary, Lexicon] = WeakKeyDictionary()
+
+
+class Lexicon:
+    """
+    Wordings of a vocabulary.
+
+    Args:
+        vocabulary: The vocabulary.
+
+    Attributes:
+        vocabulary: The vocabulary.
+        ids: Key of a wording -> id of the concept that it stands for.
+        elements: Key of the name of an element -> its symbol.
+        longest: Number of words of the longest wording.
+    """
+
+    def __init__(self, vocabulary: Vocabulary):
+        self.vocabulary = vocabulary
+        self.ids: dict[str, str] = {}
+        self.superlatives: dict[str, tuple[str, bool]] = {}
+        self.elements = {key(name): symbol for symbol, name in ELEMENT_NAMES.items()}
+        self.elements |= {key(name): symbol for name, symbol in _OTHER_NAMES.items()}
+        wordings: list[str] = []
+        for spelled, owners in vocabulary.ids_of_keys.items():
+            self.ids[spelled] = min(owners, key=lambda owner: _kind_place(vocabulary[owner].kind))
+        for concept in vocabulary:
+            wordings += (*concept.wordings, *concept.superlatives, concept.name)
+            for wording in (concept.name, concept.id):
+                self.ids.setdefault(key(wording), concept.id)
+            if concept.sort is not None and concept.sort.number in QUANTITIES:
+                for wording in concept.superlatives:
+                    self.superlatives.setdefault(key(wording), (concept.sort.number, concept.sort.descending))
+        self.longest = max((1 + len(re.findall(r"[\s/(-]+", wording)) for wording in wordings), default=1)
+        self._wordings = wordings
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary) -> Lexicon:
+        """Return the lexicon of a vocabulary, which is made once."""
+        if vocabulary not in _lexicons:
+            _lexicons[vocabulary] = cls(vocabulary)
+        return _lexicons[vocabulary]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Keys of the words of all wordings, in which misspelt words are looked up."""
+        names = (word for quantity in QUANTITIES.values() for word in quantity.words.split("|"))
+        return frozenset(map(key, set(_letters("\n".join([*self._wordings, *names]))))) | frozenset(self.elements)
+
+    @cached_property
+    def _by_letter(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for word in sorted(self.words):
+            if len(word) >= _SHORTEST_TYPO and word.isalpha():
+                found.setdefault(word[0], []).append(word)
+        return found
+
+    def correction(self, word: str) -> str | None:
+        """
+        Return the known word that a misspelt one stands for.
+
+        The first letters agree; one letter differs, or two in words of eight and more. English words are no mistakes.
+
+        Args:
+            word: Key of a word.
+        """
+        if len(word) < _SHORTEST_TYPO or not word.isalpha() or word in self.words or word in FUNCTION_WORDS:
+            return None
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        allowed = 1 if len(word) < _SHORTEST_TWO_TYPOS else 2
+        candidates = self._by_letter.get(word[0], ())
+        best = process.extractOne(word, candidates, scorer=OSA.distance, score_cutoff=allowed)
+        if best is None or word in _english() or f"{word}s" in _english():
+            return None
+        return str(best[0])
+
+
+def _kind_place(kind: str) -> int:
+    return _KIND_ORDER.index(kind) if kind in _KIND_ORDER else 0
+
+
+def _letters(text: str) -> Iterable[str]:
+    return re.findall(r"[^\W\d_]{3,}", text.lower())
+
+
+@lru_cache(maxsize=1)
+def _english() -> frozenset[str]:
+    """English words: those that the tokenizer of the bundled checkpoint has as a whole."""
+    path = ASSETS / "clac-mini" / "tokenizer.json"
+    try:
+        pieces = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
+    except (OSError, ValueError, KeyError):
+        return frozenset()
+    return frozenset(piece for piece in pieces if len(piece) > 3 and piece.isalpha())
+
+
+__all__ = ["Lexicon"]

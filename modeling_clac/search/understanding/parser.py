@@ -1,0 +1,305 @@
+"""
+From a text to a query.
+
+The order of reading: symmetry symbols; numbers and superlatives; chemical systems; then, word by word, the longest
+wording of the vocabulary, a formula, a pattern of formulas, an element symbol or name; last, misspelt words. Characters
+that were read are not read again. Then negation, alternatives and contradictions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ...concepts.spelling import Token, plain_text, tokens
+from ...formula_markup_clac import FlatText, flatten_markup
+from .checks import contradictions, remarks
+from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
+from .lexicon import Lexicon
+from .numbers import read_numbers
+from .polarity import grouped, only_elements, with_polarity
+from .query import ConceptTerm, Constraint, ElementTerm, FormulaTerm, Literal, PointGroupTerm, Query, SortKey, SpaceGroupTerm
+from .words import FUNCTION_WORDS, foreign_language
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
+
+# Between the words of a wording: never punctuation.
+_INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*")
+_TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
+_LIKE_BEFORE = re.compile(
+    r"(?:\blike|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
+    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|related\s+to|same\s+structure\s+as)"
+    r"\s+(?:the\s+|an?\s+)?$",
+    re.I,
+)
+_LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
+_LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
+_LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
+_OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
+_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based)?\b", re.I)
+# Concepts before which `metal` says that a metal is present, and not that the compound is one.
+_OF_METALS = frozenset({"anion", "oxyanion", "group", "class", "structure-type", "use"})
+_CONTAINS_METAL = re.compile(
+    r"\b(?:contain(?:s|ing)?|with|has|having|includ(?:es|ing))\s+(?:a\s+|any\s+|some\s+)?metals?\b(?!\s+\w+ide)"
+    r"|\bmetal[\s-]+containing\b",
+    re.I,
+)
+_NO_METAL = re.compile(
+    r"\b(?:no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$", re.I
+)
+
+
+@dataclass
+class _State:
+    """What was read of a text so far."""
+
+    text: str
+    free: list[bool]
+    touched: list[bool]
+    literals: list[Literal] = field(default_factory=list)
+    sort: list[tuple[int, SortKey]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)
+
+    def mark(self, start: int, end: int) -> None:
+        self.free[start:end] = [False] * (end - start)
+
+    def add(self, literals: Iterable[Literal]) -> None:
+        for literal in literals:
+            self.literals.append(literal)
+            self.mark(literal.start, literal.end)
+
+
+def understand(text: str, vocabulary: Vocabulary) -> Query:
+    """
+    Read a query as constraints. It never fails: words that are not understood are listed in the result.
+
+    Args:
+        text: A query in English, of any length.
+        vocabulary: The concepts that it may name.
+
+    Returns:
+        The constraints, orders and words that were not read. Spans are places in `text`.
+    """
+    flat = flatten_markup(text)
+    plain = plain_text(flat.text)
+    lexicon = Lexicon.of(vocabulary)
+    state = _State(plain, [True] * len(plain), [False] * len(plain))
+    state.add(find_symmetry(plain))
+    _read_contains_metal(state)
+    numbers = read_numbers(plain, state.free)
+    state.literals += numbers.literals
+    state.sort += numbers.sort
+    state.notes += numbers.notes
+    for start, end in numbers.used:
+        state.mark(start, end)
+    for start, end in numbers.touched:
+        state.touched[start:end] = [True] * (end - start)
+    systems, unknown = find_systems(plain, state.free)
+    state.add(systems)
+    _read_words(state, lexicon, find_compositions(plain, state.free))
+    state.literals.sort(key=lambda literal: (literal.start, literal.end))
+    literals = with_polarity(plain, _metals(plain, state.literals))
+    constraints = grouped(plain, only_elements(plain, literals))
+    constraints = [_placed(constraint, flat) for constraint in constraints]
+    sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
+    query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
+    language = foreign_language(text)
+    notes = [*query.notes, *remarks(query, vocabulary, unknown)]
+    if language is not None:
+        notes.append(f"this looks like {language}; only English is understood, so translate it for better results")
+    return replace(query, notes=tuple(notes), contradictions=tuple(contradictions(query, vocabulary)))
+
+
+def _placed(constraint: Constraint, flat: FlatText) -> Constraint:
+    """Give the places in the original text."""
+    literals = []
+    for literal in constraint.literals:
+        start, end = flat.span(literal.start, literal.end)
+        literals.append(replace(literal, start=start, end=end))
+    return replace(constraint, literals=tuple(literals))
+
+
+def _read_contains_metal(state: _State) -> None:
+    for match in _CONTAINS_METAL.finditer(state.text):
+        if all_free(state.free, *match.span()):
+            state.add([Literal(ElementTerm("metal"), False, *match.span())])
+
+
+def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) -> None:
+    words = [token for token in tokens(state.text) if all_free(state.free, token.start, token.end)]
+    words = _corrected(state, lexicon, words, compositions)
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if not state.free[word.start]:
+            place += 1
+            continue
+        found = _wording(state, lexicon, words, place)
+        composition = next((each for each in compositions if each.start <= word.start < each.end), None)
+        if found is not None and not (composition is not None and composition.end > words[found[0] - 1].end):
+            place = found[0]
+            continue
+        if composition is not None:
+            _add_composition(state, composition)
+        else:
+            symbol = element_symbol(state.text, word.start, word.end)
+            if symbol is not None:
+                oxidation = _OXIDATION.match(state.text, word.end)
+                end = oxidation.end() if oxidation else word.end
+                state.add([Literal(ElementTerm(symbol), False, word.start, end)])
+            elif not _is_prefixed(state, lexicon, word):
+                _leave(state, word)
+        place += 1
+
+
+def _corrected(state: _State, lexicon: Lexicon, words: list[Token], compositions: list[Literal]) -> list[Token]:
+    """Replace the keys of misspelt words."""
+    found = []
+    for word in words:
+        in_formula = any(each.start <= word.start < each.end for each in compositions)
+        better = None if in_formula or word.text.isupper() else lexicon.correction(word.key)
+        if better is not None and not _known_prefix(lexicon, word.key):
+            state.notes.append(f"read {word.text!r} as {better!r}")
+            word = replace(word, key=better)
+        found.append(word)
+    return found
+
+
+def _known_prefix(lexicon: Lexicon, spelled: str) -> bool:
+    return spelled in lexicon.ids or (spelled.startswith("non") and spelled[3:] in lexicon.ids)
+
+
+def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+    """Read the longest wording that begins at a word, and return the place behind it."""
+    longest = [words[place]]
+    for word in words[place + 1 : place + lexicon.longest]:
+        if _INSIDE_WORDING.fullmatch(state.text[longest[-1].end : word.start]) is None:
+            break
+        longest.append(word)
+    for count in range(len(longest), 0, -1):
+        parts = longest[:count]
+        start, end = parts[0].start, parts[-1].end
+        spelled = "".join(part.key for part in parts)
+        if spelled in lexicon.superlatives:
+            state.sort.append((start, SortKey(*lexicon.superlatives[spelled])))
+            state.mark(start, end)
+            return (place + count,)
+        concept = lexicon.ids.get(spelled)
+        symbol = lexicon.elements.get(spelled)
+        if concept is None and symbol is None:
+            continue
+        if all(state.touched[start:end]) or (count == 1 and parts[0].key in FUNCTION_WORDS):
+            return None
+        if spelled == "lead" and (
+            _LEAD_VERB_BEHIND.match(state.text, end) or _LEAD_VERB_BEFORE.search(state.text, 0, start)
+        ):
+            return None
+        if count == 1 and parts[0].text in _CAPITAL_SYMBOLS and element_symbol(state.text, start, end):
+            return None
+        _add_wording(state, lexicon, concept, symbol, start, end)
+        return (place + count,)
+    return None
+
+
+# Symbols whose small letters are a word of chemistry.
+_CAPITAL_SYMBOLS = frozenset({"Tm", "Re", "Os", "Am"})
+
+
+def _add_wording(state: _State, lexicon: Lexicon, concept: str | None, symbol: str | None, start: int, end: int) -> None:
+    if concept is not None:
+        term = _term_of(lexicon, concept)
+    else:
+        assert symbol is not None
+        term = ElementTerm(symbol)
+    if isinstance(term, ElementTerm):
+        oxidation = _OXIDATION.match(state.text, end)
+        end = oxidation.end() if oxidation else end
+    of_kind = term.kind_of_concept if isinstance(term, ConceptTerm) else ""
+    if of_kind == "name" and _is_comparison(state.text, start, end):
+        _compare_with(state, state.text[start:end], start, end)
+        return
+    state.add([Literal(term, False, start, end)])
+
+
+def _term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | SpaceGroupTerm | PointGroupTerm:
+    """Return the term of a concept; elements and symmetry groups have terms of their own."""
+    concept = lexicon.vocabulary[concept_id]
+    if concept.kind == "element":
+        found = re.fullmatch(r"\s*element\((\w+)\)\s*", concept.test.text)
+        if found:
+            return ElementTerm(found[1])
+    if concept.kind == "space-group":
+        found = re.fullmatch(r"\s*space_group\((\d+)\)\s*", concept.test.text)
+        if found:
+            import gemmi
+
+            number = int(found[1])
+            return SpaceGroupTerm(number, gemmi.find_spacegroup_by_number(number).short_name())
+    return ConceptTerm(concept.id, concept.name, concept.kind)
+
+
+def _is_comparison(text: str, start: int, end: int) -> bool:
+    return _LIKE_BEFORE.search(text, 0, start) is not None or _LIKE_BEHIND.match(text, end) is not None
+
+
+def _compare_with(state: _State, name: str, start: int, end: int) -> None:
+    behind = _LIKE_BEHIND.match(state.text, end)
+    state.mark(start, behind.end() if behind else end)
+    state.rest.append(name)
+    state.notes.append(f"crystals similar to {name} are found with --like ID or FILE")
+
+
+def _add_composition(state: _State, composition: Literal) -> None:
+    start, end = composition.start, composition.end
+    if isinstance(composition.term, FormulaTerm):
+        behind = _TYPE_BEHIND.match(state.text, end)
+        if behind is not None:
+            state.mark(start, behind.end())
+            state.rest.append(state.text[start : behind.end()])
+            return
+        if _is_comparison(state.text, start, end):
+            _compare_with(state, state.text[start:end], start, end)
+            return
+    state.add([composition])
+
+
+def _is_prefixed(state: _State, lexicon: Lexicon, word: Token) -> bool:
+    """Read `noncubic`, `nonmagnetic`."""
+    if not word.key.startswith("non") or word.key[3:] not in lexicon.ids:
+        return False
+    term = _term_of(lexicon, lexicon.ids[word.key[3:]])
+    state.add([Literal(term, True, word.start, word.end)])
+    return True
+
+
+def _leave(state: _State, word: Token) -> None:
+    if state.touched[word.start] or word.key in FUNCTION_WORDS or word.text.lower() in FUNCTION_WORDS:
+        return
+    state.rest.append(word.text)
+
+
+def _metals(text: str, literals: list[Literal]) -> list[Literal]:
+    """Read `metal` in `metal oxide`, `no metal` and `metal-free` as a metal that is present, not as a metallic compound."""
+    found = []
+    for place, literal in enumerate(literals):
+        following = literals[place + 1] if place + 1 < len(literals) else None
+        is_metal = isinstance(literal.term, ConceptTerm) and text[literal.start : literal.end].lower() in ("metal", "metals")
+        if is_metal:
+            of_compound = (
+                following is not None
+                and not text[literal.end : following.start].strip(" -")
+                and isinstance(following.term, ConceptTerm)
+                and following.term.kind_of_concept in _OF_METALS
+            )
+            absent = _NO_METAL.search(text, 0, literal.start) or re.match(r"[-\s]free\b", text[literal.end :])
+            if of_compound or absent:
+                literal = replace(literal, term=ElementTerm("metal"))
+        found.append(literal)
+    return found
+
+
+__all__ = ["understand"]

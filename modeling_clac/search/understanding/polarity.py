@@ -1,0 +1,238 @@
+"""Negation, wishes and alternatives: from single terms in a text to constraints."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm, SpaceGroupTerm, SystemTerm
+
+_NEGATORS = (
+    r"no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|isn't|aren't|doesn't|don't|minus|sans|zero"
+    r"|must\s+not|cannot|can't|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
+)
+_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
+_NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
+# A list goes on over these.
+_JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
+_OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
+_AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
+# A new part of the query: the scope of a negation ends.
+_BREAK = re.compile(r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I)
+_FREE_BEHIND = re.compile(r"(?:[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)", re.I)
+_SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
+_PREFERRED_BEFORE = re.compile(
+    r"(?:prefer\w*|ideally|if\s+possible|maybe|hopefully|perhaps|possibly|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+\W+){0,2}$", re.I
+)
+_PREFERRED_BEHIND = re.compile(r"\W*(?:if\s+possible|preferred|preferably|ideally|would\s+be\s+nice)\b", re.I)
+# Kinds of concepts that belong to one family: in a list they are alternatives of each other.
+_FAMILIES = {
+    "element": "chemistry", "element-group": "chemistry", "anion": "anion", "oxyanion": "anion", "group": "anion",
+    "class": "class", "structure-type": "type", "structural": "structure", "symmetry": "symmetry",
+    "crystal-system": "system", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
+    "name": "name",
+}  # fmt: skip
+# Of these, a crystal has only one.
+_EXCLUSIVE = frozenset({"system", "formula", "name", "space group", "point group"})
+_UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def family(literal: Literal) -> str:
+    """Return the family of a term, by which lists are joined."""
+    term = literal.term
+    if isinstance(term, ConceptTerm):
+        return _FAMILIES.get(term.kind_of_concept, term.kind_of_concept)
+    if isinstance(term, ElementTerm):
+        return "chemistry"
+    return term.kind
+
+
+def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
+    """
+    Set which terms are negated.
+
+    Args:
+        text: The plain text.
+        literals: Terms in the order of the text. Those that are negated already stay so.
+    """
+    found: list[Literal] = []
+    # The word that negates the running list, and whether it stands before the terms.
+    scope: str | None = None
+    for place, literal in enumerate(literals):
+        if isinstance(literal.term, RangeTerm):
+            found.append(_range_polarity(text, literal, found[-1].end if found else 0))
+            scope = None
+            continue
+        gap = text[found[-1].end if found else 0 : literal.start] if not found or literal.start >= found[-1].end else ""
+        negators = list(_NEGATOR.finditer(gap))
+        negator = negators[-1] if negators else None
+        if negator is not None and _reaches(gap[negator.end() :]):
+            scope = re.sub(r"\s+", " ", negator["negator"].lower())
+            literal = replace(literal, negated=True)
+        elif scope is not None and found and found[-1].negated and _continues(text, literals, place, gap, scope):
+            literal = replace(literal, negated=True)
+        else:
+            scope = None
+        if _FREE_BEHIND.match(text, literal.end):
+            literal = replace(literal, negated=True)
+            scope = None
+            _share_backwards(text, found, literal)
+        found.append(literal)
+    return found
+
+
+def _reaches(between: str) -> bool:
+    """Whether a negation reaches over the words between it and a term."""
+    return len(_WORD.findall(between)) <= 4 and _BREAK.search(between) is None and "," not in between
+
+
+def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
+    """`not between 1 and 2 eV`; `no` before a number belongs to the comparison."""
+    head = text[previous : literal.start]
+    return replace(literal, negated=True) if re.search(r"\bnot\s*(?:a\s+)?$|\bnon-?$", head, re.I) else literal
+
+
+def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: str) -> bool:
+    """Whether a negated list goes on: `without A, B or C`, but not `no oxygen, wide gap`."""
+    literal, before = literals[place], literals[place - 1]
+    if not gap.strip():
+        # `no lead halides`: one phrase, joined later.
+        return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
+    if _JOINT.fullmatch(gap) is None:
+        return False
+    same = family(literal) == family(before)
+    if _OR.search(gap):
+        return True
+    if "," in gap or "&" in gap or _AND.search(gap):
+        if scope in ("not", "non", "isn't", "aren't") and not same:
+            return False
+        if _AND.search(gap) and scope in ("not", "non"):
+            return False
+        return same or _or_follows(text, literals, place)
+    return False
+
+
+def _or_follows(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether the list ends with an `or`: `A, B or C`."""
+    for first, second in zip(literals[place:], literals[place + 1 :], strict=False):
+        gap = text[first.end : second.start]
+        if _JOINT.fullmatch(gap) is None or not gap.strip():
+            return False
+        if _OR.search(gap):
+            return True
+    return False
+
+
+def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
+    """`cobalt- and nickel-free`: what stands behind the last one holds for the list."""
+    following = literal
+    for place in range(len(found) - 1, -1, -1):
+        earlier = found[place]
+        gap = text[earlier.end : following.start]
+        if earlier.negated or family(earlier) != family(literal) or not _SHARED_HYPHEN.fullmatch(gap):
+            return
+        found[place] = following = replace(earlier, negated=True)
+
+
+def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
+    """
+    Join the terms of a text to constraints.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+    """
+    groups: list[list[Literal]] = []
+    place = 0
+    while place < len(literals):
+        literal = literals[place]
+        pairs = _pairs(text, literals, place)
+        if pairs is not None:
+            groups += pairs
+            place += 4
+            continue
+        if groups and _is_alternative(text, literals, place):
+            groups[-1].append(literal)
+        else:
+            groups.append([literal])
+        place += 1
+    constraints = []
+    for group in groups:
+        preferred = bool(
+            _PREFERRED_BEFORE.search(text, 0, group[0].start) or _PREFERRED_BEHIND.match(text, group[-1].end)
+        )
+        unique = tuple(dict.fromkeys(group))
+        constraints.append(Constraint(unique, preferred))
+    return list(dict.fromkeys(constraints))
+
+
+def _pairs(text: str, literals: list[Literal], place: int) -> list[list[Literal]] | None:
+    """`zinc oxide or gallium nitride`: two phrases of two words, in which both words alternate."""
+    four = literals[place : place + 4]
+    if len(four) < 4 or any(literal.negated for literal in four):
+        return None
+    first, second, third, fourth = four
+    gaps = [text[one.end : two.start] for one, two in zip(four, four[1:], strict=False)]
+    families = [family(literal) for literal in four]
+    parallel = families[0] == families[2] and families[1] == families[3] and families[0] != families[1]
+    if parallel and not gaps[0].strip(" -") and not gaps[2].strip(" -") and re.fullmatch(r"\s*(?:or|/)\s*", gaps[1]):
+        return [[first, third], [second, fourth]]
+    return None
+
+
+def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a term is another possibility of the one before."""
+    before, literal = literals[place - 1], literals[place]
+    gap = text[before.end : literal.start].lower()
+    if literal.start < before.end:
+        return False
+    if before.negated != literal.negated:
+        return False
+    if literal.negated:
+        # `no lead halides`: not both.
+        if _is_phrase(gap, before, literal):
+            return True
+        return _NOT_BOTH.search(text[: before.start]) is not None and gap.strip() == "and"
+    if isinstance(literal.term, RangeTerm) or isinstance(before.term, RangeTerm):
+        return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
+    if re.fullmatch(r"[\s-]*,?\s*(?:/|\||and/or|or(?:\s+(?:else|maybe|even))?)\s*(?:an?\s+|the\s+|in\s+)?", gap):
+        return True
+    if gap.strip() == "," and _or_follows(text, literals, place):
+        return family(before) == family(literal)
+    if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
+        if family(literal) in _EXCLUSIVE:
+            return True
+        plural = text[literal.end - 1] == "s" and text[before.end - 1] == "s"
+        return plural and family(literal) in _UNION_WITH_AND
+    return False
+
+
+def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
+    return not gap.strip(" -") and family(before) != family(literal)
+
+
+def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
+    """Read `only Li, P and S` and `nothing but Fe and O` as a chemical system."""
+    found = re.search(r"\b(?:only|solely|exclusively|nothing\s+but|just|purely|no\s+other\s+elements)\b", text, re.I)
+    elements = [literal for literal in literals if isinstance(literal.term, ElementTerm) and not literal.negated]
+    if found is None or not elements or len(elements) != len([x for x in literals if family(x) == "chemistry"]):
+        return literals
+    listed = [literal for literal in elements if literal.term.symbol != "metal"]  # type: ignore[union-attr]
+    behind = [literal for literal in listed if literal.start >= found.end()]
+    chosen = behind if behind and len(_WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
+    if not chosen and text[found.end() :].strip(" .!?") == "":
+        chosen = listed
+    if not chosen or any(
+        text[one.end : two.start].strip() and _JOINT.fullmatch(text[one.end : two.start]) is None
+        for one, two in zip(chosen, chosen[1:], strict=False)
+    ):
+        return literals
+    symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
+    system = Literal(SystemTerm(symbols), False, chosen[0].start, chosen[-1].end)
+    kept = [literal for literal in literals if literal not in chosen]
+    return sorted([*kept, system], key=lambda literal: literal.start)
+
+
+__all__ = ["family", "grouped", "only_elements", "with_polarity"]
