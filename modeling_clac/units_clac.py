@@ -7,6 +7,7 @@ This is the one reader of units. `pint` converts them; it is imported only where
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ DENSITY_UNIT: Unit = (("cm", -3), ("g", 1))
 CANONICAL_UNITS = ("eV", "eV/atom", "GPa", "g/cm³", "Å³", "Å³/atom", "C/m²")
 
 _PREFIX = "[fpnuµμmcdkMGT]"
+# Prefix -> power of ten, in the plain spelling of `read_unit`.
+_PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "c": -2, "d": -1, "k": 3, "M": 6, "G": 9, "T": 12}
 # Symbols that take prefixes, and others. Longer ones come first.
 _PREFIXED = (
     "eV",
@@ -294,7 +297,7 @@ def canonical_measure(text: str, measure: Measure) -> tuple[str, str] | None:
         if not spelled or spelled in (f" {target}", *_KNOWN):
             return None
         return text[measure.start : measure.end], target
-    target = _MULTIPLES.get(tuple(sorted((_without_prefix(symbol), power) for symbol, power in measure.unit)))
+    target = _MULTIPLES.get(_plain_unit(measure.unit))
     value = None if target is None else convert(measure.value, measure.unit, target)
     if value is None or not _SMALLEST <= abs(value) < _LARGEST:
         return None
@@ -304,6 +307,16 @@ def canonical_measure(text: str, measure: Measure) -> tuple[str, str] | None:
 
 def _without_prefix(symbol: str) -> str:
     return symbol[1:] if len(symbol) > 1 and symbol[1:] in _PREFIXED and symbol not in _PREFIXED else symbol
+
+
+def _plain_unit(unit: Unit) -> Unit:
+    return tuple(sorted((_without_prefix(symbol), power) for symbol, power in unit))
+
+
+def _factor_of_prefixes(unit: Unit) -> float:
+    """Return the product of the prefixes of a unit, so that meV and kg/m³ need no `pint`."""
+    prefixes = ((symbol.removesuffix(_without_prefix(symbol)), power) for symbol, power in unit)
+    return math.prod(10.0 ** (_PREFIXES[prefix] * power) for prefix, power in prefixes if prefix)
 
 
 def convert(value: float, unit: Unit | str, target: Unit | str) -> float | None:
@@ -321,6 +334,8 @@ def convert(value: float, unit: Unit | str, target: Unit | str) -> float | None:
     units = [read_unit(each) if isinstance(each, str) else each for each in (unit, target)]
     if units[0] == units[1]:
         return value
+    if _plain_unit(units[0]) == _plain_unit(units[1]):
+        return value * _factor_of_prefixes(units[0]) / _factor_of_prefixes(units[1])
     registry = _registry()
     if registry is None or not all(units):
         return None

@@ -38,7 +38,7 @@ _ABOUT = (
     r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
 )
 _EXACT = r"=|equal\s+to|equals|exactly|precisely|is|of|are|with"
-_OF = r"(?:\s*(?:a|an|the|of|about|around|roughly|values?|:|-))*\s*$"
+_OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?)\b|:|-))*\s*$"
 _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     re.compile(rf"(?:(?<![\w<>]){words}){_OF}", re.I) for words in (f"(?:{_ABOVE})", f"(?:{_BELOW})", f"(?:{_ABOUT})")
 )
