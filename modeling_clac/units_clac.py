@@ -297,7 +297,7 @@ def canonical_measure(text: str, measure: Measure) -> tuple[str, str] | None:
         if not spelled or spelled in (f" {target}", *_KNOWN):
             return None
         return text[measure.start : measure.end], target
-    target = _MULTIPLES.get(_plain_unit(measure.unit))
+    target = canonical_unit(measure.unit)
     value = None if target is None else convert(measure.value, measure.unit, target)
     if value is None or not _SMALLEST <= abs(value) < _LARGEST:
         return None
@@ -307,6 +307,16 @@ def canonical_measure(text: str, measure: Measure) -> tuple[str, str] | None:
 
 def _without_prefix(symbol: str) -> str:
     return symbol[1:] if len(symbol) > 1 and symbol[1:] in _PREFIXED and symbol not in _PREFIXED else symbol
+
+
+def canonical_unit(unit: Unit) -> str | None:
+    """
+    Return the canonical unit of the quantity of a unit, such as `GPa` for kbar; `None` if there is none.
+
+    Args:
+        unit: The unit, with any prefixes.
+    """
+    return _canonical().get(unit) or _MULTIPLES.get(_plain_unit(unit))
 
 
 def _plain_unit(unit: Unit) -> Unit:
@@ -368,6 +378,7 @@ __all__ = [
     "Measure",
     "Unit",
     "canonical_measure",
+    "canonical_unit",
     "convert",
     "find_measures",
     "read_number",

@@ -101,15 +101,14 @@ def _of_ranges(ranges: Sequence[RangeTerm]) -> Iterator[str]:
 
 
 def _of_symmetry(needed: Sequence[Term]) -> Iterator[str]:
-    systems = [
-        term.id for term in needed if isinstance(term, ConceptTerm) and term.kind_of_concept == "crystal-system"
-    ]
+    systems = [term.id for term in needed if isinstance(term, ConceptTerm) and term.kind_of_concept == "crystal-system"]
     systems = [system for system in systems if system in CRYSTAL_SYSTEMS]
     groups = [term for term in needed if isinstance(term, SpaceGroupTerm)]
     if len(set(systems)) > 1:
         yield f"{' and '.join(systems)}: no crystal can be both; remove one, or write `or`"
     if len({group.number for group in groups}) > 1:
-        yield f"{' and '.join(group.label for group in groups)}: a crystal has one space group; remove one, or write `or`"
+        labels = " and ".join(group.label for group in groups)
+        yield f"{labels}: a crystal has one space group; remove one, or write `or`"
     for group in groups:
         for system in systems:
             own = crystal_system(group.number)
@@ -117,21 +116,19 @@ def _of_symmetry(needed: Sequence[Term]) -> Iterator[str]:
                 yield f"{group.label} is {own}, not {system}; remove one of the two"
 
 
-def remarks(query: Query, vocabulary: Vocabulary, unknown: Sequence[str]) -> Iterator[str]:
+def unknown_elements(query: Query, unknown: Sequence[str]) -> list[str]:
     """
-    Note what the user should know of a reading.
+    Name the words that look like elements and are none, one line for each.
 
     Args:
         query: The query.
-        vocabulary: The vocabulary.
-        unknown: Words of chemical systems that are no elements.
+        unknown: Such words in chemical systems.
     """
-    strange = [*unknown, *(word for word in query.rest if _may_be_element(word, query))]
-    for word in dict.fromkeys(strange):
-        yield f"unknown element {word!r}; give a name or symbol of the periodic table"
+    strange = [*unknown, *(word for word in query.rest if _may_be_element(word))]
+    return [f"unknown element {word!r}; give a name or symbol of the periodic table" for word in dict.fromkeys(strange)]
 
 
-def _may_be_element(word: str, query: Query) -> bool:
+def _may_be_element(word: str) -> bool:
     """Whether an unread word looks like the name or symbol of an element."""
     if re.fullmatch(r"[A-Z][a-z]", word):
         return word not in _SHORT_WORDS
@@ -145,4 +142,4 @@ _NOT_ELEMENTS = frozenset(
     "medium equilibrium premium stadium aluminium millennium consortium auditorium aquarium gymnasium calcium".split()
 )
 
-__all__ = ["contradictions", "needed_elements", "remarks"]
+__all__ = ["contradictions", "needed_elements", "unknown_elements"]

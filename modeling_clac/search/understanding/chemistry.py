@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ...concepts.patterns import read_pattern
 from ...concepts.symmetry import POINT_GROUPS, space_group_number
@@ -18,11 +19,18 @@ _NAMED_GROUP = re.compile(
     rf"|{_SYMBOL_OF_GROUP}(?!\w))",
     re.I,
 )
+# A symbol with blanks, as in CIFs: `P 63/m m c`, `F d -3 m`.
+_SPACED_GROUP = re.compile(
+    r"(?<![\w\-/])(?P<symbol>[PIFRCAB](?:\s-?[1-6_]{1,3}(?:/[a-dmn])?|\s[a-dmn]){2,3})(?![\w/-])"
+)
 _BARE_GROUP = re.compile(rf"(?<![\w\-/·])(?P<symbol>{_SYMBOL_OF_GROUP})(?![\w/])")
+_CUBIC = re.compile(r"[PFI][a-dmn]-?3[a-dmn]?")
 _BEHIND = re.compile(r"\s*(?:space[\s-]?group|symmetry)", re.I)
 # Symbols in small letters without numbers that are read as a group; others are words (cancan, immm).
-_SMALL = frozenset("pnma pbca pbcn pbcm pmna pnnm pmma pmmn pbam pban pccn pcca pnna cmcm cmca cmmm cccm imma immm ibam "
-                   "ibca fddd fmmm pmmm cmce pbnm pmc pmn ima".split())  # fmt: skip
+_SMALL = frozenset(
+    "pnma pbca pbcn pbcm pmna pnnm pmma pmmn pbam pban pccn pcca pnna cmcm cmca cmmm cccm imma immm ibam ibca"
+    "  fddd fmmm pmmm cmce pbnm pmc pmn ima".split()
+)
 _POINT_GROUP = re.compile(
     r"(?<!\w)(?:(?:crystallographic\s+)?point[\s-]?group|crystal\s+class|(?:crystal\s+)?point\s+symmetry)\s*(?:symbol|is|=|:|of)?\s*"
     r"(?P<symbol>[-\d/m]+|[A-Z][a-z]?\d?[a-z]?\d?)(?!\w)"
@@ -65,30 +73,54 @@ def find_symmetry(text: str) -> list[Literal]:
     for match in _NAMED_GROUP.finditer(text):
         # The blanks of `P 21/c` are read, the words behind are not.
         symbol, end = match["symbol"], match.end()
-        number = space_group_number(symbol)
+        number = _number(symbol)
         while number is None and " " in symbol:
             symbol = symbol.rsplit(" ", 1)[0]
             end = match.start("symbol") + len(symbol)
-            number = space_group_number(symbol)
+            number = _number(symbol)
         if number is not None:
-            found.append(_group(number, symbol, match.start(), end))
+            found.append(_group(number, match.start(), end))
+    for match in _SPACED_GROUP.finditer(text):
+        number = _number(match["symbol"]) if re.search(r"\d", match["symbol"]) else None
+        if number is not None and not any(literal.start <= match.start() < literal.end for literal in found):
+            found.append(_group(number, *match.span()))
     for match in _BARE_GROUP.finditer(text):
         symbol = match["symbol"].rstrip("-/")
         end = match.start() + len(symbol)
         if any(literal.start <= match.start() < literal.end for literal in found) or not _is_group(symbol, text, end):
             continue
-        number = space_group_number(symbol)
+        number = _number(symbol)
         if number is not None:
             behind = _BEHIND.match(text, end)
-            found.append(_group(number, symbol, match.start(), behind.end() if behind else end))
+            found.append(_group(number, match.start(), behind.end() if behind else end))
     return found
 
 
-def _group(number: int, symbol: str, start: int, end: int) -> Literal:
+def _number(symbol: str) -> int | None:
+    """Return the number of a space group."""
+    number = space_group_number(symbol)
+    return _standard_symbols().get(symbol.replace("_", "").replace(" ", "")) if number is None else number
+
+
+@lru_cache(maxsize=1)
+def _standard_symbols() -> dict[str, int]:
+    """Symbols without blanks, such as P212121, in which gemmi does not find the axes."""
     import gemmi
 
-    standard = gemmi.find_spacegroup_by_number(number)
-    return Literal(SpaceGroupTerm(number, standard.short_name().replace("_", "")), False, start, end)
+    groups = [gemmi.find_spacegroup_by_number(number) for number in range(1, 231)]
+    return {group.hm.replace(" ", ""): group.number for group in groups}
+
+
+def _group(number: int, start: int, end: int) -> Literal:
+    return Literal(SpaceGroupTerm(number, group_symbol(number)), False, start, end)
+
+
+def group_symbol(number: int) -> str:
+    """Return the short symbol of a space group in its standard setting, such as `P21/c`."""
+    import gemmi
+
+    # gemmi writes H for rhombohedral groups on hexagonal axes.
+    return re.sub("^H", "R", gemmi.find_spacegroup_by_number(number).short_name())
 
 
 def _is_group(symbol: str, text: str, end: int) -> bool:
@@ -99,11 +131,11 @@ def _is_group(symbol: str, text: str, end: int) -> bool:
     named = _BEHIND.match(text, end) is not None
     if plain[0].islower():
         return re.search(r"\d[/a-dmn-]|-\d", plain) is not None and len(plain) >= 4
-    if len(plain) < 3 or re.fullmatch(r"[A-Z]\d+", plain):
+    if len(plain) < 3 or re.fullmatch(r"[A-Z]\d{1,2}", plain):
         return named
     if plain[1].isdigit() or plain[1] == "-" or "/" in plain or re.search(r"-\d", plain):
         return re.fullmatch(r"[CFP]-[A-Z]+", plain) is None
-    return plain[1:].islower() and len(plain) >= 4 or re.fullmatch(r"[PIF][amn]3m?|[PFI][a-dmn]-?3[a-dmn]?", plain) is not None
+    return (plain[1:].islower() and len(plain) >= 4) or _CUBIC.fullmatch(plain) is not None
 
 
 def find_systems(text: str, free: Sequence[bool]) -> tuple[list[Literal], list[str]]:
@@ -142,7 +174,7 @@ def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
         free: For each character, whether it is not read yet.
     """
     found: list[Literal] = []
-    for match in re.finditer(r"(?<![\w(-])(?:(?:Ln|RE|[A-Z][a-z]?)\d*)+(?![\w)])", text):
+    for match in re.finditer(r"(?<![\w(-])(?:(?:Ln|RE|[A-Z][a-z]?)\d*){2,}(?![\w)])", text):
         word = match.group()
         pattern = read_pattern(word) if _may_be_pattern(word) else None
         if pattern is not None and all_free(free, *match.span()):
@@ -160,8 +192,8 @@ def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
                 Literal(FormulaTerm(_plain(amounts), tuple(amounts.items())), False, formula.start, formula.end)
             )
         elif formula.role == COMPOSITION and any(map(str.isdigit, word)):
-            symbol = next(iter(amounts))
-            found.append(Literal(FormulaTerm(symbol, ((symbol, 1.0),)), False, formula.start, formula.end))
+            # `C60`: the element and nothing else.
+            found.append(Literal(SystemTerm(tuple(amounts)), False, formula.start, formula.end))
     return sorted(found, key=lambda literal: literal.start)
 
 
@@ -198,6 +230,9 @@ _SUPPORT_BEFORE = re.compile(
     r"|excluding|except|has|have|having|but|minus|not|any|nor|preferably)|[,/&])\s*$",
     re.I,
 )
+# Between the separators of a reading that was printed: `U · oxide`.
+_ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
+_SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
 _LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
 
 
@@ -213,7 +248,9 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
     word = text[start:end]
     if word not in ELEMENTS:
         return None
-    if word not in _NEEDS_SUPPORT or text.strip(" .?!") == word and word not in ("I", "No", "As", "In", "At", "He", "Be"):
+    if _ALONE.search(text, 0, start) and _ALONE_BEHIND.match(text, end) and word != "No":
+        return word
+    if word not in _NEEDS_SUPPORT:
         return word
     if text[start - 1 : start] == "-" and start > 1:
         return None
@@ -223,7 +260,9 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
     # `In`, `As`, `I` and `No` begin sentences; `in`, `as` and `no` are not spelled with a capital elsewhere.
     if before is not None and (word not in ("I",) or before.group().strip().lower() not in ("and", "or", "but", "of")):
         return word
-    return word if _LIST_BEHIND.match(text, end) and word != "I" and start > 0 else None
+    if word != "I" and _SYMBOL_BEFORE.search(text, 0, start):
+        return word
+    return word if _LIST_BEHIND.match(text, end) and word != "I" else None
 
 
-__all__ = ["all_free", "element_symbol", "find_compositions", "find_symmetry", "find_systems"]
+__all__ = ["all_free", "element_symbol", "find_compositions", "find_symmetry", "find_systems", "group_symbol"]

@@ -105,7 +105,7 @@ class Lexicon:
         allowed = 1 if len(word) < _SHORTEST_TWO_TYPOS else 2
         candidates = self._by_letter.get(word[0], ())
         best = process.extractOne(word, candidates, scorer=OSA.distance, score_cutoff=allowed)
-        if best is None or word in _english() or f"{word}s" in _english():
+        if best is None or len(best[0]) < len(word) - 1 or word in _english() or f"{word}s" in _english():
             return None
         return str(best[0])
 

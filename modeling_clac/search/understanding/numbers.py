@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...units_clac import CANONICAL_UNITS, Measure, convert, find_measures, read_unit
+from ...units_clac import Measure, canonical_unit, convert, find_measures, read_unit
 from .quantities import (
     QUANTITIES,
     REFERENCES,
@@ -19,28 +19,29 @@ from .quantities import (
 )
 from .query import Literal, RangeTerm, SortKey
 
+_ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"
 _ABOVE = (
-    r">=?|≥|⩾|above|over|greater\s+than(?:\s+or\s+equal\s+to)?|more\s+than|larger\s+than|bigger\s+than|higher\s+than"
+    r"above|over|greater\s+than(?:\s+or\s+equal\s+to)?|more\s+than|larger\s+than|bigger\s+than|higher\s+than"
     r"|exceed(?:s|ing)?|beyond|wider\s+than|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|no\s+less\s+than"
     r"|not\s+less\s+than|not\s+(?:below|under)|no\s+lower\s+than|not\s+smaller\s+than|upwards?\s+of|starting\s+(?:at|from)"
     r"|in\s+excess\s+of|no\s+fewer\s+than|not\s+fewer\s+than|surpass(?:es|ing)|greater\s+or\s+equal\s+to"
     r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|north\s+of"
 )
 _BELOW = (
-    r"<=?|≤|⩽|below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
+    r"below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
     r"|fewer\s+than|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|no\s+more\s+than|not\s+more\s+than"
     r"|not\s+(?:above|over)|not\s+exceeding|no\s+larger\s+than|no\s+greater\s+than|no\s+higher\s+than|within"
     r"|lighter\s+than|softer\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
     r"|doesn't\s+exceed|does\s+not\s+exceed|do\s+not\s+exceed|south\s+of|shorter\s+than"
 )
 _ABOUT = (
-    r"~|≈|∼|≃|around|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
+    r"around|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
     r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
 )
-_EXACT = r"=|equal\s+to|equals|exactly|precisely|is|of|are|with"
 _OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?)\b|:|-))*\s*$"
 _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
-    re.compile(rf"(?:(?<![\w<>]){words}){_OF}", re.I) for words in (f"(?:{_ABOVE})", f"(?:{_BELOW})", f"(?:{_ABOUT})")
+    re.compile(rf"(?:{signs}|(?<!\w)(?:{words})){_OF}", re.I)
+    for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
 )
 _STRICT = re.compile(r"(?:<|>|above|over|below|under|than|beyond|exceed\w*)\s*$", re.I)
 _NOT_STRICT = re.compile(r"(?:\bno[t]?\b|n't)[\w\s]*$", re.I)
@@ -117,12 +118,13 @@ class _Interval:
     needs_name_behind: bool = False
 
 
-def read_numbers(text: str, free: Sequence[bool]) -> NumberReading:
+def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberReading:
     """
     Read comparisons, ranges and superlatives.
 
     Args:
         text: The plain text.
+        with_units: A text of the same length that still has the signs of units (Å³).
         free: For each character, whether it is not read yet.
     """
     reading = NumberReading([], [], [], [], [])
@@ -132,7 +134,7 @@ def read_numbers(text: str, free: Sequence[bool]) -> NumberReading:
     for start, end in reading.used:
         taken[start:end] = [True] * (end - start)
     usable = [is_free and not is_taken for is_free, is_taken in zip(free, taken, strict=True)]
-    measures = _measures(text, usable)
+    measures = _measures(with_units, usable)
     intervals = _intervals(text, measures)
     free_names = [mention for mention in mentions if all(usable[mention.start : mention.end])]
     previous: tuple[_Interval, str] | None = None
@@ -168,7 +170,7 @@ def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) 
             if value is None:
                 reading.notes.append(f"no {quantity.label} of {behind['name']} is known here; give a number")
                 continue
-            term = RangeTerm(found.column, *((value, None) if found.more else (None, value)), strict=True)
+            term = _beyond(found.column, value, found.more)
             reading.literals.append(Literal(term, False, found.start, behind.end()))
             continue
         # `larger than 2 eV` is a comparison with a number.
@@ -187,21 +189,19 @@ def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) 
         value = REFERENCES[re.sub(r"[\s-]+", " ", behind["name"].lower())].values.get(mention.column)
         if value is not None:
             more = behind["more"] is not None
-            term = RangeTerm(mention.column, *((value, None) if more else (None, value)), strict=True)
+            term = _beyond(mention.column, value, more)
             reading.literals.append(Literal(term, False, mention.start, behind.end()))
             reading.used.append((mention.start, behind.end()))
 
 
-_SUBSTANCES = "|".join(
-    re.escape(name).replace(r"\ ", r"[\s-]+") for name in sorted(REFERENCES, key=len, reverse=True)
-)
+_SUBSTANCES = "|".join(re.escape(name).replace(r"\ ", r"[\s-]+") for name in sorted(REFERENCES, key=len, reverse=True))
 _REFERENCE = re.compile(
     rf"\s+(?:than|as|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)", re.I
 )
 _REFERENCE_BEHIND_NAME = re.compile(
     r"\s+(?:is\s+)?(?:(?P<more>above|higher\s+than|greater\s+than|larger\s+than|wider\s+than|over|exceeding)"
     r"|below|lower\s+than|smaller\s+than|less\s+than|narrower\s+than|under)"
-    rf"\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)(?!\s+(?:{'|'.join(('oxides?', 'compounds?'))}))",
+    rf"\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)(?!\s+compounds?)",
     re.I,
 )
 
@@ -245,9 +245,7 @@ def _intervals(text: str, measures: list[Measure]) -> list[_Interval]:
             joined = measure._replace(unit=unit, stop=following.stop)
             if tolerance:
                 low, high = measure.value - second, measure.value + second
-                found.append(
-                    _Interval(low, high, None, False, False, joined, measure.start, following.stop)
-                )
+                found.append(_Interval(low, high, None, False, False, joined, measure.start, following.stop))
                 skip = True
                 continue
             before = _RANGE_BEFORE.search(head)
@@ -311,14 +309,14 @@ def _columns(measure: Measure) -> tuple[tuple[str, ...], dict[str, float]]:
     for unit, columns in UNIT_COLUMNS.items():
         if read_unit(unit) == measure.unit:
             return columns, {}
-    for unit in CANONICAL_UNITS:
-        factor = convert(1.0, measure.unit, unit)
-        if factor is not None:
-            columns = UNIT_COLUMNS[unit]
-            if unit == "eV" and factor < 1:  # meV
-                columns = ("energy_above_hull", "band_gap", "formation_energy_per_atom")
-            return columns, dict.fromkeys(columns, factor)
-    return (), {}
+    canonical = canonical_unit(measure.unit)
+    factor = None if canonical is None else convert(1.0, measure.unit, canonical)
+    if canonical is None or factor is None:
+        return (), {}
+    columns = UNIT_COLUMNS[canonical]
+    if canonical == "eV" and factor < 1:  # meV
+        columns = ("energy_above_hull", "band_gap", "formation_energy_per_atom")
+    return columns, dict.fromkeys(columns, factor)
 
 
 def _bind(
@@ -389,6 +387,10 @@ def _term(text: str, interval: _Interval, column: str, factor: float) -> RangeTe
     if quantity.whole and strict:
         low, high, strict = low if low is None else low + 1, high if high is None else high - 1, False
     return RangeTerm(column, low, high, strict=strict)
+
+
+def _beyond(column: str, value: float, more: bool) -> RangeTerm:
+    return RangeTerm(column, low=value, strict=True) if more else RangeTerm(column, high=value, strict=True)
 
 
 def _clean(value: float) -> float:

@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING
 
 from ...concepts.spelling import Token, plain_text, tokens
 from ...formula_markup_clac import FlatText, flatten_markup
-from .checks import contradictions, remarks
-from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
+from .checks import contradictions, unknown_elements
+from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
 from .lexicon import Lexicon
 from .numbers import read_numbers
 from .polarity import grouped, only_elements, with_polarity
-from .query import ConceptTerm, Constraint, ElementTerm, FormulaTerm, Literal, PointGroupTerm, Query, SortKey, SpaceGroupTerm
+from .query import (
+    ConceptTerm,
+    Constraint,
+    ElementTerm,
+    FormulaTerm,
+    Literal,
+    PointGroupTerm,
+    Query,
+    SortKey,
+    SpaceGroupTerm,
+)
 from .words import FUNCTION_WORDS, foreign_language
 
 if TYPE_CHECKING:
@@ -39,7 +49,8 @@ _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re
 _LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
 _LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
-_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based)?\b", re.I)
+_NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
+_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
 # Concepts before which `metal` says that a metal is present, and not that the compound is one.
 _OF_METALS = frozenset({"anion", "oxyanion", "group", "class", "structure-type", "use"})
 _CONTAINS_METAL = re.compile(
@@ -48,7 +59,8 @@ _CONTAINS_METAL = re.compile(
     re.I,
 )
 _NO_METAL = re.compile(
-    r"\b(?:no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$", re.I
+    r"\b(?:no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    re.I,
 )
 
 
@@ -57,12 +69,14 @@ class _State:
     """What was read of a text so far."""
 
     text: str
+    shown: str
     free: list[bool]
     touched: list[bool]
     literals: list[Literal] = field(default_factory=list)
     sort: list[tuple[int, SortKey]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
+    rest_end: int = -1
 
     def mark(self, start: int, end: int) -> None:
         self.free[start:end] = [False] * (end - start)
@@ -85,12 +99,13 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         The constraints, orders and words that were not read. Spans are places in `text`.
     """
     flat = flatten_markup(text)
-    plain = plain_text(flat.text)
+    # A reading that was printed separates its parts by dots, which stand for water in formulas.
+    plain = plain_text(flat.text).replace(" · ", " ; ")
     lexicon = Lexicon.of(vocabulary)
-    state = _State(plain, [True] * len(plain), [False] * len(plain))
+    state = _State(plain, flat.text, [True] * len(plain), [False] * len(plain))
     state.add(find_symmetry(plain))
     _read_contains_metal(state)
-    numbers = read_numbers(plain, state.free)
+    numbers = read_numbers(plain, flat.text, state.free)
     state.literals += numbers.literals
     state.sort += numbers.sort
     state.notes += numbers.notes
@@ -102,16 +117,21 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.add(systems)
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
+    _leave_comparisons(state)
     literals = with_polarity(plain, _metals(plain, state.literals))
     constraints = grouped(plain, only_elements(plain, literals))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
     language = foreign_language(text)
-    notes = [*query.notes, *remarks(query, vocabulary, unknown)]
+    strange = unknown_elements(query, unknown)
+    # If nothing else was read, there is nothing to search for.
+    notes = [*query.notes, *(strange if query else ())]
     if language is not None:
         notes.append(f"this looks like {language}; only English is understood, so translate it for better results")
-    return replace(query, notes=tuple(notes), contradictions=tuple(contradictions(query, vocabulary)))
+    return replace(
+        query, notes=tuple(notes), contradictions=(*contradictions(query, vocabulary), *(() if query else strange))
+    )
 
 
 def _placed(constraint: Constraint, flat: FlatText) -> Constraint:
@@ -180,7 +200,9 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         if _INSIDE_WORDING.fullmatch(state.text[longest[-1].end : word.start]) is None:
             break
         longest.append(word)
-    for count in range(len(longest), 0, -1):
+    # `non-oxide ceramic` is a ceramic: the prefix reaches as far as the shortest wording.
+    counts = range(1, len(longest) + 1) if _NON_BEFORE.search(state.text, 0, words[place].start) else None
+    for count in counts or range(len(longest), 0, -1):
         parts = longest[:count]
         start, end = parts[0].start, parts[-1].end
         spelled = "".join(part.key for part in parts)
@@ -195,7 +217,9 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         if all(state.touched[start:end]) or (count == 1 and parts[0].key in FUNCTION_WORDS):
             return None
         if spelled == "lead" and (
-            _LEAD_VERB_BEHIND.match(state.text, end) or _LEAD_VERB_BEFORE.search(state.text, 0, start)
+            state.text[start:end].lower() == "leads"
+            or _LEAD_VERB_BEHIND.match(state.text, end)
+            or _LEAD_VERB_BEFORE.search(state.text, 0, start)
         ):
             return None
         if count == 1 and parts[0].text in _CAPITAL_SYMBOLS and element_symbol(state.text, start, end):
@@ -209,7 +233,9 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
 _CAPITAL_SYMBOLS = frozenset({"Tm", "Re", "Os", "Am"})
 
 
-def _add_wording(state: _State, lexicon: Lexicon, concept: str | None, symbol: str | None, start: int, end: int) -> None:
+def _add_wording(
+    state: _State, lexicon: Lexicon, concept: str | None, symbol: str | None, start: int, end: int
+) -> None:
     if concept is not None:
         term = _term_of(lexicon, concept)
     else:
@@ -218,10 +244,6 @@ def _add_wording(state: _State, lexicon: Lexicon, concept: str | None, symbol: s
     if isinstance(term, ElementTerm):
         oxidation = _OXIDATION.match(state.text, end)
         end = oxidation.end() if oxidation else end
-    of_kind = term.kind_of_concept if isinstance(term, ConceptTerm) else ""
-    if of_kind == "name" and _is_comparison(state.text, start, end):
-        _compare_with(state, state.text[start:end], start, end)
-        return
     state.add([Literal(term, False, start, end)])
 
 
@@ -235,22 +257,36 @@ def _term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | S
     if concept.kind == "space-group":
         found = re.fullmatch(r"\s*space_group\((\d+)\)\s*", concept.test.text)
         if found:
-            import gemmi
-
-            number = int(found[1])
-            return SpaceGroupTerm(number, gemmi.find_spacegroup_by_number(number).short_name())
+            return SpaceGroupTerm(int(found[1]), group_symbol(int(found[1])))
     return ConceptTerm(concept.id, concept.name, concept.kind)
 
 
-def _is_comparison(text: str, start: int, end: int) -> bool:
-    return _LIKE_BEFORE.search(text, 0, start) is not None or _LIKE_BEHIND.match(text, end) is not None
+def _leave_comparisons(state: _State) -> None:
+    """Take `alternatives to gallium nitride` and `BaTiO3-like` out: the substance itself is not what is looked for."""
+    kept: list[Literal] = []
+    compared: list[Literal] = []
+    for literal in state.literals:
+        is_substance = isinstance(literal.term, (ElementTerm, FormulaTerm)) or (
+            isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "name"
+        )
+        begins = is_substance and _LIKE_BEFORE.search(state.text, 0, literal.start) is not None
+        goes_on = bool(compared) and not state.text[compared[-1].end : literal.start].strip()
+        ends = is_substance and _LIKE_BEHIND.match(state.text, literal.end) is not None
+        if begins or goes_on or ends:
+            compared.append(literal)
+        else:
+            kept.append(literal)
+            compared, done = [], compared
+            _note_comparison(state, done)
+    _note_comparison(state, compared)
+    state.literals = kept
 
 
-def _compare_with(state: _State, name: str, start: int, end: int) -> None:
-    behind = _LIKE_BEHIND.match(state.text, end)
-    state.mark(start, behind.end() if behind else end)
-    state.rest.append(name)
-    state.notes.append(f"crystals similar to {name} are found with --like ID or FILE")
+def _note_comparison(state: _State, compared: list[Literal]) -> None:
+    if compared:
+        name = state.text[compared[0].start : compared[-1].end]
+        state.rest.append(name)
+        state.notes.append(f"crystals similar to {name} are found with --like ID or FILE")
 
 
 def _add_composition(state: _State, composition: Literal) -> None:
@@ -260,9 +296,6 @@ def _add_composition(state: _State, composition: Literal) -> None:
         if behind is not None:
             state.mark(start, behind.end())
             state.rest.append(state.text[start : behind.end()])
-            return
-        if _is_comparison(state.text, start, end):
-            _compare_with(state, state.text[start:end], start, end)
             return
     state.add([composition])
 
@@ -277,26 +310,32 @@ def _is_prefixed(state: _State, lexicon: Lexicon, word: Token) -> bool:
 
 
 def _leave(state: _State, word: Token) -> None:
-    if state.touched[word.start] or word.key in FUNCTION_WORDS or word.text.lower() in FUNCTION_WORDS:
+    small = word.text.lower()
+    said = {word.key, small, small.split("'")[0]}
+    if state.touched[word.start] or said & FUNCTION_WORDS or (len(small) == 1 and word.text == small):
         return
-    state.rest.append(word.text)
+    shown = state.shown[word.start : word.end]
+    if state.rest and state.text[word.start - 1 : word.start] == "-" and word.start - 1 == state.rest_end:
+        state.rest[-1] += f"-{shown}"
+    else:
+        state.rest.append(shown)
+    state.rest_end = word.end
 
 
 def _metals(text: str, literals: list[Literal]) -> list[Literal]:
-    """Read `metal` in `metal oxide`, `no metal` and `metal-free` as a metal that is present, not as a metallic compound."""
+    """Read `metal` in `metal oxide`, `no metal` and `metal-free` as an element, not as a metallic compound."""
     found = []
     for place, literal in enumerate(literals):
         following = literals[place + 1] if place + 1 < len(literals) else None
-        is_metal = isinstance(literal.term, ConceptTerm) and text[literal.start : literal.end].lower() in ("metal", "metals")
-        if is_metal:
+        word = text[literal.start : literal.end].lower()
+        if isinstance(literal.term, ConceptTerm) and word in ("metal", "metals"):
             of_compound = (
                 following is not None
                 and not text[literal.end : following.start].strip(" -")
                 and isinstance(following.term, ConceptTerm)
                 and following.term.kind_of_concept in _OF_METALS
             )
-            absent = _NO_METAL.search(text, 0, literal.start) or re.match(r"[-\s]free\b", text[literal.end :])
-            if of_compound or absent:
+            if of_compound or _NO_METAL.search(text, 0, literal.start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))
         found.append(literal)
     return found

@@ -4,37 +4,50 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
-from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm, SpaceGroupTerm, SystemTerm
+from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm, SystemTerm
 
 _NEGATORS = (
-    r"no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|isn't|aren't|doesn't|don't|minus|sans|zero"
     r"|must\s+not|cannot|can't|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # A list goes on over these.
-_JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
+_JOINT = re.compile(
+    r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
+)
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
 _AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
 # A new part of the query: the scope of a negation ends.
-_BREAK = re.compile(r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I)
-_FREE_BEHIND = re.compile(r"(?:[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)", re.I)
+_BREAK = re.compile(
+    r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
+)
+_FREE_BEHIND = re.compile(
+    r"(?:[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
+    re.I,
+)
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
 _PREFERRED_BEFORE = re.compile(
-    r"(?:prefer\w*|ideally|if\s+possible|maybe|hopefully|perhaps|possibly|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+\W+){0,2}$", re.I
+    r"(?:prefer\w*|ideally|if\s+possible|maybe|hopefully|perhaps|possibly|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+\W+){0,2}$",
+    re.I,
 )
-_PREFERRED_BEHIND = re.compile(r"\W*(?:if\s+possible|preferred|preferably|ideally|would\s+be\s+nice)\b", re.I)
+_PREFERRED_BEHIND = re.compile(
+    r"\s+(?:if\s+possible|preferred|preferably|ideally|would\s+be\s+nice)\s*(?:[,;.!]|$)", re.I
+)
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
 _FAMILIES = {
     "element": "chemistry", "element-group": "chemistry", "anion": "anion", "oxyanion": "anion", "group": "anion",
     "class": "class", "structure-type": "type", "structural": "structure", "symmetry": "symmetry",
-    "crystal-system": "system", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
+    "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
 # Of these, a crystal has only one.
-_EXCLUSIVE = frozenset({"system", "formula", "name", "space group", "point group"})
+_EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
+# `without rare earths and toxic elements`: one list.
+_OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -97,6 +110,10 @@ def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
 def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: str) -> bool:
     """Whether a negated list goes on: `without A, B or C`, but not `no oxygen, wide gap`."""
     literal, before = literals[place], literals[place - 1]
+    if scope == "non":
+        return False
+    if scope == "not both":
+        return gap.strip().lower() == "and"
     if not gap.strip():
         # `no lead halides`: one phrase, joined later.
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
@@ -110,6 +127,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
             return False
         if _AND.search(gap) and scope in ("not", "non"):
             return False
+        if _AND.search(gap) and {family(literal), family(before)} <= _OF_COMPOSITION:
+            return True
         return same or _or_follows(text, literals, place)
     return False
 
@@ -150,8 +169,8 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
         literal = literals[place]
         pairs = _pairs(text, literals, place)
         if pairs is not None:
-            groups += pairs
-            place += 4
+            groups += pairs[0]
+            place += pairs[1]
             continue
         if groups and _is_alternative(text, literals, place):
             groups[-1].append(literal)
@@ -168,17 +187,25 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
     return list(dict.fromkeys(constraints))
 
 
-def _pairs(text: str, literals: list[Literal], place: int) -> list[list[Literal]] | None:
-    """`zinc oxide or gallium nitride`: two phrases of two words, in which both words alternate."""
-    four = literals[place : place + 4]
-    if len(four) < 4 or any(literal.negated for literal in four):
+def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Literal]], int] | None:
+    """
+    Read alternatives of two words: `zinc oxide or gallium nitride`, `galena or lead telluride`.
+
+    Returns:
+        The groups, and the number of terms in them.
+    """
+    run = literals[place : place + 4]
+    if any(literal.negated for literal in run):
         return None
-    first, second, third, fourth = four
-    gaps = [text[one.end : two.start] for one, two in zip(four, four[1:], strict=False)]
-    families = [family(literal) for literal in four]
-    parallel = families[0] == families[2] and families[1] == families[3] and families[0] != families[1]
-    if parallel and not gaps[0].strip(" -") and not gaps[2].strip(" -") and re.fullmatch(r"\s*(?:or|/)\s*", gaps[1]):
-        return [[first, third], [second, fourth]]
+    gaps = [text[one.end : two.start].strip(" -").lower() for one, two in pairwise(run)]
+    kinds = [family(literal) for literal in run]
+    if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
+        return [[run[0], run[2]], [run[1], run[3]]], 4
+    phrase = ["chemistry", "anion"]
+    if gaps[:2] == ["or", ""] and kinds[0] in ("name", "formula") and kinds[1:3] == phrase:
+        return [[run[0], run[1]], [run[0], run[2]]], 3
+    if gaps[:2] == ["", "or"] and kinds[:2] == phrase and kinds[2] in ("name", "formula"):
+        return [[run[0], run[2]], [run[1], run[2]]], 3
     return None
 
 
@@ -226,7 +253,7 @@ def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
         chosen = listed
     if not chosen or any(
         text[one.end : two.start].strip() and _JOINT.fullmatch(text[one.end : two.start]) is None
-        for one, two in zip(chosen, chosen[1:], strict=False)
+        for one, two in pairwise(chosen)
     ):
         return literals
     symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]

@@ -193,10 +193,9 @@ class Reference:
     values: Mapping[str, float] = field(default_factory=dict)
 
 
-# Densities, gaps and refractive indices: CRC Handbook of Chemistry and Physics, 97th ed., sections 3, 4, 10 and 12.
-# Elastic moduli: G. Simmons and H. Wang, Single Crystal Elastic Constants (MIT Press, 1971), Voigt-Reuss-Hill; steels
-# and glass: ASM Handbook, vol. 1, and the data of soda-lime glass in CRC section 12. Vickers hardness: A. L. Ivanovskii,
-# Int. J. Refract. Met. Hard Mater. 36, 179 (2013), for hard materials; CRC section 12 for the others, rounded.
+# CRC Handbook of Chemistry and Physics, 97th ed.: densities in sections 3, 4 and 15; gaps, refractive indices,
+# permittivities, elastic constants (Voigt-Reuss-Hill averages of them) and hardness in sections 10, 12 and 15. Hardness
+# above 20 GPa: measured values in Chen et al. 2011, doi 10.1016/j.intermet.2011.03.026, whose model gives the column.
 _REFERENCES: dict[str, dict[str, float]] = {
     "water": {"density": 0.997, "refractive_index": 1.33, "dielectric_total": 78.4},
     "ice": {"density": 0.917, "bulk_modulus_vrh": 8.9},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -187,11 +186,9 @@ class PointGroupTerm:
         return f"point group {self.symbol}"
 
 
-Term = (
-    ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | RangeTerm | SpaceGroupTerm | PointGroupTerm
-)
+Term = ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | RangeTerm | SpaceGroupTerm | PointGroupTerm
 # Concepts of these kinds are adjectives: "not cubic", but "no lead".
-_ADJECTIVES = frozenset({"symmetry", "crystal-system", "band", "attribute", "structural"})
+_ADJECTIVES = frozenset({"class", "symmetry", "crystal-system", "band", "attribute", "structural"})
 _NOUNS = frozenset({"element", "formula", "pattern", "system"})
 
 
@@ -308,7 +305,7 @@ class Query:
     @property
     def labels(self) -> list[str]:
         """Wordings of the constraints, then of the orders."""
-        return [part.label for part in (*self.constraints, *self.sort)]
+        return [*(constraint.label for constraint in self.constraints), *(key.label for key in self.sort)]
 
     def render(self) -> str:
         """Write the reading in one line, such as `halide · perovskite · no Pb`. It is read in the same way again."""

@@ -26,8 +26,10 @@ FUNCTION_WORDS = frozenset(
     free lacking lack lacks excluding exclude except excepting devoid absence absent avoid avoiding instead minus sans
     ideally preferably preferred prefer maybe perhaps possibly hopefully wish nice interested interesting example
     examples e.g i.e eg ie etc database entries entry record records hit hits result results space point symmetry
+    similar replacement replacements alternative alternatives substitute substitutes analog analogs analogue analogues
+    isostructural isotypic resembling particular especially say
     symmetric consisting consist consists composed comprise comprises comprising built build element elements chemical
-    composition family families member members variety version versions sample samples specimen
+    composition formula formulas stoichiometry family families member members variety version versions sample samples specimen
     """.split()
 )
 
@@ -73,7 +75,7 @@ def foreign_language(text: str) -> str | None:
     english = sum(word in FUNCTION_WORDS for word in words)
     best, most = None, 0.0
     for language, listed in _FOREIGN.items():
-        known = frozenset(listed.split())
+        known = frozenset(word for word in listed.split() if len(word) > 1)
         found = [word for word in words if word in known]
         # A word that English shares counts by half.
         weight = sum(0.5 if word in _SHARED or word in FUNCTION_WORDS else 1.0 for word in found)
