@@ -7,7 +7,6 @@ This is the one reader of units. `pint` converts them; it is imported only where
 
 from __future__ import annotations
 
-import math
 import re
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -323,10 +322,10 @@ def _plain_unit(unit: Unit) -> Unit:
     return tuple(sorted((_without_prefix(symbol), power) for symbol, power in unit))
 
 
-def _factor_of_prefixes(unit: Unit) -> float:
-    """Return the product of the prefixes of a unit, so that meV and kg/m³ need no `pint`."""
+def _power_of_prefixes(unit: Unit) -> int:
+    """Return the power of ten of the prefixes of a unit, so that meV and kg/m³ need no `pint`."""
     prefixes = ((symbol.removesuffix(_without_prefix(symbol)), power) for symbol, power in unit)
-    return math.prod(10.0 ** (_PREFIXES[prefix] * power) for prefix, power in prefixes if prefix)
+    return sum(_PREFIXES[prefix] * power for prefix, power in prefixes if prefix)
 
 
 def convert(value: float, unit: Unit | str, target: Unit | str) -> float | None:
@@ -345,7 +344,8 @@ def convert(value: float, unit: Unit | str, target: Unit | str) -> float | None:
     if units[0] == units[1]:
         return value
     if _plain_unit(units[0]) == _plain_unit(units[1]):
-        return value * _factor_of_prefixes(units[0]) / _factor_of_prefixes(units[1])
+        power = _power_of_prefixes(units[0]) - _power_of_prefixes(units[1])
+        return value * 10.0**power if power >= 0 else value / 10.0**-power
     registry = _registry()
     if registry is None or not all(units):
         return None

@@ -29,7 +29,8 @@ FUNCTION_WORDS = frozenset(
     similar replacement replacements alternative alternatives substitute substitutes analog analogs analogue analogues
     isostructural isotypic resembling particular especially say
     symmetric consisting consist consists composed comprise comprises comprising built build element elements chemical
-    composition formula formulas stoichiometry family families member members variety version versions sample samples specimen
+    composition formula formulas stoichiometry family families member members variety version versions sample samples
+    specimen
     """.split()
 )
 
