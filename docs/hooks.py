@@ -31,7 +31,7 @@ FOLDERS = {
     "search": "Indexes of embedded crystals, filters and ranking.",
     "data": "The bundled crystals and tables of crystals.",
     "narrator": "Property records to sentences and search phrases.",
-    "concepts": "Uses of materials and the facts that justify them.",
+    "concepts": "The vocabulary: concepts, their wordings, and their tests on facts.",
     "utils": "Arguments of scripts, provenance, atomic files and the Hub.",
 }
 

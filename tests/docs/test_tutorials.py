@@ -15,7 +15,7 @@ from tests.helpers.cli import Run
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "index.md", DOCS / "installation.md"]
-PAGES += [DOCS / "structures.md", DOCS / "disorder.md", DOCS / "formulas.md", ROOT / "README.md"]
+PAGES += [DOCS / "structures.md", DOCS / "disorder.md", DOCS / "formulas.md", DOCS / "vocabulary.md", ROOT / "README.md"]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 SMALL_PRETRAINING = (
     "--text_layers 0 --limit 24 --batch_size 8 --max_text_tokens 32 --graph_hidden_size 8 --graph_num_interactions 1 "
@@ -66,6 +66,9 @@ def test_blocks_run(
             for line in body.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
                 shown = run(words, places, clac, monkeypatch) or shown
+        elif language == "yaml":
+            first, *_ = body.splitlines()  # `# NAME.yaml`
+            Path(first.removeprefix("# ")).write_text(body, encoding="utf-8")
         elif language == "text":
             assert_same(body, shown)
 
