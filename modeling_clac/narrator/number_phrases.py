@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..search.understanding.quantities import QUANTITIES, Quantity
+from ..concepts.quantities import QUANTITIES, Quantity
 from .phrase_grammar import AFTER, Draw, Piece, pick
 from .phrases import COUNT_WORDS, with_article
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...concepts.elements import ELEMENT_NAMES
+from ...concepts.quantities import QUANTITIES, written_number
 from ...concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
-from .quantities import QUANTITIES, written_number
 from .query import (
     ConceptTerm,
     ElementTerm,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ...concepts.elements import ELEMENT_NAMES
+from ...concepts.quantities import QUANTITIES
 from ...concepts.spelling import key
 from ...utils.paths import ASSETS
-from .quantities import QUANTITIES
 from .words import FUNCTION_WORDS
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...units_clac import Measure, canonical_unit, convert, find_measures, read_unit
-from .quantities import (
+from ...concepts.quantities import (
     QUANTITIES,
     REFERENCES,
     UNIT_COLUMNS,
@@ -17,6 +16,7 @@ from .quantities import (
     find_comparatives,
     find_mentions,
 )
+from ...units_clac import Measure, canonical_unit, convert, find_measures, read_unit
 from .query import Literal, RangeTerm, SortKey
 
 _ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .quantities import QUANTITIES, written_number
+from ...concepts.quantities import QUANTITIES, written_number
 
 
 @dataclass(frozen=True)

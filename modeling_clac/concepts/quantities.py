@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...data.properties import PROPERTIES
+from ..data.properties import PROPERTIES
 
 
 @dataclass(frozen=True)
