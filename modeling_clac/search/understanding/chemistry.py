@@ -198,7 +198,7 @@ def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
 
 
 def _plain(amounts: dict[str, float]) -> str:
-    from .quantities import written_number
+    from ...concepts.quantities import written_number
 
     return "".join(
         symbol + ("" if amount == 1 else written_number(round(amount, 4))) for symbol, amount in amounts.items()
