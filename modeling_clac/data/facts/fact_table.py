@@ -113,7 +113,11 @@ class FactTable:
         for row, formula in enumerate(self._formulas):
             for number, amount in _amounts_of(formula) if formula else ():
                 amounts[row, number] += amount
-        return amounts
+        # Tables write Na2O2 and Cl2 for sodium peroxide and chlorine.
+        whole = np.rint(amounts).astype(np.int64)
+        divisor = np.gcd.reduce(whole, axis=1, keepdims=True)
+        divisor[(np.abs(amounts - whole) > FRACTION_TOLERANCE).any(axis=1) | (divisor[:, 0] == 0)] = 1
+        return (amounts / divisor).astype(np.float32)
 
     @cached_property
     def fractions(self) -> np.ndarray:

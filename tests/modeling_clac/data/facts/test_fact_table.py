@@ -121,3 +121,11 @@ def test_derived_numbers() -> None:
     assert table.number("pugh_ratio")[1] == 25.0
     assert np.isnan(table.number("hardness")[2]) and np.isnan(table.number("sound_velocity")[2])
     assert all(len(table.number(name)) == 3 for name in DERIVED)
+
+
+def test_amounts_are_those_of_the_reduced_formula() -> None:
+    table = FactTable.from_records([{"formula": formula} for formula in ("Na2O2", "Cl2", "H0.5Ti0.25O1.5", "Li4Ti5O12")])
+    assert table.amounts[0][[11, 8]].tolist() == [1, 1]
+    assert table.amounts[1][17] == 1
+    assert table.amounts[2][[1, 22, 8]].tolist() == [0.5, 0.25, 1.5]
+    assert table.amounts[3][[3, 22, 8]].tolist() == [4, 5, 12]
