@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...concepts.element_prices import ELEMENT_PRICES
+from ...concepts.elements import ELEMENT_NAMES, GROUPS
 from ...crystal_clac import atomic_mass
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _PLANCK_OVER_BOLTZMANN = 4.799243073e-11  # K s (CODATA 2018)
 _MASSES = np.array([0.0, *(atomic_mass(number) for number in range(1, 119))])
+_PRICES = np.array([0.0, *(ELEMENT_PRICES.get(symbol, math.nan) for symbol in ELEMENT_NAMES)])
+_TOXIC = np.array([False, *(symbol in GROUPS["toxic"] for symbol in ELEMENT_NAMES)])
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,16 @@ def _number_of_elements(table: FactTable) -> np.ndarray:
     return np.where(table.known_composition, (table.fractions > 0).sum(axis=1), np.nan)
 
 
+def _price(table: FactTable) -> np.ndarray:
+    masses = table.fractions * _MASSES
+    unknown = ~table.known_composition | (table.fractions[:, np.isnan(_PRICES)] > 0).any(axis=1)
+    return np.where(unknown, np.nan, masses @ np.nan_to_num(_PRICES) / masses.sum(axis=1))
+
+
+def _toxic_share(table: FactTable) -> np.ndarray:
+    return np.where(table.known_composition, table.fractions[:, _TOXIC].sum(axis=1), np.nan)
+
+
 def _pugh_ratio(table: FactTable) -> np.ndarray:
     bulk, shear = _moduli(table)
     return bulk / shear
@@ -93,6 +107,9 @@ DERIVED: dict[str, Derived] = {
     "number_of_elements": Derived("number of elements", "", _number_of_elements),
     "volume_per_atom": Derived("volume per atom", "Å³", _volume_per_atom),
     "mass_per_atom": Derived("mean mass of an atom", "u", _mass_per_atom),
+    # Of its elements, not of the compound.
+    "price": Derived("price of its elements", "$/kg", _price, "concepts/element_prices.py"),
+    "toxic_share": Derived("share of toxic elements", "", _toxic_share, "atomic fraction"),
     # Bulk over shear modulus: ductile above 1.75.
     "pugh_ratio": Derived("Pugh ratio", "", _pugh_ratio, "K/G, Pugh 1954, doi 10.1080/14786440808520496"),
     "youngs_modulus": Derived("Young's modulus", "GPa", _youngs_modulus, "9KG/(3K + G), isotropic"),

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from pymatgen.core import Composition, Element
 
+from modeling_clac.concepts.element_prices import ELEMENT_PRICES
+from modeling_clac.concepts.elements import GROUPS
 from modeling_clac.concepts.symmetry import POLAR
 from modeling_clac.data.bundled import bundled_crystals, bundled_facts
 from modeling_clac.data.facts.columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
@@ -129,3 +131,15 @@ def test_amounts_are_those_of_the_reduced_formula() -> None:
     assert table.amounts[1][17] == 1
     assert table.amounts[2][[1, 22, 8]].tolist() == [0.5, 0.25, 1.5]
     assert table.amounts[3][[3, 22, 8]].tolist() == [4, 5, 12]
+
+
+def test_prices_and_toxic_elements() -> None:
+    table = FactTable.from_records([{"formula": formula} for formula in ("LiCoO2", "LiFePO4", "CdTe", "PuO2", "Au")])
+    price, toxic = table.number("price"), table.number("toxic_share")
+    masses = {"Li": 6.94, "Co": 58.933, "O": 2 * 15.999}
+    expected = sum(masses[symbol] * ELEMENT_PRICES[symbol] for symbol in masses) / sum(masses.values())
+    assert price[0] == pytest.approx(expected, rel=1e-3)
+    assert price[1] < price[0] < price[4] == ELEMENT_PRICES["Au"]
+    assert math.isnan(price[3])
+    assert toxic.tolist() == [0, 0, 0.5, 0, 0]
+    assert {symbol for symbol in ELEMENT_PRICES if ELEMENT_PRICES[symbol] > 10_000} <= GROUPS["precious"] | {"Cs", "Rb"}
