@@ -159,6 +159,16 @@ QUANTITIES: dict[str, Quantity] = dict((
         "|element",
         low=1.0, whole=True, decimals=0, more="most elements", less="fewest elements",
     ),
+    _of(
+        "price", "price of the elements", "cost of the elements", unit="$/kg", low=0.0,
+        more="more expensive|most expensive|costlier|costliest|pricier|dearer",
+        less="cheaper|cheapest|less expensive|least expensive|less costly|more affordable|most affordable",
+    ),
+    _of(
+        "toxic_share", "share of toxic elements", "amount of toxic elements", low=0.0, high=1.0,
+        more="more toxic|most toxic|more poisonous|most poisonous",
+        less="less toxic|least toxic|less poisonous|least poisonous|less harmful",
+    ),
     _of("space_group_number", "space group number", "", low=1.0, high=230.0, whole=True, decimals=0),
     _of("specific_stiffness", "specific stiffness", "specific modulus|stiffness to weight ratio"
         "|stiffness to density ratio", unit="GPa cm³/g", low=0.0, decimals=0),
