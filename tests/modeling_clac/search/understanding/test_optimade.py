@@ -170,7 +170,7 @@ _LITERALS = st.builds(Literal, _TERMS, st.booleans())
 _CONSTRAINTS = st.lists(_LITERALS, min_size=1, max_size=2).map(lambda literals: Constraint(tuple(literals)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(constraints=st.lists(_CONSTRAINTS, min_size=1, max_size=3).map(tuple))
 def test_a_filter_finds_the_crystals_that_are_meant(constraints: tuple[Constraint, ...]) -> None:
     written = optimade_filter(Query("", constraints), _vocabulary())
