@@ -20,7 +20,6 @@ from ...concepts.fact_functions import element_set
 from ...concepts.patterns import read_pattern
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formulas_clac import read_formula
-from .quantities import QUANTITIES
 from .query import (
     ConceptTerm,
     Constraint,
@@ -315,9 +314,6 @@ def _range(term: RangeTerm) -> _Clause:
     if name is None:
         return _NOTHING
     low, high = term.low, term.high
-    if term.about is not None:
-        tolerance = max(QUANTITIES[term.column].tolerance, abs(term.about) / 10)
-        return _conjunction([_number(name, ">=", term.about - tolerance), _number(name, "<=", term.about + tolerance)])
     if low is not None and low == high:
         return _number(name, "=", low)
     ends = [(">" if term.strict else ">=", low), ("<" if term.strict else "<=", high)]

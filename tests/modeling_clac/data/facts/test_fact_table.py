@@ -126,7 +126,8 @@ def test_derived_numbers() -> None:
 
 
 def test_amounts_are_those_of_the_reduced_formula() -> None:
-    table = FactTable.from_records([{"formula": formula} for formula in ("Na2O2", "Cl2", "H0.5Ti0.25O1.5", "Li4Ti5O12")])
+    formulas = ("Na2O2", "Cl2", "H0.5Ti0.25O1.5", "Li4Ti5O12")
+    table = FactTable.from_records([{"formula": formula} for formula in formulas])
     assert table.amounts[0][[11, 8]].tolist() == [1, 1]
     assert table.amounts[1][17] == 1
     assert table.amounts[2][[1, 22, 8]].tolist() == [0.5, 0.25, 1.5]
