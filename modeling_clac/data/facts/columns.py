@@ -21,6 +21,8 @@ FACT_COLUMNS: dict[str, pa.DataType] = {
     "classes": _IDS,
     # Of the bonded network: 3 framework, 2 layers, 1 chains, 0 molecules.
     "dimensionality": pa.int8(),
+    # The same without alkali metals, Ca, Sr, Ba and Tl, which hold layers and chains together: 2 for LiCoO2.
+    "framework_dimensionality": pa.int8(),
     # `Ti:6:octahedron` for each kind of surroundings: element, number of neighbours, shape (may be empty).
     "coordination": _IDS,
     # `Fe+2` for each pair of element and formal oxidation state.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ...crystal_clac import Crystal
+from ..structure_facts import formula_amounts
+from .bonding import SPACERS, dimensionality, roles_of, simple_anions
+from .chemistry import classes_of, oxide_names
 from .columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
+from .coordination import coordination_of
+from .ions import IonsFound, find_ions
+from .oxidation import oxidation_states
+from .surroundings import NUMBERS, SYMBOLS, Surroundings
 
 
 def crystal_facts(crystal: Crystal) -> dict[str, Any]:
@@ -22,7 +30,59 @@ def crystal_facts(crystal: Crystal) -> dict[str, Any]:
         The columns of `FACT_COLUMNS`; `None` where a fact is unknown.
     """
     facts: dict[str, Any] = dict.fromkeys(FACT_COLUMNS)
+    facts |= _chemistry(crystal)
     return facts
+
+
+def _chemistry(crystal: Crystal) -> dict[str, Any]:
+    amounts = formula_amounts(crystal)
+    surroundings = Surroundings.of(crystal)
+    anions: set[str] = set()
+    ions: set[str] = set()
+    coordination: set[str] = set()
+    first: tuple[IonsFound, np.ndarray, np.ndarray] | None = None
+    oxyanions: set[str] = set()
+    # Once with the most frequent element of each site, and once for each element that is nowhere the most frequent.
+    for variant in surroundings.variants():
+        found = find_ions(variant)
+        simple = simple_anions(variant, found)
+        roles = roles_of(variant, found, simple)
+        anions |= {SYMBOLS[number] for number in np.unique(variant.numbers[simple]).tolist()}
+        ions |= found.ids
+        oxyanions |= found.oxyanions
+        coordination |= coordination_of(variant, roles)
+        first = first or (found, simple, roles)
+    assert first is not None
+    found, simple, roles = first
+    found.oxyanions |= oxyanions
+    ions |= oxide_names(amounts, anions, found)
+    states = oxidation_states(surroundings, amounts, found, simple) if crystal.is_ordered else None
+    if "manganate" in ions and states and states.get("Mn") == (7,):
+        ions.add("permanganate")
+    dimension = dimensionality(surroundings, roles)
+    return {
+        "anions": _sorted(anions),
+        "ions": _sorted(ions),
+        "classes": _sorted(classes_of(surroundings, amounts, anions, found, ions, dimension, not crystal.is_ordered)),
+        "dimensionality": dimension,
+        "framework_dimensionality": _framework(surroundings, roles, dimension),
+        "coordination": _sorted(coordination),
+        "oxidation_states": None if states is None else _written(states),
+    }
+
+
+def _framework(surroundings: Surroundings, roles: np.ndarray, dimension: int | None) -> int | None:
+    """Dimensionality without the spacers, if there are any."""
+    kept = ~np.isin(surroundings.numbers, [NUMBERS[symbol] for symbol in SPACERS])
+    return dimension if kept.all() or not kept.any() else dimensionality(surroundings, roles, kept)
+
+
+def _written(states: Mapping[str, tuple[int, ...]]) -> list[str]:
+    return sorted(f"{symbol}{state:+d}" for symbol, values in states.items() for state in values)
+
+
+def _sorted(ids: Iterable[str]) -> list[str]:
+    return sorted(ids)
 
 
 def facts_of(crystals: Iterable[Crystal]) -> pa.Table:
