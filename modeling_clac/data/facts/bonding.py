@@ -32,13 +32,18 @@ _METAL_ANIONS = frozenset({"Bi", "Sn", "Pb"})
 _BONDED, _CONTACT = 1.25, 1.45
 
 ANION, NEUTRAL, CATION = -1, 0, 1
-# Ratio at which the weight of a bond is one half (Larsen et al. 2019, doi 10.1103/PhysRevMaterials.3.034003: c = 1/0.15²).
+# Distance beyond the sum of the radii, as a share of it, at which the weight of a bond is one half (Larsen et al. 2019,
+# doi 10.1103/PhysRevMaterials.3.034003).
 _SCORE_WIDTH = 0.15
 _LONGEST_RATIO = 1.9
 # A pair of cation and anion that is the shortest one of its elements is a bond, up to this ratio.
 _IONIC_RATIO = 1.4
 _BONDED_METALS = 1.02
 _LEAST_SCORE = 0.5
+# Parts that come closer than this are not separate.
+_LEAST_SEPARATION = 1.22
+# Anions of compounds whose metals are bonded to each other.
+_METALLIC_ANIONS = frozenset({"B", "C", "Si", "Ge", "Sn", "Pb", "P", "As", "Sb", "Bi"})
 # Cations between the layers, chains or molecules of a framework.
 SPACERS = ALKALI | {"Ca", "Sr", "Ba", "Tl"}
 
@@ -70,10 +75,13 @@ def simple_anions(surroundings: Surroundings, found: IonsFound) -> np.ndarray:
     metals = s.counts(np.flatnonzero(metal & (ratio < _BONDED)))
     anions = candidates & (s.counts(np.flatnonzero(less & (ratio < _CONTACT))) > 0)
     anions &= (above == 0) | ((above == 1) & (metals >= 2) & (s.numbers != 1))
-    if not anions.any() and s.present & _METAL_ANIONS:
-        others = s.present - _METAL_ANIONS
-        if others and others <= _ELECTROPOSITIVE and len(s.present & _METAL_ANIONS) == 1:
-            anions = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _METAL_ANIONS])
+    heavy = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _METAL_ANIONS])
+    if heavy.any():
+        # Bi in Ca4Bi2O is an anion, in Bi2O3 a cation.
+        heavy &= s.counts(np.flatnonzero(IS_NONMETAL[point] & (ratio < _CONTACT))) == 0
+        others = {symbol for symbol in s.present - _METAL_ANIONS if not IS_NONMETAL[NUMBERS[symbol]]}
+        if others & _ELECTROPOSITIVE and (others <= _ELECTROPOSITIVE or anions.any()):
+            anions |= heavy
     return anions
 
 
@@ -93,6 +101,8 @@ def roles_of(surroundings: Surroundings, found: IonsFound, anions: np.ndarray) -
     numbers = surroundings.numbers
     roles = np.where(IS_NONMETAL[numbers], NEUTRAL, CATION)
     outer = found.bound & ~found.centres & np.isin(numbers, [NUMBERS[symbol] for symbol in ("N", "O", "S", "Se")])
+    # Hydrogen that is bonded to B or Al, unlike that of acids, has no state.
+    outer |= found.bound & (numbers == 1) & np.isnan(found.states)
     roles[anions | outer] = ANION
     inner = IS_NONMETAL[numbers] & ~anions & ~found.bound & (numbers != 1)
     roles[inner | found.centres] = CATION
@@ -103,22 +113,22 @@ def _bond_ratios(s: Surroundings, roles: np.ndarray) -> np.ndarray:
     """Distances divided by the lengths of bonds, `(E,)`; infinite for pairs that are no bonds."""
     radii = s.radii.copy()
     first, second = roles[s.centers], roles[s.points]
-    opposite = first * second == -1
+    metals = ~IS_NONMETAL[s.center_numbers] & ~IS_NONMETAL[s.point_numbers]
+    metallic = {SYMBOLS[number] for number in np.unique(s.numbers[roles == ANION]).tolist()} <= _METALLIC_ANIONS
+    # The shortest of these pairs are bonds. Covalent radii are too small for lone pairs and close-packed metals.
+    bonds = (first * second == -1) | (metals & metallic)
     kinds = s.center_numbers * 119 + s.point_numbers
-    for kind in np.unique(kinds[opposite]).tolist():
-        pairs = opposite & (kinds == kind)
-        shortest = float(s.distances[pairs].min())
+    for kind in np.unique(kinds[bonds]).tolist():
+        pairs = bonds & (kinds == kind)
         own = float(radii[pairs][0])
-        radii[pairs] = min(max(own, shortest), _IONIC_RATIO * own)
+        radii[pairs] = min(max(own, float(s.distances[pairs].min())), _IONIC_RATIO * own)
     ratios = s.distances / radii
-    cations = (first == CATION) & (second == CATION)
-    ratios[cations & (ratios > _BONDED_METALS)] = np.inf
+    if not metallic:
+        ratios[metals & (first == CATION) & (second == CATION) & (ratios > _BONDED_METALS)] = np.inf
     return np.asarray(ratios)
 
 
-def dimensionality(
-    surroundings: Surroundings, roles: np.ndarray, kept: np.ndarray | None = None
-) -> int | None:
+def dimensionality(surroundings: Surroundings, roles: np.ndarray, kept: np.ndarray | None = None) -> int | None:
     """
     Determine the dimensionality of the bonded network.
 
@@ -139,7 +149,9 @@ def dimensionality(
     s = surroundings
     ratios = _bond_ratios(s, roles)
     x, y, z = s.images.T
-    forward = (s.points > s.centers) | ((s.points == s.centers) & ((x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))))
+    forward = (s.points > s.centers) | (
+        (s.points == s.centers) & ((x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0)))))
+    )
     use = (ratios < _LONGEST_RATIO) & forward
     if kept is not None:
         use &= kept[s.centers] & kept[s.points]
@@ -160,6 +172,8 @@ def dimensionality(
     bounds = [*(_weight(ratio) for ratio in reached), *[1.0] * (5 - len(reached))]
     scores = np.diff(bounds)
     best = int(scores.argmax())
+    if best < 3 and best + 1 < len(reached) and reached[best + 1] < _LEAST_SEPARATION:
+        return None
     return best if scores[best] >= _LEAST_SCORE else None
 
 

@@ -8,18 +8,23 @@ from functools import lru_cache
 import numpy as np
 
 from ...concepts.elements import ALKALI, ALKALINE_EARTH, NOBLE_GASES, NONMETALS, RARE_EARTH
-from .ion_table import OXIDE_NAMES
+from .ion_table import HIGH_STATE_BONDS, OXIDE_NAMES
 from .ions import IonsFound
+from .oxidation import lowest_state
 from .surroundings import NUMBERS, SYMBOLS, Surroundings
 
 HALOGENS = frozenset({"F", "Cl", "Br", "I"})
 _CHALCOGENS = frozenset({"S", "Se", "Te"})
 _PNICTOGENS = frozenset({"P", "As", "Sb", "Bi"})
-_TRIVALENT = frozenset({"Cr", "Mn", "Fe", "Co", "Ni", "Cu"})
 # Cations of complex oxides that never give them their name.
-_NEVER_ACIDIC = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Ag", "Cd", "Hg", "Tl", "Th", "Au"} - {"Sc", "Be"}
+_NEVER_ACIDIC = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Ag", "Cd", "Hg", "Tl", "Th", "Au"} - {"Sc", "Be", "Ce"}
 _RANKS = {symbol: rank for rank, names in enumerate(OXIDE_NAMES) for symbol in names}
 _NAMES = {symbol: name for names in OXIDE_NAMES for symbol, name in names.items()}
+# Lowest oxidation state in which a metal gives its oxides their name.
+_LEAST_STATES = {"V": 4, "Cu": 2, "Ti": 3, "Fe": 3, "Cr": 3, "Ce": 4}
+# States in which it has another one: Cr(IV) and higher.
+_OTHER_NAMES = {"Cr": (4,)}
+_NO_OXIDE = frozenset({"organic", "peroxide", "superoxide", "ozonide", "water"})
 # Difference of Pauling electronegativities at which a bond is half ionic (Pauling, The Nature of the Chemical Bond).
 _IONIC_DIFFERENCE = 1.7
 _ZINTL_CATIONS = ALKALI | {"Ca", "Sr", "Ba", "Mg", "Eu", "Yb"}
@@ -46,43 +51,73 @@ CLASSES: frozenset[str] = frozenset({
 })  # fmt: skip
 
 
-def oxide_names(amounts: Mapping[str, float], anions: Set[str], found: IonsFound) -> set[str]:
+def oxide_names(
+    surroundings: Surroundings,
+    amounts: Mapping[str, float],
+    anions: Set[str],
+    found: IonsFound,
+    states: Mapping[str, tuple[int, ...]] | None,
+) -> set[str]:
     """
     Name an oxide of several metals after the most acidic one, such as titanate, ferrite or stannate.
 
     Args:
+        surroundings: The sites.
         amounts: Symbol -> atoms in the formula unit.
         anions: Symbols of the simple anions.
         found: The ions. Oxides with oxyanions have no such name.
+        states: Oxidation states, if they are known.
 
     Returns:
         Ids; empty if there is no other cation, or the order of the metals is not clear.
     """
-    if "O" not in anions or found.oxyanions or "organic" in found.ids:
+    if anions != {"O"} or found.oxyanions or found.ids & _NO_OXIDE:
         return set()
-    metals = {symbol for symbol in amounts if symbol not in anions and symbol not in ("O", "H")}
-    metals -= {symbol for symbol in metals if symbol in ("N", "C", *HALOGENS, *_CHALCOGENS) and symbol != "Te"}
-    acidic = {symbol: _RANKS[symbol] for symbol in metals if symbol in _RANKS and symbol not in _NEVER_ACIDIC}
+    metals = {symbol for symbol in amounts if symbol not in ("O", "H")}
+    # In suboxides such as Zr3NiO, metals are bonded to metals.
+    if sum(amounts[symbol] * lowest_state(symbol) for symbol in metals) > 2.0 * amounts["O"] + 0.01:
+        return set()
+    acidic = {
+        symbol: _RANKS[symbol]
+        for symbol in metals
+        if symbol in _RANKS and symbol not in _NEVER_ACIDIC and _in_high_state(surroundings, symbol, states)
+    }
     if not acidic or len(metals) < 2:
         return set()
     top = min(acidic.values())
-    centres = [symbol for symbol, rank in acidic.items() if rank == top]
-    others = metals - set(centres)
-    if len(centres) > 1:
-        if top == _RANKS["Fe"]:
-            # Of two metals of this kind, that of the larger amount has the higher state, as in MnFe2O4.
-            most = max(amounts[symbol] for symbol in centres)
-            chief = [symbol for symbol in centres if amounts[symbol] == most]
-            if len(chief) > 1 or amounts[chief[0]] < 1.5 * max(amounts[m] for m in centres if m != chief[0]):
-                return set()
-            centres = chief
-        elif not others:
-            # ZrTiO4 is a titanate: the order within a rank decides.
-            order = list(OXIDE_NAMES[top])
-            centres = [min(centres, key=order.index)]
-    elif "Fe" in centres and not others:
+    centres = {symbol for symbol, rank in acidic.items() if rank == top}
+    if "V" in centres and metals & {"Nb", "Ta", "Sb"}:
         return set()
+    if top == _RANKS["Fe"]:
+        return _name_of_iron_group(amounts, centres, metals)
+    if centres == metals:
+        # ZrTiO4 is a titanate: the order within a rank decides.
+        centres = {min(centres, key=list(OXIDE_NAMES[top]).index)}
     return {_NAMES[symbol] for symbol in centres}
+
+
+def _name_of_iron_group(amounts: Mapping[str, float], centres: set[str], metals: set[str]) -> set[str]:
+    """Of two metals of this rank, that of the larger amount has the higher state, as in MnFe2O4; Cu has a low one."""
+    if len(centres) > 1:
+        centres = centres - {"Cu"}
+    chief = max(centres, key=lambda symbol: amounts[symbol])
+    if any(amounts[chief] < 1.5 * amounts[symbol] for symbol in centres - {chief}):
+        return set()
+    return {_NAMES[chief]} if metals > {chief} else set()
+
+
+def _in_high_state(s: Surroundings, symbol: str, states: Mapping[str, tuple[int, ...]] | None) -> bool:
+    """Whether a metal has the oxidation state that gives its oxides their name."""
+    if symbol in HIGH_STATE_BONDS:
+        pairs = s.pairs(symbol, "O", 2.7)
+        for site in np.unique(s.centers[pairs]).tolist():
+            near = s.distances[pairs[s.centers[pairs] == site]]
+            if len(near) >= 4 and near[: min(len(near), 6)].mean() < HIGH_STATE_BONDS[symbol]:
+                return True
+        return False
+    if states is None or symbol not in states:
+        return symbol not in ("V", "Ce")
+    return max(states[symbol]) >= _LEAST_STATES.get(symbol, 0) and states[symbol] != _OTHER_NAMES.get(symbol)
 
 
 def classes_of(
@@ -124,19 +159,23 @@ def classes_of(
     cations = elements - anions - {"H", "O", "N", "C", "S", "P", "Cl", "Br", "I", "Se", "As", "B", "F"}
     if found.oxyanions and (cations or "ammonium" in ids):
         classes.add("oxysalt")
-    classes |= _mixed(anions, found, ids)
+    classes |= _mixed(anions, metals, found, ids)
     if "O" in anions and not found.oxyanions and "organic" not in ids and len(metals) > 1:
         classes.add("complex_oxide")
     if "organic" in ids:
         classes.add("organic")
     if "water" in ids and len(elements) > 2:
         classes.add("hydrate")
-    if anions or found.oxyanions or ids & ANIONIC_IDS:
-        if _is_ionic(elements, metals, anions, found, ids):
-            classes.add("ionic")
-            if found.oxyanions or ids & ANIONIC_IDS or (anions & HALOGENS and "O" not in anions):
-                classes.add("salt")
-    if dimension == 0 and "ionic" not in classes and not metals & (_NEVER_ACIDIC - {"Hg", "Au"}) and "ammonium" not in ids:
+    if (anions or found.oxyanions or ids & ANIONIC_IDS) and _is_ionic(elements, metals, anions, found, ids):
+        classes.add("ionic")
+        if found.oxyanions or ids & ANIONIC_IDS or (anions & HALOGENS and "O" not in anions):
+            classes.add("salt")
+    if (
+        dimension == 0
+        and "ionic" not in classes
+        and not metals & (_NEVER_ACIDIC - {"Hg", "Au"})
+        and not ids & {"ammonium", "hydronium"}
+    ):
         classes.add("molecular")
     return classes
 
@@ -149,9 +188,9 @@ def _is_intermetallic(elements: Set[str], metals: Set[str]) -> bool:
     return rest <= {"Si", "Ge", "Sb"} and bool(heavy) and len(metals) >= 1
 
 
-def _mixed(anions: Set[str], found: IonsFound, ids: Set[str]) -> set[str]:
+def _mixed(anions: Set[str], metals: Set[str], found: IonsFound, ids: Set[str]) -> set[str]:
     classes: set[str] = set()
-    kinds = len(anions) + len({_family(name) for name in found.oxyanions}) + len(ids & ANIONIC_IDS)
+    kinds = len(anions) + len(found.oxyanions) + len(ids & ANIONIC_IDS)
     if kinds > 1:
         classes.add("mixed_anion")
     if "O" in anions:
@@ -160,15 +199,11 @@ def _mixed(anions: Set[str], found: IonsFound, ids: Set[str]) -> set[str]:
             classes.add("oxyhalide")
         if anions & _CHALCOGENS:
             classes.add("oxychalcogenide")
-    if anions & _CHALCOGENS and anions & HALOGENS:
+    if anions & _CHALCOGENS and anions & HALOGENS and metals:
         classes.add("chalcohalide")
-    if "N" in anions and anions & HALOGENS:
+    if "N" in anions and anions & HALOGENS and metals:
         classes.add("nitride_halide")
     return classes
-
-
-def _family(name: str) -> str:
-    return name
 
 
 def _is_ionic(elements: Set[str], metals: Set[str], anions: Set[str], found: IonsFound, ids: Set[str]) -> bool:
@@ -177,10 +212,9 @@ def _is_ionic(elements: Set[str], metals: Set[str], anions: Set[str], found: Ion
         return True
     if not metals:
         return False
-    if found.oxyanions or ids & ANIONIC_IDS:
-        top = 3.44
-    else:
-        top = max(electronegativity(symbol) for symbol in anions)
+    # The outer atoms of ions are mostly oxygen.
+    tops = {"O"} if found.oxyanions or ids & ANIONIC_IDS else anions
+    top = max(electronegativity(symbol) for symbol in tops)
     lowest = min(electronegativity(symbol) for symbol in metals)
     return top - lowest >= _IONIC_DIFFERENCE
 
@@ -216,7 +250,8 @@ def is_zintl(surroundings: Surroundings, elements: Set[str]) -> bool:
     formers = rest - heavy
     if not active or not heavy or not formers <= _FORMERS.keys():
         return False
-    if rest == {"P"} or (active <= {"Mg"} and len(rest) == 1 and rest <= {"P"}):
+    # Salts such as Na3P, semiconductors such as MgSiP2, and metals such as CaMn2Ge2 do not count.
+    if rest == {"P"} or (active == {"Mg"} and "P" in rest) or ("Mn" in rest and heavy & {"Si", "Ge", "Sn", "Pb"}):
         return False
     s = surroundings
     symbols = [SYMBOLS[number] for number in s.numbers.tolist()]

@@ -105,7 +105,7 @@ def shape_of(directions: np.ndarray) -> str:
         if opposite == 3 and angles[0] > 50 and angles[11] < 125:
             return "octahedron"
         # Ideal: nine angles near 82 degrees and six near 136.
-        prism = angles[0] > 60 and angles[8] < 110 and 115 < angles[9] and angles[-1] < 160
+        prism = angles[0] > 60 and angles[8] < 110 and angles[9] > 115 and angles[-1] < 160
         return "trigonal-prism" if prism else ""
     straight = int((angles > 165).sum())
     if count == 8:

@@ -14,9 +14,14 @@ from .bonding import SPACERS, dimensionality, roles_of, simple_anions
 from .chemistry import classes_of, oxide_names
 from .columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
 from .coordination import coordination_of
-from .ions import IonsFound, find_ions
+from .ions import IonsFound, find_ions, polyanions
 from .oxidation import oxidation_states
 from .surroundings import NUMBERS, SYMBOLS, Surroundings
+
+# An atom of these elements whose neighbours are all farther than so many times the sum of the radii is misplaced.
+_LOST = np.full(119, np.inf)
+_LOST[[NUMBERS[symbol] for symbol in ("O", "F", "S", "Se", "Te", "Cl", "Br", "I")]] = 1.45
+_LOST[[NUMBERS[symbol] for symbol in ("B", "C", "N", "Si", "P", "As", "Ge", "Sb")]] = 1.28
 
 
 def crystal_facts(crystal: Crystal) -> dict[str, Any]:
@@ -37,6 +42,8 @@ def crystal_facts(crystal: Crystal) -> dict[str, Any]:
 def _chemistry(crystal: Crystal) -> dict[str, Any]:
     amounts = formula_amounts(crystal)
     surroundings = Surroundings.of(crystal)
+    if _has_lost_atoms(surroundings):
+        return {"dimensionality": None}
     anions: set[str] = set()
     ions: set[str] = set()
     coordination: set[str] = set()
@@ -48,6 +55,7 @@ def _chemistry(crystal: Crystal) -> dict[str, Any]:
         simple = simple_anions(variant, found)
         roles = roles_of(variant, found, simple)
         anions |= {SYMBOLS[number] for number in np.unique(variant.numbers[simple]).tolist()}
+        found.ids |= polyanions(variant, simple)
         ions |= found.ids
         oxyanions |= found.oxyanions
         coordination |= coordination_of(variant, roles)
@@ -55,8 +63,8 @@ def _chemistry(crystal: Crystal) -> dict[str, Any]:
     assert first is not None
     found, simple, roles = first
     found.oxyanions |= oxyanions
-    ions |= oxide_names(amounts, anions, found)
     states = oxidation_states(surroundings, amounts, found, simple) if crystal.is_ordered else None
+    ions |= oxide_names(surroundings, amounts, anions, found, states)
     if "manganate" in ions and states and states.get("Mn") == (7,):
         ions.add("permanganate")
     dimension = dimensionality(surroundings, roles)
@@ -69,6 +77,16 @@ def _chemistry(crystal: Crystal) -> dict[str, Any]:
         "coordination": _sorted(coordination),
         "oxidation_states": None if states is None else _written(states),
     }
+
+
+def _has_lost_atoms(s: Surroundings) -> bool:
+    """Whether a nonmetal of a compound has no neighbour at all, as if positions were exchanged: nothing is certain."""
+    # Anions of ammonium salts have contacts to hydrogen only, which are long.
+    if len(s.elements) == 1 or "H" in s.present:
+        return False
+    nearest = np.full(len(s), np.inf)
+    np.minimum.at(nearest, s.centers, s.distances / s.radii)
+    return bool((nearest > _LOST[s.numbers]).any())
 
 
 def _framework(surroundings: Surroundings, roles: np.ndarray, dimension: int | None) -> int | None:

@@ -1,9 +1,9 @@
 """
 Ions and groups of atoms, in one table: what a central atom and its neighbours look like.
 
-The distances end between the longest bond of the ion and the shortest contact that is none; for bonds to oxygen see Gagné
-and Hawthorne 2018, Acta Crystallographica B74, 79. There is room for the bonds of density functional theory, which are
-up to 3 % too long.
+The distances end between the longest bond of the ion and the shortest contact that is none; for bonds to oxygen see
+Gagné and Hawthorne 2018, Acta Crystallographica B74, 79. There is room for the bonds of density functional theory,
+which are up to 3 % too long.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class CentredIon:
         counts: Possible numbers of ligands.
         longest: Longest distance between them in Å.
         mean_below: Mean distance in Å below which the ion has this oxidation state; infinite if the number decides.
-        also: Another element that must be (`P`) or must not be (`-P`) within `also_within` of the central atom.
-        also_within: In Å.
+        mean_above: Mean distance above which it does.
+        has: Another element that must be bonded to the central atom.
+        lacks: Elements that must not be bonded to it.
         binds: Whether the ligands belong to the ion, rather than being simple anions of a network.
         state: Oxidation state of the central atom.
     """
@@ -35,8 +36,9 @@ class CentredIon:
     counts: tuple[int, ...]
     longest: float
     mean_below: float = float("inf")
-    also: str = ""
-    also_within: float = 0.0
+    mean_above: float = 0.0
+    has: str = ""
+    lacks: tuple[str, ...] = ()
     binds: bool = True
     state: int | None = None
 
@@ -44,23 +46,26 @@ class CentredIon:
 # In each group of rows with the same centre and ligand, the first one that fits a central atom applies.
 CENTRED_IONS: tuple[CentredIon, ...] = (
     CentredIon("borate", "B", "O", (3, 4), 1.75, state=3),
-    CentredIon("carbonate", "C", "O", (3,), 1.45, also="-C", also_within=1.75, state=4),
-    CentredIon("oxalate", "C", "O", (2,), 1.45, also="C", also_within=1.75, state=3),
-    CentredIon("nitrate", "N", "O", (3,), 1.45, also="-C", also_within=1.6, state=5),
-    CentredIon("nitrite", "N", "O", (2,), 1.40, also="-C", also_within=1.6, state=3),
+    CentredIon("carbonate", "C", "O", (3,), 1.45, lacks=("C",), state=4),
+    CentredIon("oxalate", "C", "O", (2,), 1.45, has="C", state=3),
+    CentredIon("nitrate", "N", "O", (3,), 1.45, lacks=("C",), state=5),
+    CentredIon("nitrite", "N", "O", (2,), 1.40, lacks=("C",), state=3),
     CentredIon("silicate", "Si", "O", (4,), 1.95, state=4),
     CentredIon("silicate", "Si", "O", (5, 6), 1.98, binds=False, state=4),
     CentredIon("phosphate", "P", "O", (4,), 1.85, state=5),
-    CentredIon("hypophosphate", "P", "O", (3,), 1.85, also="P", also_within=2.5, state=4),
-    CentredIon("phosphite", "P", "O", (3,), 1.85, also="-S", also_within=2.3, state=3),
-    CentredIon("hypophosphite", "P", "O", (2,), 1.75, also="H", also_within=1.55, state=1),
+    CentredIon("hypophosphate", "P", "O", (3,), 1.85, has="P", state=4),
+    CentredIon("fluorophosphate", "P", "O", (2, 3), 1.85, has="F", state=5),
+    CentredIon("phosphite", "P", "O", (3,), 1.85, has="H", lacks=("C",), state=3),
+    CentredIon("hypophosphite", "P", "O", (2,), 1.75, has="H", state=1),
     CentredIon("sulfate", "S", "O", (4,), 1.80, state=6),
-    CentredIon("thiosulfate", "S", "O", (3,), 1.80, also="S", also_within=2.3),
-    CentredIon("sulfite", "S", "O", (3,), 1.75, also="-C", also_within=1.95, state=4),
-    CentredIon("dithionite", "S", "O", (2,), 1.75, also="S", also_within=2.6, state=3),
+    CentredIon("thiosulfate", "S", "O", (3,), 1.80, has="S"),
+    CentredIon("fluorosulfate", "S", "O", (3,), 1.75, has="F", state=6),
+    CentredIon("sulfite", "S", "O", (3,), 1.75, lacks=("C", "F", "Cl", "N", "H"), state=4),
+    CentredIon("dithionite", "S", "O", (2,), 1.75, has="S", state=3),
+    CentredIon("sulfur_dioxide", "S", "O", (2,), 1.60, lacks=("C", "F", "Cl", "N"), state=4),
     CentredIon("perchlorate", "Cl", "O", (4,), 1.75, state=7),
     CentredIon("chlorate", "Cl", "O", (3,), 1.75, state=5),
-    CentredIon("chlorite", "Cl", "O", (2,), 1.80, state=3),
+    CentredIon("chlorite", "Cl", "O", (2,), 1.80, mean_above=1.50, lacks=("F",), state=3),
     CentredIon("perbromate", "Br", "O", (4,), 1.85, state=7),
     CentredIon("bromate", "Br", "O", (3,), 1.90, state=5),
     CentredIon("periodate", "I", "O", (4,), 1.95, mean_below=1.86, state=7),
@@ -104,7 +109,6 @@ CENTRED_IONS: tuple[CentredIon, ...] = (
     CentredIon("hexafluoroantimonate", "Sb", "F", (6,), 2.08, mean_below=1.97, binds=False, state=5),
     CentredIon("hexafluorosilicate", "Si", "F", (6,), 1.90, binds=False, state=4),
     CentredIon("hexafluorogermanate", "Ge", "F", (6,), 1.98, binds=False, state=4),
-    CentredIon("hexafluorotitanate", "Ti", "F", (6,), 2.05, binds=False),
     CentredIon("fluoroaluminate", "Al", "F", (4, 5, 6), 2.10, binds=False, state=3),
     CentredIon("borohydride", "B", "H", (4,), 1.45, state=3),
     CentredIon("alanate", "Al", "H", (4, 6), 1.95, state=3),
@@ -124,18 +128,23 @@ OXIDE_NAMES: tuple[dict[str, str], ...] = (
     {"W": "tungstate", "Mo": "molybdate"},
     {"Te": "tellurate", "Re": "rhenate", "Os": "osmate"},
     {"V": "vanadate"},
-    {"Nb": "niobate", "Ta": "tantalate", "Sb": "antimonate"},
+    {"Nb": "niobate", "Ta": "tantalate"},
+    {"Sb": "antimonate"},
     {"Si": "silicate", "As": "arsenate"},
     {"Ti": "titanate", "Zr": "zirconate", "Hf": "hafnate"},
     {"Ge": "germanate", "Sn": "stannate"},
-    {"U": "uranate"},
+    {"U": "uranate", "Ce": "cerate"},
     {"Ru": "ruthenate", "Ir": "iridate", "Rh": "rhodate", "Pt": "platinate", "Pd": "palladate"},
     {"Al": "aluminate", "Ga": "gallate", "In": "indate", "Sc": "scandate"},
-    {"Pb": "plumbate", "Bi": "bismuthate"},
+    {"Bi": "bismuthate", "Pb": "plumbate"},
     {"Cr": "chromite"},
     {"Mn": "manganite", "Fe": "ferrite", "Co": "cobaltate", "Ni": "nickelate", "Cu": "cuprate"},
     {"Zn": "zincate", "Be": "beryllate"},
 )  # fmt: skip
+
+# Cations with a lone pair have longer bonds to O, and give no name: symbol -> longest mean distance of the first shell
+# of the higher oxidation state in Å.
+HIGH_STATE_BONDS = {"Sb": 2.06, "Bi": 2.29, "Pb": 2.28, "Sn": 2.16}
 
 # Halometallates whose octahedra share no ligand.
 HEXAHALO = {"F": "hexafluoro_metallate", "Cl": "hexachloro_metallate", "Br": "hexabromo_metallate"}
@@ -154,6 +163,7 @@ HOMONUCLEAR: dict[str, tuple[str, str, float]] = {
 
 # Ids of ions that are not in the tables above.
 OTHER_IONS = (
+    "hexafluorotitanate", "selenocyanate", "fulminate", "dicyanamide",
     "hydroxide", "water", "hydronium", "ammonium", "ammonia", "amide", "imide", "organic", "azide", "dinitrogen",
     "diazenide", "pernitride", "cyanide", "cyanate", "thiocyanate", "carbodiimide", "acetylide", "carbonyl", "peroxide",
     "superoxide", "dioxygen", "ozonide", "bifluoride", "uranyl", "aluminosilicate", "orthosilicate", "disilicate",
@@ -169,4 +179,14 @@ IONS: frozenset[str] = frozenset(
     if name
 )  # fmt: skip
 
-__all__ = ["CENTRED_IONS", "CONDENSED", "HEXAHALO", "HOMONUCLEAR", "IONS", "OXIDE_NAMES", "SILICATES", "CentredIon"]
+__all__ = [
+    "CENTRED_IONS",
+    "CONDENSED",
+    "HEXAHALO",
+    "HIGH_STATE_BONDS",
+    "HOMONUCLEAR",
+    "IONS",
+    "OXIDE_NAMES",
+    "SILICATES",
+    "CentredIon",
+]

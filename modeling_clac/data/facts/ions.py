@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .ion_table import CENTRED_IONS, CONDENSED, HEXAHALO, HOMONUCLEAR, SILICATES, CentredIon
-from .surroundings import IS_NONMETAL, NUMBERS, SYMBOLS, Surroundings, shared_ligands
+from .surroundings import COVALENT_RADII, IS_NONMETAL, NUMBERS, SYMBOLS, Surroundings, shared_ligands
 
 # Central atoms of oxyanions from the most to the least acidic; without another cation, as in BPO4, the others are
 # the cations.
@@ -16,6 +16,10 @@ _ACIDITY = "Cl Br N S I P Se C As V Re Tc Cr Mn Fe Mo W Te B Ge Si".split()
 _H_BONDS = {
     "O": 1.25, "N": 1.25, "C": 1.25, "F": 1.25, "S": 1.50, "P": 1.55, "Cl": 1.45, "Se": 1.60, "Br": 1.60, "I": 1.75,
     "Si": 1.60, "B": 1.45, "As": 1.65, "Ge": 1.65,
+}  # fmt: skip
+# Longest bonds of carbon in Å.
+_CARBON_BONDS = {
+    "C": 1.65, "N": 1.45, "O": 1.45, "S": 1.80, "Se": 1.95, "F": 1.45, "Cl": 1.85, "Br": 2.05, "I": 2.25, "B": 1.70,
 }  # fmt: skip
 # Cations that do not count as bridges between complex ions.
 _SPECTATORS = frozenset("Li Na K Rb Cs Tl Be Mg Ca Sr Ba".split())
@@ -52,10 +56,13 @@ def find_ions(surroundings: Surroundings) -> IonsFound:
     if len(surroundings.present) == 1:
         return found
     _hydrogen_groups(surroundings, found)
-    _nitrogen_and_carbon(surroundings, found)
+    _nitrogen_pairs(surroundings, found)
+    _carbon_groups(surroundings, found)
     _oxygen_pairs(surroundings, found)
     _centred(surroundings, found)
-    _homonuclear(surroundings, found)
+    if "thiosulfate" in found.ids:
+        # Its outer sulfur is no sulfide.
+        found.bound |= surroundings.counts(surroundings.pairs("S", "S", 2.3)) > 0
     _uranyl(surroundings, found)
     _halometallates(surroundings, found)
     return found
@@ -80,12 +87,16 @@ def _hydrogen_groups(s: Surroundings, found: IonsFound) -> None:
             nonmetals[s.points[pairs]] = True
     found.bound |= nonmetals
     found.states[nonmetals] = 1
-    if "C" in s.present and len(s.pairs("C", "H", _H_BONDS["C"])):
+    amines = s.counts(s.pairs("N", "H", _H_BONDS["N"])) >= 2
+    with_nitrogen = s.pairs("C", "N", 1.6)
+    if "C" in s.present and (len(s.pairs("C", "H", _H_BONDS["C"])) or amines[s.points[with_nitrogen]].any()):
         found.ids.add("organic")
         carbon = _among(s, "C")
         found.bound |= carbon
         for other in ("N", "O", "S", "F", "Cl", "Br", "I"):
-            found.bound[s.points[s.pairs("C", other, {"S": 1.9, "Cl": 1.9, "Br": 2.1, "I": 2.3}.get(other, 1.6))]] = True
+            found.bound[s.points[s.pairs("C", other, {"S": 1.9, "Cl": 1.9, "Br": 2.1, "I": 2.3}.get(other, 1.6))]] = (
+                True
+            )
     # What else the atom is bonded to: nonmetals other than hydrogen.
     close = s.distances < 1.15 * s.radii
     heavy = IS_NONMETAL[s.point_numbers] & (s.point_numbers != 1) & close
@@ -99,17 +110,18 @@ def _hydrogen_groups(s: Surroundings, found: IonsFound) -> None:
         alone = s.counts(np.flatnonzero(heavy & (s.center_numbers == NUMBERS[symbol]))) == 0
         found.bound |= hydrogen > 0
         for number, name in names.items():
-            if (alone & (hydrogen == number)).any():
+            # Under pressure the hydrogen of ice is shared evenly.
+            if (alone & (hydrogen == number)).any() and (len(s.present) > 2 or name in ("water", "ammonia")):
                 found.ids.add(name)
     if "F" in s.present and (s.counts(s.pairs("H", "F", 1.30)) == 2).any():
         found.ids.add("bifluoride")
 
 
-def _nitrogen_and_carbon(s: Surroundings, found: IonsFound) -> None:
+def _nitrogen_pairs(s: Surroundings, found: IonsFound) -> None:
     if "N" in s.present:
         links = s.pairs("N", "N", 1.50)
         number = s.counts(links)
-        if len(links):
+        if len(links) and "organic" not in found.ids:
             hydrogen = hydrogen_bonds(s, "N") if "H" in s.present else np.zeros(len(s), int)
             free = (hydrogen == 0) & (s.counts(s.pairs("N", "C", 1.6)) == 0) & (s.counts(s.pairs("N", "O", 1.45)) == 0)
             middle = free & (number == 2)
@@ -124,35 +136,46 @@ def _nitrogen_and_carbon(s: Surroundings, found: IonsFound) -> None:
             # Diazenides and pernitrides are nitrides as well; azides are not.
             short = s.counts(links[s.distances[links] <= 1.15]) > 0
             found.bound |= in_azide | (paired & short)
+
+
+def _carbon_groups(s: Surroundings, found: IonsFound) -> None:
     if "C" not in s.present:
         return
     carbon = _among(s, "C")
-    nitrogen, oxygen = s.counts(s.pairs("C", "N", 1.45)), s.counts(s.pairs("C", "O", 1.45))
-    sulfur = s.counts(s.pairs("C", "S", 1.80)) + s.counts(s.pairs("C", "Se", 1.95))
-    carbons = s.counts(s.pairs("C", "C", 1.65))
-    free = carbon & (carbons == 0) & ~found.bound
-    for name, match in {
-        "cyanide": (nitrogen == 1) & (oxygen == 0) & (sulfur == 0),
-        "cyanate": (nitrogen == 1) & (oxygen == 1),
-        "thiocyanate": (nitrogen == 1) & (sulfur == 1),
-        "carbodiimide": (nitrogen == 2) & (oxygen == 0) & (sulfur == 0),
-        "carbonyl": (nitrogen == 0) & (oxygen == 1) & (sulfur == 0),
+    links = {symbol: s.pairs("C", symbol, longest) for symbol, longest in _CARBON_BONDS.items()}
+    number = {symbol: s.counts(pairs) for symbol, pairs in links.items()}
+    others = sum(number[symbol] for symbol in ("F", "Cl", "Br", "I", "B"))
+    # Nitrogen between two carbon atoms, and nitrogen with oxygen.
+    bridging = s.counts(s.pairs("N", "C", 1.45)) > 1
+    oxidized = s.counts(s.pairs("N", "O", 1.45)) > 0
+    to_bridge = s.counts(links["N"][bridging[s.points[links["N"]]]]) > 0
+    to_oxidized = s.counts(links["N"][oxidized[s.points[links["N"]]]]) > 0
+    short = s.counts(s.pairs("C", "N", 1.30))
+    free = carbon & ~found.bound & (number["C"] == 0)
+    bare = free & (number["O"] == 0) & (number["S"] == 0) & (number["Se"] == 0)
+    one, two = number["N"] == 1, number["N"] == 2
+    for name, members in {
+        "cyanide": bare & one & ~to_oxidized & ((others - number["B"]) == 0),
+        "fulminate": bare & one & to_oxidized,
+        "carbodiimide": bare & two & (short == 2) & ~to_bridge & (others == 0),
+        "dicyanamide": bare & two & to_bridge & (s.counts(s.pairs("C", "N", 1.22)) == 1) & (others == 0),
+        "cyanate": free & one & (number["O"] == 1),
+        "thiocyanate": free & one & (number["S"] == 1),
+        "selenocyanate": free & one & (number["Se"] == 1),
+        "carbonyl": free & (number["N"] == 0) & (number["O"] == 1) & (number["S"] == 0),
     }.items():
-        members = free & match
         if not members.any() or (name == "carbonyl" and not _metal_bonded(s, members)):
             continue
         found.ids.add(name)
         found.bound |= members
-        for other in ("N", "O", "S", "Se"):
-            found.bound[s.points[_within(s, members, other, 1.95 if other == "Se" else 1.80 if other == "S" else 1.45)]] = True
-    pair = carbon & (carbons == 1) & (nitrogen == 0) & (oxygen == 0) & (s.counts(s.pairs("C", "C", 1.45)) == 1)
+        for symbol in ("N", "O", "S", "Se"):
+            found.bound[s.points[links[symbol][members[s.centers[links[symbol]]]]]] = True
+        if name == "fulminate":
+            found.bound[s.points[s.pairs("N", "O", 1.45)]] = True
+    alone = sum(number[symbol] for symbol in ("N", "O", "S", "F", "Cl", "Br", "I", "B")) == 0
+    pair = carbon & (number["C"] == 1) & alone & (s.counts(s.pairs("C", "C", 1.45)) == 1)
     if (pair & ~found.bound).any() and "organic" not in found.ids:
         found.ids.add("acetylide")
-
-
-def _within(s: Surroundings, members: np.ndarray, other: str, longest: float) -> np.ndarray:
-    pairs = s.pairs("C", other, longest)
-    return pairs[members[s.centers[pairs]]]
 
 
 def _metal_bonded(s: Surroundings, members: np.ndarray) -> bool:
@@ -167,7 +190,7 @@ def _oxygen_pairs(s: Surroundings, found: IonsFound) -> None:
     if not len(pairs):
         return
     number = s.counts(pairs)
-    if (number == 2).any():
+    if (s.counts(s.pairs("O", "O", 1.42)) == 2).any():
         found.ids.add("ozonide")
     lengths = s.distances[pairs[number[s.centers[pairs]] == 1]]
     for name, low, high, state in (
@@ -191,12 +214,16 @@ def _centred(s: Surroundings, found: IonsFound) -> None:
         number = s.counts(pairs)
         taken = decided.setdefault((ion.centre, ion.ligand), np.zeros(len(s), dtype=bool))
         match = np.isin(number, ion.counts) & ~taken & ~found.bound
-        if ion.mean_below < float("inf"):
+        if ion.mean_below < float("inf") or ion.mean_above:
             sums = np.bincount(s.centers[pairs], weights=s.distances[pairs], minlength=len(s))
             match &= sums < ion.mean_below * np.maximum(number, 1)
-        if ion.also:
-            near = s.counts(s.pairs(ion.centre, ion.also.removeprefix("-"), ion.also_within)) > 0
-            match &= ~near if ion.also.startswith("-") else near
+            match &= sums > ion.mean_above * number
+        for symbol in (ion.has, *ion.lacks):
+            if symbol in s.present:
+                near = s.counts(s.pairs(ion.centre, symbol, _bond(ion.centre, symbol))) > 0
+                match &= near if symbol == ion.has else ~near
+            elif symbol and symbol == ion.has:
+                match &= False
         taken |= match
         if match.any():
             fits.setdefault(ion.ligand, []).append((ion, match, pairs[match[s.centers[pairs]]]))
@@ -218,6 +245,11 @@ def _centred(s: Surroundings, found: IonsFound) -> None:
                 if ligand == "O":
                     found.oxyanions.add(ion.id)
             _connections(s, found, ion, match, pairs)
+
+
+def _bond(first: str, second: str) -> float:
+    """Longest bond of two nonmetals in Å."""
+    return 1.2 * float(COVALENT_RADII[NUMBERS[first]] + COVALENT_RADII[NUMBERS[second]])
 
 
 def _connections(s: Surroundings, found: IonsFound, ion: CentredIon, match: np.ndarray, pairs: np.ndarray) -> None:
@@ -265,24 +297,32 @@ def _silicate_kind(dimension: int, size: int, links: int) -> str:
     return "ring_silicate" if links >= size else ""
 
 
-def _homonuclear(s: Surroundings, found: IonsFound) -> None:
+def polyanions(s: Surroundings, anions: np.ndarray) -> set[str]:
+    """
+    Find anions that are bonded to others of their element.
+
+    Args:
+        s: The sites.
+        anions: `(num_sites,)` bool, simple anions.
+
+    Returns:
+        Ids such as disulfide and polyphosphide.
+    """
+    ids = set()
     for symbol, (double, more, longest) in HOMONUCLEAR.items():
-        if symbol not in s.present:
+        if symbol not in s.present or IS_NONMETAL[s.numbers].all():
             continue
         pairs = s.pairs(symbol, symbol, longest)
-        free = ~found.bound & ~found.centres
-        pairs = pairs[free[s.centers[pairs]] & free[s.points[pairs]]]
+        pairs = pairs[anions[s.centers[pairs]] & anions[s.points[pairs]]]
         if not len(pairs):
             continue
         number = s.counts(pairs)
         lonely = (number[s.centers[pairs]] == 1) & (number[s.points[pairs]] == 1)
         if lonely.any() and double:
-            found.ids.add(double)
+            ids.add(double)
         if not lonely.all():
-            found.ids.add(more)
-    # The outer atoms of thiosulfate are no sulfide.
-    if "thiosulfate" in found.ids:
-        found.bound |= s.counts(s.pairs("S", "S", 2.3)) > 0
+            ids.add(more)
+    return ids
 
 
 def _uranyl(s: Surroundings, found: IonsFound) -> None:
@@ -302,8 +342,11 @@ def _halometallates(s: Surroundings, found: IonsFound) -> None:
         pairs = s.pairs(metal, halogen, 1.25 * float(s.radii[s.pairs(metal, halogen, 9.0)].max(initial=0.0)))
         number = s.counts(pairs)
         members = _among(s, metal)
-        if len(pairs) and (number[members] == 6).all() and (s.counts_of_points(pairs) <= 1).all():
+        alone = len(pairs) and (number[members] == 6).all() and (s.counts_of_points(pairs) <= 1).all()
+        if alone and int(_among(s, halogen).sum()) == 6 * int(members.sum()):
             found.ids.add(name)
+            if (metal, halogen) == ("Ti", "F"):
+                found.ids.add("hexafluorotitanate")
 
 
-__all__ = ["IonsFound", "find_ions", "hydrogen_bonds"]
+__all__ = ["IonsFound", "find_ions", "hydrogen_bonds", "polyanions"]

@@ -18,17 +18,16 @@ _ANION_STATES = {
 }  # fmt: skip
 # Usual states; those after `|` are tried only if the usual ones give no neutral compound (Greenwood and Earnshaw,
 # Chemistry of the Elements, 2nd edition).
-_STATES = {
-    "Be": "2", "Mg": "2", "Ca": "2", "Sr": "2", "Ba": "2", "Ra": "2", "Al": "3", "Ga": "3|1 2", "In": "3|1", "Tl": "1 3",
-    "Sn": "2 4", "Pb": "2 4", "Sb": "3 5", "Bi": "3|5", "Ti": "4|2 3", "Zr": "4|2 3", "Hf": "4|2 3", "V": "5 4 3|2",
-    "Nb": "5|2 3 4", "Ta": "5|3 4", "Cr": "3 6|2 4", "Mo": "6 4|2 3 5", "W": "6|2 4 5", "Mn": "2 3 4|5 6 7", "Tc": "7 4",
-    "Re": "7|3 4 5 6", "Fe": "2 3|4 6", "Ru": "4|2 3 5 6", "Os": "4|6 8 5", "Co": "2 3|4", "Rh": "3|4 1", "Ir": "4|3 5 6",
-    "Ni": "2|3 4", "Pd": "2|4", "Pt": "4 2", "Cu": "1 2|3", "Ag": "1|2 3", "Au": "1 3", "Zn": "2", "Cd": "2",
-    "Hg": "2|1", "Ce": "3 4", "Pr": "3|4", "Tb": "3|4", "Sm": "3|2", "Eu": "2 3", "Yb": "3 2", "Tm": "3|2", "Th": "4",
-    "Pa": "5 4", "U": "4 6|3 5", "Np": "4 5 6|3", "Pu": "4 3|6", "Am": "3|4", "Cm": "3", "Ac": "3", "Si": "4", "Ge": "4|2",
-    "B": "3", "P": "5|3 4", "As": "3 5", "S": "6 4", "Se": "4 6", "Te": "4 6", "I": "5 7", "Cl": "7 5", "Br": "5",
-    "N": "5 3", "C": "4",
-} | dict.fromkeys(ALKALI | {"Fr"}, "1") | dict.fromkeys(RARE_EARTH - {"Ce", "Pr", "Tb", "Sm", "Eu", "Yb", "Tm"}, "3")  # fmt: skip
+_STATES_BY_ELEMENT = """
+Be 2; Mg 2; Ca 2; Sr 2; Ba 2; Ra 2; Al 3; Ga 3|1 2; In 3|1; Tl 1 3; Sn 2 4; Pb 2 4; Sb 3 5; Bi 3|5; Ti 4|2 3;
+Zr 4|2 3; Hf 4|2 3; V 5 4 3|2; Nb 5|2 3 4; Ta 5|3 4; Cr 3 6|2 4; Mo 6 4|2 3 5; W 6|2 4 5; Mn 2 3 4|5 6 7; Tc 7 4;
+Re 7|3 4 5 6; Fe 2 3|4 6; Ru 4|2 3 5 6; Os 4|6 8 5; Co 2 3|4; Rh 3|4 1; Ir 4|3 5 6; Ni 2|3 4; Pd 2|4; Pt 4 2;
+Cu 1 2|3; Ag 1|2 3; Au 1 3; Zn 2; Cd 2; Hg 2|1; Ce 3 4; Pr 3|4; Tb 3|4; Sm 3|2; Eu 2 3; Yb 3 2; Tm 3|2; Th 4;
+Pa 5 4; U 4 6|3 5; Np 4 5 6|3; Pu 4 3|6; Am 3|4; Cm 3; Ac 3; Si 4; Ge 4|2; B 3; P 5|3 4; As 3 5; S 6 4; Se 4 6;
+Te 4 6; I 5 7; Cl 7 5; Br 5; N 5 3; C 4
+"""
+_STATES: dict[str, str] = dict(entry.split(maxsplit=1) for entry in _STATES_BY_ELEMENT.split(";"))  # type: ignore[misc]
+_STATES |= dict.fromkeys(ALKALI | {"Fr"}, "1") | dict.fromkeys(RARE_EARTH - _STATES.keys(), "3")
 # Anions with metallic compounds, in which transition metals have no formal oxidation state.
 _METALLIC_ANIONS = frozenset({"B", "C", "Si", "Ge", "P", "As", "Sb", "Bi", "Sn", "Pb", "H"})
 _MOST_COMBINATIONS = 4096
@@ -84,6 +83,16 @@ def oxidation_states(
     return {symbol: tuple(sorted(values)) for symbol, values in sorted(result.items())}
 
 
+def lowest_state(symbol: str) -> int:
+    """
+    Return the lowest positive oxidation state that an element usually has; 0 if none is known.
+
+    Args:
+        symbol: Its symbol.
+    """
+    return min((int(state) for state in _STATES.get(symbol, "0").replace("|", " ").split()), default=0)
+
+
 # Ions whose atoms have no oxidation state of the tables above.
 _UNCOUNTED = frozenset({
     "organic", "azide", "cyanide", "cyanate", "thiocyanate", "carbodiimide", "acetylide", "carbonyl", "dinitrogen",
@@ -129,4 +138,4 @@ def _mixed_valence(
     return None
 
 
-__all__ = ["oxidation_states"]
+__all__ = ["lowest_state", "oxidation_states"]

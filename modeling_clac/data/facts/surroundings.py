@@ -71,7 +71,9 @@ class Surroundings:
             first = np.zeros(len(occupancy), dtype=np.int64)
             first[sites[order]] = order
             positions, main = positions[first], numbers[first]
-            kept = _without_alternatives(replace(crystal, positions=positions, atomic_numbers=main, occupancy=occupancy))
+            kept = _without_alternatives(
+                replace(crystal, positions=positions, atomic_numbers=main, occupancy=occupancy)
+            )
             place = np.full(len(occupancy), -1)
             place[kept] = np.arange(len(kept))
             species = {
