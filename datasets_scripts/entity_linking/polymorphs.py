@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from datasets_scripts.entity_linking.mentions import Mention
 from datasets_scripts.entity_linking.polymorph_letters import groups_of_letter
-from modeling_clac.concepts.structure_types import STRUCTURE_TYPES
+from modeling_clac.concepts.structure_types import PHASE_WORDS
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS, RHOMBOHEDRAL, space_group_number
 
 # Stackings of layered compounds, written before the formula, and their space groups.
@@ -30,7 +30,7 @@ _LETTER = re.compile(r"(?<![A-Za-z])(?:([αβγδεκθλη]'?)|\\?(" + "|".join
 # Placeholder for a polymorph that is not in our tables.
 _UNKNOWN = frozenset({-1})
 _WORDS: dict[str, frozenset[int]] = {
-    **{word: frozenset(kind.space_groups) for kind in STRUCTURE_TYPES for word in kind.words},
+    **PHASE_WORDS,
     **{system: frozenset(groups) for system, groups in CRYSTAL_SYSTEMS.items()},
     "rhombohedral": RHOMBOHEDRAL,
 }

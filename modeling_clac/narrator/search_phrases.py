@@ -24,7 +24,7 @@ from ..concepts.elements import (
     RARE_EARTH,
     TRANSITION,
 )
-from ..concepts.structure_types import STRUCTURE_TYPES, structure_types
+from ..concepts.structure_types import FORMULA_TYPES, structure_types
 from ..concepts.symmetry import CENTROSYMMETRIC, CRYSTAL_SYSTEMS, POLAR
 from .applications import matching_rules
 from .narratives import Draw, seed_text
@@ -259,7 +259,7 @@ CONDITIONS: tuple[str, ...] = (
     *(f"trait {place}" for place in range(len(TRAITS))),
     *(f"element {symbol}" for symbol in ELEMENT_NAMES),
     *(f"class {name}" for name in _CLASSES),
-    *(f"prototype {name}" for name in sorted({name for kind in STRUCTURE_TYPES for name in kind.names})),
+    *(f"prototype {name}" for name in sorted({name for kind in FORMULA_TYPES for name in kind.names})),
     *(f"use {name}" for name in dict.fromkeys(rule.name for rule in RULES)),
 )
 

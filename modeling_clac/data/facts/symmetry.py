@@ -8,7 +8,6 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key, lru_cache
 from pathlib import Path
@@ -128,42 +127,66 @@ def prototype_label(orbits: Orbits) -> str:
     Args:
         orbits: The orbits of the crystal.
     """
+    _, amounts, letters = _lettered(orbits)
+    anonymous = "".join(
+        letter + (str(amount) if amount > 1 else "") for letter, amount in zip(_LETTERS, sorted(amounts), strict=False)
+    )
+    return f"{anonymous}_{orbits.pearson}_{orbits.space_group}_{'_'.join(letters)}"
+
+
+def canonical_letters(orbits: Orbits) -> dict[str, str]:
+    """
+    Return the Wyckoff letters of each element as the prototype label has them.
+
+    Args:
+        orbits: The orbits of the crystal.
+
+    Returns:
+        Symbol of the element -> its letters, `ad` or `2c`. Elements that could be exchanged without a change of the
+        label keep one of the possible letters.
+    """
+    elements, _, letters = _lettered(orbits)
+    return {gemmi.Element(number).name: text for number, text in zip(elements, letters, strict=True)}
+
+
+def _lettered(orbits: Orbits) -> tuple[list[int], list[int], list[str]]:
+    """Atomic numbers, amounts and letters of the elements, in the order of the label."""
     places: dict[int, Counter[str]] = {}
     _, first = np.unique(orbits.orbits, return_index=True)
     for site in first.tolist():
         places.setdefault(int(orbits.numbers[site]), Counter())[orbits.letters[site]] += 1
     totals = Counter(orbits.numbers.tolist())
     divisor = math.gcd(*totals.values())
-    elements = sorted(totals, key=lambda number: totals[number])
-    amounts = tuple(totals[number] // divisor for number in elements)
-    letters = _lowest_letters(
-        orbits.space_group, amounts, tuple(tuple(sorted(places[number].items())) for number in elements)
+    elements = sorted(totals)
+    amounts = [totals[number] // divisor for number in elements]
+    order, letters = _lowest_letters(
+        orbits.space_group, tuple(amounts), tuple(tuple(sorted(places[number].items())) for number in elements)
     )
-    anonymous = "".join(
-        letter + (str(amount) if amount > 1 else "") for letter, amount in zip(_LETTERS, amounts, strict=False)
-    )
-    return f"{anonymous}_{orbits.pearson}_{orbits.space_group}_{letters}"
+    return [elements[place] for place in order], [amounts[place] for place in order], list(letters)
 
 
 @lru_cache(maxsize=1 << 14)
-def _lowest_letters(space_group: int, amounts: tuple[int, ...], places: tuple[tuple[tuple[str, int], ...], ...]) -> str:
-    """Write the Wyckoff letters of each element for the choice of origin and axes that gives the lowest ones."""
-    best: tuple[int, str] | None = None
+def _lowest_letters(
+    space_group: int, amounts: tuple[int, ...], places: tuple[tuple[tuple[str, int], ...], ...]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Find the order of the elements and their Wyckoff letters for the origin and axes that give the lowest letters."""
+    best: tuple[int, str, tuple[tuple[int, str, int], ...]] | None = None
     for relabelled in _relabellings()[str(space_group)]:
         parts = []
         score = 0
-        for amount, element in zip(amounts, places, strict=True):
+        for place, (amount, element) in enumerate(zip(amounts, places, strict=True)):
             moved = sorted((relabelled[letter], count) for letter, count in element)
             score += sum(0 if letter == "A" else ord(letter) - 96 for letter, _ in moved)
             text = "".join((str(count) if count > 1 else "") + letter for letter, count in moved)
-            parts.append((amount, text))
-        candidate = (score, "_".join(text for _, text in sorted(parts, key=cmp_to_key(_before))))
-        best = candidate if best is None else min(best, candidate)
+            parts.append((amount, text, place))
+        parts.sort(key=cmp_to_key(_before))
+        candidate = (score, "_".join(text for _, text, _ in parts), tuple(parts))
+        best = candidate if best is None or candidate[:2] < best[:2] else best
     assert best is not None  # the identity is one of them
-    return best[1]
+    return tuple(place for _, _, place in best[2]), tuple(text for _, text, _ in best[2])
 
 
-def _before(first: tuple[int, str], second: tuple[int, str]) -> int:
+def _before(first: tuple[int, str, int], second: tuple[int, str, int]) -> int:
     """Order by amount, then so that the joined text is lowest."""
     if first[0] != second[0]:
         return first[0] - second[0]
@@ -207,16 +230,4 @@ def _counted(part: str) -> dict[str, int]:
     return counts
 
 
-def amounts_of(numbers: Sequence[int]) -> dict[str, int]:
-    """
-    Count the atoms of each element in the reduced formula.
-
-    Args:
-        numbers: Atomic numbers of the sites.
-    """
-    totals = Counter(numbers)
-    divisor = math.gcd(*totals.values())
-    return {gemmi.Element(number).name: total // divisor for number, total in sorted(totals.items())}
-
-
-__all__ = ["Orbits", "amounts_of", "find_orbits", "prototype_label", "symmetry_facts"]
+__all__ = ["Orbits", "canonical_letters", "find_orbits", "prototype_label", "symmetry_facts"]

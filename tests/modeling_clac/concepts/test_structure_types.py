@@ -1,4 +1,4 @@
-"""Structure types, with the AFLOW encyclopedia that comes with pymatgen as the oracle."""
+"""The table of structure types, and what formula and space group tell, with the AFLOW encyclopedia as the oracle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 
-from modeling_clac.concepts.structure_types import STRUCTURE_TYPES, structure_types
+from modeling_clac.concepts.structure_types import FORMULA_TYPES, PHASE_WORDS, STRUCTURE_TYPES, structure_types
 
 # Our names, or words, of the types in the encyclopedia; labels hold stoichiometry and space group, `A2B_tP6_136_f_a`.
 NAMES = {
@@ -42,12 +42,36 @@ LABELS = [
 def test_types_are_those_of_the_encyclopedia(name: str, label: str) -> None:
     letters, _, group = label.split("_")[:3]
     stoichiometry = tuple(sorted(int(amount or 1) for _, amount in re.findall(r"([A-Z])(\d*)", letters)))
-    kinds = [kind for kind in STRUCTURE_TYPES if name in kind.names or name in kind.words]
-    assert any(int(group) in kind.space_groups and kind.stoichiometry in ((), stoichiometry) for kind in kinds)
+    named = any(
+        name in kind.names and kind.space_group == int(group) and kind.stoichiometry == stoichiometry
+        for kind in FORMULA_TYPES
+    )
+    assert named or int(group) in PHASE_WORDS.get(name, ())
 
 
 def test_every_name_of_the_encyclopedia_was_compared() -> None:
     assert {name for name, _ in LABELS} == set(NAMES.values())
+
+
+def test_the_table() -> None:
+    assert len(STRUCTURE_TYPES) >= 150
+    for kind in STRUCTURE_TYPES.values():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kind.id) and kind.name
+        assert set(kind.implies) <= STRUCTURE_TYPES.keys()
+    assert {kind.type for kind in FORMULA_TYPES} <= STRUCTURE_TYPES.keys()
+
+
+def test_types_of_formulas_have_the_space_group_of_their_labels() -> None:
+    for kind in FORMULA_TYPES:
+        groups = STRUCTURE_TYPES[kind.type].space_groups
+        assert not groups or kind.space_group in groups, kind
+
+
+@pytest.mark.parametrize(
+    ("word", "type_id"), [("rutile", "rutile"), ("quartz", "quartz"), ("delafossite", "delafossite")]
+)
+def test_groups_of_phase_words_are_those_of_the_labels(word: str, type_id: str) -> None:
+    assert PHASE_WORDS[word] == STRUCTURE_TYPES[type_id].space_groups
 
 
 @pytest.mark.parametrize(
