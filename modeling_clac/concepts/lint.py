@@ -77,7 +77,10 @@ def lint(paths: Sequence[Path], table: FactTable | None = None) -> list[Problem]
             sound.append(concept)
     if table is not None:
         for concept in sound:
-            problems += _values(concept, vocabulary, table)
+            try:
+                problems += [*_values(concept, vocabulary, table), *_relations(concept, vocabulary, table)]
+            except ClacInputError:
+                continue  # it refers to a concept whose test is broken, which has been said
     order = {path.name: place for place, path in enumerate(paths)}
     return sorted(problems, key=lambda problem: (order.get(problem.file, -1), not problem.is_error))
 
@@ -193,6 +196,19 @@ def _values(concept: Concept, vocabulary: Vocabulary, table: FactTable) -> Itera
             yield _error(concept, f"{kind}: {len(formulas)} formulas; a use needs at least {_FEWEST_EXAMPLES}")
         for formula in formulas:
             yield from _example(concept, kind, formula, values, table)
+
+
+def _relations(concept: Concept, vocabulary: Vocabulary, table: FactTable) -> Iterator[Problem]:
+    """A crystal that meets a concept meets the wider ones, and not the other pole."""
+    holds = vocabulary.holds(concept.id, table) == 1
+    for wider in concept.implies:
+        wrong = int((holds & (vocabulary.holds(wider, table) == 0)).sum())
+        if wrong:
+            yield _error(concept, f"implies: {wrong} of the {int(holds.sum())} crystals that meet it fail {wider}")
+    if concept.opposite is not None:
+        wrong = int((holds & (vocabulary.holds(concept.opposite, table) == 1)).sum())
+        if wrong:
+            yield _error(concept, f"opposite: {wrong} crystals also meet {concept.opposite}")
 
 
 def _example(concept: Concept, kind: str, formula: str, values: np.ndarray, table: FactTable) -> Iterator[Problem]:

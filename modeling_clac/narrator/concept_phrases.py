@@ -66,7 +66,7 @@ FORMS: dict[str, float] = {
 _KIND_WEIGHTS: dict[str, float] = {
     "element": 1.0, "element-group": 0.8, "anion": 1.2, "oxyanion": 1.0, "group": 0.7, "class": 1.2,
     "structure-type": 1.6, "structural": 1.0, "symmetry": 1.0, "crystal-system": 0.8, "space-group": 0.6, "band": 2.0,
-    "attribute": 0.8, "use": 1.5, "name": 1.0,
+    "attribute": 0.8, "use": 1.5, "name": 0.5,
 }  # fmt: skip
 # Kinds of which a crystal has one only.
 _EXCLUSIVE = frozenset({"crystal-system", "space-group", "name"})

@@ -60,6 +60,13 @@ def test_nothing_to_say_about_good_files(tmp_path, table):
         ("refuses: [Na2O, NaCl, LiF]", "refuses: [Na2O, NaCl, MgO]", "refuses: MgO is accepted by the test"),
         ("refuses: [Na2O, NaCl, LiF]", "refuses: [Na2O, NaCl, Xyz]", "refuses: Xyz is not a formula"),
         ("kind: use", "kind: usage", "unknown kind usage"),
+        ("not element(Na)", "True", "is not allowed"),
+        (
+            "concept(oxide) and not element(Na)",
+            "only(Mg, O, Si)",
+            "1 of the 2 crystals that meet it fail oxide",
+        ),
+        ("implies: [oxide]", "opposite: oxide", "opposite: 1 crystals also meet oxide"),
     ],
 )
 def test_errors(tmp_path, table, old, new, error):
@@ -81,6 +88,11 @@ def test_errors(tmp_path, table, old, new, error):
 def test_warnings(tmp_path, table, old, new, warning):
     _, warnings = problems(tmp_path, table, GOOD, USE.replace(old, new))
     assert any(warning in message for message in warnings), warnings
+
+
+def test_a_broken_test_is_said_once(tmp_path, table):
+    errors, _ = problems(tmp_path, table, GOOD.replace("element(O)", "element(Q)"), USE)
+    assert len(errors) == 1 and "concept oxide: test: unknown element" in errors[0]
 
 
 def test_a_wording_in_a_wording_may_be_a_second_constraint(tmp_path, table):

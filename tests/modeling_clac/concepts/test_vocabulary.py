@@ -9,8 +9,9 @@ import pytest
 
 from modeling_clac.concepts.concept_files import read_concepts
 from modeling_clac.concepts.expressions import Expression
+from modeling_clac.concepts.lint import lint
 from modeling_clac.concepts.spelling import key
-from modeling_clac.concepts.vocabulary import Vocabulary, is_held_out, load_vocabulary
+from modeling_clac.concepts.vocabulary import Vocabulary, is_held_out, load_vocabulary, vocabulary_files
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 
@@ -130,9 +131,7 @@ def test_held_out_wordings_do_not_depend_on_spelling():
 
 # -------------------- the bundled vocabulary
 def test_bundled_vocabulary_is_sound():
-    vocabulary = load_vocabulary()
-    vocabulary.check()
-    vocabulary.check_wordings()
+    assert [problem.message for problem in lint(vocabulary_files(), FactTable.bundled()) if problem.is_error] == []
 
 
 def test_held_out_and_training_wordings_are_all_wordings():
