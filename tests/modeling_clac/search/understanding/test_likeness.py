@@ -1,0 +1,124 @@
+"""Searches relative to a crystal: comparatives become bounds, and changes are those of the two records."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.search.index import CrystalIndex, bundled_index
+from modeling_clac.search.understanding.likeness import Reference, changed_columns, changes, relative_to
+from modeling_clac.search.understanding.parser import understand
+from modeling_clac.search.understanding.query import Query, RangeTerm
+
+LCO = {
+    "formula": "LiCoO2",
+    "space_group_number": 166,
+    "space_group_symbol": "R-3m",
+    "nsites": 4,
+    "volume": 32.3,
+    "density": 5.03,
+    "band_gap": 0.66,
+    "bulk_modulus_vrh": None,
+}
+OTHERS = [
+    {"formula": "LiNiO2", "space_group_symbol": "C2/m", "density": 4.78, "band_gap": 0.4},
+    {"formula": "NaFeO2", "space_group_symbol": "R-3m", "density": 4.1, "band_gap": None},
+]
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return load_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return Reference("lco.cif", FactTable.from_records([LCO]))
+
+
+def _relative(text: str, reference: Reference, vocabulary: Vocabulary) -> Query:
+    return relative_to(understand(text, vocabulary), reference)
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("without cobalt, lighter", "no Co · density < 5.03 g/cm³"),
+        ("denser, wider gap", "density > 5.03 g/cm³ · band gap > 0.66 eV"),
+        ("cheaper", "price of the elements < {price} $/kg"),
+        ("stiffer", "highest bulk modulus"),
+        ("without lithium", "no Li"),
+    ],
+)
+def test_comparatives_become_bounds(text: str, reading: str, reference: Reference, vocabulary: Vocabulary) -> None:
+    query = _relative(text, reference, vocabulary)
+    price = f"{round(float(reference.facts.number('price')[0]), 2):g}"
+    assert query.render() == reading.format(price=price)
+    assert not any(key.relative for key in query.sort)
+
+
+def test_an_unknown_value_orders_and_says_so(reference: Reference, vocabulary: Vocabulary) -> None:
+    query = _relative("stiffer", reference, vocabulary)
+    assert query.notes == ("the bulk modulus of lco.cif is unknown; hits are ordered by it instead",)
+
+
+def test_bounds_exclude_the_reference_itself(reference: Reference, vocabulary: Vocabulary) -> None:
+    (constraint,) = _relative("lighter", reference, vocabulary).constraints
+    term = constraint.literals[0].term
+    assert isinstance(term, RangeTerm)
+    assert (term.low, term.high, term.strict) == (None, 5.03, True)
+
+
+def test_superlatives_stay_orders(reference: Reference, vocabulary: Vocabulary) -> None:
+    query = _relative("lightest without cobalt", reference, vocabulary)
+    assert query.render() == "no Co · lowest density"
+
+
+def test_changes(reference: Reference, vocabulary: Vocabulary) -> None:
+    columns = changed_columns(_relative("lighter, wider gap, cheaper", reference, vocabulary))
+    assert columns == ("density", "band_gap", "price")
+    nickel, sodium = changes(reference, FactTable.from_records(OTHERS), [0, 1], columns)
+    assert (nickel.removed, nickel.added, nickel.kept) == (("Co",), ("Ni",), ("Li", "O"))
+    assert nickel.values["density"] == (5.03, 4.78)
+    assert nickel.written("density") == "5.03 → 4.78"
+    assert nickel.written_space_groups == "R-3m → C2/m"
+    assert (sodium.removed, sodium.added, sodium.kept) == (("Co", "Li"), ("Fe", "Na"), ("O",))
+    assert sodium.written("band_gap") == "0.66 → ?"
+    assert sodium.written_space_groups == "R-3m"
+    assert sodium.to_dict()["band_gap"] == [0.66, None]
+    assert sodium.to_dict()["space_group_symbol"] == ["R-3m", "R-3m"]
+
+
+def test_every_change_agrees_with_the_two_formulas() -> None:
+    facts = bundled_index().facts
+    rows = np.random.default_rng(0).choice(len(facts), 50, replace=False)
+    elements = facts.table["elements"].to_pylist()
+    for change, row in zip(changes(Reference("x", facts.take([0])), facts, rows, ["density"]), rows, strict=True):
+        assert set(change.kept) | set(change.added) == set(elements[row])
+        assert set(change.kept) | set(change.removed) == set(elements[0])
+        assert change.values["density"][1] == pytest.approx(facts.number("density")[row])
+
+
+def test_a_file_has_the_properties_of_the_same_crystal_of_the_index() -> None:
+    index: CrystalIndex = bundled_index()
+    gaps = index.facts.number("band_gap")
+    row = int(np.flatnonzero(gaps > 1.0)[0])
+    crystal = index.structure(row)
+    found = Reference.of_crystal("own.cif", crystal, index)
+    assert found.facts.number("band_gap")[0] == gaps[row]
+    assert index.record(row)["material_id"] in found.notes[0]
+    assert found.elements == set(index.record(row)["elements"])
+
+
+def test_a_new_crystal_has_what_follows_from_its_structure() -> None:
+    from pymatgen.core import Lattice, Structure
+
+    from modeling_clac.crystal_clac import crystal_from_pymatgen
+
+    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(9.0), ["Ac", "At"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    found = Reference.of_crystal("new.cif", crystal_from_pymatgen(structure, "new.cif"), bundled_index())
+    assert not found.notes
+    assert np.isnan(found.facts.number("band_gap")[0])
+    assert found.facts.number("density")[0] == pytest.approx(structure.density)
