@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...concepts.elements import ALKALI, ALKALINE_EARTH, NOBLE_GASES, NONMETALS, RARE_EARTH
-from .ion_table import HIGH_STATE_BONDS, OXIDE_NAMES
+from .ion_table import CENTRED_IONS, HIGH_STATE_BONDS, OXIDE_NAMES
 from .ions import IonsFound
 from .oxidation import lowest_state
 from .surroundings import NUMBERS, SYMBOLS, Surroundings
@@ -18,6 +18,7 @@ _CHALCOGENS = frozenset({"S", "Se", "Te"})
 _PNICTOGENS = frozenset({"P", "As", "Sb", "Bi"})
 # Cations of complex oxides that never give them their name.
 _NEVER_ACIDIC = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Ag", "Cd", "Hg", "Tl", "Th", "Au"} - {"Sc", "Be", "Ce"}
+_ELECTROPOSITIVE = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Tl", "Ag", "Th", "Cd"} - {"Be"}
 _RANKS = {symbol: rank for rank, names in enumerate(OXIDE_NAMES) for symbol in names}
 _NAMES = {symbol: name for names in OXIDE_NAMES for symbol, name in names.items()}
 # Lowest oxidation state in which a metal gives its oxides their name.
@@ -108,6 +109,8 @@ def _name_of_iron_group(amounts: Mapping[str, float], centres: set[str], metals:
 
 def _in_high_state(s: Surroundings, symbol: str, states: Mapping[str, tuple[int, ...]] | None) -> bool:
     """Whether a metal has the oxidation state that gives its oxides their name."""
+    if states is not None and symbol in HIGH_STATE_BONDS:
+        return max(states.get(symbol, (0,))) >= 4
     if symbol in HIGH_STATE_BONDS:
         pairs = s.pairs(symbol, "O", 2.7)
         for site in np.unique(s.centers[pairs]).tolist():
@@ -156,27 +159,26 @@ def classes_of(
     if is_zintl(surroundings, elements):
         classes.add("zintl")
         classes.discard("alloy")
-    cations = elements - anions - {"H", "O", "N", "C", "S", "P", "Cl", "Br", "I", "Se", "As", "B", "F"}
-    if found.oxyanions and (cations or "ammonium" in ids):
+    centres = {ion.centre for ion in CENTRED_IONS if ion.id in found.oxyanions}
+    if found.oxyanions and (elements - anions - centres - {"H", "O", "N"} or "ammonium" in ids):
         classes.add("oxysalt")
     classes |= _mixed(anions, metals, found, ids)
-    if "O" in anions and not found.oxyanions and "organic" not in ids and len(metals) > 1:
+    if "O" in anions and not found.oxyanions and "organic" not in ids and len(elements - anions - {"H"}) > 1:
         classes.add("complex_oxide")
     if "organic" in ids:
         classes.add("organic")
     if "water" in ids and len(elements) > 2:
         classes.add("hydrate")
-    if (anions or found.oxyanions or ids & ANIONIC_IDS) and _is_ionic(elements, metals, anions, found, ids):
-        classes.add("ionic")
-        if found.oxyanions or ids & ANIONIC_IDS or (anions & HALOGENS and "O" not in anions):
-            classes.add("salt")
-    if (
-        dimension == 0
-        and "ionic" not in classes
-        and not metals & (_NEVER_ACIDIC - {"Hg", "Au"})
-        and not ids & {"ammonium", "hydronium"}
-    ):
+    onium = bool(ids & {"ammonium", "hydronium"})
+    molecular = dimension == 0 and not onium and not metals & _ELECTROPOSITIVE
+    if molecular:
         classes.add("molecular")
+    elif _is_ionic(metals, anions, found, ids):
+        classes.add("ionic")
+        if ids & ANIONIC_IDS or (anions & HALOGENS and "O" not in anions):
+            classes.add("salt")
+    if "oxysalt" in classes and not molecular:
+        classes.add("salt")
     return classes
 
 
@@ -206,11 +208,11 @@ def _mixed(anions: Set[str], metals: Set[str], found: IonsFound, ids: Set[str]) 
     return classes
 
 
-def _is_ionic(elements: Set[str], metals: Set[str], anions: Set[str], found: IonsFound, ids: Set[str]) -> bool:
+def _is_ionic(metals: Set[str], anions: Set[str], found: IonsFound, ids: Set[str]) -> bool:
     """Whether the difference between the mean electronegativities of anions and metals is large."""
     if "ammonium" in ids and (anions & HALOGENS or found.oxyanions):
         return True
-    if not metals:
+    if not metals or not (anions or found.oxyanions or ids & ANIONIC_IDS):
         return False
     # The outer atoms of ions are mostly oxygen.
     tops = {"O"} if found.oxyanions or ids & ANIONIC_IDS else anions

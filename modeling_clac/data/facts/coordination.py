@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bonding import ANION, CATION
-from .surroundings import RADIUS, SYMBOLS, Surroundings
+from .surroundings import RADIUS, SYMBOLS, Network, Surroundings
 
 # Neighbours are those up to the largest gap in the distances, which are at most this many times the shortest one.
 _LONGEST_RATIO = 1.5
@@ -49,6 +49,27 @@ def coordination_of(surroundings: Surroundings, roles: np.ndarray) -> set[str]:
             vectors = s.vectors[chosen[:count]] / distances[:count, None]
             found.add(f"{SYMBOLS[number]}:{count}:{shape_of(vectors)}")
     return found
+
+
+def shells_connect(surroundings: Surroundings, roles: np.ndarray) -> int:
+    """
+    Determine the dimensionality of the network in which each cation is bonded to all anions of its first shell.
+
+    Args:
+        surroundings: The sites.
+        roles: Their roles, see [`roles_of`].
+
+    Returns:
+        The highest dimensionality of its parts.
+    """
+    s = surroundings
+    network = Network(len(s))
+    for site in np.flatnonzero(roles == CATION).tolist():
+        start, end = int(s.starts[site]), int(s.starts[site + 1])
+        chosen = np.flatnonzero(roles[s.points[start:end]] == ANION) + start
+        for pair in chosen[: first_shell(s.distances[chosen])] if len(chosen) else ():
+            network.link(site, int(s.points[pair]), tuple(s.images[pair].tolist()))
+    return network.dimension
 
 
 def first_shell(distances: np.ndarray) -> int:
@@ -120,4 +141,4 @@ def shape_of(directions: np.ndarray) -> str:
     return ""
 
 
-__all__ = ["coordination_of", "first_shell", "shape_of"]
+__all__ = ["coordination_of", "first_shell", "shape_of", "shells_connect"]

@@ -10,14 +10,15 @@ import pyarrow as pa
 
 from ...crystal_clac import Crystal
 from ..structure_facts import formula_amounts
-from .bonding import SPACERS, dimensionality, roles_of, simple_anions
+from .bonding import CATION, SPACERS, dimensionality, roles_of, simple_anions
 from .chemistry import classes_of, oxide_names
 from .columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
-from .coordination import coordination_of
+from .coordination import coordination_of, shells_connect
 from .ions import IonsFound, find_ions, polyanions
 from .oxidation import oxidation_states
 from .surroundings import NUMBERS, SYMBOLS, Surroundings
 
+_LARGE = SPACERS | {"In"}
 # An atom of these elements whose neighbours are all farther than so many times the sum of the radii is misplaced.
 _LOST = np.full(119, np.inf)
 _LOST[[NUMBERS[symbol] for symbol in ("O", "F", "S", "Se", "Te", "Cl", "Br", "I")]] = 1.45
@@ -68,6 +69,10 @@ def _chemistry(crystal: Crystal) -> dict[str, Any]:
     if "manganate" in ions and states and states.get("Mn") == (7,):
         ions.add("permanganate")
     dimension = dimensionality(surroundings, roles)
+    cations = {SYMBOLS[number] for number in np.unique(surroundings.numbers[roles == CATION]).tolist()}
+    # In salts of large cations, such as TlCl, long bonds count like short ones.
+    if dimension not in (None, 3) and cations and cations <= _LARGE and shells_connect(surroundings, roles) > dimension:
+        dimension = None
     return {
         "anions": _sorted(anions),
         "ions": _sorted(ions),

@@ -46,7 +46,7 @@ class CentredIon:
 # In each group of rows with the same centre and ligand, the first one that fits a central atom applies.
 CENTRED_IONS: tuple[CentredIon, ...] = (
     CentredIon("borate", "B", "O", (3, 4), 1.75, state=3),
-    CentredIon("carbonate", "C", "O", (3,), 1.45, lacks=("C",), state=4),
+    CentredIon("carbonate", "C", "O", (3, 4), 1.50, lacks=("C",), state=4),
     CentredIon("oxalate", "C", "O", (2,), 1.45, has="C", state=3),
     CentredIon("nitrate", "N", "O", (3,), 1.45, lacks=("C",), state=5),
     CentredIon("nitrite", "N", "O", (2,), 1.40, lacks=("C",), state=3),
