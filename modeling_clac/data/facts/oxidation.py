@@ -29,7 +29,19 @@ Te 4 6; I 5 7; Cl 7 5; Br 5; N 5 3; C 4
 _STATES: dict[str, str] = dict(entry.split(maxsplit=1) for entry in _STATES_BY_ELEMENT.split(";"))  # type: ignore[misc]
 _STATES |= dict.fromkeys(ALKALI | {"Fr"}, "1") | dict.fromkeys(RARE_EARTH - _STATES.keys(), "3")
 # States that only oxygen and fluorine stabilise.
-_OXIDE_FLUORIDE_STATES = {"Cu": 3, "Ag": 2, "Ni": 3, "Pd": 4, "Co": 4, "Fe": 4, "Mn": 4, "Au": 5, "Pb": 4, "Bi": 5, "Tl": 3}
+_OXIDE_FLUORIDE_STATES = {
+    "Cu": 3,
+    "Ag": 2,
+    "Ni": 3,
+    "Pd": 4,
+    "Co": 4,
+    "Fe": 4,
+    "Mn": 4,
+    "Au": 5,
+    "Pb": 4,
+    "Bi": 5,
+    "Tl": 3,
+}
 # Anions with metallic compounds, in which transition metals have no formal oxidation state.
 _METALLIC_ANIONS = frozenset({"B", "C", "Si", "Ge", "P", "As", "Sb", "Bi", "Sn", "Pb", "H"})
 _MOST_COMBINATIONS = 4096
