@@ -1,0 +1,365 @@
+"""Ranking of crystals by what holds of a query: grades of terms, costs of constraints, marks of hits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...concepts.elements import GROUPS
+from ...concepts.patterns import read_pattern
+from ...concepts.symmetry import POINT_GROUPS, point_group
+from ...data.structure_facts import FRACTION_TOLERANCE
+from ...formulas_clac import ATOMIC_NUMBERS
+from .checks import allowed_elements
+from ...concepts.quantities import QUANTITIES
+from .query import (
+    ConceptTerm,
+    Constraint,
+    ElementTerm,
+    FormulaTerm,
+    Literal,
+    PatternTerm,
+    PointGroupTerm,
+    Query,
+    RangeTerm,
+    SpaceGroupTerm,
+    SystemTerm,
+    Term,
+)
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
+    from ...data.facts.fact_table import FactTable
+
+ESTIMATED = "estimated_"
+# A constraint whose value is unknown costs about half of one that fails; an estimate shifts it.
+_UNKNOWN, _BY_ESTIMATE = 0.45, 0.25
+_PREFERRED = 0.3
+_HOLDS = 0.999
+# Costs that differ by less are equal.
+_DECIMALS = 3
+# Largest grade of a value outside a range, and of another composition.
+_NEAR = 0.6
+
+_estimated: WeakKeyDictionary[FactTable, FactTable | None] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """
+    Whether a hit meets a constraint.
+
+    Attributes:
+        label: Wording of the constraint.
+        state: `met`, `partly`, `unknown` or `failed`.
+        value: The value that decides, such as `2.1 eV`, or an estimate, such as `~2.1 eV`; empty if there is none.
+    """
+
+    label: str
+    state: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        sign = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}[self.state]
+        return f"{sign} {self.label}{f' ({self.value})' if self.value else ''}"
+
+
+class Evaluation:
+    """
+    How well crystals meet a query.
+
+    Args:
+        query: The query.
+        table: Facts of n crystals.
+        vocabulary: The concepts that the query names.
+
+    Attributes:
+        query: The query.
+        table: The facts.
+        grades: `(num_constraints, n)` float32: 1 met, 0 failed, between them near misses, NaN unknown.
+    """
+
+    def __init__(self, query: Query, table: FactTable, vocabulary: Vocabulary):
+        self.query, self.table, self.vocabulary = query, table, vocabulary
+        grades = [constraint_grade(constraint, table, vocabulary) for constraint in query.constraints]
+        self.grades = np.stack(grades) if grades else np.zeros((0, len(table)), dtype=np.float32)
+
+    @cached_property
+    def estimated(self) -> np.ndarray:
+        """`(num_constraints, n)` float32, grades where estimates replace unknown values; NaN without an estimate."""
+        filled = with_estimates(self.table)
+        if filled is None or not np.isnan(self.grades).any():
+            return self.grades
+        rows = [
+            constraint_grade(constraint, filled, self.vocabulary) if np.isnan(grades).any() else grades
+            for constraint, grades in zip(self.query.constraints, self.grades, strict=True)
+        ]
+        return np.stack(rows)
+
+    @cached_property
+    def costs(self) -> np.ndarray:
+        """`(n,)` float64, what is missing: 1 for each constraint that fails, less for near misses and unknown ones."""
+        total = np.zeros(len(self.table))
+        for constraint, grades, estimates in zip(self.query.constraints, self.grades, self.estimated, strict=True):
+            missing = 1.0 - np.where(np.isnan(estimates), 0.5, estimates)
+            cost = np.where(np.isnan(grades), _UNKNOWN + _BY_ESTIMATE * missing, 1.0 - grades)
+            total += (_PREFERRED if constraint.preferred else 1.0) * cost
+        return np.asarray(total.round(_DECIMALS))
+
+    @property
+    def met(self) -> np.ndarray:
+        """`(n,)` bool, whether all constraints are met for sure, wishes not counted."""
+        needed = [not constraint.preferred for constraint in self.query.constraints]
+        return np.asarray((self.grades[needed] >= _HOLDS).all(axis=0))
+
+    def order(self, cosines: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """
+        Sort crystals: by cost, then by the order that the query names, the distance to values that it names, elements
+        that it does not name, and the cosine.
+
+        Args:
+            cosines: `(n,)` cosine of each crystal with the query.
+            rows: Rows to sort. Default: all.
+
+        Returns:
+            The rows, best first.
+        """
+        rows = np.arange(len(self.table)) if rows is None else rows
+        keys: list[np.ndarray] = [self.costs[rows]]
+        for column, descending in ((key.column, key.descending) for key in self.query.sort):
+            keys += _sort_keys(self.table, column, descending, rows)
+        keys += [self._distances[rows], self._other_elements[rows], -cosines[rows], rows]
+        return rows[np.lexsort(keys[::-1])]
+
+    @cached_property
+    def _distances(self) -> np.ndarray:
+        """`(n,)`, relative distances to the values of `about`."""
+        total = np.zeros(len(self.table))
+        for constraint in self.query.constraints:
+            for literal in constraint.literals:
+                term = literal.term
+                if isinstance(term, RangeTerm) and term.about is not None and not literal.negated:
+                    values = self.table.number(term.column)
+                    near = np.abs(values - term.about) / (abs(term.about) + 0.1)
+                    total += np.where(np.isnan(values), 3.0, np.minimum(near, 3.0)).round(2)
+        return total
+
+    @cached_property
+    def _other_elements(self) -> np.ndarray:
+        """`(n,)`, number of elements that the query does not name: `iron oxide` is one of iron and oxygen first."""
+        allowed: set[str] = set()
+        elements = 0
+        for constraint in self.query.constraints:
+            terms = [literal.term for literal in constraint.literals if not literal.negated]
+            elements += any(isinstance(term, ElementTerm) for term in terms)
+            for term in terms:
+                allowed |= allowed_elements(term, self.vocabulary)
+        if not elements:
+            return np.zeros(len(self.table))
+        others = np.ones(119, dtype=bool)
+        others[[ATOMIC_NUMBERS[symbol] for symbol in allowed]] = False
+        return np.asarray((self.table.fractions[:, others] > 0).sum(axis=1))
+
+    def marks(self, row: int) -> list[Mark]:
+        """
+        Tell which constraints a crystal meets.
+
+        Args:
+            row: Row of the crystal.
+        """
+        return [
+            Mark(
+                constraint.label,
+                _state(float(self.grades[number, row])),
+                self._value(constraint, row),
+            )
+            for number, constraint in enumerate(self.query.constraints)
+        ]
+
+    def _value(self, constraint: Constraint, row: int) -> str:
+        for literal in constraint.literals:
+            column = _column_of(literal.term, self.vocabulary)
+            if column is None:
+                continue
+            value = float(self.table.number(column)[row])
+            sign = ""
+            if np.isnan(value):
+                filled = with_estimates(self.table)
+                value = float("nan") if filled is None else float(filled.number(column)[row])
+                sign = "~"
+            if not np.isnan(value):
+                quantity = QUANTITIES[column]
+                unit = f" {quantity.unit}" if quantity.unit else ""
+                return f"{sign}{value:.{quantity.decimals}f}{unit}"
+        return ""
+
+
+def _state(grade: float) -> str:
+    if np.isnan(grade):
+        return "unknown"
+    return "met" if grade >= _HOLDS else "partly" if grade >= 0.5 else "failed"
+
+
+def _column_of(term: Term, vocabulary: Vocabulary) -> str | None:
+    """The number that decides a term, to be shown with its mark."""
+    if isinstance(term, RangeTerm):
+        return term.column
+    if isinstance(term, ConceptTerm) and term.kind_of_concept == "band" and term.id in vocabulary.concepts:
+        test = vocabulary[term.id].test.text
+        return next((column for column in QUANTITIES if column in test), None)
+    return None
+
+
+def _sort_keys(table: FactTable, column: str, descending: bool, rows: np.ndarray) -> list[np.ndarray]:
+    """Keys of an order: known values first, then estimates, then unknown ones."""
+    values = table.number(column)[rows]
+    filled = with_estimates(table)
+    unknown = np.isnan(values)
+    if filled is not None and unknown.any():
+        values = np.where(unknown, filled.number(column)[rows], values)
+    missing = np.isnan(values)
+    return [unknown.astype(int) + missing, np.where(missing, 0.0, -values if descending else values)]
+
+
+def with_estimates(table: FactTable) -> FactTable | None:
+    """
+    Return a table whose unknown values are replaced by estimates; `None` if there are no estimates.
+
+    Args:
+        table: Facts with columns such as `estimated_band_gap`.
+    """
+    if table not in _estimated:
+        _estimated[table] = _filled(table)
+    return _estimated[table]
+
+
+def _filled(table: FactTable) -> FactTable | None:
+    import pyarrow as pa
+
+    from ...data.facts.fact_table import FactTable
+
+    names = [name for name in table.table.column_names if name.startswith(ESTIMATED) and not name.endswith("_error")]
+    data = table.table
+    for name in names:
+        column = name.removeprefix(ESTIMATED)
+        values, estimates = table.number(column), table.number(name)
+        whole = np.ascontiguousarray(np.where(np.isnan(values), estimates, values), dtype=np.float64)
+        # Not by pa.array, which imports pandas.
+        array = pa.Array.from_buffers(pa.float64(), len(whole), [None, pa.py_buffer(whole)])
+        if column in data.column_names:
+            data = data.set_column(data.column_names.index(column), column, array)
+        else:
+            data = data.append_column(column, array)
+    return FactTable(data) if names else None
+
+
+def constraint_grade(constraint: Constraint, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
+    """
+    Grade a constraint: the best of its literals.
+
+    Args:
+        constraint: The constraint.
+        table: Facts of n crystals.
+        vocabulary: The concepts that it names.
+
+    Returns:
+        `(n,)` float32: 1 met, 0 failed, between them near misses, NaN unknown.
+    """
+    grades = np.stack([literal_grade(literal, table, vocabulary) for literal in constraint.literals])
+    unknown = np.isnan(grades)
+    best = np.where(unknown, np.float32(-1), grades).max(axis=0)
+    return np.where(unknown.any(axis=0) & (best < _HOLDS), np.float32(np.nan), best).astype(np.float32)
+
+
+def literal_grade(literal: Literal, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
+    """Grade a term that must hold or must not; see [`constraint_grade`]."""
+    if literal.negated and isinstance(literal.term, RangeTerm):
+        values = table.number(literal.term.column)
+        outside = _grade_of_range(literal.term, values) < _HOLDS
+        return np.where(np.isnan(values), np.nan, outside).astype(np.float32)
+    grade = _grade(literal.term, table, vocabulary)
+    if not literal.negated:
+        return grade
+    # What is nearly there is not there, but a concept that holds by half is excluded by half.
+    holds = grade if isinstance(literal.term, ConceptTerm) else np.where(np.isnan(grade), grade, grade >= _HOLDS)
+    return (1.0 - holds).astype(np.float32)
+
+
+def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
+    if isinstance(term, ConceptTerm):
+        return vocabulary.holds(term.id, table)
+    if isinstance(term, RangeTerm):
+        return _grade_of_range(term, table.number(term.column))
+    if isinstance(term, (SpaceGroupTerm, PointGroupTerm)):
+        numbers = table.number("space_group_number")
+        return np.where(np.isnan(numbers), np.nan, _grade_of_symmetry(term, numbers)).astype(np.float32)
+    known = table.known_composition
+    if isinstance(term, ElementTerm):
+        symbols = GROUPS["metal"] if term.symbol == "metal" else {term.symbol}
+        grade = (table.fractions[:, [ATOMIC_NUMBERS[symbol] for symbol in symbols]] > 0).any(axis=1)
+    elif isinstance(term, PatternTerm):
+        pattern = read_pattern(term.pattern)
+        grade = np.zeros(len(table)) if pattern is None else pattern.matches(table.amounts)
+    elif isinstance(term, SystemTerm):
+        grade = _grade_of_system(term, table.fractions > 0)
+    else:
+        grade = _grade_of_formula(term, table.fractions)
+    return np.where(known, grade, np.nan).astype(np.float32)
+
+
+def _grade_of_range(term: RangeTerm, values: np.ndarray) -> np.ndarray:
+    """1 inside of the range; outside, the further the less, so that near misses come first."""
+    low = -np.inf if term.low is None else term.low
+    high = np.inf if term.high is None else term.high
+    with np.errstate(invalid="ignore"):
+        outside = np.maximum(np.maximum(low - values, values - high), 0.0)
+        # Values are stored with rounding.
+        inside = outside <= 1e-9 * np.maximum(1.0, np.abs(values))
+        if term.strict:
+            inside &= (values > low) & (values < high)
+    ends = [abs(end) for end in (term.low, term.high) if end is not None]
+    scale = max(0.5 * max(ends, default=1.0), QUANTITIES[term.column].tolerance, 0.05)
+    grade = np.where(inside, 1.0, _NEAR * np.exp(-outside / scale))
+    return np.where(np.isnan(values), np.nan, grade).astype(np.float32)
+
+
+def _grade_of_symmetry(term: SpaceGroupTerm | PointGroupTerm, numbers: np.ndarray) -> np.ndarray:
+    """1 in the group; a part for other space groups of the same point group."""
+    if isinstance(term, PointGroupTerm):
+        return np.isin(numbers, list(POINT_GROUPS[term.symbol]))
+    same_class = np.isin(numbers, list(POINT_GROUPS[point_group(term.number)]))
+    return np.where(numbers == term.number, 1.0, np.where(same_class, 0.3, 0.0))
+
+
+def _grade_of_system(term: SystemTerm, present: np.ndarray) -> np.ndarray:
+    """1 for exactly these elements; less for compounds of some of them, and with others."""
+    wanted = np.zeros(119, dtype=bool)
+    wanted[[ATOMIC_NUMBERS[symbol] for symbol in term.symbols]] = True
+    shared = (present & wanted).sum(axis=1)
+    others = (present & ~wanted).sum(axis=1)
+    size = len(term.symbols)
+    inside = np.where(shared >= 2, 0.6, 0.4)
+    overlapping = 0.3 * shared / np.maximum(size + others, 1)
+    grade = np.where(others == 0, np.where(shared == size, 1.0, inside), np.where(shared == size, 0.4, overlapping))
+    return np.where(shared == 0, 0.0, grade)
+
+
+def _grade_of_formula(term: FormulaTerm, fractions: np.ndarray) -> np.ndarray:
+    """1 for the composition; less for others of the same elements, and for those that share some of them."""
+    wanted = np.zeros(119, dtype=np.float32)
+    for symbol, amount in term.amounts:
+        wanted[ATOMIC_NUMBERS[symbol]] = amount
+    wanted /= wanted.sum()
+    differences = np.abs(fractions - wanted)
+    present, needed = fractions > 0, wanted > 0
+    same_elements = (present == needed).all(axis=1)
+    shared = (present & needed).sum(axis=1) / np.maximum((present | needed).sum(axis=1), 1)
+    near = np.where(same_elements, 0.5 * (1.0 - 0.5 * differences.sum(axis=1)), 0.35 * shared)
+    return np.where(differences.max(axis=1) <= FRACTION_TOLERANCE, 1.0, near)
+
+
+__all__ = ["Evaluation", "Mark", "constraint_grade", "literal_grade", "with_estimates"]
