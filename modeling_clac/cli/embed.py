@@ -42,7 +42,8 @@ def make_index(
     check_policy(on_error, max_atoms, disorder)
     checkpoint = open_checkpoint(model)
     from ..data.crystal_table import crystal_table
-    from ..search.index import CrystalIndex, check_target
+    from ..search.index import CrystalIndex
+    from ..search.index_files import check_target
 
     check_target(output)
     embedder = load_embedder(checkpoint)

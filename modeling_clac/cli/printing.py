@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..data.properties import PROPERTIES
 from ..search.hits import known_columns
 
 _PIPE_WIDTH = 120
@@ -32,10 +33,15 @@ def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[s
         ("space\ngroup", [str(record.get("space_group_symbol") or "") for record in records]),
     ]
     last = ("material", [str(record.get("material_id") or "") for record in records])
-    room = console.width - sum(_width(*column) for column in (*first, last))
-    shown: list[tuple[str, list[str]]] = []
+    if any(hit.marks for hit in hits):
+        first.insert(1, ("met", ["".join(mark.sign for mark in hit.marks) for hit in hits]))
+    asked_for = [column for column in (hits[0].values if hits else ()) if any(hit.values[column] for hit in hits)]
+    shown = [_number_column(column, hits) for column in asked_for]
+    room = console.width - sum(_width(*column) for column in (*first, *shown, last))
     hidden = []
     for row, cells in known_columns(records, first_columns):
+        if row.column in asked_for:
+            continue
         column = (f"{row.header}\n{row.unit}", cells)
         if _width(*column) > room:
             hidden.append(row.header)
@@ -45,6 +51,16 @@ def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[s
     numeric = {"#", "score", *(header for header, _ in shown)}
     _print_columns(console, [*first, *shown, last], numeric)
     return hidden
+
+
+def _number_column(column: str, hits: Sequence[Any]) -> tuple[str, list[str]]:
+    """Header and cells of a number that the query speaks of, which may be estimates."""
+    from ..concepts.quantities import QUANTITIES
+
+    row = PROPERTIES.get(column)
+    quantity = QUANTITIES[column]
+    name = row.header if row is not None and row.header else quantity.label
+    return f"{name}\n{quantity.unit}", [hit.values[column] for hit in hits]
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int = 1) -> None:

@@ -10,7 +10,7 @@ import typer
 from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
-from .options import Disorder, Json, MaxAtoms, Model, Strict, check_policy, elements_from, one_of, reading_options
+from .options import Concepts, Disorder, Json, MaxAtoms, Model, check_policy, elements_from, one_of, reading_options
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     file_or_row,
@@ -24,6 +24,7 @@ from .support import (
     report_reading,
     warnings_json,
 )
+from .understood import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +75,17 @@ def search(
     model: Model = None,
     max_atoms: MaxAtoms = None,
     disorder: Disorder = "keep",
-    strict: Strict = False,
+    concepts: Concepts = None,
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Compare the meaning of TEXT only, without reading constraints from it.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Show only crystals that meet all constraints; with --like, treat warnings as errors.",
+        ),
+    ] = False,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
@@ -86,6 +97,7 @@ def search(
     if k < 1:
         raise ClacInputError(f"-k {k}: must be at least 1")
     check_policy("raise", max_atoms, disorder)
+    reading = None if text is None or semantic else read_text(text, concepts)
     if output is not None:
         from ..search.export import SUFFIXES, write_hits
         from ..utils.row_files import check_output
@@ -119,12 +131,17 @@ def search(
         if text is not None or by_file:
             embedder = _load_encoder(checkpoint, text_only=not by_file)
     query, notes = _query(checkpoint, table, embedder, text, similar, str(like))
-    hits = table.search(query, k, filters)
+    if reading is None:
+        hits = table.search(query, k, filters)
+    else:
+        hits, more = reading.search(table, query, k, filters, strict)
+        notes = [*more, *notes]
     for line in notes:
         note(line)
     document = {
         "text": text,
         "like": like,
+        "query": None if reading is None else reading.query.to_dict(),
         "notes": notes,
         **named(checkpoint),
         "num_crystals": len(table),
@@ -137,11 +154,15 @@ def search(
     if as_json:
         print_json(**document)
     elif hits:
+        if reading is not None:
+            reading.show()
         hidden = print_hits(hits, list(ranges))
+        if reading is not None:
+            reading.explain(hits)
         if hidden:
             note(f"columns hidden for lack of space: {', '.join(hidden)}; widen the terminal, or use --json to see all")
     else:
-        note("no crystal passes the filters")
+        note("no crystal passes the filters" if reading is None else reading.nothing_found(strict))
     if output is not None:
         note(f"{output}: {len(hits)} {'crystal' if len(hits) == 1 else 'crystals'}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import pyarrow as pa
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..crystal_clac import Crystal
     from .index import CrystalIndex
+    from .understanding.query import Query
+    from .understanding.ranking import Mark
 
 # Columns of the table of hits before and after those of the index.
 _FIRST, _LAST = ("rank", "score", "material_id", "formula"), ("link", "licence")
@@ -47,12 +49,16 @@ class Hit:
         score: Cosine similarity to the query, in [-1, 1].
         row: Row of the crystal in the index.
         record: Columns of the crystal, without its CIF.
+        marks: Which constraints of a text that was read the crystal meets.
+        values: Values of the numbers that the text speaks of, such as `2.1`, or `~2.1` for an estimate, by column.
     """
 
     rank: int
     score: float
     row: int
     record: dict[str, Any]
+    marks: Sequence[Mark] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def link(self) -> str | None:
@@ -77,20 +83,25 @@ class Hits(Sequence[Hit]):
     Args:
         hits: The hits.
         index: Index that was searched; its structures are read when they are needed.
+        query: How the text was read; `None` if it was not.
+
+    Attributes:
+        query: How the text was read; `None` if it was not.
     """
 
-    __slots__ = ("_hits", "_index")
+    __slots__ = ("_hits", "_index", "query")
 
-    def __init__(self, hits: Iterable[Hit], index: CrystalIndex):
+    def __init__(self, hits: Iterable[Hit], index: CrystalIndex, query: Query | None = None):
         self._hits = tuple(hits)
         self._index = index
+        self.query = query
 
     @overload
     def __getitem__(self, place: int) -> Hit: ...
     @overload
     def __getitem__(self, place: slice) -> Hits: ...
     def __getitem__(self, place: int | slice) -> Hit | Hits:
-        return Hits(self._hits[place], self._index) if isinstance(place, slice) else self._hits[place]
+        return Hits(self._hits[place], self._index, self.query) if isinstance(place, slice) else self._hits[place]
 
     def __len__(self) -> int:
         return len(self._hits)
@@ -140,14 +151,15 @@ class Hits(Sequence[Hit]):
 
     def to_records(self) -> list[dict[str, Any]]:
         """
-        Convert to one mapping per hit, for JSON: `rank`, `score`, the columns of the index, `link` and `licence`. The
-        names are those of the data set, without units.
+        Convert to one mapping per hit, for JSON: `rank`, `score`, the columns of the index, `link` and `licence`, and
+        `marks` if the text was read. The names are those of the data set, without units.
         """
         return [
             # Rank and score come first, and are not those of a column of the same name.
             {"rank": hit.rank, "score": hit.score}
             | hit.record
             | {"rank": hit.rank, "score": hit.score, "link": hit.link, "licence": hit.licence}
+            | ({} if self.query is None else {"marks": [mark.to_dict() for mark in hit.marks]})
             for hit in self
         ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -17,12 +16,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from ..data.bundled import BUNDLED_CRYSTALS, BUNDLED_FACTS, bundled_crystals, bundled_files, has_cifs, read_table
+from ..data.bundled import BUNDLED_FACTS, bundled_files, has_cifs, read_table
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import replaced_directory
 from ..utils.paths import ASSETS
 from .filters import FilteredTable, Filters
 from .hits import Hit, Hits
+from .index_files import EMBEDDINGS, FACTS, JSON, TABLE, check_target, source_table, table_digest
 from .stored_crystals import StoredCrystals
 from .stored_facts import compute_facts, read_facts, write_facts
 
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from ..crystal_clac import Crystal
     from ..data.facts.fact_table import FactTable
     from ..inference.embedder import ClacEmbedder
+    from .understanding.ranking import Evaluation
 
 BUNDLED_INDEX = ASSETS / "mp-index"
 
 _FORMAT = 1
 _ROW_GROUP = 4096  # rows
-_JSON, _TABLE, _EMBEDDINGS = "index.json", "crystals.parquet", "embeddings.safetensors"
-_FACTS = "facts.parquet"
 
 
 def bundled_index() -> CrystalIndex:
@@ -241,10 +240,30 @@ class CrystalIndex:
             ClacInputError: If the query has the wrong dimension, or is zero, NaN or infinite, or no crystal has this
                 id; if `k` is below 1; or if a filter needs a column that the index does not have.
         """
-        if k < 1:
-            raise ClacInputError(f"k={k}: must be at least 1")
         if isinstance(query, str):
             query = self.embeds[self.stored.row_of(query)]
+        vectors = np.asarray(query)
+        scores = np.atleast_2d(self.cosines(vectors, k))
+        rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
+        found = [self.hits(rows[_best(each[rows], k)], each) for each in scores]
+        return found[0] if vectors.ndim == 1 else found
+
+    def cosines(self, query: np.ndarray, k: int = 1) -> np.ndarray:
+        """
+        Compare queries with all crystals.
+
+        Args:
+            query: Query vector `(dim,)`, or several queries `(num_queries, dim)`.
+            k: Number of crystals that will be wanted, which is checked.
+
+        Returns:
+            Cosine similarities, `(num_crystals,)` or `(num_queries, num_crystals)`.
+
+        Raises:
+            ClacInputError: If a query has the wrong dimension, or is zero, NaN or infinite; or if `k` is below 1.
+        """
+        if k < 1:
+            raise ClacInputError(f"k={k}: must be at least 1")
         queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
         if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
             raise ClacInputError(
@@ -254,22 +273,27 @@ class CrystalIndex:
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         if not (np.isfinite(lengths).all() and lengths.all()):
             raise ClacInputError("the query vector is zero, NaN or infinite; give a vector with a direction")
-        rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
-        keys = self.embeds if filters is None else self.embeds[rows]
-        found = [self._hits(scores, rows, k) for scores in (queries / lengths) @ keys.T]
-        return found[0] if np.ndim(query) == 1 else found
+        cosines = np.clip((queries / lengths) @ self.embeds.T, -1, 1)
+        return cosines[0] if np.ndim(query) == 1 else cosines
 
-    def _hits(self, scores: np.ndarray, rows: np.ndarray, k: int) -> Hits:
-        best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
-        best = best[np.argsort(-scores[best], kind="stable")]
+    def hits(self, rows: np.ndarray, cosines: np.ndarray, evaluation: Evaluation | None = None) -> Hits:
+        """
+        Return crystals as hits.
+
+        Args:
+            rows: Rows of the crystals, best first.
+            cosines: `(num_crystals,)` cosine of each crystal of the index with the query.
+            evaluation: What holds of a query that was read.
+        """
         # Not by pa.array, which imports pandas.
-        chosen = pa.Array.from_buffers(pa.int64(), len(best), [None, pa.py_buffer(rows[best].astype(np.int64))])
+        chosen = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.astype(np.int64))])
         records = self._records.take(chosen).to_pylist()
-        hits = (
-            Hit(rank, float(np.clip(scores[place], -1, 1)), int(rows[place]), record)
-            for rank, (place, record) in enumerate(zip(best, records, strict=True), start=1)
-        )
-        return Hits(hits, self)
+        found = []
+        for rank, (row, record) in enumerate(zip(rows.tolist(), records, strict=True), start=1):
+            marks = () if evaluation is None else evaluation.marks(row)
+            values = {} if evaluation is None else evaluation.values(row)
+            found.append(Hit(rank, float(cosines[row]), row, record, marks, values))
+        return Hits(found, self, None if evaluation is None else evaluation.query)
 
     def mask(self, filters: Filters) -> np.ndarray:
         """
@@ -299,9 +323,18 @@ class CrystalIndex:
         return FactTable.from_table(self.table, self._fact_columns)
 
     @cached_property
-    def _fact_columns(self) -> pa.Table | None:
+    def has_facts(self) -> bool:
+        """Whether facts are stored with the index, so that [`facts`] reads them rather than computing them."""
+        return self._stored_facts is not None
+
+    @cached_property
+    def _stored_facts(self) -> pa.Table | None:
         facts = None if self._facts_file is None else read_facts(self._facts_file)
-        return compute_facts(self.stored) if facts is None or facts.num_rows != len(self) else facts
+        return None if facts is None or facts.num_rows != len(self) else facts
+
+    @cached_property
+    def _fact_columns(self) -> pa.Table | None:
+        return compute_facts(self.stored) if self._stored_facts is None else self._stored_facts
 
     @cached_property
     def _filtered(self) -> FilteredTable:
@@ -328,7 +361,7 @@ class CrystalIndex:
         """
         check_target(directory)
         target = Path(directory).resolve()
-        if table_source is not None and _digest(_source_table(table_source)) != _digest(self.table):
+        if table_source is not None and table_digest(source_table(table_source)) != table_digest(self.table):
             raise ClacInputError(f"the table of this index is not {table_source}; omit table_source")
         described = {
             "format": _FORMAT,
@@ -336,22 +369,22 @@ class CrystalIndex:
             "model_fingerprint": self.model_fingerprint,
             "num_crystals": len(self),
             "dim": self.embeds.shape[1],
-            "table": table_source or _TABLE,
-            "table_digest": _digest(self.table) if table_source else None,
+            "table": table_source or TABLE,
+            "table_digest": table_digest(self.table) if table_source else None,
         }
         table = self.table
         if table_source is None and self.stored.has_structures and "cif" not in table.column_names:
             cifs = self.stored.cifs(range(len(self)))
             table = table.append_column("cif", pa.array(cifs, pa.large_string()))
         with replaced_directory(target) as new:
-            (new / _JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+            (new / JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             # `save_file` would create a file that only its owner can read.
-            (new / _EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
+            (new / EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
                 # Small groups of rows, so that a few structures can be read fast.
-                pq.write_table(table, new / _TABLE, compression="zstd", row_group_size=_ROW_GROUP)
+                pq.write_table(table, new / TABLE, compression="zstd", row_group_size=_ROW_GROUP)
                 if self._fact_columns is not None:
-                    write_facts(self._fact_columns, new / _FACTS)
+                    write_facts(self._fact_columns, new / FACTS)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
@@ -365,23 +398,23 @@ class CrystalIndex:
             ClacInputError: If the directory contains no index, or the index is damaged.
         """
         path = Path(directory)
-        if not (path / _JSON).is_file():
-            raise ClacInputError(f"{directory}: no index found ({_JSON} missing); build one with `clac index`")
+        if not (path / JSON).is_file():
+            raise ClacInputError(f"{directory}: no index found ({JSON} missing); build one with `clac index`")
         try:
-            described = json.loads((path / _JSON).read_text(encoding="utf-8"))
+            described = json.loads((path / JSON).read_text(encoding="utf-8"))
             if described["format"] > _FORMAT:
                 raise ClacInputError(
                     f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
                 )
-            if described["table"] == _TABLE:
-                files = [path / _TABLE]
-                table = read_table(path / _TABLE, with_cif=False)
+            if described["table"] == TABLE:
+                files = [path / TABLE]
+                table = read_table(path / TABLE, with_cif=False)
             else:
                 files = bundled_files()
-                table = _source_table(described["table"])
-                if _digest(table) != described["table_digest"]:
+                table = source_table(described["table"])
+                if table_digest(table) != described["table_digest"]:
                     raise ValueError(f"{described['table']} has changed since the index was built")
-            embeds = load_file(path / _EMBEDDINGS)["embeddings"].astype(np.float32)
+            embeds = load_file(path / EMBEDDINGS)["embeddings"].astype(np.float32)
             if embeds.shape != (described["num_crystals"], described["dim"]) or len(embeds) != table.num_rows:
                 raise ValueError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
             lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
@@ -390,7 +423,7 @@ class CrystalIndex:
             index = cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
             name = "the bundled data set" if path == BUNDLED_INDEX else str(directory)
             index.stored = StoredCrystals(table, files if has_cifs(files[0]) else (), name)
-            index._facts_file = path / _FACTS if described["table"] == _TABLE else BUNDLED_FACTS
+            index._facts_file = path / FACTS if described["table"] == TABLE else BUNDLED_FACTS
             return index
         except ClacInputError:
             raise
@@ -400,39 +433,10 @@ class CrystalIndex:
             ) from None
 
 
-def check_target(directory: str | os.PathLike[str]) -> None:
-    """
-    Check that an index can be written to a directory: it is new, empty, or an index to replace.
-
-    Args:
-        directory: Directory to write.
-
-    Raises:
-        ClacInputError: If the path holds anything else, or its parent directory does not exist.
-    """
-    target = Path(directory).resolve()
-    if not target.parent.is_dir():
-        raise ClacInputError(f"{directory}: its parent directory does not exist; create it first")
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ClacInputError(f"{directory}: exists and is not an index directory; choose another name")
-    others = sorted({path.name for path in target.iterdir()} - {_JSON, _TABLE, _EMBEDDINGS, _FACTS})
-    if others or (any(target.iterdir()) and not (target / _JSON).is_file()):
-        found = others[0] if others else "other files"
-        raise ClacInputError(f"{directory}: not an index (it contains {found}); choose another directory")
-
-
-def _source_table(name: str) -> pa.Table:
-    if name != BUNDLED_CRYSTALS:
-        raise ClacInputError(f"unknown table source {name!r}; expected {BUNDLED_CRYSTALS}")
-    return bundled_crystals(with_cif=False)
-
-
-def _digest(table: pa.Table) -> str:
-    """Hash the ids of the rows, to detect whether rows were changed or reordered."""
-    ids = table["material_id"].to_pylist() if "material_id" in table.column_names else []
-    return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:16]
+def _best(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return the places of the k largest scores, the largest first; of equal ones, the first in the table."""
+    best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
+    return best[np.argsort(-scores[best], kind="stable")]
 
 
 __all__ = [

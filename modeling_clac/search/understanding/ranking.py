@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,8 +14,8 @@ from ...concepts.patterns import read_pattern
 from ...concepts.symmetry import POINT_GROUPS, point_group
 from ...data.structure_facts import FRACTION_TOLERANCE
 from ...formulas_clac import ATOMIC_NUMBERS
-from .checks import allowed_elements
 from ...concepts.quantities import QUANTITIES
+from .checks import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
     Constraint,
@@ -45,6 +45,8 @@ _DECIMALS = 3
 # Largest grade of a value outside a range, and of another composition.
 _NEAR = 0.6
 
+SIGNS = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}
+
 _estimated: WeakKeyDictionary[FactTable, FactTable | None] = WeakKeyDictionary()
 
 
@@ -63,9 +65,17 @@ class Mark:
     state: str
     value: str = ""
 
+    @property
+    def sign(self) -> str:
+        """One character for the state."""
+        return SIGNS[self.state]
+
     def __str__(self) -> str:
-        sign = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}[self.state]
-        return f"{sign} {self.label}{f' ({self.value})' if self.value else ''}"
+        return f"{self.sign} {self.label}{f' ({self.value})' if self.value else ''}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Convert to values for JSON."""
+        return {"label": self.label, "state": self.state, "value": self.value or None}
 
 
 class Evaluation:
@@ -183,19 +193,34 @@ class Evaluation:
     def _value(self, constraint: Constraint, row: int) -> str:
         for literal in constraint.literals:
             column = _column_of(literal.term, self.vocabulary)
-            if column is None:
-                continue
-            value = float(self.table.number(column)[row])
-            sign = ""
-            if np.isnan(value):
-                filled = with_estimates(self.table)
-                value = float("nan") if filled is None else float(filled.number(column)[row])
-                sign = "~"
-            if not np.isnan(value):
-                quantity = QUANTITIES[column]
-                unit = f" {quantity.unit}" if quantity.unit else ""
-                return f"{sign}{value:.{quantity.decimals}f}{unit}"
+            value = "" if column is None else self._written(column, row)
+            if value and column is not None:
+                return f"{value} {QUANTITIES[column].unit}".strip()
         return ""
+
+    def _written(self, column: str, row: int) -> str:
+        value, sign = float(self.table.number(column)[row]), ""
+        if np.isnan(value):
+            filled = with_estimates(self.table)
+            value, sign = (np.nan if filled is None else float(filled.number(column)[row])), "~"
+        return "" if np.isnan(value) else f"{sign}{value:.{QUANTITIES[column].decimals}f}"
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Numbers that the query speaks of, the most important ones first."""
+        terms = [literal.term for constraint in self.query.constraints for literal in constraint.literals]
+        named = [_column_of(term, self.vocabulary) for term in terms]
+        columns = [*(key.column for key in self.query.sort), *(column for column in named if column is not None)]
+        return tuple(dict.fromkeys(columns))
+
+    def values(self, row: int) -> dict[str, str]:
+        """
+        Write the numbers of a crystal that the query speaks of; an estimate as `~2.1`, an unknown one is empty.
+
+        Args:
+            row: Row of the crystal.
+        """
+        return {column: self._written(column, row) for column in self.columns}
 
 
 def _state(grade: float) -> str:
@@ -291,7 +316,7 @@ def literal_grade(literal: Literal, table: FactTable, vocabulary: Vocabulary) ->
 
 def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     if isinstance(term, ConceptTerm):
-        return vocabulary.holds(term.id, table)
+        return _grade_of_concept(term, table, vocabulary)
     if isinstance(term, RangeTerm):
         return _grade_of_range(term, table.number(term.column))
     if isinstance(term, (SpaceGroupTerm, PointGroupTerm)):
@@ -300,15 +325,27 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     known = table.known_composition
     if isinstance(term, ElementTerm):
         symbols = GROUPS["metal"] if term.symbol == "metal" else {term.symbol}
-        grade = (table.fractions[:, [ATOMIC_NUMBERS[symbol] for symbol in symbols]] > 0).any(axis=1)
+        columns = [ATOMIC_NUMBERS[symbol] for symbol in symbols]
+        grade: np.ndarray = np.asarray((table.fractions[:, columns] > 0).any(axis=1))
     elif isinstance(term, PatternTerm):
         pattern = read_pattern(term.pattern)
-        grade = np.zeros(len(table)) if pattern is None else pattern.matches(table.amounts)
+        grade = np.zeros(len(table), dtype=bool) if pattern is None else pattern.matches(table.amounts)
     elif isinstance(term, SystemTerm):
         grade = _grade_of_system(term, table.fractions > 0)
     else:
         grade = _grade_of_formula(term, table.fractions)
     return np.where(known, grade, np.nan).astype(np.float32)
+
+
+def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
+    grade = vocabulary.holds(term.id, table)
+    unknown = np.isnan(grade)
+    if unknown.any() and (needed := needed_elements(term, vocabulary)):
+        # Without facts, a compound without nitrogen still is no nitride.
+        columns = [ATOMIC_NUMBERS[symbol] for symbol in needed]
+        lacks = table.known_composition & (table.fractions[:, columns] == 0).any(axis=1)
+        grade = np.where(unknown & lacks, np.float32(0), grade)
+    return grade
 
 
 def _grade_of_range(term: RangeTerm, values: np.ndarray) -> np.ndarray:
@@ -362,4 +399,4 @@ def _grade_of_formula(term: FormulaTerm, fractions: np.ndarray) -> np.ndarray:
     return np.where(differences.max(axis=1) <= FRACTION_TOLERANCE, 1.0, near)
 
 
-__all__ = ["Evaluation", "Mark", "constraint_grade", "literal_grade", "with_estimates"]
+__all__ = ["SIGNS", "Evaluation", "Mark", "constraint_grade", "literal_grade", "with_estimates"]
