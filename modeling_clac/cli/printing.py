@@ -97,6 +97,17 @@ def print_paragraphs(paragraphs: Sequence[str]) -> None:
         print(textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False))
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """Print lines that are wrapped to the terminal, and an empty one behind them."""
+    import textwrap
+
+    width = min(_console().width, _PIPE_WIDTH)
+    for line in lines:
+        print(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False))
+    if lines:
+        print()
+
+
 def print_description(described: Mapping[str, Any], units: Mapping[str, str]) -> None:
     """
     Print one value per line.
@@ -176,4 +187,12 @@ def _width(header: str, cells: Sequence[str]) -> int:
     return max(map(len, (*header.split("\n"), *cells))) + _GAP
 
 
-__all__ = ["print_description", "print_fields", "print_hits", "print_paragraphs", "print_rows", "print_table"]
+__all__ = [
+    "print_description",
+    "print_fields",
+    "print_hits",
+    "print_lines",
+    "print_paragraphs",
+    "print_rows",
+    "print_table",
+]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .printing import print_lines
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -52,11 +54,10 @@ class Reading:
 
     def show(self) -> None:
         """Print how the text was read."""
-        if self.query:
-            print(f"read as: {self.query.render()}")
+        lines = [f"read as: {self.query.render()}"] if self.query else []
         if self.query.rest:
-            print(f"not read: {', '.join(self.query.rest)} (compared by meaning only)")
-        print()
+            lines.append(f"not read: {', '.join(self.query.rest)} (compared by meaning only)")
+        print_lines(lines)
 
     def explain(self, hits: Hits) -> None:
         """Print what the signs mean and, if no hit meets all constraints, what the nearest one lacks."""

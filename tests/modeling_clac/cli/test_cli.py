@@ -360,7 +360,7 @@ def test_the_table_fits_and_numbers_are_never_shortened(
 ):
     monkeypatch.setenv("COLUMNS", str(width))
     arguments = ("search", "an oxide", "--index", index_directory, "--model", small_checkpoint, "-k", "10")
-    result = clac(*arguments, "--formation-energy-max", "10")
+    result = clac(*arguments, "--semantic", "--formation-energy-max", "10")
     *header, rule, _ = result.out.splitlines()[:4]
     lines = result.out.splitlines()[3:]
     assert "\x1b" not in result.out

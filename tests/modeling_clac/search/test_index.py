@@ -18,6 +18,7 @@ from modeling_clac.data.bundled import bundled_counts, bundled_crystals
 from modeling_clac.data.crystal_table import crystal_table
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index as index_module
+from modeling_clac.search import index_files
 from modeling_clac.search.filters import Filters
 from modeling_clac.search.index import CrystalIndex, bundled_index
 from modeling_clac.structures_clac import parse_structure
@@ -280,7 +281,7 @@ def test_an_index_of_the_bundle_needs_no_table_of_its_own(
         bundle.save(tmp_path / "index", table_source="elsewhere")
     monkeypatch.setattr(index_module, "BUNDLED_INDEX", tmp_path / "index")
     assert len(bundled_index()) == sum(bundled_counts().values()) == 6317
-    monkeypatch.setattr(index_module, "bundled_crystals", lambda with_cif: small.table)
+    monkeypatch.setattr(index_files, "bundled_crystals", lambda with_cif: small.table)
     with pytest.raises(ClacInputError, match="mp-crystals has changed"):
         CrystalIndex.load(tmp_path / "index")
 
