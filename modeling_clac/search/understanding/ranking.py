@@ -11,10 +11,10 @@ import numpy as np
 
 from ...concepts.elements import GROUPS
 from ...concepts.patterns import read_pattern
+from ...concepts.quantities import QUANTITIES
 from ...concepts.symmetry import POINT_GROUPS, point_group
 from ...data.structure_facts import FRACTION_TOLERANCE
 from ...formulas_clac import ATOMIC_NUMBERS
-from ...concepts.quantities import QUANTITIES
 from .checks import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
