@@ -17,6 +17,7 @@ from ..formulas_clac import read_formula
 from .elements import GROUPS
 from .logic import Array, both, either, negated, truth
 from .patterns import read_pattern
+from .structure_types import STRUCTURE_TYPES
 from .symmetry import CRYSTAL_SYSTEMS, POINT_GROUPS, SYMMETRY_FLAGS, bravais_lattice, centring
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ FUNCTIONS: dict[str, Function] = {
     "only_anion": Function(_only_anions, _check_element, _ELEMENTS),
     "ion": Function(_label("ions"), _check_any, "ids of ions"),
     "class_": Function(_label("classes"), _check_any, "ids of classes"),
-    "type": Function(_label("structure_types"), _check_any, "ids of structure types"),
+    "type": Function(_label("structure_types"), _one_of(STRUCTURE_TYPES, "structure type"), "ids of structure types"),
     "system": Function(_symmetry(CRYSTAL_SYSTEMS), _one_of(CRYSTAL_SYSTEMS, "crystal system"), "crystal systems"),
     "space_group": Function(_space_group, _check_group, "numbers of space groups"),
     "point_group": Function(_symmetry(POINT_GROUPS), _one_of(POINT_GROUPS, "point group"), "symbols of point groups"),

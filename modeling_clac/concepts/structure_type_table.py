@@ -57,7 +57,7 @@ cooperite | PtS-type | AB_tP4_131_c_e
 tenorite | tenorite | AB_mC8_15_a_e
 cinnabar | cinnabar | AB_hP6_152_a_b AB_hP6_154_a_b
 niobium-monoxide | NbO-type | AB_cP6_221_c_d
-cosn | CoSn-type | AB_hP6_191_ad_f
+cosn | CoSn-type | AB_hP6_191_ad_f | kagome
 b19 | AuCd-type (B19) | AB_oP4_51_e_f
 tias | TiAs-type | AB_hP8_194_ac_f
 gase | GaSe-type | AB_hP8_194_f_f AB_hR12_160_2a_2a AB_hP8_187_gh_gi
@@ -215,8 +215,10 @@ luni2b2c | LuNi2B2C-type | ABC2D2_tI12_139_a_b_d_e
 ceco3b2 | CeCo3B2-type | AB2C3_hP6_191_a_c_g
 hocoga5 | HoCoGa5-type (115) | ABC5_tP7_123_a_b_ci
 mgcu4sn | MgCu4Sn-type | ABC4_cF24_216_a_c_e
-hffe6ge6 | HfFe6Ge6-type | AB6C6_hP13_191_a_cde_i
-csv3sb5 | CsV3Sb5-type | AB3C5_hP9_191_b_f_ah
+hffe6ge6 | HfFe6Ge6-type | AB6C6_hP13_191_a_cde_i | kagome
+kagome | kagome lattice |
+hollandite | hollandite | AB4C8_tI26_87_a_h_2h AB8C16_tI50_87_a_h_2h
+csv3sb5 | CsV3Sb5-type | AB3C5_hP9_191_b_f_ah | kagome
 ycrb4 | YCrB4-type | ABC4_oP24_55_g_g_4h
 zrcusias | ZrCuSiAs-type (1111) | ABCD_tP8_129_a_b_c_c
 nd2fe14b | Nd2Fe14B-type | AB2C14_tP68_136_f_fg_ce2j2k

@@ -61,11 +61,15 @@ def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> 
     from ..data.facts.crystal_facts import facts_of
 
     count = stored.table.num_rows
+    known = "space_group_number" in stored.table.column_names
+    groups = stored.table["space_group_number"].to_pylist() if known else [None] * count
     tables = [pa.schema(list(FACT_COLUMNS.items())).empty_table()]
     with progress_bar("finding facts", count, show_progress) as bar:
         for start in range(0, count, _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, count))
-            tables.append(facts_of(stored.structures(rows)).replace_schema_metadata(None))
+            tables.append(
+                facts_of(stored.structures(rows), groups[rows.start : rows.stop]).replace_schema_metadata(None)
+            )
             bar.update(len(rows))
     return pa.concat_tables(tables)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from .columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
 from .coordination import coordination_of, shells_connect
 from .ions import IonsFound, find_ions, polyanions
 from .oxidation import oxidation_states
+from .structure_types import structure_type_facts
 from .surroundings import NUMBERS, SYMBOLS, Surroundings
+from .symmetry import find_orbits, symmetry_facts
 
 _LARGE = SPACERS | {"In"}
 # An atom of these elements whose neighbours are all farther than so many times the sum of the radii is misplaced.
@@ -25,18 +27,23 @@ _LOST[[NUMBERS[symbol] for symbol in ("O", "F", "S", "Se", "Te", "Cl", "Br", "I"
 _LOST[[NUMBERS[symbol] for symbol in ("B", "C", "N", "Si", "P", "As", "Ge", "Sb")]] = 1.28
 
 
-def crystal_facts(crystal: Crystal) -> dict[str, Any]:
+def crystal_facts(crystal: Crystal, space_group: int | None = None) -> dict[str, Any]:
     """
     Compute the facts of a crystal.
 
     Args:
         crystal: The crystal. It may be disordered.
+        space_group: Number of its space group in the table of crystals, which the symmetry of the sites must have;
+            `None` if unknown.
 
     Returns:
         The columns of `FACT_COLUMNS`; `None` where a fact is unknown.
     """
     facts: dict[str, Any] = dict.fromkeys(FACT_COLUMNS)
     facts |= _chemistry(crystal)
+    orbits = find_orbits(crystal, space_group)
+    facts |= symmetry_facts(orbits, space_group)
+    facts["structure_types"] = structure_type_facts(crystal, orbits)
     return facts
 
 
@@ -108,18 +115,21 @@ def _sorted(ids: Iterable[str]) -> list[str]:
     return sorted(ids)
 
 
-def facts_of(crystals: Iterable[Crystal]) -> pa.Table:
+def facts_of(crystals: Sequence[Crystal], space_groups: Sequence[int | None] | None = None) -> pa.Table:
     """
     Compute the facts of several crystals.
 
     Args:
         crystals: The crystals.
+        space_groups: Numbers of their space groups in the table of crystals; `None` if unknown.
 
     Returns:
         A table with the columns of `FACT_COLUMNS`, and the version of the facts in the metadata of its schema.
     """
     schema = pa.schema(list(FACT_COLUMNS.items()), metadata={VERSION_KEY: str(FACTS_VERSION)})
-    return pa.Table.from_pylist([crystal_facts(crystal) for crystal in crystals], schema=schema)
+    groups = space_groups or [None] * len(crystals)
+    rows = [crystal_facts(crystal, group) for crystal, group in zip(crystals, groups, strict=True)]
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 __all__ = ["crystal_facts", "facts_of"]
