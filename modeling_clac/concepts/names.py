@@ -1,7 +1,8 @@
 """
 Blocks of names: one line for each mineral, trivial name or acronym, expanded to entries of a concept file.
 
-A block is an entry with the keys `prefix` (of the ids), `kind`, `source` and `names`. A line of `names` is
+A block is an entry with the keys `prefix` (of the ids), `kind`, `source`, `names` and perhaps `near: system`, which
+makes all compounds of the same elements hold by half: "lithium titanium oxide" is most often Li4Ti5O12. A line is
 
     wordings = formulas [and test] [~ nearby formulas]   [# why it is ambiguous]
 
@@ -24,7 +25,9 @@ from ..formulas_clac import read_formula
 Values = dict[str, str | list[str]]
 
 _KEYS = ("prefix", "kind", "source", "names")
+_SYSTEM = "system"
 _COMMA = re.compile(r",\s*(?![^()]*\))")
+_SYMBOL = re.compile("[A-Z][a-z]?")
 _FRACTION = re.compile(r"[./]")
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
@@ -46,10 +49,14 @@ def expand_names(values: Mapping[str, str | list[str]], place: str) -> Iterator[
     if "names" not in values:
         yield dict(values)
         return
-    unknown = sorted(set(values) - set(_KEYS))
+    unknown = sorted(set(values) - {*_KEYS, "near"})
     if unknown:
-        raise ClacInputError(f"{place}: unknown key {unknown[0]} in a block of names; expected {', '.join(_KEYS)}")
-    block: dict[str, str] = {}
+        raise ClacInputError(
+            f"{place}: unknown key {unknown[0]} in a block of names; expected {', '.join(_KEYS)}, near"
+        )
+    if values.get("near", _SYSTEM) != _SYSTEM:
+        raise ClacInputError(f"{place}: near: expected {_SYSTEM}, found {values['near']!r}")
+    block = {"near": _SYSTEM} if "near" in values else {}
     for name in _KEYS:
         value = values.get(name)
         if not isinstance(value, str) or not value.strip():
@@ -76,7 +83,10 @@ def _entry(line: str, block: Mapping[str, str], place: str) -> Values:
         compounds = [ACRONYMS[acronym]]
         near += end_members(compounds[0])
     is_formula = _call(compounds)
-    partly = " or ".join([*([is_formula] if test else []), *([_call(near)] if near else [])])
+    parts = [*([is_formula] if test else []), *([_call(near)] if near else [])]
+    if "near" in block:
+        parts += [_of_system(formula) for formula in compounds]
+    partly = " or ".join(dict.fromkeys(parts))
     entry: Values = {
         "id": f"{block['prefix']}-{_slug(wordings[0])}",
         "kind": block["kind"],
@@ -98,6 +108,11 @@ def _items(text: str) -> list[str]:
 
 def _call(formulas: list[str]) -> str:
     return "formula({})".format(", ".join(f'"{formula}"' for formula in formulas))
+
+
+def _of_system(formula: str) -> str:
+    elements = ", ".join(dict.fromkeys(_SYMBOL.findall(formula)))
+    return f"elements({elements}) and only({elements})"
 
 
 def _slug(name: str) -> str:

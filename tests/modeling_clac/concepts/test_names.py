@@ -126,6 +126,11 @@ NMC | LiCoO2 166 4 32.3 | 0.5
 PZT | PbTiO3 99 5 63.3 | 0.5
 YAG | Y3Al5O12 230 80 864 | 1
 BTO | BaTiO3 99 5 64.4 | 1
+lithium titanium oxide | Li4Ti5O12 227 21 145 | 1
+lithium titanium oxide | Li2TiO3 15 24 240 | 0.5
+lithium titanium oxide | LiFeTiO4 227 14 144 | 0
+lithium manganese oxide | LiMnO2 59 8 73 | 0.5
+strontium aluminate | SrAl4O7 15 24 270 | 0.5
 CZTS | Cu2ZnSnS4 82 8 160 | 1
 ITO | In2O3 206 40 518 | 1
 iron ore | Fe2O3 167 10 100.6 | 1
@@ -292,8 +297,9 @@ def test_a_line_becomes_a_concept() -> None:
     [
         ({"names": "quicklime CaO"}, "expected `wordings = formulas`, found 'quicklime CaO'"),
         ({"names": " = CaO"}, "expected `wordings = formulas`"),
+        ({"near": "everything"}, "near: expected system, found 'everything'"),
         ({"prefix": ""}, "prefix: expected a text"),
-        ({"test": "element(O)"}, "unknown key test in a block of names; expected prefix, kind, source, names"),
+        ({"test": "element(O)"}, "unknown key test in a block of names; expected prefix, kind, source, names, near"),
     ],
 )
 def test_invalid_blocks_are_one_line(changed: dict[str, str], message: str) -> None:
