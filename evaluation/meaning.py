@@ -20,6 +20,7 @@ from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import share_of_possible
 from evaluation.reports.meaning import print_meaning, write_meaning
 from evaluation.retrieval import describe_model
+from evaluation.texts.pools import split_facts
 from evaluation.texts.query_sets import (
     CATEGORIES,
     HALVES,
@@ -32,7 +33,6 @@ from evaluation.texts.query_sets import (
 from evaluation.texts.rankers import Ranker, embedding_ranker
 from evaluation.texts.zero_shot import classify
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
-from modeling_clac.data.bundled import bundled_counts
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
@@ -187,18 +187,6 @@ def evaluate(
     if "zero_shot" in chosen:
         found["zero_shot"] = classify(embedder, crystals, table, vocabulary, seed)
     return found
-
-
-def split_facts(split: str) -> FactTable:
-    """
-    Read the facts of the bundled crystals of a split.
-
-    Args:
-        split: `train`, `validation` or `test`.
-    """
-    counts = bundled_counts()
-    start = sum(list(counts.values())[: list(counts).index(split)])
-    return FactTable.bundled().take(np.arange(start, start + counts[split]))
 
 
 def _check(arguments: MeaningArguments) -> None:

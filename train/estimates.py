@@ -10,6 +10,7 @@ errors; the test split is not used, `python -m evaluation.estimates` measures th
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Element
 from safetensors.numpy import save
+from scipy.stats import spearmanr
 from sklearn.model_selection import GroupKFold
 from sklearn.svm import SVR
 
@@ -26,6 +28,7 @@ from modeling_clac.data.facts.estimates import (
     ESTIMATES,
     Estimated,
     PropertyEstimator,
+    descriptors,
     is_alloy,
     kernel,
     values_and_errors,
@@ -86,9 +89,10 @@ def element_properties() -> np.ndarray:
     table = np.full((119, len(_PROPERTIES) + 2), np.nan)
     for number in range(1, 104):
         element = Element.from_Z(number)
-        for place, name in enumerate(_PROPERTIES):
-            value = getattr(element, name, None)
-            table[number, place] = np.nan if value is None else float(value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of values that are unknown
+            values = [getattr(element, name, None) for name in _PROPERTIES]
+        table[number, : len(values)] = [np.nan if value is None else float(value) for value in values]
         group, inner = element.group, element.is_lanthanoid or element.is_actinoid
         table[number, -2] = 3 if inner else group if group <= 12 else group - 10
         table[number, -1] = element.is_metal
@@ -178,8 +182,8 @@ def scores(value: np.ndarray, error: np.ndarray, gold: np.ndarray) -> dict[str, 
         gold: Known values, `(n,)`.
 
     Returns:
-        `number`, mean absolute error `mae`, `r2`, and `coverage`, the share of values within the stated error, over the
-        crystals with a value and an estimate.
+        `number`, mean absolute error `mae`, `r2`, Spearman's `rank_correlation`, and `coverage`, the share of values
+        within the stated error, over the crystals with a value and an estimate.
     """
     known = ~np.isnan(value) & ~np.isnan(gold)
     value, error, gold = value[known], error[known], gold[known]
@@ -187,6 +191,7 @@ def scores(value: np.ndarray, error: np.ndarray, gold: np.ndarray) -> dict[str, 
         "number": int(known.sum()),
         "mae": float(np.abs(value - gold).mean()),
         "r2": float(1 - ((value - gold) ** 2).mean() / gold.var()),
+        "rank_correlation": float(spearmanr(value, gold).statistic),
         "coverage": float((np.abs(value - gold) <= error).mean()),
     }
 
@@ -199,8 +204,6 @@ def train(table: FactTable, arguments: EstimatesArguments) -> PropertyEstimator:
         table: Facts of the training crystals.
         arguments: Width, number of alloys and seed.
     """
-    from modeling_clac.data.facts.estimates import descriptors
-
     elements = element_properties()
     values = {name: known_values(table, name, arguments.alloys, arguments.seed) for name in ESTIMATED}
     labelled = np.flatnonzero(~np.isnan(np.stack(list(values.values()))).all(axis=0))
@@ -246,7 +249,7 @@ def run(arguments: EstimatesArguments) -> None:
         for name, (value, error) in estimator.estimate(validation).items()
     }
     for name, own in measured.items():
-        print(f"{name}: validation MAE {own['mae']:.3f}, R² {own['r2']:.3f}, coverage {own['coverage']:.2f}")
+        print(f"{name} on validation: " + ", ".join(f"{score} {value:.3f}" for score, value in own.items()))
     origin = provenance({name: value for name, value in asdict(arguments).items() if name != "output"})
     record = {**estimator.record, "validation": measured, "recipe": origin["recipe"], "commit": origin["commit"]}
     arrays = {

@@ -59,6 +59,7 @@ def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> 
     if not stored.has_structures:
         return None
     from ..data.facts.crystal_facts import facts_of
+    from ..data.facts.estimates import with_estimates
 
     count = stored.table.num_rows
     known = "space_group_number" in stored.table.column_names
@@ -71,7 +72,7 @@ def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> 
                 facts_of(stored.structures(rows), groups[rows.start : rows.stop]).replace_schema_metadata(None)
             )
             bar.update(len(rows))
-    return pa.concat_tables(tables)
+    return with_estimates(pa.concat_tables(tables), stored.table)
 
 
 __all__ = ["compute_facts", "read_facts", "write_facts"]

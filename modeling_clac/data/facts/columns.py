@@ -10,6 +10,18 @@ FACTS_VERSION = 3
 VERSION_KEY = b"facts_version"
 
 _IDS = pa.list_(pa.string())
+# Properties that are estimated where nobody has computed them, see `estimates.py`.
+ESTIMATED_PROPERTIES = (
+    "formation_energy_per_atom",
+    "band_gap",
+    "bulk_modulus_vrh",
+    "shear_modulus_vrh",
+    "poisson_ratio",
+    "dielectric_electronic",
+    "dielectric_total",
+    "refractive_index",
+    "piezoelectric_modulus",
+)
 
 # In all columns, null means unknown; an empty list means that there are none.
 FACT_COLUMNS: dict[str, pa.DataType] = {
@@ -36,6 +48,8 @@ FACT_COLUMNS: dict[str, pa.DataType] = {
     "prototype": pa.string(),
     # Ids of structure types; several if one contains the other, such as cubic-perovskite and perovskite.
     "structure_types": _IDS,
+    # Estimates of properties and their errors, in the units of the properties.
+    **{f"estimated_{name}{ending}": pa.float32() for name in ESTIMATED_PROPERTIES for ending in ("", "_error")},
 }
 
-__all__ = ["FACTS_VERSION", "FACT_COLUMNS", "VERSION_KEY"]
+__all__ = ["ESTIMATED_PROPERTIES", "FACTS_VERSION", "FACT_COLUMNS", "VERSION_KEY"]

@@ -14,18 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from safetensors.numpy import load_file
 
 from ...concepts.elements import METALS
 from ...concepts.symmetry import CRYSTAL_SYSTEMS, SYMMETRY_FLAGS
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...utils.paths import ASSETS
-
-if TYPE_CHECKING:
-    from .fact_table import FactTable
+from .fact_table import FactTable
 
 ESTIMATES = ASSETS / "estimates" / "estimates.safetensors"
 _ELEMENTS = 96  # Cm, the last element of the training crystals
@@ -66,7 +65,7 @@ def _shifted_exp(values: np.ndarray) -> np.ndarray:
     return np.exp(values) - 0.05
 
 
-# Elastic anisotropy and energy above the hull are not estimated: the errors on validation are about those of the mean.
+# Elastic anisotropy and energy above the hull are not estimated: on validation, the errors are about those of the mean.
 ESTIMATED: dict[str, Estimated] = {
     "formation_energy_per_atom": Estimated(_same, _same),
     "band_gap": Estimated(_same, _same, least=0.0),
@@ -249,6 +248,26 @@ def values_and_errors(
     return value, error
 
 
+def with_estimates(facts: pa.Table, table: pa.Table) -> pa.Table:
+    """
+    Fill the estimates in a table of facts.
+
+    Args:
+        facts: The columns of `FACT_COLUMNS`.
+        table: The crystals, in the same order, with formula, volume, density and space group.
+
+    Returns:
+        The facts, with estimates where composition and volume are known. They have three significant digits, which is
+        more than their errors allow.
+    """
+    for name, columns in bundled_estimator().estimate(FactTable.from_table(table, facts)).items():
+        for column, values in zip((f"estimated_{name}", f"estimated_{name}_error"), columns, strict=True):
+            rounded = values.astype(np.float16).astype(np.float32)
+            array = pa.array(rounded, mask=~np.isfinite(rounded))
+            facts = facts.set_column(facts.column_names.index(column), column, array)
+    return facts
+
+
 @lru_cache(maxsize=1)
 def bundled_estimator() -> PropertyEstimator:
     """Load the estimator of the package."""
@@ -265,4 +284,5 @@ __all__ = [
     "is_alloy",
     "kernel",
     "values_and_errors",
+    "with_estimates",
 ]

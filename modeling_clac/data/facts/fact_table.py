@@ -24,7 +24,7 @@ _ATOMIC_NUMBERS = {gemmi.Element(number).name: number for number in range(1, 119
 _TERM = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
 _PLAIN = re.compile(rf"(?:{_TERM.pattern})+")
 # What a table may lack: its numbers are then unknown.
-_NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_integer(kind))))
+_NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_primitive(kind))))
 
 
 class FactTable:
