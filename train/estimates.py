@@ -127,10 +127,10 @@ def train_property(
     sizes = _out_of_fold(matrix, log_errors, groups, 1.0)
     value, error = values_and_errors(how, outside[penalty] * scale + center, sizes + np.log(scale), 1.0)
     factor = float(np.quantile(np.abs(value - values) / error, COVERAGE))
-    weights, offsets = zip(_fit(matrix, scaled, penalty), _fit(matrix, log_errors, 1.0), strict=True)
+    of_value, of_error = _fit(matrix, scaled, penalty), _fit(matrix, log_errors, 1.0)
     return (
-        np.stack([weights[0] * scale, weights[1]], axis=1),
-        np.array([offsets[0] * scale + center, offsets[1] + np.log(scale)]),
+        np.stack([of_value[0] * scale, of_error[0]], axis=1),
+        np.array([of_value[1] * scale + center, of_error[1] + np.log(scale)]),
         factor,
         {"penalty": penalty, "cross_validated_r2": float(1 - ((outside[penalty] - scaled) ** 2).mean())},
     )
@@ -252,7 +252,7 @@ def run(arguments: EstimatesArguments) -> None:
         print(f"{name} on validation: " + ", ".join(f"{score} {value:.3f}" for score, value in own.items()))
     origin = provenance({name: value for name, value in asdict(arguments).items() if name != "output"})
     record = {**estimator.record, "validation": measured, "recipe": origin["recipe"], "commit": origin["commit"]}
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "elements": estimator.elements.astype(np.float32),
         "mean": estimator.mean.astype(np.float32),
         "scale": estimator.scale.astype(np.float32),
