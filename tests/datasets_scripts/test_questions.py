@@ -76,7 +76,7 @@ EXPECTED: dict[str, Callable[[Row], str]] = {
     "crystal_system": lambda r: f"The crystal is {r['crystal_system']}.",
     "space_group": lambda r: f"The crystal has the space group {r['space_group_symbol']}.",
     "oxide": lambda r: f"The crystal is {'an' if r['is_oxide'] else 'no'} oxide.",
-    "band_gap": lambda r: re.sub(r"a (?=u)", "an ", f"The crystal is a {class_of(r['band_gap'], (1, 2, 4), GAPS)}."),
+    "band_gap": lambda r: re.sub(r"a (?=u)", "an ", f"The crystal is a {class_of(r['band_gap'], (1, 3, 4), GAPS)}."),
     "stability": lambda r: "The crystal is thermodynamically {}.".format(
         class_of(r["energy_above_hull"], (1e-6, 0.2), ["stable", "metastable", "unstable"])
     ),
