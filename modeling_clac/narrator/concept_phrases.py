@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..concepts.held_out import HeldOutWordings
 from ..concepts.logic import both, either, negated
-from ..concepts.spelling import tokens
 from .composition_phrases import COMPOSITION_FORMS, CompositionPhrases
 from .number_phrases import NumberPhrases
 from .phrase_grammar import AFTER, Draw, Piece, can_be_excluded, compose, excluded, part_of_speech, pick
@@ -70,7 +70,6 @@ _KIND_WEIGHTS: dict[str, float] = {
 }  # fmt: skip
 # Kinds of which a crystal has one only.
 _EXCLUSIVE = frozenset({"crystal-system", "space-group", "name"})
-_LONGEST = 7
 _TRIES = 30
 
 
@@ -148,6 +147,7 @@ class ConceptPhrases:
         self._forms = list(chosen)
         self._form_cumulative = np.cumsum(list(chosen.values())) / sum(chosen.values())
         self._numbers = NumberPhrases(table)
+        self._kept_out = HeldOutWordings(vocabulary)
         self._compositions = CompositionPhrases(table)
         self._makers: dict[str, _Maker] = {
             "concept": self._concept,
@@ -373,42 +373,9 @@ class ConceptPhrases:
 
         return make
 
-    # -------------------- held-out wordings
     def _leaks(self, text: str, items: Sequence[_Item]) -> bool:
         """Whether a held-out wording came about in a phrase of training, as that of `hard` and `material`."""
-        if self.held_out:
-            return False
-        allowed = frozenset[str]().union(*(self._runs(item.wording) for item in items))
-        return any(run in self._kept_out and run not in allowed for run in _runs(text))
-
-    def _runs(self, wording: str) -> frozenset[str]:
-        if wording not in self._runs_of_wordings:
-            self._runs_of_wordings[wording] = frozenset(_runs(wording))
-        return self._runs_of_wordings[wording]
-
-    @cached_property
-    def _runs_of_wordings(self) -> dict[str, frozenset[str]]:
-        return {}
-
-    @cached_property
-    def _kept_out(self) -> frozenset[str]:
-        """Keys of the held-out wordings. One that is a training wording of another concept is not held out."""
-        keys = {key for concept in self.vocabulary for key in self._keys(concept.id, True)}
-        return frozenset(keys - {key for concept in self.vocabulary for key in self._keys(concept.id, False)})
-
-    def _keys(self, concept_id: str, held_out: bool) -> set[str]:
-        wordings = self.vocabulary.wordings(concept_id, held_out)
-        return {"".join(token.key for token in tokens(wording)) for wording in wordings}
-
-
-def _runs(text: str) -> list[str]:
-    """Keys of all runs of words in a text."""
-    keys = [token.key for token in tokens(text)]
-    return [
-        "".join(keys[start:end])
-        for start in range(len(keys))
-        for end in range(start + 1, min(len(keys), start + _LONGEST) + 1)
-    ]
+        return not self.held_out and self._kept_out.occurs_in(text, [item.wording for item in items])
 
 
 __all__ = ["FORMS", "ConceptPhrases", "Phrase", "Random"]

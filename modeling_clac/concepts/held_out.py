@@ -1,0 +1,66 @@
+"""Held-out wordings in texts of training: no text that a model learns from may contain one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from .spelling import key, tokens
+from .vocabulary import Vocabulary
+
+# Words of the longest run that is looked up. Longer wordings do not come about by chance.
+_LONGEST = 8
+
+
+class HeldOutWordings:
+    """
+    The wordings of a vocabulary that are held out from training.
+
+    Args:
+        vocabulary: The vocabulary.
+    """
+
+    def __init__(self, vocabulary: Vocabulary):
+        self._vocabulary = vocabulary
+        self._runs: dict[str, frozenset[str]] = {}
+
+    def occurs_in(self, text: str, wordings: Iterable[str] = ()) -> bool:
+        """
+        Whether a text contains a held-out wording, in any spelling.
+
+        Args:
+            text: The text.
+            wordings: Training wordings that the text is made of. What they contain does not count.
+        """
+        found = self.keys.intersection(_runs(text))
+        if not found:
+            return False
+        return not found <= frozenset[str]().union(*map(self._runs_of, wordings))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Keys of the held-out wordings. One that is a training wording of another concept is not held out."""
+        held_out, training = ({key(wording) for wording in self._wordings(which)} for which in (True, False))
+        return frozenset(held_out - training)
+
+    def _wordings(self, held_out: bool) -> Iterable[str]:
+        for concept in self._vocabulary:
+            yield from self._vocabulary.wordings(concept.id, held_out)
+
+    def _runs_of(self, wording: str) -> frozenset[str]:
+        if wording not in self._runs:
+            self._runs[wording] = frozenset(_runs(wording))
+        return self._runs[wording]
+
+
+def _runs(text: str) -> list[str]:
+    """Keys of all runs of words in a text."""
+    keys = [token.key for token in tokens(text)]
+    return [
+        "".join(keys[start:end])
+        for start in range(len(keys))
+        for end in range(start + 1, min(len(keys), start + _LONGEST) + 1)
+    ]
+
+
+__all__ = ["HeldOutWordings"]
