@@ -90,8 +90,13 @@ class NumberPhrases:
     def __init__(self, table: FactTable):
         self._values = {column: table.number(column) for column in QUANTITIES if column != "space_group_number"}
         self._sorted = {column: np.sort(values[~np.isnan(values)]) for column, values in self._values.items()}
-        self._columns = [column for column, values in self._sorted.items() if len(values) >= 20]
-        self._names = {column: _names(QUANTITIES[column]) for column in self._columns}
+        self._names = {column: names for column in self._sorted if (names := _names(QUANTITIES[column]))}
+        # A column without a name that fits in a phrase is said in the words of `_COUNTS` or not at all.
+        self._columns = [
+            column
+            for column, values in self._sorted.items()
+            if len(values) >= 20 and (column in self._names or column in _COUNTS)
+        ]
 
     def draw(self, draw: Draw, row: int | None = None) -> NumberPhrase | None:
         """
