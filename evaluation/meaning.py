@@ -30,9 +30,10 @@ from evaluation.texts.query_sets import (
     read_realistic_queries,
     realistic_texts,
 )
-from evaluation.texts.rankers import Ranker, embedding_ranker
+from evaluation.texts.rankers import Ranker, embedding_ranker, search_ranker, without_values
 from evaluation.texts.zero_shot import classify
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
+from modeling_clac.data.facts.columns import ESTIMATED_PROPERTIES
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
@@ -42,7 +43,7 @@ from modeling_clac.utils.provenance import provenance
 from train.calibrate import split_embeddings
 
 SETS = ("realistic", "wordings", "conjunctions", "zero_shot")
-WAYS = ("embeddings",)
+WAYS = ("embeddings", "search", "estimates")
 
 
 @dataclass
@@ -61,8 +62,11 @@ class MeaningArguments:
     )
     sets: str = field(default=",".join(SETS), metadata={"help": "Sets to score, separated by commas."})
     ways: str = field(
-        default=",".join(WAYS),
-        metadata={"help": "How crystals are ranked: by embeddings alone."},
+        default="embeddings,search",
+        metadata={
+            "help": "How crystals are ranked (commas): by embeddings alone; as `clac search` does; or as it would with "
+            "estimates instead of the values of the properties."
+        },
     )
     conjunctions: int = field(default=300, metadata={"help": "Number of conjunctions of held-out wordings."})
     min_right: int = field(
@@ -220,6 +224,8 @@ def run(arguments: MeaningArguments) -> dict[str, Any]:
     crystals = split_embeddings(checkpoint, embedder)[arguments.split]
     makers: dict[str, Callable[[], Ranker]] = {
         "embeddings": lambda: embedding_ranker(embedder, crystals),
+        "search": lambda: search_ranker(embedder, crystals, table, vocabulary),
+        "estimates": lambda: search_ranker(embedder, crystals, without_values(table, ESTIMATED_PROPERTIES), vocabulary),
     }
     rankers = {way: makers[way]() for way in arguments.ways.split(",")}
     origin = provenance(asdict(arguments))

@@ -16,13 +16,13 @@ from evaluation.texts.query_sets import CATEGORIES
 from evaluation.texts.zero_shot import TASKS
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
-WAY_LABELS = {"embeddings": "embeddings alone", "search": "search"}
+WAY_LABELS = {"embeddings": "embeddings alone", "search": "search", "estimates": "search, properties hidden"}
 SET_LABELS = {
     "realistic": "realistic queries",
     "wordings": "held-out wordings, mean over concepts",
     "conjunctions": "conjunctions of held-out wordings",
 }
-_COLOURS = {"embeddings": "#0072B2", "search": "#D55E00"}
+_COLOURS = {"embeddings": "#0072B2", "search": "#D55E00", "estimates": "#E69F00"}
 
 
 def meaning_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
