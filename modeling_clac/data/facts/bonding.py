@@ -75,6 +75,9 @@ def simple_anions(surroundings: Surroundings, found: IonsFound) -> np.ndarray:
     metals = s.counts(np.flatnonzero(metal & (ratio < _BONDED)))
     anions = candidates & (s.counts(np.flatnonzero(less & (ratio < _CONTACT))) > 0)
     anions &= (above == 0) | ((above == 1) & (metals >= 2) & (s.numbers != 1))
+    if found.ids & {"ammonium", "hydronium"}:
+        # They have contacts to hydrogen only.
+        anions |= candidates & (_GROUP[s.numbers] == 17) & (above == 0)
     heavy = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _METAL_ANIONS])
     if heavy.any():
         # Bi in Ca4Bi2O is an anion, in Bi2O3 a cation.

@@ -275,6 +275,7 @@ def _silicate(s: Surroundings, found: IonsFound, match: np.ndarray, pairs: np.nd
             nodes |= four
             if symbol == "Al":
                 found.ids.add("aluminosilicate")
+                found.bound[s.points[tetrahedra[-1]]] = True
     alone = shared_ligands(s, pairs).components(np.flatnonzero(match).tolist())
     kinds = {_silicate_kind(part.dimension, part.size, part.links) for part in alone}
     if len(tetrahedra) > 1:

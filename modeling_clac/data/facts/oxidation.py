@@ -76,10 +76,10 @@ def oxidation_states(
     metals = {symbol for symbol in symbols if not IS_NONMETAL[NUMBERS[symbol]]}
     if anionic & {"B", "Si", "Ge", "Sn", "Pb"} or (anionic & _METALLIC_ANIONS and metals & TRANSITION):
         return None
-    if found.ids & _UNCOUNTED or not metals:
+    if found.ids & _UNCOUNTED:
         return None
     known = ~np.isnan(states)
-    if not (known | ~(anions | found.bound)).all():
+    if (~known & (anions | (found.bound & ~found.centres))).any():
         return None
     charge = float(states[known].sum()) * scale
     open_amounts: dict[str, float] = {}
