@@ -114,7 +114,7 @@ def plural(phrase: str) -> str:
         word = word[:-1] + "ies"
     elif word.endswith(("ss", "x", "ch", "sh")):
         word += "es"
-    elif not word.endswith("s"):
+    elif not word.endswith(("s", "ed")):
         word += "s"
     return start + blank + word + rest
 
