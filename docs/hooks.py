@@ -62,7 +62,8 @@ def on_page_content(content: str, **_: Any) -> str:
 def api_page(folder: str) -> str:
     """The modules of a folder that have public names; `model` are the flat files of the package."""
     directory = ROOT / PACKAGE / ("" if folder == "model" else folder)
-    modules = sorted(path for path in directory.glob("*.py") if folder != "model" or path.stem.endswith("_clac"))
+    pattern = "*.py" if folder == "model" else "**/*.py"
+    modules = sorted(path for path in directory.glob(pattern) if folder != "model" or path.stem.endswith("_clac"))
     lines = [f"# {folder.capitalize()}", "", FOLDERS[folder], ""]
     for path in modules:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)

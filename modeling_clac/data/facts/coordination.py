@@ -93,7 +93,7 @@ def shape_of(directions: np.ndarray) -> str:
     """
     Name a polyhedron by the angles between its corners, seen from the centre.
 
-    Four and five corners are told apart by τ4 (Yang et al. 2007, doi 10.1039/B617136B) and τ5 (Addison et al. 1984,
+    Four and five corners are distinguished by τ4 (Yang et al. 2007, doi 10.1039/B617136B) and τ5 (Addison et al. 1984,
     doi 10.1039/DT9840001349).
 
     Args:
