@@ -359,8 +359,8 @@ def test_the_table_fits_and_numbers_are_never_shortened(
     clac: Run, index_directory: Path, small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ):
     monkeypatch.setenv("COLUMNS", str(width))
-    arguments = ("search", "an oxide", "--index", index_directory, "--model", small_checkpoint, "-k", "10")
-    result = clac(*arguments, "--semantic", "--formation-energy-max", "10")
+    arguments = ("search", "an oxide", "--semantic", "--index", index_directory, "--model", small_checkpoint)
+    result = clac(*arguments, "--formation-energy-max", "10")
     *header, rule, _ = result.out.splitlines()[:4]
     lines = result.out.splitlines()[3:]
     assert "\x1b" not in result.out
