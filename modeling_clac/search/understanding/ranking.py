@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from ...concepts.patterns import read_pattern
 from ...concepts.quantities import QUANTITIES
 from ...concepts.symmetry import POINT_GROUPS, point_group
 from ...data.structure_facts import FRACTION_TOLERANCE
-from ...formulas_clac import ATOMIC_NUMBERS
+from ...formulas_clac import ATOMIC_NUMBERS, read_formula
 from .checks import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
@@ -47,6 +48,7 @@ _NEAR = 0.6
 
 SIGNS = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}
 
+_FORMULA = re.compile(r'formula\((?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))')
 _estimated: WeakKeyDictionary[FactTable, FactTable | None] = WeakKeyDictionary()
 
 
@@ -345,7 +347,13 @@ def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabular
         columns = [ATOMIC_NUMBERS[symbol] for symbol in needed]
         lacks = table.known_composition & (table.fractions[:, columns] == 0).any(axis=1)
         grade = np.where(unknown & lacks, np.float32(0), grade)
-    return grade
+    if term.kind_of_concept == "name" and (named := _FORMULA.search(vocabulary[term.id].test.text)):
+        # Compounds of the same elements come before all others.
+        amounts = read_formula(named["quoted"] or named["plain"])
+        if amounts:
+            near = 0.8 * _grade_of_formula(FormulaTerm("", tuple(amounts.items())), table.fractions)
+            grade = np.where(grade < near, np.minimum(near, 0.49), grade)
+    return grade.astype(np.float32)
 
 
 def _grade_of_range(term: RangeTerm, values: np.ndarray) -> np.ndarray:
