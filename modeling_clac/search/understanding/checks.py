@@ -6,77 +6,22 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...concepts.elements import ELEMENT_NAMES, GROUPS
+from ...concepts.elements import ELEMENT_NAMES
 from ...concepts.quantities import QUANTITIES, written_number
 from ...concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
+from .implied_elements import needed_elements
 from .query import (
     ConceptTerm,
     ElementTerm,
-    FormulaTerm,
     Query,
     RangeTerm,
     SpaceGroupTerm,
-    SystemTerm,
     Term,
     positive_terms,
 )
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
-
-# Elements of ions whose name does not tell them.
-ION_ELEMENTS = {
-    name: frozenset(elements.split())
-    for name, elements in (
-        ("phosphate", "P O"), ("diphosphate", "P O"), ("polyphosphate", "P O"), ("sulfate", "S O"), ("sulfite", "S O"),
-        ("nitrate", "N O"), ("nitrite", "N O"), ("carbonate", "C O"), ("oxalate", "C O"), ("borate", "B O"),
-        ("silicate", "Si O"), ("germanate", "Ge O"), ("arsenate", "As O"), ("antimonate", "Sb O"),
-        ("selenate", "Se O"), ("tellurate", "Te O"), ("vanadate", "V O"), ("chromate", "Cr O"), ("molybdate", "Mo O"),
-        ("tungstate", "W O"), ("titanate", "Ti O"), ("niobate", "Nb O"), ("tantalate", "Ta O"), ("zirconate", "Zr O"),
-        ("stannate", "Sn O"), ("aluminate", "Al O"), ("ferrite", "Fe O"), ("iodate", "I O"), ("perchlorate", "Cl O"),
-        ("hydroxide", "O H"), ("water", "O H"), ("azide", "N"), ("cyanide", "C N"), ("peroxide", "O"),
-        ("thiophosphate", "P S"), ("borohydride", "B H"), ("ammonium", "N H"), ("uranyl", "U O"),
-    )
-}  # fmt: skip
-_NEEDED = re.compile(r"(?:only_)?(?:anion|element|elements)\((?P<symbols>[A-Z][a-z]?)\)")
-
-
-def needed_elements(term: Term, vocabulary: Vocabulary) -> frozenset[str]:
-    """
-    Return elements without which a term cannot hold, as far as it shows.
-
-    Args:
-        term: The term.
-        vocabulary: The vocabulary of its concept.
-    """
-    if isinstance(term, ElementTerm):
-        return frozenset({term.symbol}) - {"metal"}
-    if isinstance(term, FormulaTerm):
-        return frozenset(symbol for symbol, _ in term.amounts)
-    if isinstance(term, SystemTerm):
-        return frozenset(term.symbols)
-    if isinstance(term, ConceptTerm) and term.id in vocabulary.concepts:
-        test = vocabulary[term.id].test.text
-        # Only tests of one condition, or several that all must hold.
-        if " or " not in test and "not " not in test:
-            return frozenset(found["symbols"] for found in _NEEDED.finditer(test))
-    return frozenset()
-
-
-def allowed_elements(term: Term, vocabulary: Vocabulary) -> frozenset[str]:
-    """
-    Return the elements that a term speaks of: those of its symbols, and all of its groups of elements.
-
-    Args:
-        term: The term.
-        vocabulary: The vocabulary of its concept.
-    """
-    if not isinstance(term, ConceptTerm) or term.id not in vocabulary.concepts:
-        return needed_elements(term, vocabulary)
-    names = frozenset(re.findall(r"\w+", vocabulary[term.id].test.text))
-    groups = (GROUPS[name] for name in names & GROUPS.keys())
-    ions = (ION_ELEMENTS.get(name, frozenset()) for name in names)
-    return (names & ELEMENT_NAMES.keys()).union(*groups, *ions)
 
 
 def contradictions(query: Query, vocabulary: Vocabulary) -> Iterator[str]:
@@ -172,4 +117,4 @@ _NOT_ELEMENTS = frozenset(
     "medium equilibrium premium stadium aluminium millennium consortium auditorium aquarium gymnasium calcium".split()
 )
 
-__all__ = ["allowed_elements", "contradictions", "needed_elements", "unknown_elements"]
+__all__ = ["contradictions", "unknown_elements"]

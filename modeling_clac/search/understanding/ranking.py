@@ -16,7 +16,7 @@ from ...concepts.quantities import QUANTITIES
 from ...concepts.symmetry import POINT_GROUPS, point_group
 from ...data.structure_facts import FRACTION_TOLERANCE
 from ...formulas_clac import ATOMIC_NUMBERS, read_formula
-from .checks import allowed_elements, needed_elements
+from .implied_elements import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
     Constraint,
