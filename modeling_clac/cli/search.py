@@ -24,7 +24,7 @@ from .support import (
     report_reading,
     warnings_json,
 )
-from .understood import read_text
+from .understood import Reading, read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ..inference.checkpoints import Checkpoint
     from ..inference.embedder import ClacEmbedder
     from ..inference.onnx_text_tower import OnnxTextTower
+    from ..search.filters import Filters
+    from ..search.hits import Hits
     from ..search.index import CrystalIndex
     from ..search.stored_crystals import StoredCrystals
 
@@ -45,7 +47,8 @@ def search(
         str | None,
         typer.Option(
             metavar="FILE|ID",
-            help="A similar crystal: a structure file, FILE#NAME, - (stdin) or an id. Can be combined with TEXT.",
+            help="A similar crystal: a structure file, FILE#NAME, - (stdin) or an id. TEXT may say how the crystals "
+            "differ from it, as in 'without cobalt, lighter'.",
         ),
     ] = None,
     element: Annotated[
@@ -86,6 +89,12 @@ def search(
             help="Show only crystals that meet all constraints; with --like, treat warnings as errors.",
         ),
     ] = False,
+    optimade: Annotated[
+        bool,
+        typer.Option(
+            "--optimade", help="Print TEXT and the filters as an OPTIMADE filter for public databases instead."
+        ),
+    ] = False,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
@@ -97,18 +106,23 @@ def search(
     if k < 1:
         raise ClacInputError(f"-k {k}: must be at least 1")
     check_policy("raise", max_atoms, disorder)
+    if optimade and (text is None or like is not None or semantic):
+        raise ClacInputError("--optimade: needs a description, and neither --like nor --semantic")
     reading = None if text is None or semantic else read_text(text, concepts)
     if output is not None:
         from ..search.export import SUFFIXES, write_hits
         from ..utils.row_files import check_output
 
         check_output(output, SUFFIXES)
-    checkpoint = open_checkpoint(model)
     from ..search.filters import Filters
     from .printing import print_hits
 
     ranges = given_ranges(bounds)
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
+    if optimade and reading is not None:
+        _print_optimade(reading, filters, as_json)
+        return
+    checkpoint = open_checkpoint(model)
     saved = _saved_index(index, checkpoint)
     crystals = _bundled_crystals() if saved is None else saved.stored
     similar: Crystal | int | None = None
@@ -121,6 +135,8 @@ def search(
             report_reading([], warned, [])
     if output is not None and output.suffix.lower() == ".zip":
         crystals.require_structures()
+    # A text that says how crystals differ from another one is compared only as far as it was not read.
+    words = None if reading is not None and reading.is_whole and similar is not None else text
     embedder: ClacEmbedder | OnnxTextTower | None = None
     if saved is None:
         table, embedder = _embedded(crystals, checkpoint)
@@ -128,12 +144,14 @@ def search(
         table = saved
         # The crystals of the index are embedded already.
         by_file = similar is not None and not isinstance(similar, int)
-        if text is not None or by_file:
+        if words is not None or by_file:
             embedder = _load_encoder(checkpoint, text_only=not by_file)
-    query, notes = _query(checkpoint, table, embedder, text, similar, str(like))
+    query, notes = _query(checkpoint, table, embedder, words, similar, str(like))
     if reading is None:
         hits = table.search(query, k, filters)
     else:
+        if similar is not None:
+            reading.compare_with(similar, str(like), table)
         hits, more = reading.search(table, query, k, filters, strict)
         notes = [*more, *notes]
     for line in notes:
@@ -145,7 +163,7 @@ def search(
         "notes": notes,
         **named(checkpoint),
         "num_crystals": len(table),
-        "hits": hits.to_records(),
+        "hits": _records(hits, reading, table),
         "warnings": warnings_json(warned),
         "units": {"score": "cosine", **UNITS},
     }
@@ -159,12 +177,35 @@ def search(
         hidden = print_hits(hits, list(ranges))
         if reading is not None:
             reading.explain(hits)
+            reading.show_changes(hits, table)
         if hidden:
             note(f"columns hidden for lack of space: {', '.join(hidden)}; widen the terminal, or use --json to see all")
     else:
         note("no crystal passes the filters" if reading is None else reading.nothing_found(strict))
     if output is not None:
         note(f"{output}: {len(hits)} {'crystal' if len(hits) == 1 else 'crystals'}")
+
+
+def _print_optimade(reading: Reading, filters: Filters, as_json: bool) -> None:
+    """Print an OPTIMADE filter, and what it does not say."""
+    written = reading.optimade(filters)
+    for line in reading.query.notes:
+        note(line)
+    if as_json:
+        print_json(query=reading.query.to_dict(), optimade=written.to_dict())
+        return
+    print(written.filter)
+    if written.in_part:
+        note(f"only in part in the filter, which finds other crystals as well: {', '.join(written.in_part)}")
+    if written.left_out:
+        note(f"not in the filter: {', '.join(written.left_out)}")
+
+
+def _records(hits: Hits, reading: Reading | None, index: CrystalIndex) -> list[dict[str, Any]]:
+    records = hits.to_records()
+    for record, change in zip(records, [] if reading is None else reading.changes(hits, index), strict=False):
+        record["changes"] = change.to_dict()
+    return records
 
 
 def _saved_index(index: Path | None, checkpoint: Checkpoint) -> CrystalIndex | None:

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .printing import print_lines
+from .printing import print_lines, print_table
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..concepts.vocabulary import Vocabulary
+    from ..crystal_clac import Crystal
+    from ..data.facts.fact_table import FactTable
     from ..search.filters import Filters
     from ..search.hits import Hits
     from ..search.index import CrystalIndex
+    from ..search.understanding.likeness import Change, Reference
+    from ..search.understanding.optimade import OptimadeFilter
     from ..search.understanding.query import Query
 
 
@@ -29,6 +33,80 @@ class Reading:
 
     def __init__(self, query: Query, vocabulary: Vocabulary):
         self.query, self.vocabulary = query, vocabulary
+        self.reference: Reference | None = None
+
+    def compare_with(self, crystal: Crystal | int, name: str, index: CrystalIndex) -> None:
+        """
+        Read comparatives, such as "lighter", as bounds.
+
+        Args:
+            crystal: The crystal that the text speaks of, or its row.
+            name: Its name.
+            index: The index that is searched.
+
+        Raises:
+            ClacInputError: If the bounds contradict other constraints.
+        """
+        from ..search.text_search import require_sense
+        from ..search.understanding.likeness import Reference, relative_to
+
+        make = Reference.of_row if isinstance(crystal, int) else Reference.of_crystal
+        self.reference = make(name, crystal, _facts_of(index))  # type: ignore[arg-type]
+        self.query = relative_to(self.query, self.reference, self.vocabulary)
+        require_sense(self.query)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the text was read."""
+        return bool(self.query) and not self.query.rest
+
+    def changes(self, hits: Hits, index: CrystalIndex) -> list[Change]:
+        """Compare hits with the crystal that the text speaks of; empty if there is none."""
+        if self.reference is None:
+            return []
+        from ..search.understanding.likeness import changed_columns, changes
+
+        columns = changed_columns(self.query)
+        return changes(self.reference, _facts_of(index), [hit.row for hit in hits], columns)
+
+    def show_changes(self, hits: Hits, index: CrystalIndex) -> None:
+        """Print what differs between the crystal that the text speaks of and the hits."""
+        found = self.changes(hits, index)
+        if not found or self.reference is None:
+            return
+        from ..concepts.quantities import QUANTITIES
+
+        columns = [
+            ("#", [str(hit.rank) for hit in hits]),
+            ("formula", [str(hit.record.get("formula") or "") for hit in hits]),
+            ("removed", [" ".join(change.removed) for change in found]),
+            ("added", [" ".join(change.added) for change in found]),
+            ("kept", [" ".join(change.kept) for change in found]),
+        ]
+        for column in found[0].values:
+            quantity = QUANTITIES[column]
+            columns.append((f"{quantity.label}\n{quantity.unit}", [change.written(column) for change in found]))
+        columns.append(("space group", [change.written_space_groups for change in found]))
+        print(f"\nchanges from {self.reference.name}:")
+        print_table(columns, {"#"})
+
+    def optimade(self, filters: Filters) -> OptimadeFilter:
+        """
+        Write the constraints and the options of the search as an OPTIMADE filter.
+
+        Raises:
+            ClacInputError: If none of them can be written.
+        """
+        from ..errors_clac import ClacInputError
+        from ..search.understanding.optimade import optimade_filter
+
+        written = optimade_filter(self.query, self.vocabulary, filters)
+        if not written.filter:
+            labels = ", ".join(written.left_out) or ", ".join(self.query.rest) or self.query.text
+            raise ClacInputError(
+                f"--optimade: an OPTIMADE filter cannot say {labels}; name elements, formulas or numbers of atoms"
+            )
+        return written
 
     def search(
         self, index: CrystalIndex, vector: np.ndarray, k: int, filters: Filters, strict: bool
@@ -39,17 +117,26 @@ class Reading:
         Returns:
             The hits, and notes for the user.
         """
-        from ..data.facts.fact_table import FactTable
         from ..search.text_search import ranked_hits
 
         notes = list(self.query.notes)
-        facts = index.facts if index.has_facts else FactTable(index.table)
+        facts = _facts_of(index)
         if not index.has_facts and self.query.constraints:
             notes.append(
                 "this index has no facts of its crystals, so that structure types, ions and the like are unknown; "
                 "rebuild it with `clac index`"
             )
-        hits = ranked_hits(index, vector, self.query, self.vocabulary, k, filters=filters, strict=strict, facts=facts)
+        hits = ranked_hits(
+            index,
+            vector,
+            self.query,
+            self.vocabulary,
+            k,
+            filters=filters,
+            strict=strict,
+            facts=facts,
+            by_likeness=self.reference is not None,
+        )
         return hits, notes
 
     def show(self) -> None:
@@ -81,6 +168,13 @@ class Reading:
         if strict and self.query.constraints:
             return "no crystal meets all constraints for sure; without --strict, the nearest ones are shown"
         return "no crystal passes the filters"
+
+
+def _facts_of(index: CrystalIndex) -> FactTable:
+    """Return the facts of an index; those that follow from its columns if it has no others."""
+    from ..data.facts.fact_table import FactTable
+
+    return index.facts if index.has_facts else FactTable(index.table)
 
 
 _MISSING = {"partly": "partly met", "unknown": "unknown", "failed": "not met"}

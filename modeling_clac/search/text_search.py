@@ -96,6 +96,7 @@ def ranked_hits(
     filters: Filters | None = None,
     strict: bool = False,
     facts: FactTable | None = None,
+    by_likeness: bool = False,
 ) -> Hits:
     """
     Rank the crystals of an index by a query that was read, then by the cosine with a vector.
@@ -109,6 +110,8 @@ def ranked_hits(
         filters: Conditions that a crystal must meet to be found at all.
         strict: Whether to return only crystals that meet all constraints for sure.
         facts: Facts of the crystals. Default: those of the index.
+        by_likeness: Whether the vector is that of a crystal, so that similar ones come first among those that meet the
+            constraints.
 
     Returns:
         The hits, best first, with their marks.
@@ -124,7 +127,7 @@ def ranked_hits(
     evaluation = Evaluation(query, index.facts if facts is None else facts, vocabulary)
     if strict:
         rows = rows[evaluation.met[rows]]
-    return index.hits(evaluation.order(cosines, rows)[:k], cosines, evaluation)
+    return index.hits(evaluation.order(cosines, rows, by_likeness)[:k], cosines, evaluation)
 
 
 __all__ = ["ranked_hits", "require_sense", "search_text"]

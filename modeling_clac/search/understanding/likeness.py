@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...concepts.elements import ELEMENT_NAMES
-from ...concepts.quantities import QUANTITIES
+from ...concepts.quantities import QUANTITIES, written_number
 from ...data.properties import NUMERIC_COLUMNS
+from .checks import contradictions
 from .query import Constraint, Literal, Query, RangeTerm, SortKey
 
 if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
     from ...crystal_clac import Crystal
     from ...data.facts.fact_table import FactTable
-    from ..index import CrystalIndex
 
 # Relative difference of volumes up to which crystals of one formula and space group are taken for the same.
 _SAME_VOLUME = 0.05
@@ -41,19 +42,19 @@ class Reference:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of_row(cls, name: str, row: int, index: CrystalIndex) -> Reference:
+    def of_row(cls, name: str, row: int, facts: FactTable) -> Reference:
         """
         Return a crystal of an index as a reference.
 
         Args:
             name: Its name.
             row: Its row.
-            index: The index.
+            facts: Facts of the crystals of the index.
         """
-        return cls(name, index.facts.take([row]))
+        return cls(name, facts.take([row]))
 
     @classmethod
-    def of_crystal(cls, name: str, crystal: Crystal, index: CrystalIndex) -> Reference:
+    def of_crystal(cls, name: str, crystal: Crystal, facts: FactTable) -> Reference:
         """
         Return a crystal from a file as a reference.
 
@@ -63,23 +64,21 @@ class Reference:
         Args:
             name: Its name.
             crystal: The crystal.
-            index: The index.
+            facts: Facts of the crystals of the index.
         """
         from ...data.facts.fact_table import FactTable
         from ...data.structure_facts import describe_crystal
 
         record: dict[str, Any] = describe_crystal(crystal)
-        notes: list[str] = []
-        row = _same_crystal(record, index.facts)
-        if row is not None:
-            stored = index.record(row)
-            known = {column: stored.get(column) for column in NUMERIC_COLUMNS if column not in record}
-            if any(value is not None for value in known.values()):
-                record |= known
-                notes.append(
-                    f"{name}: properties of {stored.get('material_id')}, which has its formula, space group and volume"
-                )
-        return cls(name, FactTable.from_records([record]), tuple(notes))
+        row = _same_crystal(record, facts)
+        if row is None:
+            return cls(name, FactTable.from_records([record]))
+        values = {column: _value(facts.number(column)[row]) for column in NUMERIC_COLUMNS if column not in record}
+        notes: tuple[str, ...] = ()
+        if any(value is not None for value in values.values()):
+            other = facts.table["material_id"][row].as_py() if "material_id" in facts else f"row {row}"
+            notes = (f"{name}: properties of {other}, which has its formula, space group and volume",)
+        return cls(name, FactTable.from_records([record | values]), notes)
 
     @property
     def elements(self) -> frozenset[str]:
@@ -98,17 +97,18 @@ def _same_crystal(record: Mapping[str, Any], facts: FactTable) -> int | None:
     return int(rows[differences[rows].argmin()]) if len(rows) else None
 
 
-def relative_to(query: Query, reference: Reference) -> Query:
+def relative_to(query: Query, reference: Reference, vocabulary: Vocabulary) -> Query:
     """
     Replace the comparatives of a query by bounds.
 
     Args:
         query: A query, such as that of "without cobalt, lighter".
         reference: The crystal that it speaks of.
+        vocabulary: The concepts that it names.
 
     Returns:
         The query: "lighter" is a density below that of the crystal. If its value is unknown, hits are only ordered by
-        the quantity, and a note says so.
+        the quantity; if no value can be better, an equal one is enough. Notes say so.
     """
     constraints = list(query.constraints)
     sort: list[SortKey] = []
@@ -123,10 +123,27 @@ def relative_to(query: Query, reference: Reference) -> Query:
             sort.append(replace(key, relative=False))
             notes.append(f"the {quantity.label} of {reference.name} is unknown; hits are ordered by it instead")
             continue
-        bound = round(value, quantity.decimals)
+        bound = _bound(value, key.descending, quantity.decimals)
         low, high = (bound, None) if key.descending else (None, bound)
-        constraints.append(Constraint((Literal(RangeTerm(key.column, low, high, strict=True)),)))
-    return replace(query, constraints=tuple(constraints), sort=tuple(sort), notes=tuple(notes))
+        best = quantity.high if key.descending else quantity.low
+        if value == best:
+            notes.append(
+                f"the {quantity.label} of {reference.name} is {written_number(value)}, which is the best value"
+            )
+        constraints.append(Constraint((Literal(RangeTerm(key.column, low, high, strict=value != best)),)))
+    query = replace(query, constraints=tuple(constraints), sort=tuple(sort), notes=(*notes, *reference.notes))
+    return replace(query, contradictions=tuple(contradictions(query, vocabulary)))
+
+
+def _bound(value: float, is_low: bool, decimals: int) -> float:
+    """Round a value so that the crystal itself is outside of the bound."""
+    bound = round(value, decimals)
+    step = 10.0**-decimals
+    if is_low and bound < value:
+        bound += step
+    elif not is_low and bound > value:
+        bound -= step
+    return round(bound, decimals)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cache, reduce
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from ...concepts.elements import GROUPS
 from ...concepts.fact_functions import element_set
 from ...concepts.patterns import read_pattern
+from ...data.facts.ion_table import CENTRED_IONS, CONDENSED, HEXAHALO, HOMONUCLEAR, OXIDE_NAMES, SILICATES
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formulas_clac import read_formula
 from .query import (
@@ -35,6 +36,7 @@ from .query import (
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
+    from ..filters import Filters
 
 _PROPERTIES = {"number_of_elements": "nelements", "nsites": "nsites"}
 _COMPARISONS: dict[type[ast.cmpop], str] = {
@@ -79,11 +81,15 @@ class _Clause:
         text: As a part of a filter; empty if all crystals may be meant.
         exact: Whether it holds for no others.
         joined: The operator on its top level, `AND` or `OR`.
+        all_of: The elements, if it says that elements are present and no more.
+        parts: The clauses that `OR` joins.
     """
 
     text: str = ""
     exact: bool = False
     joined: str = ""
+    all_of: tuple[str, ...] = ()
+    parts: tuple[_Clause, ...] = ()
 
     def within(self, operator: str) -> str:
         """Its text as a part of a longer one."""
@@ -93,55 +99,49 @@ class _Clause:
 _NOTHING = _Clause()
 
 
-def optimade_filter(query: Query, vocabulary: Vocabulary) -> OptimadeFilter:
+def optimade_filter(query: Query, vocabulary: Vocabulary, filters: Filters | None = None) -> OptimadeFilter:
     """
     Write a query as an OPTIMADE filter.
 
     Args:
         query: The query.
         vocabulary: The vocabulary of its concepts.
+        filters: Options of the search, which apply as well.
 
     Returns:
         The filter, which finds at least the crystals that meet the constraints. Wishes ("preferably ...") and orders
         are left out.
     """
     writer = _Writer(vocabulary)
-    clauses: list[_Clause] = []
-    in_part: list[str] = []
-    left_out: list[str] = []
-    for constraint in query.constraints:
-        clause = _NOTHING if constraint.preferred else writer.constraint(constraint)
-        if clause.text:
-            clauses.append(clause)
-        if not clause.exact:
-            (in_part if clause.text else left_out).append(constraint.label)
-    left_out += [key.label for key in query.sort]
-    clauses = list({clause.text: clause for clause in clauses}.values())
-    return OptimadeFilter(_conjunction(clauses).text, tuple(in_part), tuple(left_out))
+    said = [
+        (_NOTHING if constraint.preferred else writer.constraint(constraint), constraint.label)
+        for constraint in query.constraints
+    ]
+    said += [] if filters is None else _of_options(filters)
+    said += [(_NOTHING, key.label) for key in query.sort]
+    return OptimadeFilter(
+        _conjunction([clause for clause, _ in said]).text,
+        tuple(label for clause, label in said if clause.text and not clause.exact),
+        tuple(label for clause, label in said if not clause.text and not clause.exact),
+    )
 
 
-def element_clauses(present: Sequence[str], absent: Sequence[str]) -> str:
-    """
-    Write elements that must all be present, and elements that must not.
-
-    Args:
-        present: Symbols of the elements.
-        absent: Symbols of the elements.
-    """
-    return _conjunction([_has_all(present), _negation(_has_any(absent))]).text
-
-
-def reduced_formula_clause(formula: str) -> str:
-    """
-    Write a composition.
-
-    Args:
-        formula: The formula.
-
-    Returns:
-        The filter; empty if amounts are not whole.
-    """
-    return _composition(read_formula(formula)).text
+def _of_options(filters: Filters) -> list[tuple[_Clause, str]]:
+    """Write options of a search, each with its wording."""
+    found = [
+        (_has_all(list(filters.elements)), ""),
+        (_negation(_has_any(filters.exclude_elements)), ""),
+        (_NOTHING if filters.formula is None else _composition(read_formula(filters.formula)), filters.formula or ""),
+        (_NOTHING, "" if filters.crystal_system is None else f"crystal system {filters.crystal_system}"),
+        (_NOTHING, "" if filters.space_group is None else f"space group {filters.space_group}"),
+    ]
+    for column, (low, high) in filters.ranges.items():
+        ends = [(">=", low), ("<=", high)]
+        bounds = [
+            _number(_PROPERTIES[column], sign, end) for sign, end in ends if end is not None and column in _PROPERTIES
+        ]
+        found.append((_conjunction(bounds) if bounds else _NOTHING, column.replace("_", " ")))
+    return [(clause, label) for clause, label in found if clause.text or label]
 
 
 @dataclass
@@ -215,34 +215,86 @@ class _Writer:
             return _disjunction([_pattern(value) for value in values])
         if name == "concept":
             return _disjunction([self._concept(value) for value in values])
+        if name == "ion":
+            return _disjunction([replace(_has_all(_ordered(ion_elements(value))), exact=False) for value in values])
         if name in _OF_ELEMENT:
             return replace(_has_any(element_set(values[: _OF_ELEMENT[name]])), exact=False)
         return _NOTHING
 
 
+_SILICATES = ("orthosilicate", "disilicate", "ring_silicate")
+# Other ions than those of a central atom and its ligands.
+_ION_ELEMENTS = {
+    "hydroxide": "O H", "water": "O H", "hydronium": "O H", "ammonium": "N H", "ammonia": "N H", "amide": "N H",
+    "imide": "N H", "organic": "C", "azide": "N", "dinitrogen": "N", "diazenide": "N", "pernitride": "N",
+    "cyanide": "C N", "cyanate": "C N O", "fulminate": "C N O", "thiocyanate": "C N S", "selenocyanate": "C N Se",
+    "carbodiimide": "C N", "dicyanamide": "C N", "acetylide": "C", "carbonyl": "C O", "peroxide": "O",
+    "superoxide": "O", "dioxygen": "O", "ozonide": "O", "bifluoride": "H F", "uranyl": "U O", "permanganate": "Mn O",
+    "aluminosilicate": "Al Si O", "antimonite": "Sb O", "hexafluorotitanate": "Ti F",
+}  # fmt: skip
+
+
+@cache
+def _all_ion_elements() -> dict[str, frozenset[str]]:
+    sets = [(ion.id, {ion.centre, ion.ligand, ion.has} - {""}) for ion in CENTRED_IONS]
+    sets += [(name, {symbol, "O"}) for names in OXIDE_NAMES for symbol, name in names.items()]
+    sets += [(name, {symbol}) for symbol, names in HOMONUCLEAR.items() for name in names[:2]]
+    sets += [(name, {symbol}) for symbol, name in HEXAHALO.items()]
+    sets += [(name, {"Si", "O"}) for name in (*SILICATES.values(), *_SILICATES)]
+    sets += [(name, set(symbols.split())) for name, symbols in _ION_ELEMENTS.items()]
+    found: dict[str, frozenset[str]] = {}
+    for name, symbols in sets:
+        found[name] = found.get(name, frozenset(symbols)) & symbols
+    for name, names in CONDENSED.items():
+        found |= dict.fromkeys(filter(None, names), found[name])
+    return found
+
+
+def ion_elements(name: str) -> frozenset[str]:
+    """
+    Return the elements that every ion of a kind contains.
+
+    Args:
+        name: Id of the ion, such as `phosphate`.
+
+    Returns:
+        Symbols of the elements; none if the id is unknown.
+    """
+    return _all_ion_elements().get(name, frozenset())
+
+
 # -------------------- joining
 def _conjunction(clauses: Iterable[_Clause]) -> _Clause:
     clauses = list(clauses)
-    said = list(dict.fromkeys(clause.within("AND") for clause in clauses if clause.text))
     # A clause without a text that is exact holds for all crystals.
     exact = all(clause.exact for clause in clauses)
-    joined = "AND" if len(said) > 1 else next((clause.joined for clause in clauses if clause.text), "")
-    return _Clause(" AND ".join(said) if len(said) > 1 else _only_text(clauses), exact, joined)
+    symbols = dict.fromkeys(symbol for clause in clauses for symbol in clause.all_of)
+    said: dict[str, _Clause] = {}
+    for clause in clauses:
+        part = _has_all(list(symbols)) if clause.all_of else clause
+        if part.text:
+            said[part.within("AND")] = part
+    if len(said) < 2:
+        return replace(next(iter(said.values()), _NOTHING), exact=exact)
+    return _Clause(" AND ".join(said), exact, "AND")
 
 
 def _disjunction(clauses: Iterable[_Clause]) -> _Clause:
-    clauses = list(clauses)
-    if not all(clause.text for clause in clauses):
+    flat = [part for clause in clauses for part in clause.parts or (clause,)]
+    if not all(clause.text for clause in flat):
         return _NOTHING
-    said = list(dict.fromkeys(clause.within("OR") for clause in clauses))
-    exact = all(clause.exact for clause in clauses)
+    # `Ti and O, or O` is `O`.
+    sets = {frozenset(clause.all_of) for clause in flat if clause.all_of}
+    flat = [clause for clause in flat if not any(other < frozenset(clause.all_of) for other in sets)]
+    exact = all(clause.exact for clause in flat)
+    single = [symbol for clause in flat if len(clause.all_of) == 1 for symbol in clause.all_of]
+    said: dict[str, _Clause] = {}
+    for clause in flat:
+        part = replace(_has_any(single), exact=exact) if len(clause.all_of) == 1 else clause
+        said[part.within("OR")] = part
     if len(said) == 1:
-        return replace(clauses[0], exact=exact)
-    return _Clause(" OR ".join(said), exact, "OR")
-
-
-def _only_text(clauses: Sequence[_Clause]) -> str:
-    return next((clause.text for clause in clauses if clause.text), "")
+        return replace(next(iter(said.values())), exact=exact)
+    return _Clause(" OR ".join(said), exact, "OR", parts=tuple(said.values()))
 
 
 def _negation(clause: _Clause) -> _Clause:
@@ -261,16 +313,17 @@ def _quoted(symbols: Iterable[str]) -> str:
 
 
 def _has_any(symbols: Iterable[str]) -> _Clause:
-    found = _ordered(symbols)
-    if not found:
-        return _Clause(exact=True)
-    return _Clause(f"elements HAS {_quoted(found)}" if len(found) == 1 else f"elements HAS ANY {_quoted(found)}", True)
+    found = _ordered(set(symbols))
+    if len(found) < 2:
+        return _has_all(found)
+    return _Clause(f"elements HAS ANY {_quoted(found)}", True)
 
 
 def _has_all(symbols: Sequence[str]) -> _Clause:
-    if len(symbols) < 2:
-        return _has_any(symbols)
-    return _Clause(f"elements HAS ALL {_quoted(dict.fromkeys(symbols))}", True)
+    if not symbols:
+        return _Clause(exact=True)
+    operator = "HAS" if len(symbols) == 1 else "HAS ALL"
+    return _Clause(f"elements {operator} {_quoted(symbols)}", True, all_of=tuple(symbols))
 
 
 def _number(name: str, sign: str, value: float) -> _Clause:
@@ -341,4 +394,4 @@ def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> _Clause
     return _NOTHING
 
 
-__all__ = ["OptimadeFilter", "element_clauses", "optimade_filter", "reduced_formula_clause"]
+__all__ = ["OptimadeFilter", "ion_elements", "optimade_filter"]

@@ -128,7 +128,7 @@ class Evaluation:
         needed = [not constraint.preferred for constraint in self.query.constraints]
         return np.asarray((self.grades[needed] >= _HOLDS).all(axis=0))
 
-    def order(self, cosines: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    def order(self, cosines: np.ndarray, rows: np.ndarray | None = None, by_likeness: bool = False) -> np.ndarray:
         """
         Sort crystals: by cost, then by the order that the query names, the distance to values that it names, elements
         that it does not name, and the cosine.
@@ -136,6 +136,8 @@ class Evaluation:
         Args:
             cosines: `(n,)` cosine of each crystal with the query.
             rows: Rows to sort. Default: all.
+            by_likeness: Whether the cosine comes before elements that the query does not name, as in a search for
+                crystals like another one.
 
         Returns:
             The rows, best first.
@@ -144,7 +146,8 @@ class Evaluation:
         keys: list[np.ndarray] = [self.costs[rows]]
         for column, descending in ((key.column, key.descending) for key in self.query.sort):
             keys += _sort_keys(self.table, column, descending, rows)
-        keys += [self._distances[rows], self._other_elements[rows], -cosines[rows], rows]
+        others = [] if by_likeness else [self._other_elements[rows]]
+        keys += [self._distances[rows], *others, -cosines[rows], rows]
         return rows[np.lexsort(keys[::-1])]
 
     @cached_property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def reference() -> Reference:
 
 
 def _relative(text: str, reference: Reference, vocabulary: Vocabulary) -> Query:
-    return relative_to(understand(text, vocabulary), reference)
+    return relative_to(understand(text, vocabulary), reference, vocabulary)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def _relative(text: str, reference: Reference, vocabulary: Vocabulary) -> Query:
 )
 def test_comparatives_become_bounds(text: str, reading: str, reference: Reference, vocabulary: Vocabulary) -> None:
     query = _relative(text, reference, vocabulary)
-    price = f"{round(float(reference.facts.number('price')[0]), 2):g}"
+    price = f"{math.floor(100 * float(reference.facts.number('price')[0])) / 100:g}"
     assert query.render() == reading.format(price=price)
     assert not any(key.relative for key in query.sort)
 
@@ -64,11 +66,35 @@ def test_an_unknown_value_orders_and_says_so(reference: Reference, vocabulary: V
     assert query.notes == ("the bulk modulus of lco.cif is unknown; hits are ordered by it instead",)
 
 
+def test_where_nothing_is_better_an_equal_value_is_enough(reference: Reference, vocabulary: Vocabulary) -> None:
+    query = _relative("less toxic", reference, vocabulary)
+    assert query.render() == "share of toxic elements ≤ 0"
+    assert query.notes == ("the share of toxic elements of lco.cif is 0, which is the best value",)
+    assert not query.contradictions
+
+
 def test_bounds_exclude_the_reference_itself(reference: Reference, vocabulary: Vocabulary) -> None:
     (constraint,) = _relative("lighter", reference, vocabulary).constraints
     term = constraint.literals[0].term
     assert isinstance(term, RangeTerm)
     assert (term.low, term.high, term.strict) == (None, 5.03, True)
+
+
+def test_a_bound_may_contradict_another_one(reference: Reference, vocabulary: Vocabulary) -> None:
+    query = _relative("lighter, density above 8 g/cm3", reference, vocabulary)
+    assert query.contradictions == (
+        "density > 8 g/cm³ and density < 5.03 g/cm³: impossible, no density is both; change one of the numbers",
+    )
+
+
+@pytest.mark.parametrize(("text", "value", "bound"), [("denser", 3.0415, 3.05), ("lighter", 5.0489, 5.04)])
+def test_bounds_are_rounded_away_from_the_reference(
+    text: str, value: float, bound: float, vocabulary: Vocabulary
+) -> None:
+    query = _relative(text, Reference("x", FactTable.from_records([LCO | {"density": value}])), vocabulary)
+    term = query.constraints[0].literals[0].term
+    assert isinstance(term, RangeTerm)
+    assert bound in (term.low, term.high)
 
 
 def test_superlatives_stay_orders(reference: Reference, vocabulary: Vocabulary) -> None:
@@ -106,7 +132,7 @@ def test_a_file_has_the_properties_of_the_same_crystal_of_the_index() -> None:
     gaps = index.facts.number("band_gap")
     row = int(np.flatnonzero(gaps > 1.0)[0])
     crystal = index.structure(row)
-    found = Reference.of_crystal("own.cif", crystal, index)
+    found = Reference.of_crystal("own.cif", crystal, index.facts)
     assert found.facts.number("band_gap")[0] == gaps[row]
     assert index.record(row)["material_id"] in found.notes[0]
     assert found.elements == set(index.record(row)["elements"])
@@ -118,7 +144,7 @@ def test_a_new_crystal_has_what_follows_from_its_structure() -> None:
     from modeling_clac.crystal_clac import crystal_from_pymatgen
 
     structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(9.0), ["Ac", "At"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    found = Reference.of_crystal("new.cif", crystal_from_pymatgen(structure, "new.cif"), bundled_index())
+    found = Reference.of_crystal("new.cif", crystal_from_pymatgen(structure, "new.cif"), bundled_index().facts)
     assert not found.notes
     assert np.isnan(found.facts.number("band_gap")[0])
     assert found.facts.number("density")[0] == pytest.approx(structure.density)

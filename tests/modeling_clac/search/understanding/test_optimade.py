@@ -17,8 +17,10 @@ from modeling_clac.concepts.elements import GROUPS
 from modeling_clac.concepts.patterns import read_pattern
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.data.facts.ion_table import IONS
 from modeling_clac.formulas_clac import read_formula
-from modeling_clac.search.understanding.optimade import element_clauses, optimade_filter, reduced_formula_clause
+from modeling_clac.search.filters import Filters
+from modeling_clac.search.understanding.optimade import ion_elements, optimade_filter
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import (
     ConceptTerm,
@@ -182,9 +184,22 @@ def test_a_filter_finds_the_crystals_that_are_meant(constraints: tuple[Constrain
         assert found[meant].all()
 
 
+def test_every_ion_has_the_elements_that_a_filter_asks_for() -> None:
+    table = FactTable.bundled()
+    elements = [set(symbols) for symbols in table.table["elements"].to_pylist()]
+    for name in IONS:
+        assert ion_elements(name), name
+        rows = np.flatnonzero(table.label("ions", name) == 1)
+        assert all(ion_elements(name) <= elements[row] for row in rows), name
+
+
 @pytest.mark.parametrize(
     ("text", "filter_", "in_part", "left_out"),
     [
+        ("oxide", 'elements HAS "O"', ["oxide"], []),
+        ("phosphate without hydrogen", 'elements HAS ALL "O", "P" AND NOT elements HAS "H"', ["phosphate"], []),
+        ("contains Ti and contains O", 'elements HAS ALL "Ti", "O"', [], []),
+        ("iron or cobalt", 'elements HAS ANY "Fe", "Co"', [], []),
         ("Li-P-S system", 'elements HAS ALL "Li", "P", "S" AND nelements = 3', [], []),
         ("contains oxygen but no lead", 'elements HAS "O" AND NOT elements HAS "Pb"', [], []),
         ("quicklime", 'chemical_formula_reduced = "CaO"', [], []),
@@ -229,16 +244,27 @@ def test_wishes_and_orders_are_left_out() -> None:
     assert written.left_out == ("preferably Ti", "lowest atoms in the cell")
 
 
-def test_clauses_of_options() -> None:
-    assert (
-        element_clauses(["Li", "O"], ["Pb", "Cd"]) == 'elements HAS ALL "Li", "O" AND NOT elements HAS ANY "Cd", "Pb"'
+def test_options_of_a_search() -> None:
+    filters = Filters(
+        elements=["Li", "O"],
+        exclude_elements=["Pb", "Cd"],
+        formula="Ti2O4",
+        space_group="Fm-3m",
+        ranges={"nsites": (None, 8.0), "band_gap": (1.0, None)},
     )
-    assert element_clauses([], []) == ""
-    assert reduced_formula_clause("Ti2O4") == 'chemical_formula_reduced = "O2Ti"'
+    either = Constraint((Literal(ElementTerm("Fe")), Literal(ElementTerm("Co"))))
+    written = optimade_filter(Query("", (either,)), _vocabulary(), filters)
+    assert written.filter == (
+        'elements HAS ANY "Fe", "Co" AND elements HAS ALL "Li", "O" '
+        'AND NOT elements HAS ANY "Cd", "Pb" AND chemical_formula_reduced = "O2Ti" AND nsites <= 8'
+    )
+    assert written.left_out == ("space group 225", "band gap")
+    filterparser.LarkParser().parse(written.filter)
+    assert optimade_filter(Query(""), _vocabulary(), Filters()).filter == ""
 
 
 @pytest.mark.parametrize("group", ["halogen", "rare_earth", "precious", "metal"])
 def test_all_names_of_elements_are_symbols(group: str) -> None:
-    written = element_clauses([], sorted(GROUPS[group]))
+    written = optimade_filter(Query(""), _vocabulary(), Filters(exclude_elements=sorted(GROUPS[group]))).filter
     assert set(re.findall(r'"(\w+)"', written)) == GROUPS[group]
     filterparser.LarkParser().parse(written)
