@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..data.properties import PROPERTIES
-from ..search.hits import known_columns
 
 _PIPE_WIDTH = 120
 
@@ -24,6 +23,8 @@ def print_hits(hits: Sequence[Any], first_columns: Sequence[str] = ()) -> list[s
     Returns:
         Headers of the columns that have values but do not fit.
     """
+    from ..search.hits import known_columns  # too slow to import for `clac --help`
+
     console = _console()
     records = [hit.record for hit in hits]
     first = [
