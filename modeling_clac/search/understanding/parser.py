@@ -195,11 +195,7 @@ def _known_prefix(lexicon: Lexicon, spelled: str) -> bool:
 
 def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
     """Read the longest wording that begins at a word, and return the place behind it."""
-    longest = [words[place]]
-    for word in words[place + 1 : place + lexicon.longest]:
-        if _INSIDE_WORDING.fullmatch(state.text[longest[-1].end : word.start]) is None:
-            break
-        longest.append(word)
+    longest = _together(state, lexicon, words, place)
     # `non-oxide ceramic` is a ceramic: the prefix reaches as far as the shortest wording.
     counts = range(1, len(longest) + 1) if _NON_BEFORE.search(state.text, 0, words[place].start) else None
     for count in counts or range(len(longest), 0, -1):
@@ -216,6 +212,8 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             continue
         if all(state.touched[start:end]) or (count == 1 and parts[0].key in FUNCTION_WORDS):
             return None
+        if parts[0].key in FUNCTION_WORDS and _reaches_further(state, lexicon, words, place, place + count):
+            return None
         if spelled == "lead" and (
             state.text[start:end].lower() == "leads"
             or _LEAD_VERB_BEHIND.match(state.text, end)
@@ -227,6 +225,25 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         _add_wording(state, lexicon, concept, symbol, start, end)
         return (place + count,)
     return None
+
+
+def _together(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> list[Token]:
+    """List the words from a place on that one wording can consist of: no punctuation is between them."""
+    found = [words[place]]
+    for word in words[place + 1 : place + lexicon.longest]:
+        if _INSIDE_WORDING.fullmatch(state.text[found[-1].end : word.start]) is None:
+            break
+        found.append(word)
+    return found
+
+
+def _reaches_further(state: _State, lexicon: Lexicon, words: list[Token], place: int, end: int) -> bool:
+    """Whether a wording begins inside another one and ends behind it: `hydrogen bonds` in `with hydrogen bonds`."""
+    for first in range(place + 1, end):
+        keys = [word.key for word in _together(state, lexicon, words, first)]
+        if any("".join(keys[:count]) in lexicon.ids for count in range(end - first + 1, len(keys) + 1)):
+            return True
+    return False
 
 
 # Symbols whose small letters are a word of chemistry.

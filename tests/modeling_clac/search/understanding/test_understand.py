@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_clac.concepts.concept_files import read_concepts
-from modeling_clac.concepts.vocabulary import Vocabulary
+from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import ConceptTerm, ElementTerm, Query, RangeTerm
 from modeling_clac.search.understanding.words import foreign_language
@@ -221,3 +221,9 @@ def test_json_carries_the_reading() -> None:
     assert [literal["symbol"] for literal in written["constraints"][0]["any_of"]] == ["Fe", "Co"]
     assert written["constraints"][2]["any_of"][0]["negated"] is True
     assert written["sort"] == [{"column": "hardness", "descending": True}]
+
+
+def test_a_wording_that_goes_on_behind_another_one_is_read_whole() -> None:
+    """`with hydrogen` is a wording of the element; `hydrogen bonds` begins inside it and reaches further."""
+    read = understand("crystals with hydrogen bonds", load_vocabulary())
+    assert [label.lstrip("+ ") for label in read.labels] == ["hydrogen-bonded"]
