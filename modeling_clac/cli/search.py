@@ -10,6 +10,7 @@ import typer
 from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
+from ..structure_sources_clac import STANDARD_INPUT, path_exists
 from .options import Concepts, Disorder, Json, MaxAtoms, Model, check_policy, elements_from, one_of, reading_options
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
@@ -24,7 +25,7 @@ from .support import (
     report_reading,
     warnings_json,
 )
-from .understood import Reading, read_text
+from .understood import Reading, find_compound, read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,9 +47,9 @@ def search(
     like: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|ID",
-            help="A similar crystal: a structure file, FILE#NAME, - (stdin) or an id. TEXT may say how the crystals "
-            "differ from it, as in 'without cobalt, lighter'.",
+            metavar="FILE|ID|NAME",
+            help="A similar crystal: a structure file, FILE#NAME, - (stdin), an id, or the name or formula of a "
+            "compound. TEXT may say how the crystals differ from it, as in 'without cobalt, lighter'.",
         ),
     ] = None,
     element: Annotated[
@@ -128,7 +129,9 @@ def search(
     similar: Crystal | int | None = None
     warned: list[Warned] = []
     if like is not None:
-        found = file_or_row(like, crystals, "--like")
+        known = like == STANDARD_INPUT or path_exists(like) or like in crystals
+        compound = None if known else find_compound(like, crystals, concepts)
+        found = file_or_row(like, crystals, "--like") if compound is None else compound
         similar = found if isinstance(found, int) else None
         if isinstance(found, Path):
             similar, warned = read_one(found, reading_options(max_atoms, disorder, strict))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..search.filters import Filters
     from ..search.hits import Hits
     from ..search.index import CrystalIndex
+    from ..search.stored_crystals import StoredCrystals
     from ..search.understanding.likeness import Change, Reference
     from ..search.understanding.optimade import OptimadeFilter
     from ..search.understanding.query import Query
@@ -182,6 +183,33 @@ _MISSING = {"partly": "partly met", "unknown": "unknown", "failed": "not met"}
 
 def _of(value: str) -> str:
     return f" ({value})" if value else ""
+
+
+def find_compound(name: str, crystals: StoredCrystals, concepts: Sequence[Path] | None = None) -> int | None:
+    """
+    Find a crystal by the name or formula of its compound.
+
+    Args:
+        name: What the user wrote.
+        crystals: The crystals.
+        concepts: Files of the user's own concepts.
+
+    Returns:
+        The row of the most stable one; `None` if there is no such compound. A note says which one it is.
+    """
+    from ..concepts.vocabulary import load_vocabulary
+    from ..data.facts.fact_table import FactTable
+    from ..search.understanding.likeness import rows_of_compound
+    from .support import note
+
+    rows = rows_of_compound(name, FactTable(crystals.table), load_vocabulary(concepts or ()))
+    if not rows:
+        return None
+    record = crystals.record(rows[0])
+    which = f", the most stable of {len(rows)}" if len(rows) > 1 else ""
+    symbol = record.get("space_group_symbol") or "unknown space group"
+    note(f"{name}: {record.get('material_id')} ({record.get('formula')}, {symbol}){which}")
+    return rows[0]
 
 
 def read_text(text: str, concepts: Sequence[Path] | None = None) -> Reading:

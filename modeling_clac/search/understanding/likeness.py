@@ -12,7 +12,9 @@ from ...concepts.elements import ELEMENT_NAMES
 from ...concepts.quantities import QUANTITIES, written_number
 from ...data.properties import NUMERIC_COLUMNS
 from .checks import contradictions
-from .query import Constraint, Literal, Query, RangeTerm, SortKey
+from .parser import understand
+from .query import ConceptTerm, Constraint, ElementTerm, FormulaTerm, Literal, Query, RangeTerm, SortKey
+from .ranking import literal_grade
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
@@ -95,6 +97,36 @@ def _same_crystal(record: Mapping[str, Any], facts: FactTable) -> int | None:
     same = (facts.formula_is([record["formula"]]) == 1) & (differences <= _SAME_VOLUME)
     rows = np.flatnonzero(same & (facts.number("space_group_number") == record["space_group_number"]))
     return int(rows[differences[rows].argmin()]) if len(rows) else None
+
+
+def rows_of_compound(name: str, facts: FactTable, vocabulary: Vocabulary) -> list[int]:
+    """
+    Find the crystals of a compound by its name or formula.
+
+    Args:
+        name: Name of a compound, such as `quicklime`, or formula.
+        facts: Facts of crystals.
+        vocabulary: The concepts that the name may stand for.
+
+    Returns:
+        Rows of the crystals, the most stable one first; empty if the text is not the name of one compound, or if it has
+        no crystal.
+    """
+    query = understand(name, vocabulary)
+    literals = [literal for constraint in query.constraints for literal in constraint.literals]
+    if query.rest or query.sort or len(literals) != 1 or literals[0].negated:
+        return []
+    term = literals[0].term
+    if isinstance(term, ElementTerm) and term.symbol in _SYMBOLS:
+        holds = facts.formula_is([term.symbol])
+    elif isinstance(term, FormulaTerm) or (isinstance(term, ConceptTerm) and term.kind_of_concept == "name"):
+        holds = literal_grade(literals[0], facts, vocabulary)
+    else:
+        return []
+    rows = np.flatnonzero(holds == 1)
+    return [
+        int(row) for row in rows[np.lexsort((facts.number("nsites")[rows], facts.number("energy_above_hull")[rows]))]
+    ]
 
 
 def relative_to(query: Query, reference: Reference, vocabulary: Vocabulary) -> Query:
@@ -249,4 +281,4 @@ def _value(number: float) -> float | None:
     return None if np.isnan(number) else float(number)
 
 
-__all__ = ["Change", "Reference", "changed_columns", "changes", "relative_to"]
+__all__ = ["Change", "Reference", "changed_columns", "changes", "relative_to", "rows_of_compound"]

@@ -303,7 +303,7 @@ def _note_comparison(state: _State, compared: list[Literal]) -> None:
     if compared:
         name = state.text[compared[0].start : compared[-1].end]
         state.rest.append(name)
-        state.notes.append(f"crystals similar to {name} are found with --like ID or FILE")
+        state.notes.append(f"crystals similar to {name} are found with --like")
 
 
 def _add_composition(state: _State, composition: Literal) -> None:

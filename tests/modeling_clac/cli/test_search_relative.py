@@ -75,6 +75,20 @@ def test_an_unknown_value_is_noted(clac: Run, lco: Path) -> None:
     assert "is unknown; hits are ordered by it instead" in result.err
 
 
+@pytest.mark.parametrize(("name", "formula"), [("quicklime", "CaO"), ("GaAs", "GaAs"), ("silicon", "Si")])
+def test_a_compound_by_its_name(clac: Run, name: str, formula: str) -> None:
+    result = clac("search", "--like", name, "denser", "-k", "2")
+    assert result.code == 0, result.err
+    assert f"{name}: mp-" in result.err
+    assert f"({formula}, " in result.err
+    assert f"changes from {name}:" in result.out
+
+
+@pytest.mark.parametrize("name", ["oxide", "no-such-file.cif", "quicklime or galena"])
+def test_what_is_no_compound_is_an_error(clac: Run, name: str) -> None:
+    assert_one_line(clac("search", "--like", name), f"--like {name}: neither a file nor the id of a crystal")
+
+
 def test_without_a_text_nothing_is_compared(clac: Run, lco: Path) -> None:
     (hit,) = _hits(clac, "--like", lco, "-k", "1")
     assert "changes" not in hit

@@ -10,7 +10,13 @@ import pytest
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.search.index import CrystalIndex, bundled_index
-from modeling_clac.search.understanding.likeness import Reference, changed_columns, changes, relative_to
+from modeling_clac.search.understanding.likeness import (
+    Reference,
+    changed_columns,
+    changes,
+    relative_to,
+    rows_of_compound,
+)
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import Query, RangeTerm
 
@@ -148,3 +154,20 @@ def test_a_new_crystal_has_what_follows_from_its_structure() -> None:
     assert not found.notes
     assert np.isnan(found.facts.number("band_gap")[0])
     assert found.facts.number("density")[0] == pytest.approx(structure.density)
+
+
+def test_crystals_of_a_compound_most_stable_first(vocabulary: Vocabulary) -> None:
+    records = [
+        {"formula": "TiO2", "energy_above_hull": 0.03, "space_group_number": 141},
+        {"formula": "TiO2", "energy_above_hull": None, "space_group_number": 12},
+        {"formula": "TiO2", "energy_above_hull": 0.0, "space_group_number": 136},
+        {"formula": "SnO2", "energy_above_hull": 0.0, "space_group_number": 136},
+    ]
+    facts = FactTable.from_records(records)
+    assert rows_of_compound("titania", facts, vocabulary) == [2, 0, 1]
+    assert rows_of_compound("TiO2", facts, vocabulary) == [2, 0, 1]
+    assert rows_of_compound("anatase", facts, vocabulary) == [0]
+    assert rows_of_compound("brookite", facts, vocabulary) == []
+    assert rows_of_compound("titanium", facts, vocabulary) == []
+    assert rows_of_compound("oxide", facts, vocabulary) == []
+    assert rows_of_compound("no titania", facts, vocabulary) == []

@@ -1,0 +1,47 @@
+"""Names of compounds are read as what they name, alone and in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
+from modeling_clac.search.understanding.parser import understand
+from modeling_clac.search.understanding.query import ConceptTerm
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return load_vocabulary()
+
+
+def test_every_name_is_read_as_itself(vocabulary: Vocabulary) -> None:
+    wrong = []
+    for concept in vocabulary:
+        # Names that say what else they mean may be read as that.
+        for wording in concept.wordings if concept.kind == "name" and not concept.ambiguous else ():
+            query = understand(wording, vocabulary)
+            terms = [literal.term for constraint in query.constraints for literal in constraint.literals]
+            if terms != [ConceptTerm(concept.id, concept.name, "name")] or query.rest or query.sort:
+                wrong.append((concept.id, wording, query.render()))
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("I need quicklime for mortar", "quicklime"),
+        ("the mineral galena", "galena"),
+        ("Galena or sphalerite", "galena or sphalerite"),
+        ("Cobalt Blue or prussian blue", "cobalt blue or prussian blue"),
+        ("hæmatite", "hematite"),
+        ("barium-titanate ceramics", "barium titanate"),
+        ("caesium lead iodide", "caesium lead iodide"),
+        ("cesium lead iodide thin film", "caesium lead iodide"),
+        ("wustite", "wustite"),
+        ("wüstite", "wustite"),
+        ("LLZO", "lithium lanthanum zirconium oxide"),
+        ("llzo", "lithium lanthanum zirconium oxide"),
+    ],
+)
+def test_names_in_sentences(text: str, reading: str, vocabulary: Vocabulary) -> None:
+    assert understand(text, vocabulary).render().startswith(reading)
