@@ -46,7 +46,7 @@ def concepts(
     if kind is not None and kind not in KINDS:
         raise ClacInputError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
     if check:
-        _check(own or [], as_json)
+        _check(own or [], _facts(index), as_json)
         return
     vocabulary = load_vocabulary(own or ())
     found = [concept for concept in vocabulary if kind is None or concept.kind == kind]
@@ -177,14 +177,13 @@ def _print_concept(concept: Concept, values: np.ndarray) -> None:
     print_fields(f"{concept.name} ({concept.id})", {label: text for label, text in lines.items() if text})
 
 
-def _check(files: Sequence[Path], as_json: bool) -> None:
+def _check(files: Sequence[Path], table: FactTable, as_json: bool) -> None:
     from ..concepts.lint import lint
     from ..concepts.vocabulary import vocabulary_files
-    from ..data.facts.fact_table import FactTable
 
     names = {path.name for path in files}
     bundled = [path for path in vocabulary_files() if path.name not in names]
-    problems = [problem for problem in lint([*bundled, *files], FactTable.bundled()) if problem.file in names]
+    problems = lint([*bundled, *files], table, names)
     errors = [problem for problem in problems if problem.is_error]
     if as_json:
         print_json(
@@ -195,8 +194,12 @@ def _check(files: Sequence[Path], as_json: bool) -> None:
         for problem in problems:
             print(f"{'error' if problem.is_error else 'warning'}: {problem.message}")
     if errors:
-        raise ClacInputError(f"{len(errors)} errors in {', '.join(names)}, such as {errors[0].message}")
-    note(f"{len(problems)} warnings, no errors")
+        raise ClacInputError(f"{', '.join(names)}: {_counted(len(errors), 'error')}, such as {errors[0].message}")
+    note(f"{_counted(len(problems), 'warning')}, no errors")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 __all__ = ["concepts"]

@@ -61,7 +61,10 @@ def _numbers_of(symbols: Iterable[str]) -> list[int]:
 
 
 def _any_element(scope: Scope, names: tuple[str, ...]) -> Array:
-    present = np.asarray(scope.facts.fractions[:, _numbers_of(element_set(names))] > 0).any(axis=1)
+    call = ("present",)
+    if call not in scope.cache:
+        scope.cache[call] = np.ascontiguousarray(scope.facts.fractions.T > 0)
+    present = scope.cache[call][_numbers_of(element_set(names))].any(axis=0)
     return truth(np.asarray(present), ~scope.facts.known_composition)
 
 

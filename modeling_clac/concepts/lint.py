@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,13 +44,14 @@ class Problem(NamedTuple):
     is_error: bool
 
 
-def lint(paths: Sequence[Path], table: FactTable | None = None) -> list[Problem]:
+def lint(paths: Sequence[Path], table: FactTable | None = None, only: Collection[str] | None = None) -> list[Problem]:
     """
     Check concept files.
 
     Args:
         paths: The files, which together are a vocabulary.
         table: Crystals on which the tests are evaluated. Default: tests are only read.
+        only: Names of the files whose problems are of interest. Default: all.
 
     Returns:
         The problems, in the order of the files.
@@ -66,9 +67,9 @@ def lint(paths: Sequence[Path], table: FactTable | None = None) -> list[Problem]
             problems.append(_error(concept, f"duplicate id (first in {other.file}:{other.line})"))
     problems += _dangling(kept)
     vocabulary = Vocabulary(kept.values())
-    problems += _wordings(vocabulary)
+    problems += _wordings(vocabulary, only)
     sound: list[Concept] = []
-    for concept in vocabulary:
+    for concept in _of_interest(vocabulary, only):
         try:
             vocabulary.check([concept])
         except ClacInputError as error:
@@ -81,6 +82,8 @@ def lint(paths: Sequence[Path], table: FactTable | None = None) -> list[Problem]
                 problems += [*_values(concept, vocabulary, table), *_relations(concept, vocabulary, table)]
             except ClacInputError:
                 continue  # it refers to a concept whose test is broken, which has been said
+    if only is not None:
+        problems = [problem for problem in problems if problem.file in only]
     order = {path.name: place for place, path in enumerate(paths)}
     return sorted(problems, key=lambda problem: (order.get(problem.file, -1), not problem.is_error))
 
@@ -122,7 +125,11 @@ def _dangling(concepts: dict[str, Concept]) -> list[Problem]:
 
 
 # -------------------- wordings
-def _wordings(vocabulary: Vocabulary) -> Iterator[Problem]:
+def _of_interest(vocabulary: Vocabulary, only: Collection[str] | None) -> list[Concept]:
+    return [concept for concept in vocabulary if only is None or concept.file in only]
+
+
+def _wordings(vocabulary: Vocabulary, only: Collection[str] | None) -> Iterator[Problem]:
     for spelled, owners in vocabulary.ids_of_keys.items():
         concepts = [vocabulary[owner] for owner in owners]
         if len(concepts) > 1 and not all(concept.ambiguous for concept in concepts):
@@ -136,7 +143,7 @@ def _wordings(vocabulary: Vocabulary) -> Iterator[Problem]:
         for wording in concept.wordings
     }
     longest = max(map(len, sequences), default=0)
-    for concept in vocabulary:
+    for concept in _of_interest(vocabulary, only):
         if concept.kind != "name" and len(concept.wordings) < _FEWEST:
             yield _warning(concept, f"{len(concept.wordings)} wordings; at least {_FEWEST} are wanted")
         spelled_name = "".join(token.key for token in tokens(concept.name))
@@ -248,10 +255,7 @@ def main(arguments: Sequence[str]) -> int:
     given = [Path(argument) for argument in arguments]
     bundled = vocabulary_files()
     own = [path for path in given if path.name not in {other.name for other in bundled}]
-    problems = lint([*bundled, *own], FactTable.bundled())
-    if given:
-        names = {path.name for path in given}
-        problems = [problem for problem in problems if problem.file in names]
+    problems = lint([*bundled, *own], FactTable.bundled(), {path.name for path in given} or None)
     errors = _print(problems)
     print(f"{errors} errors, {len(problems) - errors} warnings in {len(given or bundled)} files")
     return int(errors > 0)
