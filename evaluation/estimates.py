@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
 from evaluation.metrics.intervals import mean_interval
@@ -161,6 +162,10 @@ def estimates_figure(estimates: Mapping[str, tuple[np.ndarray, np.ndarray]], tab
             if name in _LOGARITHMIC:
                 panel.set_xscale("log")
                 panel.set_yscale("log")
+                for axis in (panel.xaxis, panel.yaxis):
+                    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                    axis.set_major_formatter("{x:g}")
+                    axis.set_minor_formatter(NullFormatter())
             panel.errorbar(
                 gold, value, yerr=error, fmt="o", markersize=1.6, color="#0072B2", ecolor="#0072B233", elinewidth=0.5
             )

@@ -121,7 +121,7 @@ def meaning_figure(result: dict[str, Any]) -> Figure:
                 )
             panel.set_yticks(places, ["all", *(CATEGORIES.get(group, group) for group in groups)])
             panel.invert_yaxis()
-            panel.set_title(SET_LABELS[name], loc="left")
+            panel.set_title(SET_LABELS[name].split(",")[0], loc="left")
             panel.grid(axis="x", color="0.9", linewidth=0.5)
             panel.set_axisbelow(True)
         panels[-1].set_xlim(0, 1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modeling_clac.utils.arguments import run_script
@@ -115,6 +116,29 @@ def test_search_latency(monkeypatch, capsys) -> None:
     words = ("--queries", 4, "--repeats", 1, "--subset", 4, "--threads", 1)
     start(monkeypatch, "search_latency", "LatencyArguments", *words)
     assert "cold processes" in capsys.readouterr().out
+
+
+def test_query_time(monkeypatch, tmp_path) -> None:
+    words = ("--queries", 8, "--scans", 1, "--threads", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "query_time", "QueryTimeArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert {"understood", "by embeddings alone", "plain scan of the records"} <= set(figures["milliseconds"])
+    assert all(values["50"] > 0 for values in figures["milliseconds"].values())
+
+
+def test_the_scan_finds_what_the_search_does() -> None:
+    from evaluation.benchmarks.query_time import QUERIES, plain_scan
+    from modeling_clac.concepts.vocabulary import load_vocabulary
+    from modeling_clac.data.facts.fact_table import FactTable
+    from modeling_clac.search.understanding.parser import understand
+    from modeling_clac.search.understanding.ranking import Evaluation
+
+    facts, vocabulary = FactTable.bundled(), load_vocabulary()
+    records = facts.table.to_pylist()
+    for text, test in QUERIES.items():
+        met = Evaluation(understand(text, vocabulary), facts, vocabulary).met
+        found = plain_scan(records, np.zeros((len(records), 1)), np.zeros(1), test)
+        assert found and set(found) <= set(np.flatnonzero(met).tolist()), text
 
 
 @pytest.mark.parametrize(
