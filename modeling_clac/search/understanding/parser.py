@@ -214,6 +214,8 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             return None
         if parts[0].key in FUNCTION_WORDS and _reaches_further(state, lexicon, words, place, place + count):
             return None
+        if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
+            continue
         if spelled == "lead" and (
             state.text[start:end].lower() == "leads"
             or _LEAD_VERB_BEHIND.match(state.text, end)
@@ -244,6 +246,21 @@ def _reaches_further(state: _State, lexicon: Lexicon, words: list[Token], place:
         if any("".join(keys[:count]) in lexicon.ids for count in range(end - first + 1, len(keys) + 1)):
             return True
     return False
+
+
+def _is_systematic(state: _State, lexicon: Lexicon, parts: list[Token], concept: str) -> bool:
+    """
+    Whether a name is an element and an anion, as `lithium oxide`, and speaks of a kind of compounds here.
+
+    That is so in a longer text and in the plural. `lithium oxide` alone is Li2O.
+    """
+    anion = lexicon.ids.get(parts[1].key)
+    if lexicon.vocabulary[concept].kind != "name" or parts[0].key not in lexicon.elements or anion is None:
+        return False
+    if lexicon.vocabulary[anion].kind not in ("anion", "oxyanion"):
+        return False
+    is_plural = parts[1].text.lower().endswith("s")
+    return is_plural or state.text.strip(" .?!") != state.text[parts[0].start : parts[1].end]
 
 
 # Symbols whose small letters are a word of chemistry.
