@@ -15,7 +15,7 @@ from tests.helpers.cli import Run
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "index.md", DOCS / "installation.md"]
-PAGES += [DOCS / f"{name}.md" for name in ("structures", "disorder", "formulas", "vocabulary", "facts")] + [
+PAGES += [DOCS / f"{name}.md" for name in ("search", "structures", "disorder", "formulas", "vocabulary", "facts")] + [
     ROOT / "README.md"
 ]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
