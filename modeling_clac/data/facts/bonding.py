@@ -23,7 +23,7 @@ _GROUPS = {
     for symbol in members.split()
 }
 _GROUP = np.array([_GROUPS.get(symbol, 0) for symbol in SYMBOLS])
-# Elements of one group form alloys, such as Si-Ge and Se-Te, unless one of them is of the second row.
+# Semimetals of one group form alloys, such as Si-Ge and As-Sb, unless one of them is of the second row.
 _SECOND_ROW = np.isin(np.arange(119), (6, 7, 8, 9))
 _ELECTROPOSITIVE = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Th", "U", "Np", "Pu", "Ac"}
 # Metals that are anions of electropositive metals.
@@ -65,7 +65,8 @@ def simple_anions(surroundings: Surroundings, found: IonsFound) -> np.ndarray:
     s = surroundings
     center, point = s.center_numbers, s.point_numbers
     ratio = s.distances / s.radii
-    related = (_GROUP[center] == _GROUP[point]) & (_GROUP[center] > 0) & ~_SECOND_ROW[center] & ~_SECOND_ROW[point]
+    related = (_GROUP[center] == _GROUP[point]) & np.isin(_GROUP[center], (13, 14, 15))
+    related &= ~_SECOND_ROW[center] & ~_SECOND_ROW[point]
     more = (_EN[point] > _EN[center]) & (ratio < _BONDED) & (_EN[center] > 0) & ~related & (point != 1)
     metal = ~IS_NONMETAL[point]
     less = ((_EN[point] < _EN[center]) & ~related & (point != 1)) | metal

@@ -11,7 +11,7 @@ from ...concepts.elements import ALKALI, ALKALINE_EARTH, NOBLE_GASES, NONMETALS,
 from .ion_table import CENTRED_IONS, HIGH_STATE_BONDS, OXIDE_NAMES
 from .ions import IonsFound
 from .oxidation import lowest_state
-from .surroundings import NUMBERS, SYMBOLS, Surroundings
+from .surroundings import NUMBERS, SYMBOLS, Network, Surroundings
 
 HALOGENS = frozenset({"F", "Cl", "Br", "I"})
 _CHALCOGENS = frozenset({"S", "Se", "Te"})
@@ -22,12 +22,16 @@ _ELECTROPOSITIVE = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Tl", "Ag", "Th", "Cd
 _RANKS = {symbol: rank for rank, names in enumerate(OXIDE_NAMES) for symbol in names}
 _NAMES = {symbol: name for names in OXIDE_NAMES for symbol, name in names.items()}
 # Lowest oxidation state in which a metal gives its oxides their name.
-_LEAST_STATES = {"V": 4, "Cu": 2, "Ti": 3, "Fe": 3, "Cr": 3, "Ce": 4}
+_LEAST_STATES = {"V": 4, "Nb": 4, "Ta": 4, "Mo": 4, "W": 4, "Cu": 2, "Ti": 3, "Fe": 3, "Cr": 3, "Ce": 4}
 # States in which it has another one: Cr(IV) and higher.
 _OTHER_NAMES = {"Cr": (4,)}
 _NO_OXIDE = frozenset({"organic", "peroxide", "superoxide", "ozonide", "water"})
 # Difference of Pauling electronegativities at which a bond is half ionic (Pauling, The Nature of the Chemical Bond).
 _IONIC_DIFFERENCE = 1.7
+# Metals that form clusters, and their longest bonds as a share of the sum of the covalent radii.
+_CLUSTER_METALS = ("Zr", "Hf", "V", "Nb", "Ta", "Mo", "W", "Tc", "Re", "Ru", "Os", "Rh", "Ir", "Fe", "Co")
+_CLUSTER_BOND = 0.95
+_METALLIC_ANIONS = frozenset({"B", "C", "N", "Si", "Ge", "Sn", "P", "As", "Sb", "Bi", "H"})
 _ZINTL_CATIONS = ALKALI | {"Ca", "Sr", "Ba", "Mg", "Eu", "Yb"}
 # Electrons that a metal gives in a Zintl phase; those after the electropositive ones are part of the polyanion.
 _GIVEN = dict.fromkeys(ALKALI, 1) | dict.fromkeys(("Ca", "Sr", "Ba", "Mg", "Eu", "Yb"), 2)
@@ -47,7 +51,7 @@ MIXED_CLASSES = {
 }  # fmt: skip
 CLASSES: frozenset[str] = frozenset({
     "element", "alloy", "intermetallic", "zintl", "ionic", "salt", "oxysalt", "complex_oxide", "mixed_anion",
-    "oxyhalide", "oxychalcogenide", "chalcohalide", "nitride_halide", "hydrate", "molecular", "organic",
+    "oxyhalide", "oxychalcogenide", "chalcohalide", "nitride_halide", "hydrate", "molecular", "organic", "cluster",
     *MIXED_CLASSES.values(),
 })  # fmt: skip
 
@@ -119,7 +123,7 @@ def _in_high_state(s: Surroundings, symbol: str, states: Mapping[str, tuple[int,
                 return True
         return False
     if states is None or symbol not in states:
-        return symbol not in ("V", "Ce")
+        return symbol not in ("V", "Ce", "Cr")
     return max(states[symbol]) >= _LEAST_STATES.get(symbol, 0) and states[symbol] != _OTHER_NAMES.get(symbol)
 
 
@@ -167,6 +171,8 @@ def classes_of(
         classes.add("complex_oxide")
     if "organic" in ids:
         classes.add("organic")
+    if _has_clusters(surroundings, anions):
+        classes.add("cluster")
     if "water" in ids and len(elements) > 2:
         classes.add("hydrate")
     onium = bool(ids & {"ammonium", "hydronium"})
@@ -180,6 +186,19 @@ def classes_of(
     if "oxysalt" in classes and not molecular:
         classes.add("salt")
     return classes
+
+
+def _has_clusters(s: Surroundings, anions: Set[str]) -> bool:
+    """Whether three or more transition metal atoms of a salt or oxide are bonded to a finite group, as in Mo6S8."""
+    if not anions or anions <= _METALLIC_ANIONS:
+        return False
+    metal = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _CLUSTER_METALS])
+    pairs = metal[s.centers] & metal[s.points] & (s.distances < _CLUSTER_BOND * s.radii)
+    network = Network(len(s))
+    for pair in np.flatnonzero(pairs).tolist():
+        network.link(int(s.centers[pair]), int(s.points[pair]), tuple(s.images[pair].tolist()))
+    parts = network.components(np.unique(s.centers[pairs]).tolist())
+    return any(part.size >= 3 and part.dimension == 0 for part in parts)
 
 
 def _is_intermetallic(elements: Set[str], metals: Set[str]) -> bool:

@@ -235,6 +235,10 @@ def _centred(s: Surroundings, found: IonsFound) -> None:
             ranked = [symbol for symbol in _ACIDITY if symbol in centres]
             found_here = [entry for entry in found_here if len(centres) > 1 and entry[0].centre == ranked[0]]
         for ion, match, pairs in found_here:
+            # Octahedral Ge in SrGeTeO6 and Si in SiP2O7 are cations.
+            rivals = {other.centre for other, *_ in found_here if other.ligand == "O"} & set(_ACIDITY)
+            if ligand == "O" and not ion.binds and min(rivals, key=_ACIDITY.index) != ion.centre:
+                continue
             found.ids.add(ion.id)
             found.centres |= match
             if ion.state is not None:

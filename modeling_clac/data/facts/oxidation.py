@@ -85,6 +85,8 @@ def oxidation_states(
     open_amounts: dict[str, float] = {}
     for site in np.flatnonzero(~known).tolist():
         open_amounts[symbols[site]] = open_amounts.get(symbols[site], 0.0) + scale
+    if open_amounts.keys() & _ONLY_IN_IONS:
+        return None
     result: dict[str, set[int]] = {}
     solved = _solve(open_amounts, charge, _NEUTRAL * sum(amounts.values()))
     if solved is None:
@@ -110,6 +112,8 @@ def lowest_state(symbol: str) -> int:
     return min((int(state) for state in _STATES.get(symbol, "0").replace("|", " ").split()), default=0)
 
 
+# Elements whose positive states follow from ions only: those of BrF2+ and S2N3 would be guesses.
+_ONLY_IN_IONS = frozenset({"N", "O", "S", "Cl", "Br", "I"})
 # Ions whose atoms have no oxidation state of the tables above.
 _UNCOUNTED = frozenset({
     "organic", "azide", "cyanide", "cyanate", "thiocyanate", "carbodiimide", "acetylide", "carbonyl", "dinitrogen",
