@@ -192,7 +192,9 @@ def _has_clusters(s: Surroundings, anions: Set[str]) -> bool:
     """Whether three or more transition metal atoms of a salt or oxide are bonded to a finite group, as in Mo6S8."""
     if not anions or anions <= _METALLIC_ANIONS:
         return False
-    metal = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _CLUSTER_METALS])
+    # Vanadium in oxides comes as close where it shares edges of octahedra.
+    symbols = [symbol for symbol in _CLUSTER_METALS if symbol != "V" or "O" not in anions]
+    metal = np.isin(s.numbers, [NUMBERS[symbol] for symbol in symbols])
     pairs = metal[s.centers] & metal[s.points] & (s.distances < _CLUSTER_BOND * s.radii)
     network = Network(len(s))
     for pair in np.flatnonzero(pairs).tolist():
