@@ -354,8 +354,10 @@ def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabular
         # Compounds of the same elements come before all others.
         amounts = read_formula(named["quoted"] or named["plain"])
         if amounts:
+            # Less than what holds by half, such as another polymorph.
             near = 0.8 * _grade_of_formula(FormulaTerm("", tuple(amounts.items())), table.fractions)
-            grade = np.where(grade < near, np.minimum(near, 0.49), grade)
+            near = np.minimum(near, 0.49)
+            grade = np.where(grade < near, near, grade)
     return grade.astype(np.float32)
 
 

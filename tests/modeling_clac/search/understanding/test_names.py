@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import ConceptTerm
+from modeling_clac.search.understanding.ranking import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +47,17 @@ def test_every_name_is_read_as_itself(vocabulary: Vocabulary) -> None:
 )
 def test_names_in_sentences(text: str, reading: str, vocabulary: Vocabulary) -> None:
     assert understand(text, vocabulary).render().startswith(reading)
+
+
+def test_another_polymorph_is_partly_what_is_named(vocabulary: Vocabulary) -> None:
+    records = [
+        {"formula": "TiO2", "space_group_number": 136},
+        {"formula": "TiO2", "space_group_number": 141},
+        {"formula": "Ti2O3", "space_group_number": 167},
+        {"formula": "NaCl", "space_group_number": 225},
+    ]
+    table = FactTable.from_records(records)
+    evaluation = Evaluation(understand("nigrine", vocabulary), table, vocabulary)
+    assert [evaluation.marks(row)[0].state for row in range(4)] == ["met", "partly", "failed", "failed"]
+    costs = evaluation.costs
+    assert costs[0] < costs[1] < costs[2] < costs[3]
