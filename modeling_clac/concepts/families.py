@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+import gemmi
 
 from .elements import ELEMENT_NAMES
 
@@ -63,6 +66,72 @@ def element_wordings(symbol: str) -> tuple[str, ...]:
     return tuple(wording for wording in wordings if wording not in _OTHERWISE_USED)
 
 
+# A symbol as short as these is more often something else: promethium, a Raman line, a dimer.
+_SHORTEST_SYMBOL = 3
+
+
+@lru_cache(maxsize=1)
+def _settings() -> dict[int, tuple[str, ...]]:
+    """Hermann-Mauguin symbols of all settings of each space group, such as `P b n m` of number 62; the standard first."""
+    symbols: dict[int, dict[str, None]] = {}
+    for group in gemmi.spacegroup_table():
+        symbols.setdefault(group.number, {})[group.hm] = None
+    return {
+        number: tuple(dict.fromkeys((gemmi.find_spacegroup_by_number(number).hm, *found)))
+        for number, found in symbols.items()
+    }
+
+
+def _spellings(symbol: str) -> tuple[str, ...]:
+    """Spellings of a symbol with blanks: `Pnma`, `P6_3/mmc` and `P63/mmc`, `Fm-3m` and `Fm3m`."""
+    parts = symbol.split()
+    # P 1 21/c 1 is written P21/c.
+    short = parts if len(parts) < 4 or parts[1:].count("1") != 2 else [parts[0], *(p for p in parts[1:] if p != "1")]
+    screws = [part[0] + "_" + part[1:] if len(part) > 1 and part[:2].isdigit() else part for part in short]
+    plain = "".join(short)
+    spellings = ["".join(screws), plain]
+    # The bar of cubic groups was not written before 1992.
+    if parts[2:3] == ["-3"]:
+        spellings.append(plain.replace("-", ""))
+    spellings.append("".join(part[1] + "\u0305" + part[2:] if part.startswith("-") else part for part in short))
+    return tuple(dict.fromkeys(spellings))
+
+
+def space_group_wordings(number: int) -> tuple[str, ...]:
+    """
+    Return how people write a space group: symbol, older and full symbols, other settings, number.
+
+    Args:
+        number: Number of the space group.
+    """
+    standard, *others = _settings()[number]
+    first, *spellings = _spellings(standard)
+    wordings = [
+        f"space group {number}",
+        f"space group number {number}",
+        f"space group #{number}",
+        f"SG {number}",
+        f"group {number} of the International Tables",
+        first,
+        f"space group {first}",
+        f"{first} space group",
+        f"{first} symmetry",
+        f"crystallizes in {first}",
+        f"space group {standard}",
+        *spellings,
+    ]
+    # Other cells of P1 and P-1 have no use, and their symbols are those of structure types.
+    if number > 2:
+        wordings += [spelling for other in others for spelling in _spellings(other)[:2]]
+    return tuple(
+        dict.fromkeys(
+            wording
+            for wording in wordings
+            if len(wording.replace("-", "")) >= _SHORTEST_SYMBOL and wording not in ELEMENT_NAMES
+        )
+    )
+
+
 def regular_wordings(concept: Mapping[str, Any]) -> tuple[str, ...]:
     """
     Return the wordings that a concept has as a member of a family, in addition to those in its file.
@@ -72,4 +141,6 @@ def regular_wordings(concept: Mapping[str, Any]) -> tuple[str, ...]:
     """
     if concept.get("kind") == "element" and concept.get("id") in _SYMBOLS:
         return element_wordings(_SYMBOLS[concept["id"]])
+    if concept.get("kind") == "space-group" and str(concept.get("id", "")).startswith("space-group-"):
+        return space_group_wordings(int(str(concept["id"]).removeprefix("space-group-")))
     return ()
