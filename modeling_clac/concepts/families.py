@@ -72,7 +72,7 @@ _SHORTEST_SYMBOL = 3
 
 @lru_cache(maxsize=1)
 def _settings() -> dict[int, tuple[str, ...]]:
-    """Hermann-Mauguin symbols of all settings of each space group, such as `P b n m` of number 62; the standard first."""
+    """Symbols of all settings of each space group, such as `P b n m` of number 62; the standard one is first."""
     symbols: dict[int, dict[str, None]] = {}
     for group in gemmi.spacegroup_table():
         symbols.setdefault(group.number, {})[group.hm] = None
@@ -86,7 +86,7 @@ def _spellings(symbol: str) -> tuple[str, ...]:
     """Spellings of a symbol with blanks: `Pnma`, `P6_3/mmc` and `P63/mmc`, `Fm-3m` and `Fm3m`."""
     parts = symbol.split()
     # P 1 21/c 1 is written P21/c.
-    short = parts if len(parts) < 4 or parts[1:].count("1") != 2 else [parts[0], *(p for p in parts[1:] if p != "1")]
+    short = [parts[0], parts[2]] if len(parts) == 4 and parts[1] == parts[3] == "1" else parts
     screws = [part[0] + "_" + part[1:] if len(part) > 1 and part[:2].isdigit() else part for part in short]
     plain = "".join(short)
     spellings = ["".join(screws), plain]

@@ -27,10 +27,10 @@ def table() -> FactTable:
 
 def test_symbols_in_all_settings_name_their_group() -> None:
     for group in gemmi.spacegroup_table():
-        symbol = group.hm.replace(" ", "")
-        short = group.short_name()
+        # gemmi writes rhombohedral groups in hexagonal axes as protein crystallographers do: H32.
+        short = group.short_name().replace("H", "R")
         if group.number > 2 and len(short.replace("-", "")) > 2:
-            assert short in space_group_wordings(group.number), (group.number, symbol)
+            assert short in space_group_wordings(group.number), group
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_every_structure_type_is_a_concept(vocabulary) -> None:
     [
         ("perovskite", ["SrTiO3", "CsSnI3", "YFeO3"], ["CaCO3", "NaCl"]),
         ("spinel", ["MgAl2O4", "Mn3O4"], ["K2PtCl6", "Sr2RuO4"]),
-        ("rock-salt", ["NaCl", "MgO"], ["CsCl", "NiAl"]),
+        ("rock-salt", ["NaCl", "MgO"], ["NiAl", "TiO2"]),
         ("layered", ["MoS2", "CdI2", "V2O5"], ["NaCl", "Si"]),
-        ("polar", ["LiNbO3", "GaN"], ["NaCl", "Si"]),
+        ("polar", ["LiNbO3", "GaN"], ["NaCl", "NiAl"]),
         ("chiral", ["FeSi"], ["NaCl"]),
-        ("centrosymmetric", ["NaCl"], ["GaN"]),
+        ("centrosymmetric", ["NaCl"], ["LiNbO3"]),
         ("kagome", ["CoSn"], ["NaCl"]),
         ("max-phase", ["Ti3SiC2", "Ti2AlC"], ["TiC"]),
     ],
