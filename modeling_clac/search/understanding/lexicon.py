@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from ...concepts.elements import ELEMENT_NAMES
 from ...concepts.quantities import QUANTITIES
 from ...concepts.spelling import key
+from ...formulas_clac import ATOMIC_NUMBERS
 from ...utils.paths import ASSETS
 from .words import FUNCTION_WORDS
 
@@ -55,7 +56,10 @@ class Lexicon:
         self.elements = {key(name): symbol for symbol, name in ELEMENT_NAMES.items()}
         self.elements |= {key(name): symbol for name, symbol in _OTHER_NAMES.items()}
         wordings: list[str] = []
+        lists = {key(wording) for concept in vocabulary for wording in concept.wordings if self._is_list(wording)}
         for spelled, owners in vocabulary.ids_of_keys.items():
+            if spelled in lists:
+                continue
             self.ids[spelled] = min(owners, key=lambda owner: _kind_place(vocabulary[owner].kind))
         for concept in vocabulary:
             wordings += (*concept.wordings, *concept.superlatives, concept.name)
@@ -73,6 +77,17 @@ class Lexicon:
         if vocabulary not in _lexicons:
             _lexicons[vocabulary] = cls(vocabulary)
         return _lexicons[vocabulary]
+
+    def _is_list(self, wording: str) -> bool:
+        """Whether a wording is a list of elements, `Co or Ni`, which is read element by element."""
+        first, *others = re.split(r"\s+or\s+", wording)
+        return bool(others) and all(word in ATOMIC_NUMBERS or key(word) in self.elements for word in (first, *others))
+
+    def name_of(self, concept_id: str) -> str:
+        """Return a name of a concept that is read as this concept, even if others have the same name."""
+        concept = self.vocabulary[concept_id]
+        names = (concept.name, concept_id.replace("-", " "), *concept.wordings)
+        return next((name for name in names if self.ids.get(key(name)) == concept_id), concept.name)
 
     @cached_property
     def words(self) -> frozenset[str]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
 
 # Between the words of a wording: never punctuation.
-_INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*")
+_INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 _LIKE_BEFORE = re.compile(
     r"(?:\blike|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
@@ -58,8 +58,10 @@ _CONTAINS_METAL = re.compile(
     r"|\bmetal[\s-]+containing\b",
     re.I,
 )
+_METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
+# Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
 _NO_METAL = re.compile(
-    r"\b(?:no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    r"\b(?:(?:and|or|plus)\s+an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
     re.I,
 )
 
@@ -210,8 +212,13 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         symbol = lexicon.elements.get(spelled)
         if concept is None and symbol is None:
             continue
-        if all(state.touched[start:end]) or (count == 1 and parts[0].key in FUNCTION_WORDS):
-            return None
+        if count == 1 and parts[0].key in FUNCTION_WORDS:
+            continue
+        if any(state.touched[start:end]) and all(
+            state.touched[part.start] or part.key in FUNCTION_WORDS for part in parts
+        ):
+            # `with a band gap` in `with a band gap over 5 eV`.
+            continue
         if parts[0].key in FUNCTION_WORDS and _reaches_further(state, lexicon, words, place, place + count):
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
@@ -292,7 +299,7 @@ def _term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | S
         found = re.fullmatch(r"\s*space_group\((\d+)\)\s*", concept.test.text)
         if found:
             return SpaceGroupTerm(int(found[1]), group_symbol(int(found[1])))
-    return ConceptTerm(concept.id, concept.name, concept.kind)
+    return ConceptTerm(concept.id, lexicon.name_of(concept.id), concept.kind)
 
 
 def _leave_comparisons(state: _State) -> None:
@@ -346,7 +353,11 @@ def _is_prefixed(state: _State, lexicon: Lexicon, word: Token) -> bool:
 def _leave(state: _State, word: Token) -> None:
     small = word.text.lower()
     said = {word.key, small, small.split("'")[0]}
-    if state.touched[word.start] or said & FUNCTION_WORDS or (len(small) == 1 and word.text == small):
+    if (
+        state.touched[word.start]
+        or said & FUNCTION_WORDS
+        or (len(small) == 1 and word.text == small and small.isalpha())
+    ):
         return
     shown = state.shown[word.start : word.end]
     if state.rest and state.text[word.start - 1 : word.start] == "-" and word.start - 1 == state.rest_end:
@@ -361,15 +372,16 @@ def _metals(text: str, literals: list[Literal]) -> list[Literal]:
     found = []
     for place, literal in enumerate(literals):
         following = literals[place + 1] if place + 1 < len(literals) else None
-        word = text[literal.start : literal.end].lower()
-        if isinstance(literal.term, ConceptTerm) and word in ("metal", "metals"):
+        found_word = _METAL.fullmatch(text, literal.start, literal.end)
+        if isinstance(literal.term, ConceptTerm) and found_word is not None:
+            start = found_word.start("word")
             of_compound = (
                 following is not None
                 and not text[literal.end : following.start].strip(" -")
                 and isinstance(following.term, ConceptTerm)
                 and following.term.kind_of_concept in _OF_METALS
             )
-            if of_compound or _NO_METAL.search(text, 0, literal.start) or _METAL_BEHIND.match(text, literal.end):
+            if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))
         found.append(literal)
     return found

@@ -20,6 +20,8 @@ _JOINT = re.compile(
     r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
 )
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
+# Before the last member of a list.
+_CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
@@ -71,8 +73,9 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         literals: Terms in the order of the text. Those that are negated already stay so.
     """
     found: list[Literal] = []
-    # The word that negates the running list, and whether it stands before the terms.
+    # The word that negates the running list, and whether its last member was read: `neither A nor B, C` has two.
     scope: str | None = None
+    is_last = False
     for place, literal in enumerate(literals):
         if isinstance(literal.term, RangeTerm):
             found.append(_range_polarity(text, literal, found[-1].end if found else 0))
@@ -84,8 +87,16 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         if negator is not None and _reaches(gap[negator.end() :]):
             scope = re.sub(r"\s+", " ", negator["negator"].lower())
             literal = replace(literal, negated=True)
-        elif scope is not None and found and found[-1].negated and _continues(text, literals, place, gap, scope):
+            is_last = _CONJUNCTION.search(gap) is not None
+        elif (
+            scope is not None
+            and found
+            and found[-1].negated
+            and not (is_last and "," in gap and not _CONJUNCTION.search(gap))
+            and _continues(text, literals, place, gap, scope)
+        ):
             literal = replace(literal, negated=True)
+            is_last = is_last or _CONJUNCTION.search(gap) is not None
         else:
             scope = None
         if _FREE_BEHIND.match(text, literal.end):
@@ -246,7 +257,9 @@ def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
     elements = [literal for literal in literals if isinstance(literal.term, ElementTerm) and not literal.negated]
     if found is None or not elements or len(elements) != len([x for x in literals if family(x) == "chemistry"]):
         return literals
-    listed = [literal for literal in elements if literal.term.symbol != "metal"]  # type: ignore[union-attr]
+    if any(literal.term.symbol == "metal" for literal in elements):  # type: ignore[union-attr]
+        return literals
+    listed = elements
     behind = [literal for literal in listed if literal.start >= found.end()]
     chosen = behind if behind and len(_WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
     if not chosen and text[found.end() :].strip(" .!?") == "":
