@@ -264,10 +264,11 @@ def _is_systematic(state: _State, lexicon: Lexicon, parts: list[Token], concept:
     anion = lexicon.ids.get(parts[1].key)
     if lexicon.vocabulary[concept].kind != "name" or parts[0].key not in lexicon.elements or anion is None:
         return False
-    if lexicon.vocabulary[anion].kind not in ("anion", "oxyanion"):
-        return False
-    is_plural = parts[1].text.lower().endswith("s")
-    return is_plural or state.text.strip(" .?!") != state.text[parts[0].start : parts[1].end]
+    kind = lexicon.vocabulary[anion].kind
+    if parts[1].text.lower().endswith("s"):
+        return kind in ("anion", "oxyanion")
+    # `barium titanate ceramics` are of one compound, `lithium oxide electrolytes` of many.
+    return kind == "anion" and state.text.strip(" .?!") != state.text[parts[0].start : parts[1].end]
 
 
 # Symbols whose small letters are a word of chemistry.
