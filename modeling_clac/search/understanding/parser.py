@@ -18,6 +18,7 @@ from ...formula_markup_clac import FlatText, flatten_markup
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
 from .lexicon import Lexicon
+from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import grouped, only_elements, with_polarity
 from .query import (
@@ -120,7 +121,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_comparisons(state)
-    literals = with_polarity(plain, _metals(plain, state.literals))
+    literals = minerals_as_types(plain, with_polarity(plain, _metals(plain, state.literals)), lexicon)
     constraints = grouped(plain, only_elements(plain, literals))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))

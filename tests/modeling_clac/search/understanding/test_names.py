@@ -9,6 +9,7 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import ConceptTerm
 from modeling_clac.search.understanding.ranking import Evaluation
+from tests.helpers.concepts import small_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,39 @@ def test_another_polymorph_is_partly_what_is_named(vocabulary: Vocabulary) -> No
     assert [evaluation.marks(row)[0].state for row in range(4)] == ["met", "partly", "failed", "failed"]
     costs = evaluation.costs
     assert costs[0] < costs[1] < costs[2] < costs[3]
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("rutile", "rutile mineral"),
+        ("rutile with a wide gap", "rutile mineral"),
+        ("titanium rutile", "rutile mineral"),
+        ("rutile oxides", "rutile type · oxide"),
+        ("rutile compounds", "rutile type"),
+        ("rutile-type oxide", "rutile type · oxide"),
+        ("rutile with tin", "rutile type · Sn"),
+        ("rutile without titanium", "rutile type · no Ti"),
+        ("rutile without tin", "rutile mineral · no Sn"),
+        ("oxide, no rutile", "oxide · no rutile mineral"),
+    ],
+)
+def test_a_mineral_is_a_type_where_the_query_speaks_of_other_compounds(text: str, reading: str) -> None:
+    small = small_vocabulary(
+        {
+            "id": "mineral-rutile",
+            "name": "rutile mineral",
+            "kind": "name",
+            "test": 'formula("TiO2")',
+            "wordings": "rutile",
+        },
+        {
+            "id": "rutile",
+            "name": "rutile type",
+            "kind": "structure-type",
+            "test": "type(rutile)",
+            "wordings": "rutile structure\nrutile-type",
+        },
+        {"id": "oxide", "kind": "anion", "test": "anion(O)", "wordings": "oxide"},
+    )
+    assert understand(text, small).render().startswith(reading)

@@ -1,0 +1,68 @@
+"""Minerals that also name a structure type: `rutile` is TiO2, but `rutile oxides` and `rutile with tin` are a type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...concepts.spelling import key
+from .implied_elements import needed_elements
+from .lexicon import Lexicon
+from .query import ConceptTerm, ElementTerm, FormulaTerm, Literal
+
+# Kinds of concepts that say of what a structure type is: `rutile oxides`, `pyrite sulfides`.
+_OF_COMPOUNDS = frozenset({"anion", "oxyanion", "class", "element-group", "group", "attribute", "use"})
+_COMPOUNDS_BEHIND = re.compile(r"[\s-]+(?:compounds|phases|families|family|members|relatives|analog(?:ue)?s)\b", re.I)
+
+
+def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) -> list[Literal]:
+    """
+    Read minerals as structure types where the query speaks of other compounds than the mineral.
+
+    It does if a class of compounds stands behind the mineral, or if the query has an element that the mineral lacks or
+    excludes one that it has.
+
+    Args:
+        text: The query.
+        literals: What was read, with polarity.
+        lexicon: Wordings of the vocabulary.
+    """
+    found = []
+    for literal in literals:
+        structure_type = None if literal.negated else _type_of(text, literal, lexicon)
+        if structure_type is not None and _is_of_others(text, literal, literals, lexicon):
+            literal = replace(literal, term=structure_type)
+        found.append(literal)
+    return found
+
+
+def _type_of(text: str, literal: Literal, lexicon: Lexicon) -> ConceptTerm | None:
+    """The structure type that is named after a mineral."""
+    if not isinstance(literal.term, ConceptTerm) or literal.term.kind_of_concept != "name":
+        return None
+    identifier = lexicon.ids.get(key(f"{text[literal.start : literal.end]} structure"))
+    if identifier is None or lexicon.vocabulary[identifier].kind != "structure-type":
+        return None
+    concept = lexicon.vocabulary[identifier]
+    return ConceptTerm(concept.id, concept.name, concept.kind)
+
+
+def _is_of_others(text: str, mineral: Literal, literals: Sequence[Literal], lexicon: Lexicon) -> bool:
+    own = needed_elements(mineral.term, lexicon.vocabulary)
+    if _COMPOUNDS_BEHIND.match(text, mineral.end):
+        return True
+    for literal in literals:
+        term = literal.term
+        if isinstance(term, ElementTerm) and term.symbol != "metal" and literal.negated == (term.symbol in own):
+            return True
+        if isinstance(term, FormulaTerm) and not literal.negated and {symbol for symbol, _ in term.amounts} != own:
+            return True
+        is_class = isinstance(term, ConceptTerm) and term.kind_of_concept in _OF_COMPOUNDS
+        behind = mineral.end <= literal.start and not text[mineral.end : literal.start].strip(" -")
+        if is_class and behind and not literal.negated:
+            return True
+    return False
+
+
+__all__ = ["minerals_as_types"]
