@@ -22,7 +22,8 @@ _OTHER_IONS = """
 hydroxide O H; water O H; hydronium O H; ammonium N H; ammonia N H; amide N H; imide N H; azide N; dinitrogen N;
 diazenide N; pernitride N; cyanide C N; cyanate C N O; thiocyanate C N S; carbodiimide C N; acetylide C; carbonyl C O;
 peroxide O; superoxide O; dioxygen O; ozonide O; bifluoride H F; uranyl U O; aluminosilicate Al Si O;
-orthosilicate Si O; disilicate Si O; ring_silicate Si O; permanganate Mn O; antimonite Sb O; organic C
+orthosilicate Si O; disilicate Si O; ring_silicate Si O; permanganate Mn O; antimonite Sb O; organic C;
+selenocyanate C N Se; fulminate C N O; dicyanamide C N; hexafluorotitanate Ti F
 """
 
 
@@ -41,6 +42,16 @@ def _ion_elements() -> dict[str, frozenset[str]]:
         name, *symbols = entry.split()
         found[name] = frozenset(symbols)
     return found
+
+
+def ion_elements(name: str) -> frozenset[str]:
+    """
+    Return the elements that every ion of a kind contains.
+
+    Args:
+        name: Id of the ion, such as `phosphate`; none if it is unknown.
+    """
+    return _ion_elements().get(name, _NONE)
 
 
 def needed_elements(term: Term, vocabulary: Vocabulary) -> frozenset[str]:
@@ -131,4 +142,4 @@ def _common(parts: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset.intersection(*sets) if sets else _NONE
 
 
-__all__ = ["allowed_elements", "needed_elements"]
+__all__ = ["allowed_elements", "ion_elements", "needed_elements"]

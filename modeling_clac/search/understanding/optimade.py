@@ -11,16 +11,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, reduce
+from functools import reduce
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from ...concepts.elements import GROUPS
 from ...concepts.fact_functions import element_set
 from ...concepts.patterns import read_pattern
-from ...data.facts.ion_table import CENTRED_IONS, CONDENSED, HEXAHALO, HOMONUCLEAR, OXIDE_NAMES, SILICATES
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formulas_clac import read_formula
+from .implied_elements import ion_elements
 from .query import (
     ConceptTerm,
     Constraint,
@@ -222,47 +222,6 @@ class _Writer:
         return _NOTHING
 
 
-_SILICATES = ("orthosilicate", "disilicate", "ring_silicate")
-# Other ions than those of a central atom and its ligands.
-_ION_ELEMENTS = {
-    "hydroxide": "O H", "water": "O H", "hydronium": "O H", "ammonium": "N H", "ammonia": "N H", "amide": "N H",
-    "imide": "N H", "organic": "C", "azide": "N", "dinitrogen": "N", "diazenide": "N", "pernitride": "N",
-    "cyanide": "C N", "cyanate": "C N O", "fulminate": "C N O", "thiocyanate": "C N S", "selenocyanate": "C N Se",
-    "carbodiimide": "C N", "dicyanamide": "C N", "acetylide": "C", "carbonyl": "C O", "peroxide": "O",
-    "superoxide": "O", "dioxygen": "O", "ozonide": "O", "bifluoride": "H F", "uranyl": "U O", "permanganate": "Mn O",
-    "aluminosilicate": "Al Si O", "antimonite": "Sb O", "hexafluorotitanate": "Ti F",
-}  # fmt: skip
-
-
-@cache
-def _all_ion_elements() -> dict[str, frozenset[str]]:
-    sets = [(ion.id, {ion.centre, ion.ligand, ion.has} - {""}) for ion in CENTRED_IONS]
-    sets += [(name, {symbol, "O"}) for names in OXIDE_NAMES for symbol, name in names.items()]
-    sets += [(name, {symbol}) for symbol, names in HOMONUCLEAR.items() for name in names[:2]]
-    sets += [(name, {symbol}) for symbol, name in HEXAHALO.items()]
-    sets += [(name, {"Si", "O"}) for name in (*SILICATES.values(), *_SILICATES)]
-    sets += [(name, set(symbols.split())) for name, symbols in _ION_ELEMENTS.items()]
-    found: dict[str, frozenset[str]] = {}
-    for name, symbols in sets:
-        found[name] = found.get(name, frozenset(symbols)) & symbols
-    for name, names in CONDENSED.items():
-        found |= dict.fromkeys(filter(None, names), found[name])
-    return found
-
-
-def ion_elements(name: str) -> frozenset[str]:
-    """
-    Return the elements that every ion of a kind contains.
-
-    Args:
-        name: Id of the ion, such as `phosphate`.
-
-    Returns:
-        Symbols of the elements; none if the id is unknown.
-    """
-    return _all_ion_elements().get(name, frozenset())
-
-
 # -------------------- joining
 def _conjunction(clauses: Iterable[_Clause]) -> _Clause:
     clauses = list(clauses)
@@ -394,4 +353,4 @@ def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> _Clause
     return _NOTHING
 
 
-__all__ = ["OptimadeFilter", "ion_elements", "optimade_filter"]
+__all__ = ["OptimadeFilter", "optimade_filter"]

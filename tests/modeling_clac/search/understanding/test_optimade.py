@@ -20,7 +20,8 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.data.facts.ion_table import IONS
 from modeling_clac.formulas_clac import read_formula
 from modeling_clac.search.filters import Filters
-from modeling_clac.search.understanding.optimade import ion_elements, optimade_filter
+from modeling_clac.search.understanding.implied_elements import ion_elements
+from modeling_clac.search.understanding.optimade import optimade_filter
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import (
     ConceptTerm,
