@@ -13,7 +13,7 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.inference.embedder import ClacEmbedder
 
 # Two concepts that exclude each other.
-LAYERED_OR_NOT = ("layered", "three-dimensional")
+LAYERED_OR_NOT = ("layered", "three-dimensional-network")
 TASKS = {
     "crystal_system": "crystal system",
     "layered": "layered or three-dimensional",
