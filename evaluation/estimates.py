@@ -110,7 +110,7 @@ def evaluate_estimates(
         gold = table.number(name)
         known = ~np.isnan(gold) & ~np.isnan(value)
         found[name] = {
-            **scores(value, error, gold),
+            **scores(name, value, error, gold),
             "interval": mean_interval(np.abs(value - gold)[known], seed=seed),
             "mae_of_mean": float(np.abs(np.nanmean(train.number(name)) - gold[known]).mean()),
         }
@@ -139,7 +139,7 @@ def estimates_markdown(result: Mapping[str, Any]) -> str:
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     caption = (
         f"Crystals of the split {result['split']} with a known value; the estimator was trained on other formulas "
-        f"(commit {result['training']['commit']}). Coverage: share of the values within the stated error, which should "
+        f"(commit {result['training']['commit']}). R² on the scale that is learnt, the logarithm of moduli and optical constants. Coverage: share of the values within the stated error, which should "
         f"be {result['training']['coverage']:.2f}. Commit {result['commit'] or 'unknown'}."
     )
     return f"{table}\n\n{caption}\n\n    {result['command']}\n"

@@ -172,25 +172,29 @@ def known_values(table: FactTable, name: str, alloys: int = 0, seed: int = 0) ->
     return values
 
 
-def scores(value: np.ndarray, error: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
+def scores(name: str, value: np.ndarray, error: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
     """
     Compare estimates with known values.
 
     Args:
+        name: The property.
         value: Estimates, `(n,)`.
         error: Their stated errors, `(n,)`.
         gold: Known values, `(n,)`.
 
     Returns:
-        `number`, mean absolute error `mae`, `r2`, Spearman's `rank_correlation`, and `coverage`, the share of values
+        `number`, mean absolute error `mae`, `r2` on the scale that is learnt (the logarithm of moduli and optical
+        constants), Spearman's `rank_correlation`, and `coverage`, the share of values
         within the stated error, over the crystals with a value and an estimate.
     """
     known = ~np.isnan(value) & ~np.isnan(gold)
     value, error, gold = value[known], error[known], gold[known]
+    transform = ESTIMATED[name].transform
+    misses, spread = transform(value) - transform(gold), transform(gold)
     return {
         "number": int(known.sum()),
         "mae": float(np.abs(value - gold).mean()),
-        "r2": float(1 - ((value - gold) ** 2).mean() / gold.var()),
+        "r2": float(1 - (misses**2).mean() / spread.var()),
         "rank_correlation": float(spearmanr(value, gold).statistic),
         "coverage": float((np.abs(value - gold) <= error).mean()),
     }
@@ -245,7 +249,7 @@ def run(arguments: EstimatesArguments) -> None:
     estimator = train(table.take(np.arange(first)), arguments)
     validation = table.take(np.arange(first, second))
     measured = {
-        name: scores(value, error, validation.number(name))
+        name: scores(name, value, error, validation.number(name))
         for name, (value, error) in estimator.estimate(validation).items()
     }
     for name, own in measured.items():
