@@ -139,7 +139,8 @@ def estimates_markdown(result: Mapping[str, Any]) -> str:
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     caption = (
         f"Crystals of the split {result['split']} with a known value; the estimator was trained on other formulas "
-        f"(commit {result['training']['commit']}). R² on the scale that is learnt, the logarithm of moduli and optical constants. Coverage: share of the values within the stated error, which should "
+        f"(commit {result['training']['commit']}). R² on the scale that is learnt, the logarithm of "
+        "moduli and optical constants. Coverage: share of the values within the stated error, which should "
         f"be {result['training']['coverage']:.2f}. Commit {result['commit'] or 'unknown'}."
     )
     return f"{table}\n\n{caption}\n\n    {result['command']}\n"
