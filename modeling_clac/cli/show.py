@@ -17,9 +17,15 @@ from .support import file_or_row, note, prepare_imports, print_json, read_one, r
 
 if TYPE_CHECKING:
     from ..crystal_clac import Crystal, ReadingOptions
+    from ..data.facts.fact_table import FactTable
 
 _STDOUT = "-"
 _SYMMETRY = ("space_group_symbol", "space_group_number", "crystal_system")
+# The composition says them.
+_ELEMENT_KINDS = ("element", "element-group")
+# Paragraphs of concepts: names, other kinds, uses.
+_TITLES = ("Known as", "Concepts", "Uses")
+_MOST_CONCEPTS = 20
 # Columns of a record that the page shows in other places than the lines of further columns.
 _PLACED = {"material_id", "source", "formula", "chemsys", "elements", "nsites", *_SYMMETRY, *PROPERTIES}
 
@@ -52,7 +58,7 @@ def show(
 
     # The crystals of an index were accepted when it was built, whatever their size.
     options = ReadingOptions(max_atoms, disorder, strict)
-    record, crystal, warned = _read(name, index, options, needs_structure=any(targets.values()))
+    record, crystal, warned, is_bundled = _read(name, index, options, needs_structure=any(targets.values()))
     identity = str(record.get("material_id") or name)
     report_reading([], warned, [])
     if cif is not None or poscar is not None:
@@ -61,7 +67,7 @@ def show(
         texts = {target: writers[option](crystal, identity) for option, target in targets.items() if target}
         _write(texts, f"{identity}, {len(crystal):,} {'atom' if len(crystal) == 1 else 'atoms'}")
         return
-    page = _page(record, crystal)
+    page = _page(record, crystal, is_bundled)
     if as_json:
         print_json(id=identity, **page, warnings=warnings_json(warned), units=_UNITS)
     else:
@@ -89,8 +95,14 @@ def _check_targets(name: str, targets: Mapping[str, str | None], as_json: bool) 
 
 def _read(
     name: str, index: Path | None, options: ReadingOptions, needs_structure: bool
-) -> tuple[dict[str, Any], Crystal | None, list[Warned]]:
-    """Return the columns of a crystal, its structure (`None` if the index has none), and what was read with doubt."""
+) -> tuple[dict[str, Any], Crystal | None, list[Warned], bool]:
+    """
+    Read a crystal.
+
+    Returns:
+        Its columns, its structure (`None` if the index has none), what was read with doubt, and whether it is one of
+        the bundled crystals.
+    """
     from ..search.index import CrystalIndex
     from ..search.stored_crystals import StoredCrystals
 
@@ -102,11 +114,12 @@ def _read(
 
         crystal, warned = read_one(found, replace(options, max_atoms=options.max_atoms or MAX_ATOMS))
         identity = "standard input" if name == STANDARD_INPUT else found.name
-        return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned
+        return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned, False
     if needs_structure:
         crystals.require_structures()
     structure = crystals.structures([found], options)[0] if crystals.has_structures else None
-    return crystals.record(found), structure, [Warned(name, line) for line in structure.warnings] if structure else []
+    warned = [Warned(name, line) for line in structure.warnings] if structure else []
+    return crystals.record(found), structure, warned, index is None
 
 
 def _write(texts: Mapping[str, str], described: str) -> None:
@@ -130,7 +143,7 @@ _UNITS = {
 }
 
 
-def _page(record: Mapping[str, Any], crystal: Crystal | None) -> dict[str, Any]:
+def _page(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> dict[str, Any]:
     """Collect what is known about a crystal."""
     from ..data.sources import UNKNOWN_LICENCE, licence_text, source_link, value_sources
     from ..data.structure_writing import cell_parameters
@@ -158,7 +171,35 @@ def _page(record: Mapping[str, Any], crystal: Crystal | None) -> dict[str, Any]:
         page["cell"] = dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), cell_parameters(crystal), strict=True))
         page["composition"] = _composition(crystal)
         page["is_ordered"] = crystal.is_ordered
+    page["concepts"] = _concepts(record, crystal, is_bundled)
     return page
+
+
+def _concepts(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> list[dict[str, str]]:
+    """What the vocabulary says of a crystal: concepts that it meets, without those that others imply."""
+    from ..concepts.vocabulary import load_vocabulary
+
+    table = _facts(record, crystal, is_bundled)
+    return [
+        {"id": concept.id, "kind": concept.kind, "name": concept.name}
+        for concept in load_vocabulary().describe(table, 0)
+        if concept.kind not in _ELEMENT_KINDS
+    ]
+
+
+def _facts(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> FactTable:
+    """Facts of a crystal: those stored with the bundled crystals, or computed from the structure."""
+    from ..data.facts.fact_table import FactTable
+
+    if is_bundled:
+        stored = FactTable.bundled()
+        return stored.take([stored.table["material_id"].to_pylist().index(record["material_id"])])
+    facts = {}
+    if crystal is not None:
+        from ..data.facts.crystal_facts import crystal_facts
+
+        facts = crystal_facts(crystal)
+    return FactTable.from_records([{**record, **facts}])
 
 
 def _composition(crystal: Crystal) -> dict[str, dict[str, float]]:
@@ -214,6 +255,11 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
         ]
         print_table([column for column in columns if any(column[1])], numeric={"value"})
     paragraphs = [page["narrative"]] if page["narrative"] else []
+    named = {title: [own["name"] for own in page["concepts"] if _title(own["kind"]) == title] for title in _TITLES}
+    for title, names in named.items():
+        if names:
+            more = f" and {len(names) - _MOST_CONCEPTS} more" if len(names) > _MOST_CONCEPTS else ""
+            paragraphs.append(f"{title}: {', '.join(names[:_MOST_CONCEPTS])}{more}.")
     structure = sources.get("structure")
     if structure and structure["name"]:
         paragraphs.append(f"Structure: {structure['name']}, {structure['licence']}.")
@@ -223,6 +269,10 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
         print("\nCite:")
     for citation in citations:
         print(f"* {citation}")
+
+
+def _title(kind: str) -> str:
+    return {"name": _TITLES[0], "use": _TITLES[2]}.get(kind, _TITLES[1])
 
 
 def _structure_lines(record: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, str | None]:

@@ -70,6 +70,9 @@ def test_the_page_of_a_file_is_computed(clac: Run, tmp_path: Path):
     for part in ("NaCl", "Fm-3m (no. 225), cubic", "Na4 Cl4", "8 in the cell", "2.16"):
         assert part in result.out
     assert "http" not in result.out and "licence" not in result.out
+    assert "Known as: halite" in result.out and "alkali halide" in result.out
+    concepts = json.loads(clac("show", tmp_path / "salt.cif", "--json").out)["concepts"]
+    assert {"id": "alkali-halide", "kind": "class", "name": "alkali halide"} in concepts
 
 
 def test_a_file_with_the_name_of_an_id_comes_first(clac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
