@@ -128,7 +128,10 @@ def _bond_ratios(s: Surroundings, roles: np.ndarray) -> np.ndarray:
         radii[pairs] = min(max(own, float(s.distances[pairs].min())), _IONIC_RATIO * own)
     ratios = s.distances / radii
     if not metallic:
-        ratios[metals & (first == CATION) & (second == CATION) & (ratios > _BONDED_METALS)] = np.inf
+        # Large cations are as close as atoms of their metals without being bonded.
+        large = np.isin(s.numbers, [NUMBERS[symbol] for symbol in _ELECTROPOSITIVE | {"Tl"}])
+        apart = (ratios > _BONDED_METALS) | large[s.centers] | large[s.points]
+        ratios[metals & (first == CATION) & (second == CATION) & apart] = np.inf
     return np.asarray(ratios)
 
 

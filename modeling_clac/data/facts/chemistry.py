@@ -214,7 +214,9 @@ def _is_intermetallic(elements: Set[str], metals: Set[str]) -> bool:
 def _mixed(anions: Set[str], metals: Set[str], found: IonsFound, ids: Set[str]) -> set[str]:
     classes: set[str] = set()
     kinds = len(anions) + len(found.oxyanions) + len(ids & ANIONIC_IDS)
-    if kinds > 1:
+    # Borides with carbon, such as YNi2B2C, and carbides with tin are metals.
+    metallic = anions <= _METALLIC_ANIONS - {"N", "H"} and kinds == len(anions)
+    if kinds > 1 and not metallic:
         classes.add("mixed_anion")
     if "O" in anions:
         classes |= {MIXED_CLASSES[symbol] for symbol in anions & MIXED_CLASSES.keys()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bonding import ANION, CATION
-from .surroundings import RADIUS, SYMBOLS, Network, Surroundings
+from .surroundings import COVALENT_RADII, RADIUS, SYMBOLS, Network, Surroundings
 
 # Neighbours are those up to the largest gap in the distances, which are at most this many times the shortest one.
 _LONGEST_RATIO = 1.5
@@ -38,6 +38,12 @@ def coordination_of(surroundings: Surroundings, roles: np.ndarray) -> set[str]:
         if not len(chosen):
             continue
         distances = s.distances[chosen]
+        # Of several elements, the larger ones are farther away in the same shell, as F and Se around La in LaSeF.
+        radii = COVALENT_RADII[s.point_numbers[chosen]]
+        if roles.any() and radii.max() > radii.min():
+            distances = distances - radii + radii.min()
+            order = np.argsort(distances, kind="stable")
+            chosen, distances = chosen[order], distances[order]
         number = int(s.numbers[site])
         # Equivalent sites have the same distances, and most crystals have many of them.
         key = (number, np.round(distances[:30], 3).tobytes())
@@ -46,7 +52,7 @@ def coordination_of(surroundings: Surroundings, roles: np.ndarray) -> set[str]:
         seen.add(key)
         count = first_shell(distances)
         if count:
-            vectors = s.vectors[chosen[:count]] / distances[:count, None]
+            vectors = s.vectors[chosen[:count]] / s.distances[chosen[:count], None]
             found.add(f"{SYMBOLS[number]}:{count}:{shape_of(vectors)}")
     return found
 

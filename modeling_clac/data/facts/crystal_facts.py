@@ -77,9 +77,13 @@ def _chemistry(crystal: Crystal) -> dict[str, Any]:
         ions.add("permanganate")
     dimension = dimensionality(surroundings, roles)
     cations = {SYMBOLS[number] for number in np.unique(surroundings.numbers[roles == CATION]).tolist()}
-    # In salts of large cations, such as TlCl, long bonds count like short ones.
-    if dimension not in (None, 3) and cations and cations <= _LARGE and shells_connect(surroundings, roles) > dimension:
-        dimension = None
+    # In salts of large cations, such as TlCl and K2S, long bonds count like short ones.
+    if dimension != 3 and cations and cations <= _LARGE:
+        connected = shells_connect(surroundings, roles)
+        if dimension is None:
+            dimension = 3 if connected == 3 else None
+        elif connected > dimension:
+            dimension = None
     return {
         "anions": _sorted(anions),
         "ions": _sorted(ions),

@@ -340,7 +340,8 @@ def _halometallates(s: Surroundings, found: IonsFound) -> None:
     for halogen, name in HEXAHALO.items():
         if halogen not in s.present:
             continue
-        metals = {m for m in s.present - _SPECTATORS - {halogen, "H"} if not IS_NONMETAL[NUMBERS[m]]}
+        centres = {"Ge", "Te", "Se", "Sb"} if halogen != "F" else set()
+        metals = {m for m in s.present - _SPECTATORS - {halogen, "H"} if m in centres or not IS_NONMETAL[NUMBERS[m]]}
         if not s.present & (_SPECTATORS | {"H"}) or len(metals) != 1:
             continue
         (metal,) = metals
