@@ -25,6 +25,7 @@ _SPACED_GROUP = re.compile(
 )
 _BARE_GROUP = re.compile(rf"(?<![\w\-/·])(?P<symbol>{_SYMBOL_OF_GROUP})(?![\w/])")
 _CUBIC = re.compile(r"[PFI][a-dmn]-?3[a-dmn]?")
+_NEXT_GROUP = re.compile(r"\s*(?:,|/|and|or)\s*(?:or\s+|and\s+)?(?P<number>\d{1,3})(?![\w.])")
 _BEHIND = re.compile(r"\s*(?:space[\s-]?group|symmetry)", re.I)
 # Symbols in small letters without numbers that are read as a group; others are words (cancan, immm).
 _SMALL = frozenset(
@@ -80,6 +81,10 @@ def find_symmetry(text: str) -> list[Literal]:
             number = _number(symbol)
         if number is not None:
             found.append(_group(number, match.start(), end))
+            # `space groups 225, 227 or 229`
+            while symbol.isdigit() and (more := _NEXT_GROUP.match(text, end)) and (number := _number(more["number"])):
+                found.append(_group(number, more.start("number"), more.end()))
+                end = more.end()
     for match in _SPACED_GROUP.finditer(text):
         number = _number(match["symbol"]) if re.search(r"\d", match["symbol"]) else None
         if number is not None and not any(literal.start <= match.start() < literal.end for literal in found):

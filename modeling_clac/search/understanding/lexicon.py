@@ -56,11 +56,17 @@ class Lexicon:
         self.elements = {key(name): symbol for symbol, name in ELEMENT_NAMES.items()}
         self.elements |= {key(name): symbol for name, symbol in _OTHER_NAMES.items()}
         wordings: list[str] = []
-        lists = {key(wording) for concept in vocabulary for wording in concept.wordings if self._is_list(wording)}
+        lists = {
+            key(wording)
+            for concept in vocabulary
+            for wording in concept.wordings
+            if " or " in wording and self._is_list(wording)
+        }
         for spelled, owners in vocabulary.ids_of_keys.items():
             if spelled in lists:
                 continue
-            self.ids[spelled] = min(owners, key=lambda owner: _kind_place(vocabulary[owner].kind))
+            first, *others = owners
+            self.ids[spelled] = min(owners, key=lambda owner: _kind_place(vocabulary[owner].kind)) if others else first
         for concept in vocabulary:
             wordings += (*concept.wordings, *concept.superlatives, concept.name)
             for wording in (concept.name, concept.id):
@@ -68,7 +74,7 @@ class Lexicon:
             if concept.sort is not None and concept.sort.number in QUANTITIES:
                 for wording in concept.superlatives:
                     self.superlatives.setdefault(key(wording), (concept.sort.number, concept.sort.descending))
-        self.longest = max((1 + len(re.findall(r"[\s/(-]+", wording)) for wording in wordings), default=1)
+        self.longest = max((1 + sum(map(wording.count, " -/_:(")) for wording in wordings), default=1)
         self._wordings = wordings
 
     @classmethod
@@ -92,7 +98,7 @@ class Lexicon:
     @cached_property
     def words(self) -> frozenset[str]:
         """Keys of the words of all wordings, in which misspelt words are looked up."""
-        names = (word for quantity in QUANTITIES.values() for word in quantity.words.split("|"))
+        names = (f"{each.words} {each.more} {each.less}" for each in QUANTITIES.values())
         return frozenset(map(key, set(_letters("\n".join([*self._wordings, *names]))))) | frozenset(self.elements)
 
     @cached_property

@@ -55,6 +55,7 @@ _BEHIND_BELOW = re.compile(
     r"|maximum\b|max\b|tops\b)",
     re.I,
 )
+_RANGE_HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å)(?!\w))")
 # Between the ends of a range, and before it.
 _TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
 _AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
@@ -134,10 +135,11 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     for start, end in reading.used:
         taken[start:end] = [True] * (end - start)
     usable = [is_free and not is_taken for is_free, is_taken in zip(free, taken, strict=True)]
-    measures = _measures(with_units, usable)
+    # `1.1eV-1.5eV` is a range, not a unit with a power.
+    measures = _measures(_RANGE_HYPHEN.sub("…", with_units), usable)
     intervals = _intervals(text, measures)
     free_names = [mention for mention in mentions if all(usable[mention.start : mention.end])]
-    previous: tuple[_Interval, str] | None = None
+    previous: tuple[_Interval, str, Mention | None] | None = None
     bound: set[Mention] = set()
     for number, interval in enumerate(intervals):
         before = intervals[number - 1].end if number else 0
@@ -153,7 +155,7 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
             reading.touched.append((mention.start, mention.end))
             start, end = min(start, mention.start), max(end, mention.end)
         reading.literals.append(Literal(_term(text, interval, column, factor), False, start, end))
-        previous = interval, column
+        previous = interval, column, mention
     _join_chains(text, reading)
     return reading
 
@@ -326,7 +328,7 @@ def _bind(
     bound: set[Mention],
     before: int,
     after: int,
-    previous: tuple[_Interval, str] | None,
+    previous: tuple[_Interval, str, Mention | None] | None,
 ) -> tuple[str, Mention | None, float] | None:
     """Return the column of a number, the mention that named it, and the factor that converts its unit."""
     columns, factors = _columns(interval.measure)
@@ -360,6 +362,8 @@ def _bind(
     if previous is not None and (not has_unit or previous[1] in columns):
         # `bulk modulus above 100 and below 200 GPa`: the second end of the same quantity.
         gap = text[previous[0].end : interval.start]
+        if previous[0].needs_name_behind and previous[2] is not None:  # `1 < n < 1.5`
+            gap = gap.removeprefix(text[previous[2].start : previous[2].end])
         one_sided = interval.about is None and previous[0].about is None
         if one_sided and _NEXT_BOUND.fullmatch(gap):
             return previous[1], None, factors.get(previous[1], 1.0)
