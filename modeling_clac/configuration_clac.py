@@ -48,6 +48,11 @@ class ClacGraphConfig(PreTrainedConfig):
             readout.
         composition_readout (`bool`, *optional*, defaults to `False`): Append an embedding of the atomic fractions to
             the pooled atom features, see [`CompositionReadout`]. Not used in the paper.
+        symmetry_readout (`bool`, *optional*, defaults to `False`): Append embeddings of the space group, crystal class,
+            crystal system and centring to the pooled atom features, see [`SymmetryReadout`]. The feature extractor then
+            determines the space group, which takes about 2 ms. Not used in the paper.
+        pattern_readout (`bool`, *optional*, defaults to `False`): Append the number of elements and their sorted
+            amounts, see [`pattern_features`]. Not used in the paper.
 
     Raises:
         ValueError: If a value is unknown or out of range.
@@ -67,6 +72,8 @@ class ClacGraphConfig(PreTrainedConfig):
     geometry_readout: bool = False
     num_bond_channels: int = 8
     composition_readout: bool = False
+    symmetry_readout: bool = False
+    pattern_readout: bool = False
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)

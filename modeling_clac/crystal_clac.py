@@ -66,6 +66,8 @@ class Crystal:
         occupancy: `(num_atoms,)` float64 in (0, 1], or `None` if all atoms are fully occupied.
         warnings: What the input states and was not used, or was read with doubt; one line each, without the name of
             the input.
+        space_group: Number of the space group, 0 if it has none, as `find_space_group` determines it; `None` before it
+            is determined.
     """
 
     atomic_numbers: np.ndarray
@@ -73,6 +75,7 @@ class Crystal:
     cell: np.ndarray
     occupancy: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
+    space_group: int | None = None
 
     def __len__(self) -> int:
         return len(self.atomic_numbers)

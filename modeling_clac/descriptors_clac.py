@@ -1,5 +1,5 @@
 """
-Crystal features that a mean over atoms loses: volume per atom, directions of the bonds, and amount of each element.
+Crystal features that a mean over atoms loses: volume, directions of the bonds, symmetry, amount of each element.
 
 Message passing sees the surroundings of each atom, but the mean over atoms loses their relative orientation, and
 distances only hint at the density. Polymorphs differ in exactly these. Message passing also mixes each element with its
@@ -20,6 +20,7 @@ from .graph_encoders_clac import use_clac_init
 from .quantities_clac import FRACTION_PERIODS
 from .quantity_embedding_clac import number_waves
 from .radial_basis_clac import cosine_cutoff, gaussian_basis
+from .symmetry_clac import CLASS_SIZES, NUM_SPACE_GROUPS, symmetry_classes
 
 # Degrees l of the bond-order parameters. Odd ones vanish in crystals with a centre of inversion.
 DEGREES = (1, 2, 3, 4, 6)
@@ -31,6 +32,9 @@ _EPS = 1e-10
 _VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
 _DENSITY_RANGE = (0.05, 30.0)  # g/cm³
 _NUM_GAUSSIANS = 32
+# Compounds of more elements count as having this many.
+_MOST_ELEMENTS = 6
+PATTERN_SIZE = 1 + _MOST_ELEMENTS + 2 * _MOST_ELEMENTS * len(FRACTION_PERIODS)
 
 
 @lru_cache(maxsize=16)
@@ -273,6 +277,59 @@ class StoichiometryReadout(nn.Module):
         return terms.new_zeros(fraction.shape[0], terms.shape[1]).index_add(0, row, terms)
 
 
+class SymmetryReadout(nn.Module):
+    """
+    Embeddings of the space group and of the classes it belongs to, added up.
+
+    Groups with few crystals share what is learned about their crystal class, crystal system and centring.
+
+    Args:
+        size: Number of features.
+    """
+
+    classes: Tensor
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(number, size) for number in CLASS_SIZES)
+        # Persistent, since buffers that are not saved hold arbitrary numbers after `from_pretrained`.
+        table = torch.tensor([symmetry_classes(group) for group in range(NUM_SPACE_GROUPS + 1)])
+        self.register_buffer("classes", table)
+        use_clac_init(self)
+
+    def forward(self, space_group: Tensor) -> Tensor:
+        """
+        Embed space groups.
+
+        Args:
+            space_group: `(B,)` int64, number of the space group, 0 if unknown.
+
+        Returns:
+            `(B, size)`.
+        """
+        columns = self.classes[space_group].unbind(dim=-1)
+        embedded = [embedding(column) for embedding, column in zip(self.embeddings, columns, strict=True)]
+        return torch.stack(embedded).sum(dim=0)
+
+
+def pattern_features(fraction: Tensor) -> Tensor:
+    """
+    Describe the amounts of the elements, whatever the elements: the same for NaCl and GaAs, another one for TiO2.
+
+    Args:
+        fraction: `(B, max_atomic_number + 1)`, atomic fractions.
+
+    Returns:
+        `(B, PATTERN_SIZE)` float32: the number of elements as one of `_MOST_ELEMENTS + 1` classes, and the waves of the
+        largest `_MOST_ELEMENTS` fractions in descending order, zeros for absent ones, see [`number_waves`].
+    """
+    largest = fraction.float().topk(_MOST_ELEMENTS, dim=1).values
+    count = (fraction > 0).sum(dim=1).clamp(max=_MOST_ELEMENTS)
+    classes = torch.nn.functional.one_hot(count, _MOST_ELEMENTS + 1).float()
+    waves = number_waves(largest, FRACTION_PERIODS) * (largest > 0).unsqueeze(-1)
+    return torch.cat([classes, waves.flatten(1)], dim=1)
+
+
 def graph_composition(
     atomic_numbers: Tensor,
     batch: Tensor,
@@ -306,10 +363,13 @@ def graph_composition(
 
 __all__ = [
     "DEGREES",
+    "PATTERN_SIZE",
     "CompositionReadout",
     "GeometryReadout",
     "StoichiometryReadout",
+    "SymmetryReadout",
     "bond_order",
     "graph_composition",
     "log_gaussians",
+    "pattern_features",
 ]

@@ -13,6 +13,7 @@ from .contacts_clac import allowed_pairs, overlapping_atoms
 from .crystal_clac import MAX_ATOMS, Crystal, ReadingOptions
 from .errors_clac import ErrorPolicy, InvalidStructureError
 from .structures_clac import parse_each, parse_structure, structure_name
+from .symmetry_clac import find_space_group
 
 # Distances in Å that differ by less belong to one shell. CIFs round coordinates to 3-6 decimals, so distances that are
 # equal by symmetry differ by up to about this much.
@@ -159,6 +160,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             rejected. `None` accepts any size.
         disorder (`str`, *optional*, defaults to `"keep"`): What to do with mixed and partly occupied sites: `"keep"`,
             `"refuse"` or `"order"`, see [`ReadingOptions`].
+        symmetry (`bool`, *optional*, defaults to `False`): Determine the space group, for a graph tower with
+            `symmetry_readout`, see [`find_space_group`].
     """
 
     model_input_names = [
@@ -170,6 +173,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         "volume_per_atom",
         "density",
         "occupancy",
+        "space_group",
     ]
 
     def __init__(
@@ -178,6 +182,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         max_neighbors: int | None = 16,
         max_atoms: int | None = MAX_ATOMS,
         disorder: str = "keep",
+        symmetry: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -185,6 +190,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         self.max_neighbors = max_neighbors
         self.max_atoms = max_atoms
         self.disorder = disorder
+        self.symmetry = symmetry
 
     @classmethod
     def from_graph_config(cls, config: Any, **kwargs: Any) -> ClacFeatureExtractor:
@@ -195,7 +201,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             config: A [`ClacGraphConfig`].
             kwargs: Other arguments of the class, such as `max_atoms`.
         """
-        return cls(cutoff=config.cutoff, max_neighbors=config.max_neighbors, **kwargs)
+        return cls(cutoff=config.cutoff, max_neighbors=config.max_neighbors, symmetry=config.symmetry_readout, **kwargs)
 
     @property
     def reading_options(self) -> ReadingOptions:
@@ -245,7 +251,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         Returns:
             For each structure `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in Å, `positions`
             `(N, 3)` in Å, `cell` `(3, 3)` in Å, and the scalars `volume_per_atom` in Å³ and `density` in g/cm³; for a
-            disordered crystal also `occupancy` `(N,)`, see [`Crystal`].
+            disordered crystal also `occupancy` `(N,)`, see [`Crystal`]; with `symmetry` also the scalar `space_group`,
+            its number, 0 if unknown.
 
         Raises:
             InvalidStructureError: If a structure is invalid, or two of its atoms overlap.
@@ -278,7 +285,12 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         usable = [place for place, crystal in enumerate(crystals) if isinstance(crystal, Crystal)]
         edges = build_edges([found[place] for place in usable], self.cutoff, self.max_neighbors)
         for place, (edge_index, edge_vector) in zip(usable, edges, strict=True):
-            found[place] = self._graph(found[place], names[place], edge_index, edge_vector)
+            graph = self._graph(found[place], names[place], edge_index, edge_vector)
+            if self.symmetry and isinstance(graph, dict):
+                known = found[place].space_group
+                number = find_space_group(found[place]) if known is None else known
+                graph["space_group"] = np.array(number, dtype=np.int64)
+            found[place] = graph
         return found
 
     @staticmethod
@@ -317,7 +329,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         Returns:
             A `BatchFeature` of torch tensors: `atomic_numbers` `(N,)`, `edge_index` `(2, E)`, `edge_vector` `(E, 3)` in
             Å, `batch` `(N,)` (graph of each atom), `num_atoms` `(B,)`, `volume_per_atom` `(B,)` in Å³, `density` `(B,)`
-            in g/cm³; if a crystal is disordered also `occupancy` `(N,)`; with `return_geometry` also `positions`
+            in g/cm³; if a crystal is disordered also `occupancy` `(N,)`; with `symmetry` also `space_group` `(B,)`;
+            with `return_geometry` also `positions`
             `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
@@ -336,6 +349,8 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         if any("occupancy" in graph for graph in graphs):
             ones = [np.ones(count, dtype=np.float32) for count in num_atoms]
             arrays["occupancy"] = np.concatenate([g.get("occupancy", o) for g, o in zip(graphs, ones, strict=True)])
+        if any("space_group" in graph for graph in graphs):
+            arrays["space_group"] = np.array([graph.get("space_group", 0) for graph in graphs], dtype=np.int64)
         if return_geometry:
             arrays["positions"] = np.concatenate([graph["positions"] for graph in graphs])
             arrays["cell"] = np.stack([graph["cell"] for graph in graphs])

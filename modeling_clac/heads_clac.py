@@ -371,6 +371,7 @@ class ClacForGraphRegression(_ClacGraphHead):
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
+        space_group: Tensor | None = None,
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
@@ -386,6 +387,7 @@ class ClacForGraphRegression(_ClacGraphHead):
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
+            space_group: `(B,)` int64, 0 if unknown; used by the symmetry readout only.
             labels: `(B,)` float, in `config.target_unit`.
             kwargs: Ignored.
 
@@ -394,7 +396,7 @@ class ClacForGraphRegression(_ClacGraphHead):
             `labels` also `loss`, the mean squared error of the standardised target.
 
         Raises:
-            ValueError: If a label is not finite, or the geometry readout misses `volume_per_atom` or `density`.
+            ValueError: If a label is not finite, or a readout misses its input, see [`ClacGraphModel`].
         """
         output = self.graph_model(
             atomic_numbers,
@@ -405,6 +407,7 @@ class ClacForGraphRegression(_ClacGraphHead):
             volume_per_atom,
             density,
             occupancy,
+            space_group,
             return_dict=True,
         )
         mean, std = float(self.config.target_mean), float(self.config.target_std)
@@ -441,6 +444,7 @@ class ClacForGraphClassification(_ClacGraphHead):
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
+        space_group: Tensor | None = None,
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
@@ -456,6 +460,7 @@ class ClacForGraphClassification(_ClacGraphHead):
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
+            space_group: `(B,)` int64, 0 if unknown; used by the symmetry readout only.
             labels: `(B,)` int64, classes.
             kwargs: Ignored.
 
@@ -464,7 +469,7 @@ class ClacForGraphClassification(_ClacGraphHead):
             cross-entropy.
 
         Raises:
-            ValueError: If a label is out of range, or the geometry readout misses `volume_per_atom` or `density`.
+            ValueError: If a label is out of range, or a readout misses its input, see [`ClacGraphModel`].
         """
         output = self.graph_model(
             atomic_numbers,
@@ -475,6 +480,7 @@ class ClacForGraphClassification(_ClacGraphHead):
             volume_per_atom,
             density,
             occupancy,
+            space_group,
             return_dict=True,
         )
         logits = self.classifier(self.dropout(output.pooler_output))

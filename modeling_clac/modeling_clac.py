@@ -17,7 +17,14 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import ModelOutput, can_return_tuple
 
 from .configuration_clac import ClacConfig, ClacGraphConfig
-from .descriptors_clac import CompositionReadout, GeometryReadout, graph_composition
+from .descriptors_clac import (
+    PATTERN_SIZE,
+    CompositionReadout,
+    GeometryReadout,
+    SymmetryReadout,
+    graph_composition,
+    pattern_features,
+)
 from .formulas_clac import ELEMENTS
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms
 from .loss_clac import info_nce_loss
@@ -113,9 +120,12 @@ class ClacGraphModel(ClacPreTrainedModel):
         self.composition = None
         if config.composition_readout:
             self.composition = CompositionReadout(config.max_atomic_number, config.hidden_size)
+        self.symmetry = SymmetryReadout(config.hidden_size) if config.symmetry_readout else None
         pooled_size = config.hidden_size * (2 if config.pooling == "mean_max" else 1)
         readouts = [readout for readout in (self.readout, self.composition) if readout is not None]
         self.output_size: int = pooled_size + sum(readout.output_size for readout in readouts)
+        self.output_size += config.hidden_size if config.symmetry_readout else 0
+        self.output_size += PATTERN_SIZE if config.pattern_readout else 0
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -133,6 +143,7 @@ class ClacGraphModel(ClacPreTrainedModel):
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
+        space_group: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
@@ -147,6 +158,7 @@ class ClacGraphModel(ClacPreTrainedModel):
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
+            space_group: `(B,)` int64, 0 if unknown; used by the symmetry readout only.
             kwargs: Ignored, except for `return_dict`.
 
         Returns:
@@ -154,7 +166,8 @@ class ClacGraphModel(ClacPreTrainedModel):
             `pooler_output` `(B, output_size)`, the crystal features.
 
         Raises:
-            ValueError: If the geometry readout misses `volume_per_atom` or `density`.
+            ValueError: If the geometry readout misses `volume_per_atom` or `density`, or the symmetry readout
+                `space_group`.
         """
         atoms = self.encoder(atomic_numbers, edge_index, edge_vector, occupancy)
         pooled = pool_atoms(atoms, batch, num_atoms.shape[0], self.config.pooling, occupancy)
@@ -166,9 +179,19 @@ class ClacGraphModel(ClacPreTrainedModel):
                 )
             geometry = self.readout(atoms, edge_index, edge_vector, batch, volume_per_atom, density, occupancy)
             pooled = torch.cat([pooled, geometry], dim=-1)
-        if self.composition is not None:
+        if self.composition is not None or self.config.pattern_readout:
             fractions = graph_composition(atomic_numbers, batch, num_atoms, self.config.max_atomic_number, occupancy)
-            pooled = torch.cat([pooled, self.composition(fractions)], dim=-1)
+            if self.composition is not None:
+                pooled = torch.cat([pooled, self.composition(fractions)], dim=-1)
+            if self.config.pattern_readout:
+                pooled = torch.cat([pooled, pattern_features(fractions).to(pooled.dtype)], dim=-1)
+        if self.symmetry is not None:
+            if space_group is None:
+                raise ValueError(
+                    "space_group is missing; the symmetry readout of this model needs it, and a ClacFeatureExtractor "
+                    "with symmetry=True returns it"
+                )
+            pooled = torch.cat([pooled, self.symmetry(space_group).to(pooled.dtype)], dim=-1)
         return BaseModelOutputWithPooling(last_hidden_state=atoms, pooler_output=pooled)
 
 
@@ -519,6 +542,7 @@ class ClacModel(ClacTextModel):
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
+        space_group: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         r"""
@@ -533,6 +557,7 @@ class ClacModel(ClacTextModel):
             volume_per_atom: `(B,)` in Å³, used by the geometry readout only.
             density: `(B,)` in g/cm³, used by the geometry readout and the shared density only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
+            space_group: `(B,)` int64, 0 if unknown; used by the symmetry readout only.
             kwargs: Ignored, except for `return_dict`.
 
         Returns:
@@ -540,7 +565,7 @@ class ClacModel(ClacTextModel):
             `last_hidden_state` `(N, hidden_size)`, the atom features of the graph tower.
 
         Raises:
-            ValueError: If the model needs `volume_per_atom` or `density` and it is missing.
+            ValueError: If the model needs `volume_per_atom`, `density` or `space_group` and it is missing.
         """
         output = self.graph_model(
             atomic_numbers,
@@ -551,6 +576,7 @@ class ClacModel(ClacTextModel):
             volume_per_atom,
             density,
             occupancy,
+            space_group,
             return_dict=True,
         )
         output.pooler_output = self.embed_crystals(
@@ -570,6 +596,7 @@ class ClacModel(ClacTextModel):
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
+        space_group: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -590,6 +617,7 @@ class ClacModel(ClacTextModel):
             volume_per_atom: `(num_crystals,)` in Å³, used by the geometry readout only.
             density: `(num_crystals,)` in g/cm³, used by the geometry readout and the shared density only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
+            space_group: `(num_crystals,)` int64, 0 if unknown; used by the symmetry readout only.
             attention_mask: `(num_texts, L)`, 0 for padding.
             token_type_ids: `(num_texts, L)` int64, segment of each token.
             token_kinds: `(num_texts, L)` int64, see [`ClacModel.get_text_features`].
@@ -613,6 +641,7 @@ class ClacModel(ClacTextModel):
             volume_per_atom,
             density,
             occupancy,
+            space_group,
             return_dict=True,
         )
         text_output = self.get_text_features(

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..crystal_clac import Crystal, crystal_from_pymatgen, site_of_each_atom
+from ..symmetry_clac import ANGLE_TOLERANCE, SYMPREC
 from .properties import PROPERTIES
 from .structure_writing import to_pymatgen
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-# Tolerances of the symmetry search by spglib, in Å and degrees.
-SYMPREC, ANGLE_TOLERANCE = 0.1, 5.0
 # Atomic fractions that differ by less are equal: amounts are written with few decimals.
 FRACTION_TOLERANCE = 1e-3
 _AMOUNT_DECIMALS = 3

@@ -1,0 +1,1 @@
+../../symmetry_clac.py
