@@ -72,15 +72,26 @@ def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, fo
     """
     positives = _positives(conditions)
     rows = torch.arange(len(conditions), device=conditions.device)
-    by_crystal = _answers(_gather(conditions), failing, _gather(named_formula), formula).T
-    by_text = _answers(conditions, _gather(failing), named_formula, _gather(formula))
+    by_crystal = answers_of(_gather(conditions), failing, _gather(named_formula), formula).T
+    by_text = answers_of(conditions, _gather(failing), named_formula, _gather(formula))
     for mask in (by_crystal, by_text):
         mask[rows, positives] = False
     return by_crystal, by_text
 
 
-def _answers(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> Tensor:
-    """T texts, B crystals -> `(T, B)` bool, whether the crystal answers the phrase."""
+def answers_of(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> Tensor:
+    """
+    Find the crystals that answer search phrases, see [`answered_mask`].
+
+    Args:
+        conditions: `(T, C)` uint8, 1 for each condition that a text sets.
+        failing: `(B, C)` uint8, 1 for each condition that a crystal fails.
+        named_formula: `(T,)` int64, label of the formula that a phrase names, or 0.
+        formula: `(B,)` int64, label of the formula of each crystal.
+
+    Returns:
+        `(T, B)` bool, whether the text is a phrase that the crystal answers.
+    """
     missed = conditions.float() @ failing.float().T
     named = named_formula.unsqueeze(1)
     fits = (named == 0) | (named == formula.unsqueeze(0))
@@ -186,6 +197,33 @@ def jensen_shannon_loss(
     return F.softplus(-scores[rows, positives]).mean() + repelled
 
 
+def concept_loss(phrase_embeds: Tensor, crystal_embeds: Tensor, holds: Tensor, scale: Tensor) -> Tensor:
+    """
+    Loss of phrases that describe many crystals: each right answer against all wrong ones.
+
+    mean_p mean_{i: holds} softplus(log Σ_{j: does not hold} exp(s·t_p·c_j) - s·t_p·c_i). The right answers do not
+    compete with each other, as they would in a softmax, and crystals for which the answer is unknown or partly right
+    take no part.
+
+    Args:
+        phrase_embeds: `(P, D)`, unit vectors.
+        crystal_embeds: `(m, D)`, unit vectors.
+        holds: `(P, m)`, 1 where a phrase holds, 0 where it does not, NaN where unknown; other values hold partly.
+        scale: Scalar s = 1/τ.
+
+    Returns:
+        Scalar; 0 if no phrase has both right and wrong answers.
+    """
+    logits = scale * phrase_embeds @ crystal_embeds.T
+    right, wrong = holds == 1, holds == 0
+    against = torch.logsumexp(logits.masked_fill(~wrong, -torch.inf), dim=1, keepdim=True)
+    counts = right.any(dim=1) & wrong.any(dim=1)
+    # Rows without wrong answers are left out below; -inf would make their gradient NaN.
+    terms = F.softplus(torch.where(counts.unsqueeze(1), against, 0.0) - logits)
+    means = (terms * right).sum(dim=1) / right.sum(dim=1).clamp(min=1)
+    return (means * counts).sum() / counts.sum().clamp(min=1)
+
+
 def _world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
@@ -199,6 +237,8 @@ def _positives(rows: Tensor) -> Tensor:
 __all__ = [
     "IGNORE_INDEX",
     "answered_mask",
+    "answers_of",
+    "concept_loss",
     "duplicate_mask",
     "gather_with_grad",
     "info_nce_loss",

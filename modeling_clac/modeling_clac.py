@@ -518,10 +518,27 @@ class ClacModel(ClacTextModel):
         Raises:
             ValueError: If the shared density misses `density`.
         """
+        fractions = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS), occupancy)
+        return self.project_crystals(pooled, fractions, density)
+
+    def project_crystals(self, pooled: Tensor | None, fractions: Tensor, density: Tensor | None = None) -> Tensor:
+        """
+        Project pooled crystals into the shared space and add the shared facts.
+
+        Args:
+            pooled: `(B, output_size)`, `pooler_output` of [`ClacGraphModel`].
+            fractions: `(B, 119)`, atomic fractions, see [`graph_composition`].
+            density: `(B,)` in g/cm³, used by the shared density only.
+
+        Returns:
+            Unit vectors `(B, projection_dim)`.
+
+        Raises:
+            ValueError: If the shared density misses `density`.
+        """
         embeds: Tensor = self.crystal_projection(pooled)
         for shared in (self.shared_composition, self.shared_stoichiometry):
             if shared is not None:
-                fractions = graph_composition(atomic_numbers, batch, num_atoms, len(ELEMENTS), occupancy)
                 embeds = shared(embeds, fractions)
         if self.shared_density is not None:
             if density is None:

@@ -29,13 +29,14 @@ from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.atomic_files import recover, replaced_file
 from modeling_clac.utils.provenance import provenance
 from train.pretraining.arguments import PretrainArguments, recipe_of
+from train.pretraining.bank import fill_bank
 from train.pretraining.batches import PairBatches, StreamedBatches, build_batches
-from train.pretraining.checkpoints import Progress, load_state, save_model, save_state
+from train.pretraining.checkpoints import Progress, load_state, load_weights, save_model, save_state, stored_progress
 from train.pretraining.collator import Batch
 from train.pretraining.gradcache import gradcache_backward
-from train.pretraining.initial_model import build_model
+from train.pretraining.initial_model import average_with_pretrained, build_model
 from train.pretraining.objective import ContrastiveObjective
-from train.pretraining.optimization import make_accelerator, make_optimizer
+from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
 from train.pretraining.validation import ValidationSet, load_validation, validate
 
@@ -46,7 +47,8 @@ class TrainingRun:
     The state of a training run on one process.
 
     Attributes:
-        arguments: Arguments of the run.
+        recipe: Arguments of the whole run.
+        arguments: Arguments of the current phase.
         accelerator: Accelerator that all processes share.
         processor: Processor of crystals and texts.
         validation: Crystals and texts of the validation split.
@@ -60,6 +62,7 @@ class TrainingRun:
         stopping: Whether to stop before the next batch.
     """
 
+    recipe: PretrainArguments
     arguments: PretrainArguments
     accelerator: Accelerator
     processor: ClacProcessor
@@ -85,7 +88,7 @@ class TrainingRun:
 
     @property
     def total_steps(self) -> int:
-        """Steps of all epochs."""
+        """Steps of all epochs of the phase."""
         return self.arguments.num_epochs * len(self.batches)
 
     @property
@@ -93,9 +96,14 @@ class TrainingRun:
         """Whether all batches of the current epoch are done."""
         return self.progress.batch == len(self.batches)
 
+    @property
+    def phase_is_complete(self) -> bool:
+        """Whether all epochs of the phase are done."""
+        return self.progress.epoch == self.arguments.num_epochs
+
     def save(self) -> None:
         """Write the checkpoint `last`, from which `--resume` continues."""
-        save_state(self.accelerator, self.output / "last", self.progress, recipe_of(self.arguments))
+        save_state(self.accelerator, self.output / "last", self.progress, recipe_of(self.recipe))
 
 
 def train(arguments: PretrainArguments) -> Progress:
@@ -108,39 +116,93 @@ def train(arguments: PretrainArguments) -> Progress:
     """
     with StopRequest() as stop:
         run = set_up(arguments)
-        bar = tqdm(
-            total=run.total_steps,
-            initial=run.progress.step,
-            desc="pre-training",
-            disable=not run.accelerator.is_main_process,
-        )
-        while not (run.progress.finished or run.stopping):
-            run_epoch(run, stop, bar)
-        bar.close()
+        while True:
+            bar = tqdm(
+                total=run.total_steps,
+                initial=run.progress.phase_step,
+                desc=arguments.phase_name(run.progress.phase) or "pre-training",
+                disable=not run.accelerator.is_main_process,
+            )
+            while not (run.phase_is_complete or run.stopping):
+                run_epoch(run, stop, bar)
+            bar.close()
+            if run.stopping or run.progress.finished:
+                break
+            run = next_phase(run)
         finish(run)
     return run.progress
 
 
 # -------------------- set-up
-def set_up(arguments: PretrainArguments) -> TrainingRun:
-    """Build model, data and optimiser, and restore the state of a resumed run."""
-    accelerator = make_accelerator(arguments.mixed_precision, arguments.report_to)
-    show_progress = accelerator.is_main_process
+def set_up(recipe: PretrainArguments) -> TrainingRun:
+    """Build the model and the validation set, and start with the first phase or the one to resume."""
+    accelerator = make_accelerator(recipe.mixed_precision, recipe.report_to)
     if not accelerator.is_main_process:
         transformers_logging.set_verbosity_error()
-    check_output(arguments, accelerator)
-    set_seed(arguments.seed)
-
-    model, processor = build_model(arguments)
-    validation = load_validation(arguments, processor, show_progress)
+    check_output(recipe, accelerator)
+    set_seed(recipe.seed)
+    model, processor = build_model(recipe)
+    validation = load_validation(recipe, processor, accelerator.is_main_process)
     accelerator.print(f"validation: {len(validation.crystals):,} crystals{_skipped_note(validation.skipped)}")
+    progress = stored_progress(Path(recipe.output_dir) / "last") if recipe.resume else Progress()
+    if recipe.report_to != "none":
+        accelerator.init_trackers(Path(recipe.output_dir).name, recipe_of(recipe))
+    return start_phase(recipe, accelerator, model, processor, validation, progress, resume=recipe.resume)
+
+
+def next_phase(run: TrainingRun) -> TrainingRun:
+    """Start the next phase with the weights of this one."""
+    model, done = run.model, run.progress
+    run.objective, run.optimizer, run.scheduler = run.accelerator.free_memory(
+        run.objective, run.optimizer, run.scheduler
+    )
+    # A new accelerator does not know the schedule of the phase before.
+    accelerator = make_accelerator(run.recipe.mixed_precision, "none")
+    accelerator.trackers = run.accelerator.trackers
+    progress = Progress(phase=done.phase + 1, step=done.step, seconds=done.seconds)
+    # As if each phase were a run of its own, so that a resumed run draws the same numbers.
+    set_seed(run.recipe.seed + progress.phase)
+    return start_phase(run.recipe, accelerator, model, run.processor, run.validation, progress)
+
+
+def start_phase(
+    recipe: PretrainArguments,
+    accelerator: Accelerator,
+    model: ClacModel,
+    processor: ClacProcessor,
+    validation: ValidationSet,
+    progress: Progress,
+    resume: bool = False,
+) -> TrainingRun:
+    """
+    Build batches, objective and optimiser of a phase.
+
+    Args:
+        recipe: Arguments of the whole run.
+        accelerator: A new accelerator.
+        model: The model, with the weights at the start of the phase unless it is resumed.
+        processor: Its processor.
+        validation: The validation set.
+        progress: Progress of the run.
+        resume: Whether to restore weights, optimiser and schedule from the checkpoint `last`.
+    """
+    arguments = recipe.phase(progress.phase)
+    show_progress = accelerator.is_main_process
     batches = build_batches(
         arguments, processor, accelerator.process_index, accelerator.num_processes, show_progress=show_progress
     )
+    bank, num_facts = None, 0
     if isinstance(batches, PairBatches):
         accelerator.print(f"train: {len(batches.records):,} crystals{_skipped_note(batches.skipped)}")
-
-    objective: nn.Module = ContrastiveObjective(model, arguments.objective_settings())
+        num_facts = batches.vocabulary.facts.shape[1] if batches.vocabulary else 0
+        if arguments.graph_is_frozen:
+            if resume:
+                # The bank holds the outputs of the graph tower as it is in this phase.
+                load_weights(model, Path(recipe.output_dir) / "last")
+            bank = fill_bank(model.to(accelerator.device), processor, batches.crystals, batches.records, show_progress)
+    bare = ContrastiveObjective(model, arguments.objective_settings(), bank, num_facts)
+    freeze(bare, arguments)
+    objective: nn.Module = bare
     optimizer = make_optimizer(objective, arguments)
     total_steps = arguments.num_epochs * len(batches)
     warmup_steps = math.ceil(arguments.warmup_ratio * total_steps)
@@ -149,22 +211,24 @@ def set_up(arguments: PretrainArguments) -> TrainingRun:
     objective, optimizer = accelerator.prepare(objective, optimizer)
     accelerator.register_for_checkpointing(scheduler)
 
-    progress = resume(arguments, accelerator) if arguments.resume else Progress()
-    if arguments.resume:
+    if resume:
+        progress = restore(recipe, accelerator)
         accelerator.print(
-            f"resumed at epoch {progress.epoch}, batch {progress.batch} (step {progress.step} of {total_steps})"
+            f"resumed at epoch {progress.epoch}, batch {progress.batch} (step {progress.phase_step} of {total_steps})"
         )
     if accelerator.is_main_process:
-        Path(arguments.output_dir).mkdir(parents=True, exist_ok=True)
-    if arguments.report_to != "none":
-        accelerator.init_trackers(Path(arguments.output_dir).name, recipe_of(arguments))
+        Path(recipe.output_dir).mkdir(parents=True, exist_ok=True)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    name = recipe.phase_name(progress.phase)
     accelerator.print(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(batches)} steps per epoch, "
-        f"up to {arguments.batch_size * accelerator.num_processes - 1} negatives per pair, "
+        f"{f'phase {name}: ' if name else ''}{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, "
+        f"{trained / 1e6:.1f} M of them trained, {len(batches)} steps per epoch, "
+        f"up to {(len(bank) if bank else arguments.batch_size * accelerator.num_processes) - 1} negatives per pair, "
         f"precision {accelerator.mixed_precision}, {accelerator.num_processes} process(es)"
     )
     objective.train()
     return TrainingRun(
+        recipe,
         arguments,
         accelerator,
         processor,
@@ -198,7 +262,7 @@ def check_output(arguments: PretrainArguments, accelerator: Accelerator) -> None
         raise ClacInputError(f"{last.parent}: nothing to resume from (no checkpoint `last` found)")
 
 
-def resume(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
+def restore(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
     """Restore weights, optimiser and progress, and remove log entries of epochs that will be repeated."""
     output = Path(arguments.output_dir)
     progress = load_state(accelerator, output / "last", recipe_of(arguments))
@@ -221,6 +285,7 @@ def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
     for batch in run.batches.epoch(progress.epoch, progress.batch):
         losses.append(training_step(run, batch))
         progress.step += 1
+        progress.phase_step += 1
         progress.batch += 1
         progress.seconds = round(run.start.seconds + time.monotonic() - run.started_at, 1)
         bar.update()
@@ -231,7 +296,10 @@ def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
         if arguments.save_steps and progress.step % arguments.save_steps == 0 and not run.epoch_is_complete:
             run.save()
     progress.epoch, progress.batch = progress.epoch + 1, 0
-    progress.finished = progress.epoch == arguments.num_epochs
+    is_last_phase = progress.phase == run.recipe.num_phases - 1
+    progress.finished = run.phase_is_complete and is_last_phase
+    if run.phase_is_complete and arguments.text_average:
+        average_with_pretrained(run.model, arguments, arguments.text_average)
     if run.accelerator.is_main_process:
         end_epoch(run, sum(losses) / len(losses))
     run.accelerator.wait_for_everyone()
@@ -273,7 +341,10 @@ def end_epoch(run: TrainingRun, mean_loss: float) -> None:
     """Validate, log, and save the checkpoint `best` if the score has improved; on the main process only."""
     progress = run.progress
     scores = validate(run.model, run.processor, run.validation)
-    entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step, "seconds": progress.seconds}
+    entry: dict[str, Any] = {}
+    if run.recipe.phases:
+        entry["phase"] = run.recipe.phase_name(progress.phase)
+    entry |= {"epoch": progress.epoch, "step": progress.step, "seconds": progress.seconds}
     entry |= {"loss": mean_loss, **scores}
     with (run.output / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(entry) + "\n")
@@ -283,9 +354,10 @@ def end_epoch(run: TrainingRun, mean_loss: float) -> None:
         f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
     )
     run.accelerator.log(entry, step=progress.step)
-    if scores["top_1"] > progress.best:
+    # An averaged text tower is what the recipe asks for, even if narratives are matched less often.
+    if scores["top_1"] > progress.best or (run.phase_is_complete and run.arguments.text_average):
         progress.best = scores["top_1"]
-        training = {**provenance(recipe_of(run.arguments)), "validation": entry}
+        training = {**provenance(recipe_of(run.recipe)), "validation": entry}
         if run.arguments.init_checkpoint is not None:
             training["started_from"] = resolve_checkpoint(run.arguments.init_checkpoint).training_record()
         save_model(run.model, run.processor, run.output / "best", training)
@@ -297,7 +369,9 @@ def finish(run: TrainingRun) -> None:
     progress = run.progress
     if not progress.finished:
         run.save()
-        run.accelerator.print(f"stopped and saved at step {progress.step} of {run.total_steps}; continue with --resume")
+        run.accelerator.print(
+            f"stopped and saved at step {progress.phase_step} of {run.total_steps}; continue with --resume"
+        )
     if isinstance(run.batches, StreamedBatches) and run.batches.skipped:
         run.accelerator.print(f"process 0{_skipped_note(run.batches.skipped)}")
     steps, seconds = progress.step - run.start.step, progress.seconds - run.start.seconds

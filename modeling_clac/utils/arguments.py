@@ -92,6 +92,28 @@ def require_positive(arguments: Any, *names: str) -> None:
             raise ClacInputError(f"--{name} {value}: must be positive")
 
 
+def convert_values(kind: type, values: dict[str, Any], where: str) -> dict[str, Any]:
+    """
+    Convert YAML values to the types of the fields of a dataclass.
+
+    Args:
+        kind: The dataclass.
+        values: Mapping of names of fields to values.
+        where: Where the values come from, in error messages.
+
+    Raises:
+        ClacInputError: A key is not a field, or a value has the wrong type.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ClacInputError(
+            f"{where}: unknown key {', '.join(map(repr, unknown))}; expected {', '.join(sorted(known))}"
+        )
+    hints = get_type_hints(kind)
+    return {name: _converted(value, hints[name], f"{where}: {name}") for name, value in values.items()}
+
+
 def read_yaml(path: Path) -> Any:
     """
     Read a YAML file.
@@ -125,14 +147,7 @@ def _read_recipe(path: Path, kind: type) -> dict[str, Any]:
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise ClacInputError(f"{path}: expected 'key: value' lines")
-    known = {field.name for field in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ClacInputError(
-            f"{path}: unknown key {', '.join(map(repr, unknown))}; expected {', '.join(sorted(known))}"
-        )
-    hints = get_type_hints(kind)
-    return {name: _converted(value, hints[name], f"{path}: {name}") for name, value in values.items()}
+    return convert_values(kind, values, str(path))
 
 
 def _converted(value: Any, hint: Any, where: str) -> Any:

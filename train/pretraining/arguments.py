@@ -9,9 +9,18 @@ from typing import Any
 from modeling_clac import ClacGraphConfig
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.errors_clac import ClacInputError, check_on_error
-from train.pretraining.objective import ObjectiveSettings
+from modeling_clac.utils.arguments import convert_values
+from train.pretraining.objective import CONCEPTS, FACTS, ObjectiveSettings
 from train.pretraining.pairs import Copies, TextStyle
 
+# Parts of the model that a phase may leave unchanged, with the names of their parameters.
+FROZEN_PARTS: dict[str, tuple[str, ...]] = {
+    "graph_model": ("graph_model.",),
+    "text_model": ("text_model.",),
+    "text_embeddings": ("text_model.embeddings.",),
+    "projections": ("crystal_projection.", "text_projection."),
+    "shared_facts": tuple(f"{name}." for name in SHARED_FACTS),
+}
 # Arguments that may change when a run is resumed: the result does not depend on them.
 PLACES = {"output_dir", "text_model_path", "resume", "save_steps", "max_steps", "report_to"}
 
@@ -44,6 +53,12 @@ class ModelArguments:
     )
     graph_composition_readout: bool | None = field(
         default=None, metadata={"help": "Append the embedded composition to the pooled atom features."}
+    )
+    graph_symmetry_readout: bool | None = field(
+        default=None, metadata={"help": "Append embeddings of the space group to the pooled atom features."}
+    )
+    graph_pattern_readout: bool | None = field(
+        default=None, metadata={"help": "Append the number of elements and their sorted amounts."}
     )
     text_layers: list[int] | None = field(
         default=None, metadata={"help": "Keep only these layers of the text encoder. Default: all."}
@@ -135,6 +150,16 @@ class DataArguments:
     phrases_per_crystal: int = field(
         default=1, metadata={"help": "Short texts per crystal and batch, for a term with phrases."}
     )
+    concept_phrases: int = field(
+        default=128, metadata={"help": "Phrases of the vocabulary per step, for the term crystal-concept."}
+    )
+    descriptions: str | None = field(
+        default=None,
+        metadata={"help": "Parquet file with a description of crystals by material_id, as a second kind of narrative."},
+    )
+    description_probability: float = field(
+        default=0.0, metadata={"help": "Probability of a description, or its beginning, where there is one."}
+    )
     twin_share: float = field(
         default=0.0, metadata={"help": "Share of a batch that is replaced by expanded versions of its other crystals."}
     )
@@ -143,14 +168,18 @@ class DataArguments:
     )
 
     def __post_init__(self) -> None:
-        _require_at_least_one(self, "max_text_tokens", "shuffle_buffer", "validation_size", "phrases_per_crystal")
+        _require_at_least_one(
+            self, "max_text_tokens", "shuffle_buffer", "validation_size", "phrases_per_crystal", "concept_phrases"
+        )
         _require_not_negative(self, "limit", "steps_per_epoch")
         _require_share(self, "masked_probability", "short_probability", "query_probability", "twin_share")
+        _require_share(self, "description_probability")
+        if bool(self.description_probability) != (self.descriptions is not None):
+            raise ClacInputError("descriptions and description_probability go together; set both or none")
         check_on_error(self.on_error, ("raise", "skip"))
-        if self.short_probability + self.query_probability + self.masked_probability > 1:
-            raise ClacInputError(
-                "short_probability, query_probability and masked_probability add up to more than 1; lower them"
-            )
+        kinds = ("short_probability", "query_probability", "masked_probability", "description_probability")
+        if sum(getattr(self, name) for name in kinds) > 1:
+            raise ClacInputError(f"{', '.join(kinds[:-1])} and {kinds[-1]} add up to more than 1; lower them")
         if not 0 <= self.narrative_keep_min <= self.narrative_keep_max <= 1:
             raise ClacInputError(
                 f"narrative_keep_min={self.narrative_keep_min}, narrative_keep_max={self.narrative_keep_max}: "
@@ -231,6 +260,17 @@ class OptimizationArguments:
         default=1e-3, metadata={"help": "Peak learning rate of the graph tower and the projections."}
     )
     text_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of the text tower."})
+    frozen: list[str] = field(
+        default_factory=list,
+        metadata={"help": f"Parts that do not change: {', '.join(FROZEN_PARTS)}."},
+    )
+    frozen_text_layers: int = field(
+        default=0, metadata={"help": "Number of lowest layers of the text encoder that do not change."}
+    )
+    text_average: float = field(
+        default=0.0,
+        metadata={"help": "At the end, this share of the weights of the text encoder is that of text_model."},
+    )
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay of weight matrices."})
     warmup_ratio: float = field(default=0.05, metadata={"help": "Share of the steps with a rising learning rate."})
     max_grad_norm: float = field(default=1.0, metadata={"help": "Gradients are clipped to this norm."})
@@ -241,7 +281,11 @@ class OptimizationArguments:
     def __post_init__(self) -> None:
         _require_at_least_one(self, "num_epochs", "batch_size")
         _require_not_negative(self, "chunk_size", "weight_decay")
-        _require_share(self, "warmup_ratio")
+        _require_share(self, "warmup_ratio", "text_average")
+        _require_not_negative(self, "frozen_text_layers")
+        for part in self.frozen:
+            if part not in FROZEN_PARTS:
+                raise ClacInputError(f"frozen={self.frozen}: choose from {', '.join(FROZEN_PARTS)}")
         _require_one_of(self, "mixed_precision", ("auto", "bf16", "no"))
         for name in ("learning_rate", "text_learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < math.inf:
@@ -259,6 +303,13 @@ class RunArguments:
     )
     max_steps: int = field(default=0, metadata={"help": "Save and stop after this many steps; 0: run to the end."})
     resume: bool = field(default=False, metadata={"help": "Continue from the checkpoint `last` in output_dir."})
+    phases: list[dict[str, Any]] = field(
+        default_factory=list,
+        metadata={
+            "help": "Phases of the run, one after the other: a name, and the arguments in which it differs from the "
+            "recipe. Default: one phase."
+        },
+    )
     report_to: str = field(default="none", metadata={"help": "Experiment tracker: none or trackio."})
 
     def __post_init__(self) -> None:
@@ -267,6 +318,9 @@ class RunArguments:
 
 
 GROUPS = (ModelArguments, DataArguments, ObjectiveArguments, OptimizationArguments, RunArguments)
+# What may differ between the phases of a run.
+PHASE_GROUPS = (DataArguments, ObjectiveArguments, OptimizationArguments)
+FIXED = frozenset({"dataset", "limit", "validation_size", "on_error", "streaming", "mixed_precision"})
 
 
 # Dataclass fields are collected from the last base class to the first.
@@ -284,8 +338,62 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
     def __post_init__(self) -> None:
         for group in GROUPS:
             group.__post_init__(self)
-        if self.objective_settings().phrases and not self.short_probability + self.query_probability:
+        settings = self.objective_settings()
+        if settings.phrases and not self.short_probability + self.query_probability:
             raise ClacInputError("a term with phrases needs short_probability or query_probability above 0")
+        vocabulary = sorted({CONCEPTS, FACTS} & set(settings.terms))
+        if vocabulary and (self.streaming or self.chunk_size):
+            raise ClacInputError(f"{vocabulary[0]} cannot be used with streaming or chunk_size; remove one of them")
+        if self.graph_is_frozen and (self.streaming or self.chunk_size or self.twin_share):
+            raise ClacInputError(
+                "while graph_model is frozen, texts are contrasted with all training crystals; remove streaming, "
+                "chunk_size and twin_share"
+            )
+        # Errors in a phase are found before the first one starts.
+        for index in range(len(self.phases)):
+            self.phase(index)
+
+    @property
+    def graph_is_frozen(self) -> bool:
+        """Whether the graph tower does not change."""
+        return "graph_model" in self.frozen
+
+    @property
+    def num_phases(self) -> int:
+        """Number of phases."""
+        return max(len(self.phases), 1)
+
+    def phase(self, index: int) -> PretrainArguments:
+        """
+        Return the arguments of a phase.
+
+        Args:
+            index: Index of the phase.
+
+        Raises:
+            ClacInputError: An argument cannot differ between phases, or is invalid.
+        """
+        if not self.phases:
+            return self
+        given = dict(self.phases[index])
+        name = given.pop("name", None)
+        if not isinstance(name, str):
+            raise ClacInputError(f"phases: phase {index + 1} has no name; add one")
+        known = {entry.name for group in PHASE_GROUPS for entry in fields(group)} - FIXED
+        unknown = [key for key in given if key not in known]
+        if unknown:
+            raise ClacInputError(
+                f"phase {name}: {unknown[0]} cannot be set for a phase; choose from {', '.join(sorted(known))}"
+            )
+        given = convert_values(PretrainArguments, given, f"phase {name}")
+        try:
+            return replace(self, **given, phases=[])
+        except ClacInputError as error:
+            raise ClacInputError(f"phase {name}: {error}") from None
+
+    def phase_name(self, index: int) -> str:
+        """Return the name of a phase; empty if there is only one."""
+        return str(self.phases[index]["name"]) if self.phases else ""
 
     def text_style(self) -> TextStyle:
         """Return the style of the texts; only narratives if there is a separate term for phrases."""
@@ -296,6 +404,7 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
             self.short_probability,
             self.query_probability,
             self.text_column,
+            self.description_probability,
         )
         return replace(style, short=0.0, query=0.0) if self.objective_settings().phrases else style
 

@@ -180,6 +180,11 @@ class EdgeDropping:
 
 
 # -------------------- texts
+def split_sentences(text: str) -> list[str]:
+    """Split a text into its sentences."""
+    return _SENTENCE_END.split(text.strip())
+
+
 @dataclass(frozen=True)
 class SentenceDropShuffle:
     """
@@ -195,7 +200,7 @@ class SentenceDropShuffle:
         _require_share(self.probability, "probability")
 
     def __call__(self, text: str, generator: np.random.Generator) -> str:
-        sentences = _SENTENCE_END.split(text.strip())
+        sentences = split_sentences(text)
         kept = [sentence for sentence in sentences if generator.uniform() >= self.probability]
         kept = kept or [sentences[generator.integers(len(sentences))]]
         return " ".join(kept[place] for place in generator.permutation(len(kept)))
@@ -280,4 +285,5 @@ __all__ = [
     "SiteDisplacement",
     "Strain",
     "TokenMasking",
+    "split_sentences",
 ]

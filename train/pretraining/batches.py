@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
+import torch
 
 from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.narrator.search_phrases import Query
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator
-from train.pretraining.pairs import TextStyle, TrainingPair, first_records, open_split, parse_crystals
+from train.pretraining.objective import CONCEPTS, FACTS
+from train.pretraining.pairs import (
+    TextStyle,
+    TrainingPair,
+    first_records,
+    open_split,
+    parse_crystals,
+    with_descriptions,
+)
+from train.pretraining.vocabulary_texts import VocabularyTexts, vocabulary_texts
 
 # Rows are sorted by length in buckets of this many batches: large enough to sort well, small enough to mix well.
 _BUCKET_BATCHES = 8
@@ -47,7 +59,15 @@ def build_batches(
             f"max_text_tokens={arguments.max_text_tokens}: the text tower reads {longest} tokens; "
             f"choose at most {longest}"
         )
-    collator = Collator(processor, arguments.max_text_tokens, arguments.copies(), arguments.chunk_size)
+    settings = arguments.objective_settings()
+    collator = Collator(
+        processor,
+        arguments.max_text_tokens,
+        arguments.copies(),
+        arguments.chunk_size,
+        with_graphs=not arguments.graph_is_frozen,
+        with_texts=settings.texts,
+    )
     shared: dict[str, Any] = {
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
@@ -70,7 +90,15 @@ def build_batches(
         )
     records = first_records(arguments.dataset, "train", arguments.limit, text_column=arguments.text_column)
     crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, show_progress)
-    return PairBatches(crystals, records, collator, arguments.text_style(), skipped=skipped, **shared)
+    if arguments.descriptions is not None:
+        records = with_descriptions(records, arguments.descriptions)
+    vocabulary = None
+    if {CONCEPTS, FACTS} & set(settings.terms):
+        per_step = arguments.concept_phrases if CONCEPTS in settings.terms else 0
+        vocabulary = vocabulary_texts(records, crystals, per_step, show_progress)
+    return PairBatches(
+        crystals, records, collator, arguments.text_style(), skipped=skipped, vocabulary=vocabulary, **shared
+    )
 
 
 def group_by_system(crystals: Sequence[Crystal]) -> list[np.ndarray]:
@@ -148,8 +176,11 @@ class _Batches:
 
     def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
         """Pair the crystals with their texts of an epoch, without phrases."""
-        queries = [self.style.write(record, (self.seed, epoch)) for record in records]
-        tokens = self.collator.tokenize([query.text for query in queries])
+        if self.collator.with_texts:
+            queries = [self.style.write(record, (self.seed, epoch)) for record in records]
+        else:
+            queries = [Query("")] * len(records)
+        tokens = self.collator.tokenize([query.text for query in queries]) if self.collator.with_texts else {}
         return [
             TrainingPair(crystal, record, query, {key: rows[i] for key, rows in tokens.items()})
             for i, (crystal, record, query) in enumerate(zip(crystals, records, queries, strict=True))
@@ -206,11 +237,13 @@ class PairBatches(_Batches):
         num_phrases: int = 1,
         twins: float = 0.0,
         skipped: Sequence[str] = (),
+        vocabulary: VocabularyTexts | None = None,
     ):
         super().__init__(
             collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
         )
         self.crystals, self.records, self.skipped = crystals, records, list(skipped)
+        self.vocabulary = vocabulary
         self._groups = group_by_system(crystals)
         if len(self) == 0:
             raise ClacInputError(
@@ -231,7 +264,19 @@ class PairBatches(_Batches):
         for batch in range(first_batch, len(plan)):
             # Divided by length, so that no process waits for another with longer texts.
             rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
-            yield self._collate([pairs[row] for row in rows], epoch, batch)
+            collated = self._collate([pairs[row] for row in rows], epoch, batch)
+            yield self._with_vocabulary(collated, np.array(rows), epoch, batch)
+
+    def _with_vocabulary(self, batch: Batch, rows: np.ndarray, epoch: int, index: int) -> Batch:
+        """Add rows, facts and phrases of the vocabulary."""
+        labels = replace(batch.labels, rows=torch.from_numpy(rows))
+        if self.vocabulary is None:
+            return replace(batch, labels=labels)
+        labels = replace(labels, facts=torch.from_numpy(self.vocabulary.facts[rows]))
+        if not self.vocabulary.phrases_per_step:
+            return replace(batch, labels=labels)
+        generator = random.Random(f"{self.seed}-{epoch}-{index}-{self.process_index}")
+        return replace(batch, labels=labels, concepts=self.collator.concepts(self.vocabulary.draw(generator)))
 
 
 class StreamedBatches(_Batches):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from safetensors.torch import load_file
 
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
@@ -20,17 +21,21 @@ class Progress:
     The progress of a run.
 
     Attributes:
-        epoch: Number of finished epochs.
+        phase: Number of finished phases.
+        epoch: Number of finished epochs of the current phase.
         batch: Number of finished batches of the current epoch.
-        step: Total number of steps.
+        step: Total number of steps, of all phases.
+        phase_step: Number of steps of the current phase.
         best: Highest validation score so far, see `validate`; -1 before the first.
         seconds: Time of training and validation, including earlier parts of a resumed run.
-        finished: Whether all epochs are done.
+        finished: Whether all epochs of the last phase are done.
     """
 
+    phase: int = 0
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    phase_step: int = 0
     best: float = -1.0
     seconds: float = 0.0
     finished: bool = False
@@ -81,8 +86,7 @@ def load_state(accelerator: Accelerator, directory: Path, recipe: dict[str, Any]
     Raises:
         ClacInputError: The run in `directory` was started with another recipe.
     """
-    recover(directory)
-    stored = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    stored = _stored(directory)
     changed = [k for k, v in recipe.items() if stored["arguments"].get(k) != v]
     if changed:
         raise ClacInputError(
@@ -93,4 +97,22 @@ def load_state(accelerator: Accelerator, directory: Path, recipe: dict[str, Any]
     return Progress(**stored["state"])
 
 
-__all__ = ["Progress", "load_state", "save_model", "save_state"]
+def load_weights(model: ClacModel, directory: Path) -> None:
+    """Restore only the weights of the model from the state that [`save_state`] wrote."""
+    prefix = "model."
+    state = load_file(directory / "model.safetensors")
+    model.load_state_dict({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+
+
+def stored_progress(directory: Path) -> Progress:
+    """Read the progress that [`save_state`] wrote."""
+    return Progress(**_stored(directory)["state"])
+
+
+def _stored(directory: Path) -> dict[str, Any]:
+    recover(directory)
+    stored: dict[str, Any] = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    return stored
+
+
+__all__ = ["Progress", "load_state", "load_weights", "save_model", "save_state", "stored_progress"]

@@ -14,6 +14,7 @@ from torch import Tensor
 from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.loss_clac import IGNORE_INDEX
+from modeling_clac.narrator.concept_phrases import Phrase
 from modeling_clac.narrator.search_phrases import Query
 from modeling_clac.quantities_clac import NOTHING
 from train.pretraining.augmentation import (
@@ -35,7 +36,7 @@ from train.pretraining.pairs import (
 )
 
 
-class _OnDevice:
+class OnDevice:
     """A dataclass of tensors with a method `to`."""
 
     def to(self, device: torch.device) -> Self:
@@ -45,7 +46,7 @@ class _OnDevice:
 
 
 @dataclass(frozen=True)
-class CrystalLabels(_OnDevice):
+class CrystalLabels(OnDevice):
     """
     Labels that determine which texts are negatives of a crystal.
 
@@ -61,7 +62,7 @@ class CrystalLabels(_OnDevice):
 
 
 @dataclass(frozen=True)
-class TextLabels(_OnDevice):
+class TextLabels(OnDevice):
     """
     Labels that determine which crystals are negatives of a text. Labels of phrases have one more dimension,
     `(B, K, ...)`.
@@ -82,7 +83,7 @@ class TextLabels(_OnDevice):
 
 
 @dataclass(frozen=True)
-class Labels(_OnDevice):
+class Labels(OnDevice):
     """
     The labels of a batch of B pairs.
 
@@ -90,17 +91,22 @@ class Labels(_OnDevice):
         crystals: Labels of the crystals.
         texts: Labels of the texts.
         num_masked: Number of masked tokens in the batch, scalar.
+        rows: `(B,)` int64, rows of the crystals among all training crystals.
         phrases: Labels of the K phrases of each pair, `(B, K, ...)`; `None` without phrases.
+        facts: `(B, T)` float32, facts of the crystals: 1, 0, grades in between, and NaN where unknown; `None` without
+            a term that predicts them.
     """
 
     crystals: CrystalLabels
     texts: TextLabels
     num_masked: Tensor
+    rows: Tensor
     phrases: TextLabels | None = None
+    facts: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Chunk(_OnDevice):
+class Chunk(OnDevice):
     """
     Pairs that pass through the towers together.
 
@@ -121,7 +127,22 @@ class Chunk(_OnDevice):
 
 
 @dataclass(frozen=True)
-class Batch(_OnDevice):
+class ConceptPhraseBatch(OnDevice):
+    """
+    Phrases of the vocabulary with all their right answers.
+
+    Attributes:
+        tokens: Inputs of the text tower, `(P, L)`.
+        holds: `(P, n)` float32 over all training crystals: 1 the phrase holds, 0 it does not, NaN unknown; values in
+            between hold partly.
+    """
+
+    tokens: dict[str, Tensor]
+    holds: Tensor
+
+
+@dataclass(frozen=True)
+class Batch(OnDevice):
     """
     The pairs of one step on one process.
 
@@ -129,11 +150,13 @@ class Batch(_OnDevice):
         material_ids: Ids of the B crystals.
         chunks: The pairs in order; a single chunk unless `chunk_size` divides the batch.
         labels: Labels of all B pairs.
+        concepts: Phrases of the vocabulary; `None` without a term that contrasts them.
     """
 
     material_ids: list[str]
     chunks: list[Chunk]
     labels: Labels
+    concepts: ConceptPhraseBatch | None = None
 
 
 class Collator:
@@ -145,13 +168,22 @@ class Collator:
         max_text_tokens: Maximum number of tokens; longer texts are truncated.
         copies: Settings of the augmented copies. Default: no copies.
         chunk_size: Pairs per chunk; 0 for the whole batch.
+        with_graphs: Whether the objective needs the graphs of the crystals.
+        with_texts: Whether the objective needs the texts of the pairs.
     """
 
     def __init__(
-        self, processor: ClacProcessor, max_text_tokens: int, copies: Copies | None = None, chunk_size: int = 0
+        self,
+        processor: ClacProcessor,
+        max_text_tokens: int,
+        copies: Copies | None = None,
+        chunk_size: int = 0,
+        with_graphs: bool = True,
+        with_texts: bool = True,
     ):
         self.processor, self.max_text_tokens = processor, max_text_tokens
         self.copies, self.chunk_size = copies or Copies(), chunk_size
+        self.with_graphs, self.with_texts = with_graphs, with_texts
         tokenizer: Any = processor.tokenizer
         special = frozenset(tokenizer.all_special_ids)
         self._mask_tokens = TokenMasking(tokenizer.mask_token_id, len(tokenizer), special, self.copies.token_masking)
@@ -159,6 +191,11 @@ class Collator:
     def tokenize(self, texts: list[str]) -> dict[str, list[list[int]]]:
         """Tokenize texts without padding. Each input of the text tower is a list of lists, one per text."""
         return dict(self.processor.tokenizer(texts, truncation=True, max_length=self.max_text_tokens))
+
+    def concepts(self, phrases: Sequence[Phrase]) -> ConceptPhraseBatch:
+        """Collate phrases of the vocabulary."""
+        tokens = self._pad(self.tokenize([phrase.text for phrase in phrases]))
+        return ConceptPhraseBatch(tokens, torch.from_numpy(np.stack([phrase.holds for phrase in phrases])))
 
     def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, Tensor]:
         return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
@@ -176,20 +213,19 @@ class Collator:
         num_masked = sum(int((c.mlm_labels != IGNORE_INDEX).sum()) for c in chunks if c.mlm_labels is not None)
         records = [pair.record for pair in pairs]
         labels = Labels(
-            crystals=CrystalLabels(
-                identity=torch.tensor([crystal_label(record) for record in records]),
-                failing=torch.from_numpy(np.stack([failing_vector(record) for record in records])),
-                formula=torch.tensor([text_label(record["formula"]) for record in records]),
-            ),
+            crystals=crystal_labels(records),
             texts=_text_labels([pair.query for pair in pairs]),
             num_masked=torch.tensor(num_masked),
+            rows=torch.arange(len(pairs)),
             phrases=_phrase_labels(pairs) if pairs[0].phrases else None,
         )
         return Batch([pair.material_id for pair in pairs], chunks, labels)
 
     def _chunk(self, pairs: Sequence[TrainingPair], generator: np.random.Generator) -> Chunk:
         extractor = self.processor.feature_extractor
-        graphs = extractor.graphs([pair.crystal for pair in pairs], [pair.material_id for pair in pairs])
+        graphs: list[dict[str, np.ndarray]] = []
+        if self.with_graphs:
+            graphs = extractor.graphs([pair.crystal for pair in pairs], [pair.material_id for pair in pairs])
         tokens = {key: [pair.tokens[key] for pair in pairs] for key in pairs[0].tokens}
         if self.copies.crystals:
             graphs += self._copy_crystals(pairs, generator)
@@ -197,11 +233,11 @@ class Collator:
         if self.copies.texts:
             copied, masked = self._copy_texts(pairs, generator)
             tokens = {key: rows + copied[key] for key, rows in tokens.items()}
-        padded = self._pad(tokens)
+        padded = self._pad(tokens) if self.with_texts else {}
         phrases = [phrase.text for pair in pairs for phrase in pair.phrases]
         return Chunk(
             size=len(pairs),
-            graphs=dict(extractor.collate(graphs)),
+            graphs=dict(extractor.collate(graphs)) if graphs else {},
             tokens=padded,
             mlm_labels=_padded_labels(masked, padded["input_ids"].shape[1]) if masked else None,
             phrases=self._pad(self.tokenize(phrases)) if phrases else None,
@@ -233,6 +269,15 @@ class Collator:
         return tokens, [labels for _, labels in masked]
 
 
+def crystal_labels(records: Sequence[dict[str, Any]]) -> CrystalLabels:
+    """Label the crystals of records."""
+    return CrystalLabels(
+        identity=torch.tensor([crystal_label(record) for record in records]),
+        failing=torch.from_numpy(np.stack([failing_vector(record) for record in records])),
+        formula=torch.tensor([text_label(record["formula"]) for record in records]),
+    )
+
+
 def _padded_labels(rows: Sequence[np.ndarray], length: int) -> Tensor:
     padded = [np.pad(row, (0, length - len(row)), constant_values=IGNORE_INDEX) for row in rows]
     return torch.from_numpy(np.stack(padded))
@@ -254,4 +299,14 @@ def _phrase_labels(pairs: Sequence[TrainingPair]) -> TextLabels:
     )
 
 
-__all__ = ["Batch", "Chunk", "Collator", "CrystalLabels", "Labels", "TextLabels"]
+__all__ = [
+    "Batch",
+    "Chunk",
+    "Collator",
+    "ConceptPhraseBatch",
+    "CrystalLabels",
+    "Labels",
+    "OnDevice",
+    "TextLabels",
+    "crystal_labels",
+]

@@ -40,7 +40,7 @@ def gradcache_backward(objective: nn.Module, accelerator: Accelerator, batch: Ba
         `loss` and each term by its name, all scalar.
     """
     if len(batch.chunks) == 1:
-        losses = objective(batch.chunks[0], batch.labels)
+        losses = objective(batch.chunks[0], batch.labels, batch.concepts)
         accelerator.backward(losses["loss"])
         return losses
     embeds, states = _embed_without_graph(objective, batch.chunks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import AutoTokenizer
 
@@ -12,6 +13,7 @@ from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, Cla
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.modeling_clac import load_text_encoder
 from modeling_clac.tokenization_clac import read_formulas
 from train.pretraining.arguments import ModelArguments
 
@@ -48,6 +50,25 @@ def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
         tokenizer = read_formulas(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
+
+
+def average_with_pretrained(model: ClacModel, arguments: ModelArguments, share: float) -> None:
+    """
+    Mix the weights of the text encoder with those it started from.
+
+    A text tower that was trained on texts about crystals forgets other language; the average of both keeps most of
+    either (Wortsman et al. 2022, arXiv 2109.01903).
+
+    Args:
+        model: The model, changed in place.
+        arguments: The recipe, which names the encoder.
+        share: Share of the weights it started from.
+    """
+    encoder = load_text_encoder(arguments.text_model_path or arguments.text_model, arguments.text_layers)
+    start = encoder.state_dict()
+    with torch.no_grad():
+        for name, weight in model.text_model.named_parameters():
+            weight.lerp_(start[name].to(weight.device), share)
 
 
 def _continued_model(arguments: ModelArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:

@@ -21,13 +21,16 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import (
     IGNORE_INDEX,
     answered_mask,
+    answers_of,
+    concept_loss,
     duplicate_mask,
     info_nce_loss,
     jensen_shannon_loss,
     sigmoid_loss,
 )
 from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
-from train.pretraining.collator import Chunk, CrystalLabels, Labels, TextLabels
+from train.pretraining.bank import CrystalBank
+from train.pretraining.collator import Chunk, ConceptPhraseBatch, CrystalLabels, Labels, TextLabels
 from train.pretraining.length_buckets import pool_text_in_buckets
 
 
@@ -65,6 +68,8 @@ TERMS: dict[str, tuple[View, View]] = {
         (View.CRYSTAL, View.PHRASE),
     )
 }
+# Phrases of the vocabulary with many right answers, see `concept_loss`; and facts predicted from crystals alone.
+CONCEPTS, FACTS = "crystal-concept", "crystal-fact"
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
 # Key of all terms between crystals and texts, which share one temperature and one bias.
 _INTER = "inter"
@@ -74,6 +79,8 @@ _INTER = "inter"
 _START_BIAS = {"sigmoid": -10.0, "jensen_shannon": 0.0}
 # From the same source. InfoNCE starts from the scale of the model.
 _START_SCALE = 10.0
+# Of phrases of the vocabulary. Smaller than that of pairs, since their right answers are many.
+_CONCEPT_SCALE = 25.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class ObjectiveSettings:
 
     Attributes:
         loss: Loss of every term, one of `LOSSES`.
-        terms: Names in `TERMS`; their losses are averaged.
+        terms: Names in `TERMS`, `CONCEPTS` and `FACTS`; their losses are averaged.
         prior_weight: Weight of prior matching; 0 for none.
         mlm_weight: Weight of the masked-language-model loss on the augmented texts; 0 for none.
 
@@ -100,9 +107,9 @@ class ObjectiveSettings:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise ClacInputError(f"loss={self.loss!r}: choose one of {', '.join(LOSSES)}")
-        unknown = [term for term in self.terms if term not in TERMS]
-        if unknown or not self.terms:
-            raise ClacInputError(f"terms={list(self.terms)}: choose from {', '.join(TERMS)}")
+        known = (*TERMS, CONCEPTS, FACTS)
+        if not self.terms or any(term not in known for term in self.terms):
+            raise ClacInputError(f"terms={list(self.terms)}: choose from {', '.join(known)}")
         for name in ("prior_weight", "mlm_weight"):
             if getattr(self, name) < 0:
                 raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
@@ -124,8 +131,18 @@ class ObjectiveSettings:
         """Whether a term uses phrases."""
         return self._contrasts(View.PHRASE)
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Terms between the views of pairs."""
+        return tuple(term for term in self.terms if term in TERMS)
+
+    @property
+    def texts(self) -> bool:
+        """Whether a term uses texts or their copies."""
+        return self._contrasts(View.TEXT) or self.copies_texts
+
     def _contrasts(self, view: View) -> bool:
-        return any(view in TERMS[term] for term in self.terms)
+        return any(view in TERMS[term] for term in self.pairs)
 
 
 class _ReverseGradient(torch.autograd.Function):
@@ -208,6 +225,41 @@ class MaskedLanguageModelHead(nn.Module):
         return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)
 
 
+class FactHeads(nn.Module):
+    """
+    Prediction of facts from the pooled output of the graph tower.
+
+    The graph tower learns from them what the vocabulary speaks of, without the cost of the text tower.
+
+    Args:
+        in_size: Number of features of a crystal.
+        num_facts: Number of facts.
+        hidden_size: Size of the hidden layer.
+    """
+
+    def __init__(self, in_size: int, num_facts: int, hidden_size: int = 512):
+        super().__init__()
+        self.norm = nn.LayerNorm(in_size)
+        self.hidden = nn.Linear(in_size, hidden_size)
+        self.output = nn.Linear(hidden_size, num_facts)
+
+    def forward(self, pooled: Tensor, targets: Tensor) -> Tensor:
+        """
+        Compute the cross-entropy.
+
+        Args:
+            pooled: `(B, in_size)`.
+            targets: `(B, num_facts)`, 1 where a fact holds, 0 where not, NaN where unknown, grades in between.
+
+        Returns:
+            Scalar, the sum over the facts, averaged over the crystals.
+        """
+        logits = self.output(F.gelu(self.hidden(self.norm(pooled.float()))))
+        known = ~targets.isnan()
+        losses = F.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+        return (losses * known).sum() / len(pooled)
+
+
 class ContrastiveObjective(nn.Module):
     """
     A [`ClacModel`] with the parts that only training needs.
@@ -221,11 +273,27 @@ class ContrastiveObjective(nn.Module):
     Args:
         model: The model to train.
         settings: Terms and losses.
+        bank: All training crystals, if the graph tower does not change; texts and phrases are then contrasted with all
+            of them instead of with those of the batch.
+        num_facts: Number of facts, for the term with facts.
+
+    Raises:
+        ClacInputError: A term cannot be used with or without a bank.
     """
 
-    def __init__(self, model: ClacModel, settings: ObjectiveSettings):
+    def __init__(
+        self, model: ClacModel, settings: ObjectiveSettings, bank: CrystalBank | None = None, num_facts: int = 0
+    ):
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.bank = model, settings, bank
+        if bank is not None and (settings.loss != "info_nce" or set(settings.pairs) - {"crystal-text"}):
+            raise ClacInputError(
+                f"terms={list(settings.terms)}, loss={settings.loss!r}: while graph_model is frozen, only crystal-text "
+                f"and {CONCEPTS} with info_nce can be used"
+            )
+        self.fact_heads = None
+        if FACTS in settings.terms:
+            self.fact_heads = FactHeads(model.graph_model.output_size, num_facts)
         config: Any = model.config
         dim, dropout = config.projection_dim, float(config.projection_dropout)
         scales, heads, biases = {}, {}, {}
@@ -238,6 +306,8 @@ class ContrastiveObjective(nn.Module):
         kinds = (*heads, *((View.PHRASE.value,) if settings.phrases else ()))
         for name in kinds:
             scales[name] = nn.Parameter(torch.tensor(math.log(start)))
+        if CONCEPTS in settings.terms:
+            scales[CONCEPTS] = nn.Parameter(torch.tensor(math.log(_CONCEPT_SCALE)))
         if settings.loss != "info_nce":
             for name in (_INTER, *kinds):
                 biases[name] = nn.Parameter(torch.tensor(_START_BIAS[settings.loss]))
@@ -248,19 +318,22 @@ class ContrastiveObjective(nn.Module):
         self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in matched})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
 
-    def forward(self, chunk: Chunk, labels: Labels | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, chunk: Chunk, labels: Labels | None = None, concepts: ConceptPhraseBatch | None = None
+    ) -> dict[str, Tensor]:
         """
         Compute the losses of a chunk or, without labels, only its embeddings.
 
         Args:
             chunk: Inputs of the towers.
             labels: Labels of the pairs of the chunk.
+            concepts: Phrases of the vocabulary.
 
         Returns:
             With labels, `loss` and each term by its name, all scalar; without, the outputs of [`embed`].
         """
         outputs = self.embed(chunk)
-        return outputs if labels is None else self.contrast(outputs, labels)
+        return outputs if labels is None else self.contrast(outputs, labels, concepts)
 
     def embed(self, chunk: Chunk) -> dict[str, Tensor]:
         """
@@ -278,46 +351,55 @@ class ContrastiveObjective(nn.Module):
             ValueError: The chunk lacks phrases or masked tokens that the objective needs.
         """
         model, graphs, tokens = self.model, chunk.graphs, chunk.tokens
-        pooled_crystals = model.graph_model(**graphs).pooler_output
-        text_output = pool_text_in_buckets(model, tokens)
-        known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
-        crystals = model.embed_crystals(pooled_crystals, **known, occupancy=graphs.get("occupancy"))
-        texts = model.embed_text(text_output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values"))
-        outputs = {
-            **_originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size),
-            **_originals_and_copies((View.TEXT, View.TEXT_COPY), texts, chunk.size),
-        }
-        for views, pooled in (
-            ((View.CRYSTAL, View.CRYSTAL_COPY), pooled_crystals),
-            ((View.TEXT, View.TEXT_COPY), text_output.pooler_output),
-        ):
-            original, copy = views
+        outputs: dict[str, Tensor] = {}
+        pooled: dict[View, Tensor] = {}
+        if self.bank is None:
+            pooled[View.CRYSTAL] = model.graph_model(**graphs).pooler_output
+            if set(self.settings.terms) != {FACTS}:
+                known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
+                crystals = model.embed_crystals(pooled[View.CRYSTAL], **known, occupancy=graphs.get("occupancy"))
+                outputs |= _originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size)
+            if self.fact_heads is not None:
+                outputs[FACTS] = pooled[View.CRYSTAL][: chunk.size]
+        text_output = None
+        if self.settings.texts:
+            text_output = pool_text_in_buckets(model, tokens)
+            assert text_output.pooler_output is not None
+            pooled[View.TEXT] = text_output.pooler_output
+            texts = model.embed_text(pooled[View.TEXT], tokens.get("token_kinds"), tokens.get("token_values"))
+            outputs |= _originals_and_copies((View.TEXT, View.TEXT_COPY), texts, chunk.size)
+        for original, copy in ((View.CRYSTAL, View.CRYSTAL_COPY), (View.TEXT, View.TEXT_COPY)):
             if original in self.heads:
                 names = (original.intra, copy.intra)
-                outputs |= _originals_and_copies(names, self.heads[original](pooled), chunk.size)
+                outputs |= _originals_and_copies(names, self.heads[original](pooled[original]), chunk.size)
         if self.settings.phrases:
             if chunk.phrases is None:
                 raise ValueError("a term has phrases, but the batch has none")
             phrases = chunk.phrases
             # Separate from the texts, to avoid padding them to the length of the texts.
-            pooled_phrases = pool_text_in_buckets(model, phrases).pooler_output
-            embeds = model.embed_text(pooled_phrases, phrases.get("token_kinds"), phrases.get("token_values"))
-            outputs[View.PHRASE] = embeds.float().unflatten(0, (chunk.size, -1))
+            outputs[View.PHRASE] = self._embed_phrases(phrases).unflatten(0, (chunk.size, -1))
         if self.mlm_head is not None:
             if chunk.mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
             words = model.get_input_embeddings().weight
-            hidden: Any = text_output.last_hidden_state
+            hidden: Any = text_output.last_hidden_state  # type: ignore[union-attr]
             outputs["mlm"] = self.mlm_head(hidden[chunk.size :], chunk.mlm_labels, words)
         return outputs
 
-    def contrast(self, outputs: dict[str, Tensor], labels: Labels) -> dict[str, Tensor]:
+    def _embed_phrases(self, tokens: dict[str, Tensor]) -> Tensor:
+        pooled = pool_text_in_buckets(self.model, tokens).pooler_output
+        return self.model.embed_text(pooled, tokens.get("token_kinds"), tokens.get("token_values")).float()
+
+    def contrast(
+        self, outputs: dict[str, Tensor], labels: Labels, concepts: ConceptPhraseBatch | None = None
+    ) -> dict[str, Tensor]:
         """
         Compute the losses of a batch.
 
         Args:
             outputs: Outputs of [`embed`] for the whole batch of this process.
             labels: Labels of the same pairs.
+            concepts: Phrases of the vocabulary.
 
         Returns:
             `loss` and each term by its name, all scalar.
@@ -328,8 +410,19 @@ class ContrastiveObjective(nn.Module):
             View.TEXT: (duplicate_mask(labels.texts.identity), None),
         }
         losses = {}
+        bank = None if self.bank is None else self.bank.embed(self.model)
         for term in self.settings.terms:
+            if term == FACTS:
+                assert self.fact_heads is not None and labels.facts is not None
+                losses[term] = self.fact_heads(outputs[FACTS], labels.facts)
+                continue
+            if term == CONCEPTS:
+                losses[term] = self._contrast_concepts(outputs, bank, labels, concepts)
+                continue
             left, right = TERMS[term]
+            if bank is not None:
+                losses[term] = self._contrast_with_bank(bank, outputs[right], labels)
+                continue
             if right is View.PHRASE:
                 losses[term] = self._contrast_phrases(outputs[left], outputs[right], labels)
             elif left.original is right.original:
@@ -354,18 +447,56 @@ class ContrastiveObjective(nn.Module):
             losses.append(self._contrast(View.PHRASE, crystal_embeds, phrase_embeds[:, index], *excluded))
         return torch.stack(losses).mean()
 
+    def _contrast_concepts(
+        self,
+        outputs: dict[str, Tensor],
+        bank: Tensor | None,
+        labels: Labels,
+        concepts: ConceptPhraseBatch | None,
+    ) -> Tensor:
+        if concepts is None:
+            raise ValueError("a term has phrases of the vocabulary, but the batch has none")
+        phrases = self._embed_phrases(concepts.tokens)
+        crystals, holds = bank, concepts.holds
+        if crystals is None:
+            crystals, holds = outputs[View.CRYSTAL], holds[:, labels.rows]
+        return concept_loss(phrases, crystals, holds, self._scale(CONCEPTS))
+
+    def _contrast_with_bank(self, bank: Tensor, texts: Tensor, labels: Labels) -> Tensor:
+        """
+        InfoNCE of texts against all training crystals, and of the crystals of the batch against its texts.
+
+        Crystals that the text describes as well are left out, see `_excluded_negatives`.
+        """
+        assert self.bank is not None
+        own, everything = labels.texts, self.bank.labels
+        same = everything.identity[labels.rows].unsqueeze(1) == everything.identity.unsqueeze(0)
+        answers = answers_of(own.conditions, everything.failing, own.formula, everything.formula)
+        excluded = same | answers
+        places = torch.arange(len(texts), device=texts.device)
+        excluded[places, labels.rows] = False
+        logits = self._scale(_INTER) * texts @ bank.T
+        forward = F.cross_entropy(logits.masked_fill(excluded, -torch.inf), labels.rows)
+        among = logits[:, labels.rows].T
+        ignore = excluded[:, labels.rows].T | duplicate_mask(own.identity)
+        ignore[places, places] = False
+        return (forward + F.cross_entropy(among.masked_fill(ignore, -torch.inf), places)) / 2
+
     def loss_parameters(self) -> list[nn.Parameter]:
         """List the parameters that only [`contrast`] uses: temperatures, biases and discriminators."""
         parts = (self.scales, self.biases, self.discriminators)
         return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
 
     def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor, ignore_reverse: Tensor | None) -> Tensor:
-        scale = self.model.logit_scale if kind == _INTER else self.scales[kind]
-        scale = scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
+        scale = self._scale(kind)
         if self.settings.loss == "info_nce":
             return info_nce_loss(x, y, scale, ignore, ignore_reverse)
         pairwise = {"jensen_shannon": jensen_shannon_loss, "sigmoid": sigmoid_loss}[self.settings.loss]
         return pairwise(x, y, scale, self.biases[kind].float(), ignore)
+
+    def _scale(self, kind: str) -> Tensor:
+        scale = self.model.logit_scale if kind == _INTER else self.scales[kind]
+        return scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
 
 
 def _originals_and_copies(names: tuple[str, str], embeds: Tensor, size: int) -> dict[str, Tensor]:
@@ -386,9 +517,12 @@ def _excluded_negatives(crystals: CrystalLabels, texts: TextLabels) -> tuple[Ten
 
 
 __all__ = [
+    "CONCEPTS",
+    "FACTS",
     "LOSSES",
     "TERMS",
     "ContrastiveObjective",
+    "FactHeads",
     "MaskedLanguageModelHead",
     "ObjectiveSettings",
     "PriorDiscriminator",

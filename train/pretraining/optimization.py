@@ -9,7 +9,9 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
 from torch import nn
 
-from train.pretraining.arguments import OptimizationArguments
+from modeling_clac.errors_clac import ClacInputError
+from train.pretraining.arguments import FROZEN_PARTS, OptimizationArguments
+from train.pretraining.objective import FACTS, ContrastiveObjective
 
 # Learning rate of the gains of shared facts, as a multiple of `learning_rate`.
 GAIN_RATE = 10.0
@@ -47,6 +49,34 @@ def make_accelerator(mixed_precision: str, report_to: str = "none") -> Accelerat
     )
 
 
+def freeze(objective: ContrastiveObjective, arguments: OptimizationArguments) -> None:
+    """
+    Let only the parameters change that the recipe does not freeze and the objective uses.
+
+    Args:
+        objective: The objective of the phase.
+        arguments: What is frozen.
+
+    Raises:
+        ClacInputError: The text encoder has fewer layers than are frozen.
+    """
+    frozen = [prefix for part in arguments.frozen for prefix in FROZEN_PARTS[part]]
+    text_config: Any = objective.model.config.text_config
+    if arguments.frozen_text_layers > text_config.num_hidden_layers:
+        raise ClacInputError(
+            f"frozen_text_layers={arguments.frozen_text_layers}: the text encoder has {text_config.num_hidden_layers} "
+            "layers"
+        )
+    frozen += [f"text_model.encoder.layer.{layer}." for layer in range(arguments.frozen_text_layers)]
+    if set(objective.settings.terms) == {FACTS}:
+        # Parameters that no term uses would have no gradients, which data parallelism does not allow.
+        frozen += ["text_", "crystal_projection.", "shared_", "logit_scale"]
+    elif not objective.settings.pairs:
+        frozen.append("logit_scale")
+    for name, parameter in objective.model.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(frozen)))
+
+
 def make_optimizer(objective: nn.Module, arguments: OptimizationArguments) -> torch.optim.Optimizer:
     """
     Build AdamW over [`parameter_groups`].
@@ -73,6 +103,8 @@ def parameter_groups(objective: nn.Module, arguments: OptimizationArguments) -> 
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in _in_stored_order(objective):
+        if not parameter.requires_grad:
+            continue
         rate = arguments.learning_rate
         if name.startswith("model.text_model."):
             rate = arguments.text_learning_rate
@@ -99,4 +131,4 @@ def _in_stored_order(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [*others[:place], *quantities, *others[place:]]
 
 
-__all__ = ["GAIN_RATE", "choose_precision", "make_accelerator", "make_optimizer", "parameter_groups"]
+__all__ = ["GAIN_RATE", "choose_precision", "freeze", "make_accelerator", "make_optimizer", "parameter_groups"]

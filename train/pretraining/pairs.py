@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
@@ -16,8 +18,9 @@ from modeling_clac.data.graph_batches import graph_batches
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, first_line
 from modeling_clac.narrator.narratives import narrate, narrate_sentences
 from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
+from modeling_clac.symmetry_clac import find_space_group
 from modeling_clac.utils.progress import progress_bar
-from train.pretraining.augmentation import SentenceDropShuffle
+from train.pretraining.augmentation import SentenceDropShuffle, split_sentences
 
 # Columns that a data set must have.
 COLUMNS = ("cif", "material_id", "formula", "crystal_system")
@@ -50,7 +53,7 @@ class TrainingPair:
     @property
     def length(self) -> int:
         """Number of tokens of the text."""
-        return len(self.tokens["input_ids"])
+        return len(self.tokens.get("input_ids", ()))
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class TextStyle:
         masked: Probability of a narrative without formula and element names.
         short: Probability of a short text: the formula, alone or with the crystal system, or an application.
         query: Probability of a search phrase, see `narrate_query`.
+        description: Probability of the description of the crystal, where there is one: whole, its beginning, or some
+            of its sentences.
         column: Column that holds the narratives; some sentences are dropped and the others shuffled. Narratives without
             formula and element names are still generated. Default: generate all narratives.
     """
@@ -74,6 +79,7 @@ class TextStyle:
     short: float
     query: float = 0.0
     column: str | None = None
+    description: float = 0.0
 
     def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
         """
@@ -98,6 +104,9 @@ class TextStyle:
             return Query(text, frozenset() if text == formula else frozenset([in_system(system)]), formula)
         if kind < self.short + self.query:
             return narrate_query(record, generator.getrandbits(48))
+        drawn = self.short + self.query + self.masked
+        if drawn <= kind < drawn + self.description and record.get("description"):
+            return Query(shortened(record["description"], generator))
         keep = generator.uniform(self.keep_min, self.keep_max)
         masked = kind < self.short + self.query + self.masked
         if self.column is not None and not masked:
@@ -105,6 +114,26 @@ class TextStyle:
             return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
         # Without the formula, the other facts must identify the crystal, so none is left out.
         return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
+
+
+def shortened(description: str, generator: random.Random) -> str:
+    """
+    Return a description, its first sentence, its beginning, or some of its sentences in order.
+
+    Args:
+        description: Sentences about a crystal.
+        generator: Source of random numbers.
+    """
+    sentences = split_sentences(description)
+    kind = generator.random()
+    if kind < 0.3:
+        return description
+    if kind < 0.5:
+        return sentences[0]
+    if kind < 0.8:
+        return " ".join(sentences[: generator.randint(1, len(sentences))])
+    kept = sorted(generator.sample(range(len(sentences)), generator.randint(1, len(sentences))))
+    return " ".join(sentences[place] for place in kept)
 
 
 def given_text(record: dict[str, Any], column: str) -> str:
@@ -155,6 +184,28 @@ class Copies:
             value = getattr(self, name)
             if not isinstance(value, bool) and not 0.0 <= value < 1.0:
                 raise ClacInputError(f"{name}={value} must lie in [0, 1)")
+
+
+def with_descriptions(records: Sequence[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """
+    Add the column `description` to records.
+
+    Args:
+        records: Rows of the data set.
+        path: Parquet file with the columns `material_id` and `description`.
+
+    Raises:
+        ClacInputError: The file cannot be read, lacks a column, or describes none of the crystals.
+    """
+    try:
+        table = pq.read_table(path, columns=["material_id", "description"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ClacInputError(f"descriptions {path}: cannot be read ({first_line(error)})") from None
+    texts = dict(zip(*(table[name].to_pylist() for name in ("material_id", "description")), strict=True))
+    added = [{**record, "description": texts.get(record["material_id"])} for record in records]
+    if not any(record["description"] for record in added):
+        raise ClacInputError(f"descriptions {path}: no material_id occurs in the data set; check both")
+    return added
 
 
 def open_split(path: str, split: str, streaming: bool = False, text_column: str | None = None) -> Any:
@@ -220,6 +271,9 @@ def parse_crystals(
             crystals += [entry.crystal for entry in batch]
             kept += [records[entry.place] for entry in batch]
             bar.update(batch[-1].place + 1 - bar.n)
+    if processor.feature_extractor.symmetry:
+        # Determined once, and kept by copies that distort the crystal.
+        crystals = [replace(crystal, space_group=find_space_group(crystal)) for crystal in crystals]
     return crystals, kept, [skipped.reason for skipped in errors.skipped]
 
 
