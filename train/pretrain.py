@@ -162,7 +162,9 @@ def next_phase(run: TrainingRun) -> TrainingRun:
     progress = Progress(phase=done.phase + 1, step=done.step, seconds=done.seconds)
     # As if each phase were a run of its own, so that a resumed run draws the same numbers.
     set_seed(run.recipe.seed + progress.phase)
-    return start_phase(run.recipe, accelerator, model, run.processor, run.validation, progress)
+    following = start_phase(run.recipe, accelerator, model, run.processor, run.validation, progress)
+    following.start, following.started_at = run.start, run.started_at
+    return following
 
 
 def start_phase(
