@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from train.pretraining.initial_model import average_with_pretrained, build_model
 from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
+from train.pretraining.training_data import TrainingData, load_training_data
 from train.pretraining.validation import ValidationSet, load_validation, validate
 
 
@@ -52,6 +54,7 @@ class TrainingRun:
         accelerator: Accelerator that all processes share.
         processor: Processor of crystals and texts.
         validation: Crystals and texts of the validation split.
+        data: The training crystals; `None` if they are streamed.
         batches: Training batches of this process.
         objective: Model and losses, wrapped if there are several processes.
         optimizer: Optimiser of the objective.
@@ -67,6 +70,7 @@ class TrainingRun:
     accelerator: Accelerator
     processor: ClacProcessor
     validation: ValidationSet
+    data: TrainingData | None
     batches: PairBatches | StreamedBatches
     objective: nn.Module
     optimizer: torch.optim.Optimizer
@@ -144,10 +148,13 @@ def set_up(recipe: PretrainArguments) -> TrainingRun:
     model, processor = build_model(recipe)
     validation = load_validation(recipe, processor, accelerator.is_main_process)
     accelerator.print(f"validation: {len(validation.crystals):,} crystals{_skipped_note(validation.skipped)}")
+    data = None if recipe.streaming else load_training_data(recipe, processor, accelerator.is_main_process)
+    if data is not None:
+        accelerator.print(f"train: {len(data.records):,} crystals{_skipped_note(data.skipped)}")
     progress = stored_progress(Path(recipe.output_dir) / "last") if recipe.resume else Progress()
     if recipe.report_to != "none":
         accelerator.init_trackers(Path(recipe.output_dir).name, recipe_of(recipe))
-    return start_phase(recipe, accelerator, model, processor, validation, progress, resume=recipe.resume)
+    return start_phase(recipe, accelerator, model, processor, validation, data, progress, resume=recipe.resume)
 
 
 def next_phase(run: TrainingRun) -> TrainingRun:
@@ -162,7 +169,7 @@ def next_phase(run: TrainingRun) -> TrainingRun:
     progress = Progress(phase=done.phase + 1, step=done.step, seconds=done.seconds)
     # As if each phase were a run of its own, so that a resumed run draws the same numbers.
     set_seed(run.recipe.seed + progress.phase)
-    following = start_phase(run.recipe, accelerator, model, run.processor, run.validation, progress)
+    following = start_phase(run.recipe, accelerator, model, run.processor, run.validation, run.data, progress)
     following.start, following.started_at = run.start, run.started_at
     return following
 
@@ -173,6 +180,7 @@ def start_phase(
     model: ClacModel,
     processor: ClacProcessor,
     validation: ValidationSet,
+    data: TrainingData | None,
     progress: Progress,
     resume: bool = False,
 ) -> TrainingRun:
@@ -185,17 +193,17 @@ def start_phase(
         model: The model, with the weights at the start of the phase unless it is resumed.
         processor: Its processor.
         validation: The validation set.
+        data: The training crystals; `None` if they are streamed.
         progress: Progress of the run.
         resume: Whether to restore weights, optimiser and schedule from the checkpoint `last`.
     """
     arguments = recipe.phase(progress.phase)
     show_progress = accelerator.is_main_process
     batches = build_batches(
-        arguments, processor, accelerator.process_index, accelerator.num_processes, show_progress=show_progress
+        arguments, processor, accelerator.process_index, accelerator.num_processes, show_progress, data
     )
     bank, num_facts = None, 0
     if isinstance(batches, PairBatches):
-        accelerator.print(f"train: {len(batches.records):,} crystals{_skipped_note(batches.skipped)}")
         num_facts = batches.vocabulary.facts.shape[1] if batches.vocabulary else 0
         if arguments.graph_is_frozen:
             if resume:
@@ -235,6 +243,7 @@ def start_phase(
         accelerator,
         processor,
         validation,
+        data,
         batches,
         objective,
         optimizer,
@@ -386,7 +395,7 @@ def finish(run: TrainingRun) -> None:
     run.accelerator.end_training()
 
 
-def _skipped_note(skipped: list[str]) -> str:
+def _skipped_note(skipped: Sequence[str]) -> str:
     return f", {len(skipped)} skipped; the first: {skipped[0]}" if skipped else ""
 
 

@@ -138,6 +138,16 @@ def test_the_bank_holds_the_embeddings_of_the_crystals(bert_directory, tmp_path)
     torch.testing.assert_close(bank.embed(model.eval()).detach().numpy(), expected, atol=1e-5, rtol=0)
 
 
+def test_substituted_crystals_take_part(bert_directory, tmp_path) -> None:
+    own = recipe(bert_directory, tmp_path, substituted=8).phase(1)
+    _, processor = build_model(own)
+    batches = build_batches(own, processor, show_progress=False)
+    assert isinstance(batches, PairBatches)
+    assert len(batches.records) == 40 and sum(" after " in record["material_id"] for record in batches.records) == 8
+    texts = [batch.concepts for batch in batches.epoch(0)]
+    assert all(concepts is not None and concepts.holds.shape == (12, 40) for concepts in texts)
+
+
 def test_right_answers_fit_the_rows_of_the_bank(bert_directory, tmp_path) -> None:
     own = recipe(bert_directory, tmp_path).phase(1)
     _, processor = build_model(own)

@@ -160,6 +160,10 @@ class DataArguments:
     description_probability: float = field(
         default=0.0, metadata={"help": "Probability of a description, or its beginning, where there is one."}
     )
+    substituted: int = field(
+        default=0,
+        metadata={"help": "Number of crystals to add in which elements are exchanged for others of their family."},
+    )
     twin_share: float = field(
         default=0.0, metadata={"help": "Share of a batch that is replaced by expanded versions of its other crystals."}
     )
@@ -171,7 +175,7 @@ class DataArguments:
         _require_at_least_one(
             self, "max_text_tokens", "shuffle_buffer", "validation_size", "phrases_per_crystal", "concept_phrases"
         )
-        _require_not_negative(self, "limit", "steps_per_epoch")
+        _require_not_negative(self, "limit", "steps_per_epoch", "substituted")
         _require_share(self, "masked_probability", "short_probability", "query_probability", "twin_share")
         _require_share(self, "description_probability")
         if bool(self.description_probability) != (self.descriptions is not None):
@@ -187,6 +191,8 @@ class DataArguments:
             )
         if self.text_column is not None and self.twin_share:
             raise ClacInputError("twin_share cannot be used with text_column; remove one of them")
+        if self.substituted and (self.streaming or self.text_column is not None):
+            raise ClacInputError("substituted cannot be used with streaming or text_column; remove one of them")
         if self.streaming and not self.steps_per_epoch:
             raise ClacInputError("streaming needs steps_per_epoch, since the number of rows is unknown")
 
@@ -320,7 +326,19 @@ class RunArguments:
 GROUPS = (ModelArguments, DataArguments, ObjectiveArguments, OptimizationArguments, RunArguments)
 # What may differ between the phases of a run.
 PHASE_GROUPS = (DataArguments, ObjectiveArguments, OptimizationArguments)
-FIXED = frozenset({"dataset", "limit", "validation_size", "on_error", "streaming", "mixed_precision"})
+FIXED = frozenset(
+    (
+        "dataset",
+        "limit",
+        "validation_size",
+        "on_error",
+        "streaming",
+        "text_column",
+        "descriptions",
+        "substituted",
+        "mixed_precision",
+    )
+)
 
 
 # Dataclass fields are collected from the last base class to the first.

@@ -22,12 +22,11 @@ from train.pretraining.objective import CONCEPTS, FACTS
 from train.pretraining.pairs import (
     TextStyle,
     TrainingPair,
-    first_records,
     open_split,
     parse_crystals,
-    with_descriptions,
 )
-from train.pretraining.vocabulary_texts import VocabularyTexts, vocabulary_texts
+from train.pretraining.training_data import TrainingData, load_training_data
+from train.pretraining.vocabulary_texts import VocabularyTexts
 
 # Rows are sorted by length in buckets of this many batches: large enough to sort well, small enough to mix well.
 _BUCKET_BATCHES = 8
@@ -39,6 +38,7 @@ def build_batches(
     process_index: int = 0,
     num_processes: int = 1,
     show_progress: bool = True,
+    data: TrainingData | None = None,
 ) -> PairBatches | StreamedBatches:
     """
     Open the training split and plan the batches of one process.
@@ -49,6 +49,7 @@ def build_batches(
         process_index: Index of this process.
         num_processes: Number of processes that share an epoch.
         show_progress: Whether to show a progress bar.
+        data: The training crystals. Default: those of the recipe, unless it streams them.
 
     Raises:
         ClacInputError: `max_text_tokens` is more than the text tower can read, or the data set is invalid.
@@ -88,16 +89,16 @@ def build_batches(
             on_error=arguments.on_error,
             **shared,
         )
-    records = first_records(arguments.dataset, "train", arguments.limit, text_column=arguments.text_column)
-    crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, show_progress)
-    if arguments.descriptions is not None:
-        records = with_descriptions(records, arguments.descriptions)
-    vocabulary = None
-    if {CONCEPTS, FACTS} & set(settings.terms):
-        per_step = arguments.concept_phrases if CONCEPTS in settings.terms else 0
-        vocabulary = vocabulary_texts(records, crystals, per_step, show_progress)
+    data = data or load_training_data(arguments, processor, show_progress)
     return PairBatches(
-        crystals, records, collator, arguments.text_style(), skipped=skipped, vocabulary=vocabulary, **shared
+        data.crystals,
+        data.records,
+        collator,
+        arguments.text_style(),
+        skipped=data.skipped,
+        vocabulary=data.vocabulary if {CONCEPTS, FACTS} & set(settings.terms) else None,
+        concept_phrases=arguments.concept_phrases if CONCEPTS in settings.terms else 0,
+        **shared,
     )
 
 
@@ -225,8 +226,8 @@ class PairBatches(_Batches):
 
     def __init__(
         self,
-        crystals: list[Crystal],
-        records: list[dict[str, Any]],
+        crystals: Sequence[Crystal],
+        records: Sequence[dict[str, Any]],
         collator: Collator,
         style: TextStyle,
         batch_size: int,
@@ -238,12 +239,13 @@ class PairBatches(_Batches):
         twins: float = 0.0,
         skipped: Sequence[str] = (),
         vocabulary: VocabularyTexts | None = None,
+        concept_phrases: int = 0,
     ):
         super().__init__(
             collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
         )
         self.crystals, self.records, self.skipped = crystals, records, list(skipped)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.concept_phrases = vocabulary, concept_phrases
         self._groups = group_by_system(crystals)
         if len(self) == 0:
             raise ClacInputError(
@@ -273,10 +275,11 @@ class PairBatches(_Batches):
         if self.vocabulary is None:
             return replace(batch, labels=labels)
         labels = replace(labels, facts=torch.from_numpy(self.vocabulary.facts[rows]))
-        if not self.vocabulary.phrases_per_step:
+        if not self.concept_phrases:
             return replace(batch, labels=labels)
         generator = random.Random(f"{self.seed}-{epoch}-{index}-{self.process_index}")
-        return replace(batch, labels=labels, concepts=self.collator.concepts(self.vocabulary.draw(generator)))
+        phrases = self.vocabulary.draw(self.concept_phrases, generator)
+        return replace(batch, labels=labels, concepts=self.collator.concepts(phrases))
 
 
 class StreamedBatches(_Batches):

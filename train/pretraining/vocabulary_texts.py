@@ -29,20 +29,18 @@ class VocabularyTexts:
     Attributes:
         phrases: Maker of phrases from the wordings that are not held out.
         facts: `(n, T)` float32, values of the concepts: 1, 0, grades, NaN where unknown.
-        phrases_per_step: Number of phrases of each step; 0 if no term contrasts them.
     """
 
     phrases: ConceptPhrases
     facts: np.ndarray
-    phrases_per_step: int
 
-    def draw(self, generator: random.Random) -> list[Phrase]:
-        """Draw the phrases of a step."""
-        return [self.phrases.draw(generator) for _ in range(self.phrases_per_step)]
+    def draw(self, count: int, generator: random.Random) -> list[Phrase]:
+        """Draw phrases."""
+        return [self.phrases.draw(generator) for _ in range(count)]
 
 
 def vocabulary_texts(
-    records: Sequence[dict[str, Any]], crystals: Sequence[Crystal], phrases_per_step: int, show_progress: bool = True
+    records: Sequence[dict[str, Any]], crystals: Sequence[Crystal], show_progress: bool = True
 ) -> VocabularyTexts:
     """
     Evaluate the vocabulary on the training crystals.
@@ -50,12 +48,11 @@ def vocabulary_texts(
     Args:
         records: Rows of the data set.
         crystals: Their structures.
-        phrases_per_step: Number of phrases of each step; 0 if no term contrasts them.
         show_progress: Whether to show a progress bar.
     """
     vocabulary = load_vocabulary()
     table = facts_of(records, crystals, show_progress)
-    return VocabularyTexts(ConceptPhrases(vocabulary, table), _facts(vocabulary, table), phrases_per_step)
+    return VocabularyTexts(ConceptPhrases(vocabulary, table), _facts(vocabulary, table))
 
 
 def facts_of(records: Sequence[dict[str, Any]], crystals: Sequence[Crystal], show_progress: bool = True) -> FactTable:
@@ -63,7 +60,7 @@ def facts_of(records: Sequence[dict[str, Any]], crystals: Sequence[Crystal], sho
     Return the facts of crystals: those stored with the bundled crystals, computed for others.
 
     Args:
-        records: Rows of a data set.
+        records: Rows of a data set. A row that has the columns of facts keeps them.
         crystals: Their structures.
         show_progress: Whether to show a progress bar.
     """
@@ -71,8 +68,10 @@ def facts_of(records: Sequence[dict[str, Any]], crystals: Sequence[Crystal], sho
     rows = []
     with progress_bar("facts of crystals", len(records), None if show_progress else False) as bar:
         for record, crystal in zip(records, crystals, strict=True):
-            known = stored.get(record["material_id"])
-            rows.append({**record, **(crystal_facts(crystal) if known is None else known)})
+            known = record if "ions" in record else stored.get(record["material_id"])
+            if known is None:
+                known = crystal_facts(crystal, record.get("space_group_number"))
+            rows.append({**record, **known})
             bar.update()
     return FactTable.from_records(rows)
 
