@@ -212,7 +212,7 @@ hfcusi2 | HfCuSi2-type | ABC2_tP8_129_a_c_bc
 mgcual2 | MgCuAl2-type | ABC2_oS16_63_c_c_f
 cenic2 | CeNiC2-type | ABC2_oS8_38_a_b_d
 luni2b2c | LuNi2B2C-type | ABC2D2_tI12_139_a_b_d_e
-ceco3b2 | CeCo3B2-type | AB2C3_hP6_191_a_c_g
+ceco3b2 | CeCo3B2-type | AB2C3_hP6_191_a_c_g | kagome
 hocoga5 | HoCoGa5-type (115) | ABC5_tP7_123_a_b_ci
 mgcu4sn | MgCu4Sn-type | ABC4_cF24_216_a_c_e
 hffe6ge6 | HfFe6Ge6-type | AB6C6_hP13_191_a_cde_i | kagome

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...concepts.elements import ALKALI, ALKALINE_EARTH, CHALCOGENS, HALOGENS, RARE_EARTH, symbols
+from ...concepts.structure_types import STRUCTURE_TYPES
 from .evidence import Evidence
 from .polyhedra import Corner, Polyhedron, periodicity, shared_corners, shells
 
@@ -51,6 +52,7 @@ def framework_types(crystal: Evidence) -> Iterator[str]:
         shared = shared_corners(octahedra, octahedra)
         if crystal.anions <= _OCTAHEDRAL_ANIONS:
             yield from _perovskites(crystal, octahedra, shared)
+        yield from _polytypes(crystal, octahedra, shared)
         if tetrahedra:
             yield from _spinels(crystal, octahedra, tetrahedra, shared)
             yield from _nasicon(crystal, octahedra, tetrahedra, shared)
@@ -70,7 +72,9 @@ def _sharing(crystal: Evidence, shape: str, polyhedra: list[Polyhedron]) -> Iter
         yield f"edge-sharing-{shape}"
     if shape == "octahedra" and (counts[3] or counts[4]):
         yield f"face-sharing-{shape}"
-    if chosen and not counts:
+    inside = {entry.center for entry in chosen}
+    elements = {crystal.symbols[center] for center in inside}
+    if chosen and not counts and sum(symbol in elements for symbol in crystal.symbols) == len(inside):
         yield f"isolated-{shape}"
 
 
@@ -140,6 +144,9 @@ def _layered(
     others: list[int],
 ) -> Iterator[str]:
     """Slabs of a perovskite cut along (100): n layers of octahedra have 3n + 1 anions for n centres."""
+    # Squares with two far anions, as in KAuCl4, are no layers of octahedra.
+    if any(crystal.symbols[entry.center] == "Au" for entry in octahedra):
+        return
     number = len(octahedra)
     graph = {center: list(neighbors) for center, neighbors in shared.items()}
     bridges = [len(neighbors) for neighbors in graph.values()]
@@ -182,6 +189,19 @@ def _opposite(crystal: Evidence, entry: Polyhedron, ends: list[Corner]) -> bool:
     cell, positions = crystal.crystal.cell, crystal.crystal.positions
     one, other = (positions[site] + np.array(image) @ cell - positions[entry.center] for site, image in ends)
     return float(one @ other) < -0.8 * float(np.linalg.norm(one) * np.linalg.norm(other))
+
+
+def _polytypes(crystal: Evidence, octahedra: list[Polyhedron], shared: dict[int, dict[Corner, int]]) -> Iterator[str]:
+    """Stackings of the layers of CdI2, in which each octahedron shares edges with six others, but the two simplest."""
+    if crystal.stoichiometry != (1, 2) or not crystal.anion_amount(2) or 3 * len(octahedra) != len(crystal.symbols):
+        return
+    if any(list(neighbors.values()) != [2] * 6 for neighbors in shared.values()):
+        return
+    hexagonal = crystal.system in ("trigonal", "hexagonal")
+    simple = STRUCTURE_TYPES["cdi2"].labels + STRUCTURE_TYPES["cdcl2"].labels
+    graph = {center: list(neighbors) for center, neighbors in shared.items()}
+    if hexagonal and crystal.label not in simple and periodicity(graph) == 2:
+        yield "cdi2-polytype"
 
 
 def _spinels(

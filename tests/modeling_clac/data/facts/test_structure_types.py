@@ -410,3 +410,23 @@ def test_types_do_not_depend_on_the_description(index, shift, axes, copies, seed
     )
     expected = structure_type_facts(PARSED[index], find_orbits(PARSED[index]))
     assert structure_type_facts(moved, find_orbits(moved)) == expected
+
+
+def test_types_of_disordered_crystals() -> None:
+    cobaltite = Structure(
+        Lattice.cubic(3.83),
+        [{"La": 0.6, "Sr": 0.4}, "Co", "O", "O", "O"],
+        [[0.5] * 3, [0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]],
+    )
+    crystal = parse_structure(cobaltite)
+    assert "cubic-perovskite" in (structure_type_facts(crystal, find_orbits(crystal)) or ())
+    zirconia = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.14), [{"Zr": 0.84, "Y": 0.16}, {"O": 0.92}], [[0, 0, 0], [0.25] * 3]
+    )
+    crystal = parse_structure(zirconia)
+    assert "fluorite" in (structure_type_facts(crystal, find_orbits(crystal)) or ())
+
+
+def test_octahedra_are_isolated_only_if_all_are(rows) -> None:
+    assert "isolated-octahedra" not in _types_of(rows, "Y2O3")
+    assert "isolated-octahedra" in _types_of(rows, "K2PtCl6")
