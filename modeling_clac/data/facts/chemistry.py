@@ -23,8 +23,8 @@ _RANKS = {symbol: rank for rank, names in enumerate(OXIDE_NAMES) for symbol in n
 _NAMES = {symbol: name for names in OXIDE_NAMES for symbol, name in names.items()}
 # Lowest oxidation state in which a metal gives its oxides their name.
 _LEAST_STATES = {"V": 4, "Nb": 4, "Ta": 4, "Mo": 4, "W": 4, "Cu": 2, "Ti": 3, "Fe": 3, "Cr": 3, "Ce": 4}
-# States in which it has another one: Cr(IV) and higher.
-_OTHER_NAMES = {"Cr": (4,)}
+# Highest state in which it does: oxides of Cr(IV) and Cr(V) are no chromites.
+_GREATEST_STATES = {"Cr": 3}
 _NO_OXIDE = frozenset({"organic", "peroxide", "superoxide", "ozonide", "water"})
 # Difference of Pauling electronegativities at which a bond is half ionic (Pauling, The Nature of the Chemical Bond).
 _IONIC_DIFFERENCE = 1.7
@@ -124,7 +124,7 @@ def _in_high_state(s: Surroundings, symbol: str, states: Mapping[str, tuple[int,
         return False
     if states is None or symbol not in states:
         return symbol not in ("V", "Ce", "Cr")
-    return max(states[symbol]) >= _LEAST_STATES.get(symbol, 0) and states[symbol] != _OTHER_NAMES.get(symbol)
+    return _LEAST_STATES.get(symbol, 0) <= max(states[symbol]) <= _GREATEST_STATES.get(symbol, 9)
 
 
 def classes_of(

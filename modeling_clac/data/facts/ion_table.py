@@ -153,7 +153,7 @@ HEXAHALO["I"] = "hexaiodo_metallate"
 HOMONUCLEAR: dict[str, tuple[str, str, float]] = {
     "S": ("disulfide", "polysulfide", 2.35),
     "Se": ("diselenide", "polyselenide", 2.62),
-    "Te": ("ditelluride", "polytelluride", 2.95),
+    "Te": ("ditelluride", "polytelluride", 3.10),
     "P": ("diphosphide", "polyphosphide", 2.40),
     "As": ("diarsenide", "polyarsenide", 2.65),
     "Sb": ("diantimonide", "polyantimonide", 3.00),
@@ -163,7 +163,7 @@ HOMONUCLEAR: dict[str, tuple[str, str, float]] = {
 
 # Ids of ions that are not in the tables above.
 OTHER_IONS = (
-    "hexafluorotitanate", "selenocyanate", "fulminate", "dicyanamide",
+    "hexafluorotitanate", "selenocyanate", "fulminate", "dicyanamide", "hydrazine",
     "hydroxide", "water", "hydronium", "ammonium", "ammonia", "amide", "imide", "organic", "azide", "dinitrogen",
     "diazenide", "pernitride", "cyanide", "cyanate", "thiocyanate", "carbodiimide", "acetylide", "carbonyl", "peroxide",
     "superoxide", "dioxygen", "ozonide", "bifluoride", "uranyl", "aluminosilicate", "orthosilicate", "disilicate",

@@ -73,8 +73,23 @@ def _among(surroundings: Surroundings, symbol: str) -> np.ndarray:
 
 
 def hydrogen_bonds(surroundings: Surroundings, symbol: str) -> np.ndarray:
-    """Count the hydrogen atoms that are bonded to each site of an element, `(num_sites,)` int64."""
-    return surroundings.counts(surroundings.pairs(symbol, "H", _H_BONDS[symbol]))
+    """
+    Count the hydrogen atoms of each site of an element.
+
+    Hydrogen in the middle between two such sites counts half for each, and at least one in all: it makes a hydroxide of
+    the bridge O-H-O in chromium oxide hydroxide, not water.
+
+    Args:
+        surroundings: The sites.
+        symbol: The element.
+
+    Returns:
+        `(num_sites,)` int64.
+    """
+    pairs = surroundings.pairs(symbol, "H", _H_BONDS[symbol])
+    shared = surroundings.counts_of_points(pairs)[surroundings.points[pairs]]
+    sums = np.bincount(surroundings.centers[pairs], weights=1.0 / shared, minlength=len(surroundings))
+    return np.where(sums > 0, np.maximum(np.floor(sums + 1e-6), 1), 0).astype(np.int64)
 
 
 def _hydrogen_groups(s: Surroundings, found: IonsFound) -> None:
@@ -124,6 +139,8 @@ def _nitrogen_pairs(s: Surroundings, found: IonsFound) -> None:
         if len(links) and "organic" not in found.ids:
             hydrogen = hydrogen_bonds(s, "N") if "H" in s.present else np.zeros(len(s), int)
             free = (hydrogen == 0) & (s.counts(s.pairs("N", "C", 1.6)) == 0) & (s.counts(s.pairs("N", "O", 1.45)) == 0)
+            if ((number == 1) & (hydrogen >= 2)).any():
+                found.ids.add("hydrazine")
             middle = free & (number == 2)
             if middle.any():
                 found.ids.add("azide")

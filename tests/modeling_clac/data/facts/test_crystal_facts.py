@@ -169,6 +169,12 @@ def test_mixed_metals_are_an_alloy() -> None:
     assert facts["classes"] == ["alloy"] and facts["dimensionality"] == 3
 
 
+def test_hydrogen_between_two_atoms_is_shared() -> None:
+    """The symmetric hydrogen bonds of a hypothetical FeO(OH) make hydroxides, and water needs two hydrogen atoms of its own."""
+    shared = chemistry(crystal_of("mp-743660"))
+    assert shared["ions"] == ["hydroxide"] and "hydrate" not in shared["classes"]
+
+
 def test_exchanged_positions_leave_the_chemistry_open() -> None:
     """Silver phosphate with phosphorus far from all other atoms."""
     wrong = structure("Pm-3n", 6.03, ["P", "O", "Ag"], [[0, 0, 0], [0.25, 0.25, 0.25], [0.25, 0, 0.5]])
