@@ -170,7 +170,7 @@ def test_mixed_metals_are_an_alloy() -> None:
 
 
 def test_hydrogen_between_two_atoms_is_shared() -> None:
-    """The symmetric hydrogen bonds of a hypothetical FeO(OH) make hydroxide; water has two hydrogen atoms of its own."""
+    """The symmetric hydrogen bonds of a hypothetical FeO(OH) make hydroxide; water has two hydrogen atoms."""
     shared = chemistry(crystal_of("mp-743660"))
     assert shared["ions"] == ["hydroxide"] and "hydrate" not in shared["classes"]
 
