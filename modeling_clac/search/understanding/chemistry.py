@@ -235,9 +235,13 @@ _SUPPORT_BEFORE = re.compile(
     r"|excluding|except|has|have|having|but|minus|not|any|nor|preferably)|[,/&])\s*$",
     re.I,
 )
+# The first word of a part in a reading that was printed: `oxide · I or iodate`.
+_FIRST_OF_PART = re.compile(r" ; $")
 # Between the separators of a reading that was printed: `U · oxide`.
 _ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
 _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
+# `groups III and V`
+_ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
 _LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
 
 
@@ -255,9 +259,11 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
         return None
     if _ALONE.search(text, 0, start) and _ALONE_BEHIND.match(text, end) and word != "No":
         return word
-    if word not in _NEEDS_SUPPORT:
+    if word not in _NEEDS_SUPPORT or _FIRST_OF_PART.search(text, 0, start):
         return word
     if text[start - 1 : start] == "-" and start > 1:
+        return None
+    if word in ("I", "V") and _ROMAN_BEFORE.search(text, 0, start):
         return None
     if _SUPPORT_BEHIND.match(text, end):
         return word

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ...concepts.elements import ELEMENT_NAMES
 from ...concepts.quantities import QUANTITIES
-from ...concepts.spelling import key
+from ...concepts.spelling import Token, key
 from ...formulas_clac import ATOMIC_NUMBERS
 from ...utils.paths import ASSETS
 from .words import FUNCTION_WORDS
@@ -55,6 +55,13 @@ class Lexicon:
         self.superlatives: dict[str, tuple[str, bool]] = {}
         self.elements = {key(name): symbol for symbol, name in ELEMENT_NAMES.items()}
         self.elements |= {key(name): symbol for name, symbol in _OTHER_NAMES.items()}
+        # Keys of wordings of several words. Others are one word, and may be `pervo-skite` but not `s and`.
+        self._of_several_words = {
+            spelled
+            for concept in vocabulary
+            for wording, spelled in zip(concept.wordings, concept.keys, strict=True)
+            if not wording.isalnum()
+        }
         wordings: list[str] = []
         lists = {
             key(wording)
@@ -70,7 +77,10 @@ class Lexicon:
         for concept in vocabulary:
             wordings += (*concept.wordings, *concept.superlatives, concept.name)
             for wording in (concept.name, concept.id):
-                self.ids.setdefault(key(wording), concept.id)
+                spelled = key(wording)
+                self.ids.setdefault(spelled, concept.id)
+                if not wording.isalnum():
+                    self._of_several_words.add(spelled)
             if concept.sort is not None and concept.sort.number in QUANTITIES:
                 for wording in concept.superlatives:
                     self.superlatives.setdefault(key(wording), (concept.sort.number, concept.sort.descending))
@@ -88,6 +98,18 @@ class Lexicon:
         """Whether a wording is a list of elements, `Co or Ni`, which is read element by element."""
         first, *others = re.split(r"\s+or\s+", wording)
         return bool(others) and all(word in ATOMIC_NUMBERS or key(word) in self.elements for word in (first, *others))
+
+    def may_be_split(self, spelled: str, parts: Sequence[Token]) -> bool:
+        """
+        Whether several words of a text can be a wording: `rock salt` can be `rocksalt`, `S and` is not `sand`.
+
+        Args:
+            spelled: Key of the wording.
+            parts: The words.
+        """
+        return spelled in self._of_several_words or all(
+            len(part.key) > 2 and part.key not in FUNCTION_WORDS for part in parts
+        )
 
     def name_of(self, concept_id: str) -> str:
         """Return a name of a concept that is read as this concept, even if others have the same name."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 _LIKE_BEFORE = re.compile(
-    r"(?:\blike|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
+    r"(?:\blike|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
     r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|related\s+to|same\s+structure\s+as)"
     r"\s+(?:the\s+|an?\s+)?$",
     re.I,
@@ -50,6 +50,8 @@ _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re
 _LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
 _LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
+# Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
+_REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 _METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
 # Concepts before which `metal` says that a metal is present, and not that the compound is one.
@@ -106,6 +108,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     plain = plain_text(flat.text).replace(" · ", " ; ")
     lexicon = Lexicon.of(vocabulary)
     state = _State(plain, flat.text, [True] * len(plain), [False] * len(plain))
+    for reason in _REASON.finditer(plain):
+        state.mark(*reason.span())
     state.add(find_symmetry(plain))
     _read_contains_metal(state)
     numbers = read_numbers(plain, flat.text, state.free)
@@ -211,7 +215,7 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             return (place + count,)
         concept = lexicon.ids.get(spelled)
         symbol = lexicon.elements.get(spelled)
-        if concept is None and symbol is None:
+        if (concept is None and symbol is None) or (count > 1 and not lexicon.may_be_split(spelled, parts)):
             continue
         if count == 1 and parts[0].key in FUNCTION_WORDS:
             continue

@@ -20,6 +20,8 @@ _JOINT = re.compile(
     r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
 )
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
+# A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
+_VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
@@ -130,6 +132,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
     if _JOINT.fullmatch(gap) is None:
         return False
+    if "," in gap and _VERB.match(text, literal.start):
+        return False
     same = family(literal) == family(before)
     if _OR.search(gap):
         return True
@@ -162,6 +166,9 @@ def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
         earlier = found[place]
         gap = text[earlier.end : following.start]
         if earlier.negated or family(earlier) != family(literal) or not _SHARED_HYPHEN.fullmatch(gap):
+            return
+        # `Cs, lead-free` is no list.
+        if following is literal and not (gap.startswith("-") or _CONJUNCTION.search(gap) or "&" in gap or "/" in gap):
             return
         found[place] = following = replace(earlier, negated=True)
 
@@ -253,7 +260,9 @@ def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
 
 def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
     """Read `only Li, P and S` and `nothing but Fe and O` as a chemical system."""
-    found = re.search(r"\b(?:only|solely|exclusively|nothing\s+but|just|purely|no\s+other\s+elements)\b", text, re.I)
+    found = re.search(
+        r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", text, re.I
+    )
     elements = [literal for literal in literals if isinstance(literal.term, ElementTerm) and not literal.negated]
     if found is None or not elements or len(elements) != len([x for x in literals if family(x) == "chemistry"]):
         return literals
