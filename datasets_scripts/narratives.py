@@ -11,6 +11,7 @@ are our own, and every text is checked against its record.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from datasets_scripts.llm.arguments import NarrativeArguments
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.generation import STEPS, Outcome, TextGenerator, prompt_hashes
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.provenance import git_commit
 
 REJECTED = "rejected"
+# Records whose uses are evaluated at once.
+_CHUNK = 512
 _TEXT_COLUMNS: dict[str, pa.DataType] = {
     "text": pa.string(),
     "description": pa.string(),
@@ -83,12 +87,25 @@ def build_shard(arguments: NarrativeArguments, shard: int) -> Report:
     return report
 
 
+def _with_uses(
+    rows: Iterator[tuple[str, dict[str, Any]]],
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Add the uses of the records, many at once."""
+    while chunk := list(islice(rows, _CHUNK)):
+        records = [record for _, record in chunk]
+        try:
+            complete = with_uses(records)
+        except ValueError:  # an invalid number, which is reported with its row
+            complete = records
+        yield from ((where, record, own) for (where, record), own in zip(chunk, complete, strict=True))
+
+
 def _narrated(
     rows: Iterator[tuple[str, dict[str, Any]]], arguments: NarrativeArguments, report: Report
 ) -> Iterator[dict[str, Any]]:
-    for where, record in rows:
+    for where, record, complete in _with_uses(rows):
         try:
-            text = narrate(record, seed=(arguments.seed, record["material_id"]))
+            text = narrate(complete, seed=(arguments.seed, record["material_id"]))
         except ValueError as error:
             if arguments.on_error == "raise":
                 raise ClacInputError(f"{where}: {error}") from None

@@ -25,6 +25,7 @@ from evaluation.reports.retrieval import print_retrieval, write_retrieval
 from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line
 from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import ASSETS
@@ -91,7 +92,7 @@ def query_texts(records: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str
         ClacInputError: If a record has no facts to narrate.
     """
     texts: dict[str, list[str]] = {name: [] for name in QUERIES}
-    for record in records:
+    for record in with_uses(records):
         identity = str(record["material_id"])
         try:
             texts["narrative"].append(narrate(record, seed=(seed, identity)))

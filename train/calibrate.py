@@ -30,6 +30,7 @@ from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.domain import CrystalDomain, neighbor_cosines
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.inference.vocabulary import Vocabulary
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.narrator.search_phrases import narrate_query
 from modeling_clac.search.index import BUNDLED_INDEX, bundled_index
@@ -130,7 +131,7 @@ def compare_scores(columns: Mapping[str, np.ndarray], right: np.ndarray, groups:
 def training_texts(records: Sequence[Mapping[str, Any]], seed: int) -> list[str]:
     """Write a narrative and two search phrases for each training crystal, as in training."""
     texts = []
-    for record in records:
+    for record in with_uses(records):
         texts.append(narrate(record, seed=(seed, "narrative")))
         texts += [narrate_query(record, seed=(seed, place)).text for place in range(2)]
     return texts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,15 +57,17 @@ def element_set(names: Iterable[str]) -> frozenset[str]:
     return frozenset[str]().union(*(GROUPS.get(name, {name}) for name in names))
 
 
-def _numbers_of(symbols: Iterable[str]) -> list[int]:
-    return [ATOMIC_NUMBERS[symbol] for symbol in sorted(symbols)]
+@lru_cache(maxsize=4096)
+def _numbers_of(names: tuple[str, ...]) -> list[int]:
+    """Atomic numbers of elements and groups of elements. Not to be changed."""
+    return [ATOMIC_NUMBERS[symbol] for symbol in sorted(element_set(names))]
 
 
 def _any_element(scope: Scope, names: tuple[str, ...]) -> Array:
     call = ("present",)
     if call not in scope.cache:
         scope.cache[call] = np.ascontiguousarray(scope.facts.fractions.T > 0)
-    present = scope.cache[call][_numbers_of(element_set(names))].any(axis=0)
+    present = scope.cache[call][_numbers_of(names)].any(axis=0)
     return truth(np.asarray(present), ~scope.facts.known_composition)
 
 
@@ -78,12 +81,12 @@ def _only_elements(scope: Scope, names: tuple[str, ...]) -> Array:
 
 
 def _share(scope: Scope, names: tuple[str, ...]) -> Array:
-    total = scope.facts.fractions[:, _numbers_of(element_set(names))].sum(axis=1, dtype=np.float64)
+    total = scope.facts.fractions[:, _numbers_of(names)].sum(axis=1, dtype=np.float64)
     return np.where(scope.facts.known_composition, total, np.nan)
 
 
 def _amount(scope: Scope, names: tuple[str, ...]) -> Array:
-    total = scope.facts.amounts[:, _numbers_of(element_set(names))].sum(axis=1, dtype=np.float64)
+    total = scope.facts.amounts[:, _numbers_of(names)].sum(axis=1, dtype=np.float64)
     return np.where(scope.facts.known_composition, total, np.nan)
 
 

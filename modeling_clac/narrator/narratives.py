@@ -15,7 +15,7 @@ from typing import Any
 
 from ..data.properties import PROPERTIES
 from . import phrases as words
-from .applications import Application, application_reason, application_sentence, matching_rules
+from .applications import Application, application_sentence, justified_applications
 from .phrases import capitalize, class_word, number, with_article
 from .record import Known, read_record
 
@@ -273,11 +273,11 @@ def narrate_sentences(
         if sentence is not None:
             sentences.append(sentence)
     if max_applications:
-        composition = known.composition
-        rules = matching_rules(known.numbers, composition.elements, _justifying(known, facts, mask_formula))
-        draw.shuffle(rules)
-        for rule in rules[:max_applications]:
-            sentences.append(application_sentence(rule, known.numbers, composition.symbols, draw.random))
+        found = justified_applications(
+            record, known.numbers, known.composition.symbols, _justifying(known, facts, mask_formula), draw.random
+        )
+        draw.shuffle(found)
+        sentences += [application_sentence(application, draw.random) for application in found[:max_applications]]
     return sentences
 
 
@@ -332,13 +332,4 @@ def applications(record: Mapping[str, Any], *, mask_formula: bool = False) -> li
     """
     known = read_record(record)
     columns = _justifying(known, _facts(known, mask_formula), mask_formula)
-    return [
-        Application(
-            name=rule.name,
-            area=rule.areas[0],
-            reason=application_reason(rule, known.numbers, known.composition.symbols, lambda: 0.0),
-            facts=tuple(sorted(rule.needs)),
-            wordings=rule.areas,
-        )
-        for rule in matching_rules(known.numbers, known.composition.elements, columns)
-    ]
+    return justified_applications(record, known.numbers, known.composition.symbols, columns, lambda: 0.0)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..concepts.applications import RULES, Rule
 from ..concepts.elements import (
     ALKALI,
     ALKALINE_EARTH,
@@ -26,7 +25,6 @@ from ..concepts.elements import (
 )
 from ..concepts.structure_types import FORMULA_TYPES, structure_types
 from ..concepts.symmetry import CENTROSYMMETRIC, CRYSTAL_SYSTEMS, POLAR
-from .applications import matching_rules
 from .narratives import Draw, seed_text
 from .phrases import ARITY, COUNT_WORDS, with_article
 from .record import FAMILIES, Known, read_record
@@ -209,7 +207,6 @@ _SIDE_GROUPS = frozenset({"absence", "arity", "inversion"})
 
 _GENERIC_NOUNS = ("material", "compound", "crystal", "solid", "materials", "compounds")
 _OPENINGS = ("", "", "", "", "{a}", "find {a}", "looking for {a}")
-_USE_FRAMES = ("{use}", "{use}", "material for {use}", "materials for {use}", "{noun} for {use}")
 
 
 def _nouns(known: Known) -> list[str]:
@@ -260,7 +257,6 @@ CONDITIONS: tuple[str, ...] = (
     *(f"element {symbol}" for symbol in ELEMENT_NAMES),
     *(f"class {name}" for name in _CLASSES),
     *(f"prototype {name}" for name in sorted({name for kind in FORMULA_TYPES for name in kind.names})),
-    *(f"use {name}" for name in dict.fromkeys(rule.name for rule in RULES)),
 )
 
 
@@ -272,23 +268,17 @@ def failing(record: Mapping[str, Any]) -> frozenset[str]:
     """
     known = read_record(record)
     elements = known.composition.elements
-    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
     possible = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known) or trait.holds(known)}
     possible |= {f"element {symbol}" for symbol in elements}
     possible |= {f"class {noun.removesuffix('s')}" for noun in _nouns(known)}
     possible |= {f"prototype {name}" for name in prototype_of(known)}
-    possible |= {f"use {rule.name}" for rule in matching_rules(known.numbers, elements, columns)}
-    possible |= {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)}
     return frozenset(CONDITIONS) - possible
 
 
 def undecided(record: Mapping[str, Any]) -> frozenset[str]:
     """Return the `CONDITIONS` that cannot be decided for a record, because it lacks a column that they need."""
     known = read_record(record)
-    elements = known.composition.elements
-    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
-    traits = {f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known)}
-    return frozenset(traits | {f"use {rule.name}" for rule in RULES if _undecided(rule, elements, columns)})
+    return frozenset(f"trait {place}" for place, trait in enumerate(TRAITS) if trait.unknown(known))
 
 
 def in_system(system: str) -> str:
@@ -296,17 +286,12 @@ def in_system(system: str) -> str:
     return f"trait {next(place for place, trait in enumerate(TRAITS) if trait.before == (system,))}"
 
 
-def _undecided(rule: Rule, elements: frozenset[str], columns: frozenset[str]) -> bool:
-    """Return whether the rule could hold if the missing columns were known."""
-    return not rule.needs <= columns and (rule.test_elements is None or rule.test_elements(elements))
-
-
 def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Query:
     """
     Write a short query that a crystal matches.
 
-    A query names one to three traits of the crystal, its class or structure type, an element, or an application that
-    its properties justify. The text depends only on the record and `seed`.
+    A query names one to three traits of the crystal, its class or structure type, or an element. The text depends only
+    on the record and `seed`.
 
     Args:
         record: Values by column, see `modeling_clac.narrator.narratives.narrate`.
@@ -321,16 +306,8 @@ def narrate_query(record: Mapping[str, Any], seed: int | str | tuple = 0) -> Que
     elements = known.composition.elements
     class_nouns, prototypes = _nouns(known), prototype_of(known)
     traits = [place for place, trait in enumerate(TRAITS) if trait.holds(known)]
-    columns = frozenset(known.numbers) | ({"elements"} if elements else frozenset())
-    uses = matching_rules(known.numbers, elements, columns)
     if not (traits or class_nouns):
         raise ValueError("the record has no traits for a query")
-    if uses and draw.random() < 0.25:
-        noun = draw.pick(tuple(class_nouns) or _GENERIC_NOUNS)
-        rule = uses[int(draw.random() * len(uses))]
-        text = draw.pick(_USE_FRAMES).format(use=draw.pick(rule.areas), noun=noun)
-        conditions = {f"use {rule.name}"} | (_of_noun(noun, known) if noun in text else set())
-        return Query(text, frozenset(conditions))
     conditions = set()
     noun = draw.pick(_GENERIC_NOUNS)
     if prototypes and draw.random() < 0.3:

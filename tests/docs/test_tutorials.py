@@ -15,9 +15,9 @@ from tests.helpers.cli import Run
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "index.md", DOCS / "installation.md"]
-PAGES += [DOCS / f"{name}.md" for name in ("search", "structures", "disorder", "formulas", "vocabulary", "facts")] + [
-    ROOT / "README.md"
-]
+PAGES += [
+    DOCS / f"{name}.md" for name in ("search", "structures", "disorder", "formulas", "vocabulary", "uses", "facts")
+] + [ROOT / "README.md"]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 SMALL_PRETRAINING = (
     "--text_layers 0 --limit 24 --batch_size 8 --max_text_tokens 32 --graph_hidden_size 8 --graph_num_interactions 1 "

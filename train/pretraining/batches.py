@@ -14,6 +14,7 @@ import torch
 from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.search_phrases import Query
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
@@ -178,7 +179,7 @@ class _Batches:
     def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
         """Pair the crystals with their texts of an epoch, without phrases."""
         if self.collator.with_texts:
-            queries = [self.style.write(record, (self.seed, epoch)) for record in records]
+            queries = [self.style.write(record, (self.seed, epoch)) for record in with_uses(records)]
         else:
             queries = [Query("")] * len(records)
         tokens = self.collator.tokenize([query.text for query in queries]) if self.collator.with_texts else {}

@@ -9,6 +9,7 @@ import numpy as np
 from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from train.pretraining.arguments import DataArguments
@@ -55,7 +56,7 @@ def load_validation(arguments: DataArguments, processor: ClacProcessor, show_pro
     crystals, records, skipped = parse_crystals(records, processor, arguments.on_error, show_progress)
     narratives = [
         given_text(record, column) if column else narrate(record, ("validation", record["material_id"]))
-        for record in records
+        for record in (records if column else with_uses(records))
     ]
     short_queries = [f"{record['formula']}, {record['crystal_system']}" for record in records]
     return ValidationSet(crystals, narratives, short_queries, skipped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import gemmi
@@ -237,17 +237,11 @@ class FactTable:
             ValueError: If one of them is not a formula.
         """
         labels = np.where(self.known_composition, np.float32(0), np.float32(np.nan))
-        for formula in [formulas] if isinstance(formulas, str) else formulas:
-            amounts = _amounts_of(formula)
-            total = sum(amount for _, amount in amounts)
-            if not total:
-                raise ValueError(f"{formula!r} is not a chemical formula")
-            wanted = np.zeros(119, dtype=np.float32)
-            for number, amount in amounts:
-                wanted[number] += amount / total
-            rows = self._rows_by_elements.get(np.packbits(wanted > 0).tobytes())
-            if rows is not None:
-                same = np.abs(self.fractions[rows] - wanted).max(axis=1) <= FRACTION_TOLERANCE
+        wanted = _fractions_by_elements((formulas,) if isinstance(formulas, str) else tuple(formulas))
+        for key in wanted.keys() & self._rows_by_elements.keys():
+            rows = self._rows_by_elements[key]
+            for fractions in wanted[key]:
+                same = np.abs(self.fractions[rows] - fractions).max(axis=1) <= FRACTION_TOLERANCE
                 labels[rows[same]] = 1
         return labels
 
@@ -266,6 +260,22 @@ def _is_null(values: pa.Array) -> np.ndarray:
 def _numpy(values: pa.Array, dtype: type) -> np.ndarray:
     """View an array, with any values where it is null. The method `to_numpy` would import pandas."""
     return np.frombuffer(values.buffers()[1], dtype=dtype)[values.offset : values.offset + len(values)]
+
+
+@lru_cache(maxsize=4096)
+def _fractions_by_elements(formulas: tuple[str, ...]) -> dict[bytes, list[np.ndarray]]:
+    """Atomic fractions `(119,)` of formulas by the elements that they have."""
+    found: dict[bytes, list[np.ndarray]] = {}
+    for formula in formulas:
+        amounts = _amounts_of(formula)
+        total = sum(amount for _, amount in amounts)
+        if not total:
+            raise ValueError(f"{formula!r} is not a chemical formula")
+        fractions = np.zeros(119, dtype=np.float32)
+        for number, amount in amounts:
+            fractions[number] += amount / total
+        found.setdefault(np.packbits(fractions > 0).tobytes(), []).append(fractions)
+    return found
 
 
 def _amounts_of(formula: str) -> list[tuple[int, float]]:
