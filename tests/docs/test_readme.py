@@ -10,8 +10,10 @@ import pytest
 
 from evaluation.coverage import coverage_markdown
 from evaluation.domain import domain_markdown
+from evaluation.estimates import estimates_markdown
 from evaluation.free_text import phrases_row
 from evaluation.reports.calibration import calibration_markdown
+from evaluation.reports.meaning import meaning_markdown
 from evaluation.reports.retrieval import retrieval_markdown
 from modeling_clac.inference.calibration import Calibration
 from modeling_clac.inference.checkpoints import resolve_checkpoint
@@ -109,6 +111,19 @@ def test_summary_of_fine_tuning_is_that_of_the_committed_results(
     scores = result["baselines"].get(baseline)
     cells.append(cell(scores["test"][metric], None, decimals) if scores else "")
     assert f"| {row} | {' | '.join(cells)} |" in EVALUATION
+
+
+def test_tables_of_meaning_and_estimates_are_those_of_the_committed_results() -> None:
+    results = ROOT / "evaluation" / "results"
+    estimates, meaning, frozen = (
+        json.loads((results / name / "result.json").read_text(encoding="utf-8"))
+        for name in ("estimates", "meaning-baseline", "meaning-baseline-frozen")
+    )
+    assert estimates_markdown(estimates).split("\n\n")[0] in EVALUATION
+    assert all(block in EVALUATION for block in meaning_markdown(meaning).split("\n\n")[:2])
+    scored = frozen["scores"]["realistic"]["embeddings"]
+    assert f"{scored['share']:.3f} [{scored['interval'][0]:.3f}, {scored['interval'][1]:.3f}] (frozen)" in EVALUATION
+    assert "texts" not in scored
 
 
 def test_results_belong_to_the_bundled_weights() -> None:
