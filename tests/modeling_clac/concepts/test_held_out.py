@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from modeling_clac.concepts.held_out import HeldOutWordings
 from modeling_clac.concepts.spelling import key
 from modeling_clac.concepts.vocabulary import load_vocabulary
+from modeling_clac.data.bundled import bundled_files, read_table
+from modeling_clac.narrator.narratives import narrate
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +29,9 @@ def test_training_wordings_may_contain_what_is_held_out_elsewhere(held_out):
         for wording in vocabulary.wordings(concept.id, held_out=False):
             assert not held_out.occurs_in(wording, [wording])
     assert not held_out.occurs_in("the and of")
+
+
+def test_few_narratives_contain_a_held_out_wording(held_out):
+    records = read_table(bundled_files()[0], with_cif=False).to_pylist()[::8]
+    texts = [narrate(record, seed=seed, max_applications=0) for seed, record in enumerate(records)]
+    assert np.mean([held_out.occurs_in(text) for text in texts]) < 0.05
