@@ -78,8 +78,12 @@ QUANTITIES: dict[str, Quantity] = dict((
         "|tensile modulus|elastic moduli", unit="GPa", symbols="E", low=0.0, decimals=0,
     ),
     _of(
-        "hardness", "hardness", "vickers hardness|mohs hardness|scratch hardness", unit="GPa", symbols="HV H_V Hv",
+        "hardness", "hardness", "vickers hardness", unit="GPa", symbols="HV H_V Hv",
         low=0.0, more="harder|hardest|most scratch resistant", less="softer|softest|least hard", decimals=1,
+    ),
+    _of(
+        "mohs_hardness", "Mohs hardness", "mohs|scratch hardness|mohs scale|hardness on the mohs scale|mohs number",
+        low=0.0, high=10.0, tolerance=0.5, decimals=1,
     ),
     _of(
         "density", "density", "mass density|densities|specific gravity|weight", symbols="rho ρ", low=0.0,

@@ -189,12 +189,7 @@ class NumberPhrases:
 
 def _names(quantity: Quantity) -> tuple[str, ...]:
     names = [quantity.label, *quantity.words.split("|")]
-    # Hardness on the scale of Mohs has no unit.
-    kept = [
-        name
-        for name in names
-        if name and name.split()[-1] not in _NEEDS_MORE and not {"from", "mohs", "scratch"} & set(name.split())
-    ]
+    kept = [name for name in names if name and name.split()[-1] not in _NEEDS_MORE and "from" not in name.split()]
     return tuple(dict.fromkeys(name for name in kept if not name.startswith(("above", "of", "off", "to", "kinds"))))
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .fact_table import FactTable
 
 _PLANCK_OVER_BOLTZMANN = 4.799243073e-11  # K s (CODATA 2018)
+# Indentation hardness in GPa of the minerals of the Mohs scale, talc (1) to diamond (10); 0 for nothing.
+_HARDNESS_OF_MOHS = (0.0, 0.14, 0.61, 1.49, 2.0, 5.43, 6.87, 12.2, 17.6, 19.6, 115.0)
 _MASSES = np.array([0.0, *(atomic_mass(number) for number in range(1, 119))])
 _PRICES = np.array([0.0, *(ELEMENT_PRICES.get(symbol, math.nan) for symbol in ELEMENT_NAMES)])
 _TOXIC = np.array([False, *(symbol in GROUPS["toxic"] for symbol in ELEMENT_NAMES)])
@@ -85,6 +87,10 @@ def _hardness(table: FactTable) -> np.ndarray:
     return np.maximum(2.0 * ((shear / bulk) ** 2 * shear) ** 0.585 - 3.0, 0.0)
 
 
+def _mohs_hardness(table: FactTable) -> np.ndarray:
+    return np.interp(table.number("hardness"), _HARDNESS_OF_MOHS, np.arange(len(_HARDNESS_OF_MOHS)))
+
+
 def _specific_stiffness(table: FactTable) -> np.ndarray:
     return _youngs_modulus(table) / table.number("density")
 
@@ -115,6 +121,9 @@ DERIVED: dict[str, Derived] = {
     "youngs_modulus": Derived("Young's modulus", "GPa", _youngs_modulus, "9KG/(3K + G), isotropic"),
     "hardness": Derived(
         "Vickers hardness", "GPa", _hardness, "Chen et al. 2011, doi 10.1016/j.intermet.2011.03.026; at least 0"
+    ),
+    "mohs_hardness": Derived(
+        "Mohs hardness", "", _mohs_hardness, "of the hardness, by Broz et al. 2006, doi 10.2138/am.2006.1844"
     ),
     "specific_stiffness": Derived("specific stiffness", "GPa cm³/g", _specific_stiffness, "Young's modulus / density"),
     "sound_velocity": Derived("mean velocity of sound", "m/s", _sound_velocity, _ANDERSON),

@@ -147,10 +147,12 @@ class Lexicon:
 
         allowed = 1 if len(word) < _SHORTEST_TWO_TYPOS else 2
         candidates = self._by_letter.get(word[0], ())
-        best = process.extractOne(word, candidates, scorer=OSA.distance, score_cutoff=allowed)
-        if best is None or len(best[0]) < len(word) - 1 or word in _english() or f"{word}s" in _english():
+        found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=allowed, limit=8)
+        found = [match for match in found if len(match[0]) >= len(word) - 1]
+        if not found or word in _english() or f"{word}s" in _english():
             return None
-        return str(best[0])
+        # A letter is left out more often than added: `zircona` is zirconia rather than zircon.
+        return str(min(found, key=lambda match: (match[1], -len(match[0])))[0])
 
 
 def _kind_place(kind: str) -> int:
