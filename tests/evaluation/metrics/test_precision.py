@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,4 +29,4 @@ def test_undecided_crystals_are_not_searched(truth, random) -> None:
     if not right:
         assert math.isnan(share)
     else:
-        assert share == sum(t for _, t in decided[:10]) / min(right, 10)
+        assert share == pytest.approx(sum(t for _, t in decided[:10]) / min(right, 10))
