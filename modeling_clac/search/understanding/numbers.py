@@ -73,7 +73,7 @@ _WORDS = {
     "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
 }  # fmt: skip
 _COUNTED = re.compile(
-    rf"(?<![\w-])(?P<number>{'|'.join(_WORDS)}|\d+)(?=[\s-]+(?:(?:different|distinct|chemical|kinds\s+of)\s+)?"
+    rf"(?<![\w-])(?P<number>{'|'.join(_WORDS)}|\d+)(?=[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
@@ -219,7 +219,7 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         number = match["number"].lower()
         value = float(_WORDS.get(number, 0) or number)
         found = [measure for measure in found if measure.start != start]
-        is_atom = match["what"].lower().startswith(("atom", "site"))
+        is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
         unit = (("atom", 1),) if is_atom else (("elements", 1),)
         found.append(Measure(start, end, value, unit, match.end("what"), False))
     return sorted(found)
