@@ -22,7 +22,7 @@ _OTHER_IONS = """
 hydroxide O H; water O H; hydronium O H; ammonium N H; ammonia N H; amide N H; imide N H; azide N; dinitrogen N;
 diazenide N; pernitride N; cyanide C N; cyanate C N O; thiocyanate C N S; carbodiimide C N; acetylide C; carbonyl C O;
 peroxide O; superoxide O; dioxygen O; ozonide O; bifluoride H F; uranyl U O; aluminosilicate Al Si O;
-orthosilicate Si O; disilicate Si O; ring_silicate Si O; permanganate Mn O; antimonite Sb O; organic C;
+hydrazine N H; orthosilicate Si O; disilicate Si O; ring_silicate Si O; permanganate Mn O; antimonite Sb O; organic C;
 selenocyanate C N Se; fulminate C N O; dicyanamide C N; hexafluorotitanate Ti F
 """
 
