@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from modeling_clac import ClacEmbedder
+from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import concept_loss
 from tests.conftest import CRYSTALS
@@ -136,6 +137,22 @@ def test_the_bank_holds_the_embeddings_of_the_crystals(bert_directory, tmp_path)
     bank = fill_bank(model.eval(), processor, batches.crystals, batches.records, show_progress=False)
     expected = ClacEmbedder(model, processor).encode_crystals(batches.crystals, show_progress=False)
     torch.testing.assert_close(bank.embed(model.eval()).detach().numpy(), expected, atol=1e-5, rtol=0)
+
+
+def test_no_text_of_training_contains_a_held_out_wording(bert_directory, tmp_path) -> None:
+    own = recipe(bert_directory, tmp_path, masked_probability=0.2).phase(1)
+    _, processor = build_model(own)
+    batches = build_batches(own, processor, show_progress=False)
+    assert isinstance(batches, PairBatches) and batches.vocabulary is not None
+    held_out = batches.vocabulary.held_out
+    plain = [own.text_style().write(record, (0, epoch)).text for record in batches.records for epoch in range(8)]
+    texts = [batches._write(record, epoch).text for record in batches.records for epoch in range(8)]
+    assert any(map(held_out.occurs_in, plain))
+    # A text of a single sentence cannot lose it.
+    assert not any(held_out.occurs_in(text) for text in texts if ". " in text)
+    wording = next(w for c in load_vocabulary() for w in load_vocabulary().wordings(c.id, True) if " " in w)
+    kept = batches.vocabulary.without_held_out(f"NaCl is cubic. It is a {wording}. It has 2 atoms.")
+    assert kept == "NaCl is cubic. It has 2 atoms."
 
 
 def test_substituted_crystals_take_part(bert_directory, tmp_path) -> None:

@@ -175,11 +175,12 @@ class _Batches:
         self.phrase_style, self.num_phrases = phrase_style, num_phrases
         self.batch_size, self.seed = batch_size, seed
         self.process_index, self.num_processes = process_index, num_processes
+        self.vocabulary: VocabularyTexts | None = None
 
     def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
         """Pair the crystals with their texts of an epoch, without phrases."""
         if self.collator.with_texts:
-            queries = [self.style.write(record, (self.seed, epoch)) for record in with_uses(records)]
+            queries = [self._write(record, epoch) for record in records]
         else:
             queries = [Query("")] * len(records)
         tokens = self.collator.tokenize([query.text for query in queries]) if self.collator.with_texts else {}
@@ -187,6 +188,12 @@ class _Batches:
             TrainingPair(crystal, record, query, {key: rows[i] for key, rows in tokens.items()})
             for i, (crystal, record, query) in enumerate(zip(crystals, records, queries, strict=True))
         ]
+
+    def _write(self, record: dict[str, Any], epoch: int) -> Query:
+        query = self.style.write(record, (self.seed, epoch))
+        if self.vocabulary is None:
+            return query
+        return replace(query, text=self.vocabulary.without_held_out(query.text))
 
     def _collate(self, pairs: list[TrainingPair], epoch: int, index: int) -> Batch:
         """Make the batch with this index in the epoch."""
@@ -370,6 +377,6 @@ class StreamedBatches(_Batches):
             if not records and not kept:
                 raise ClacInputError(f"{self.path}: none usable of {len(wanted)} rows; the first: {skipped[0]}")
             crystals += parsed
-            records += kept
+            records += kept if self.style.column else with_uses(kept)
             self.skipped += skipped
         return crystals, records

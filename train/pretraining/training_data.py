@@ -8,11 +8,12 @@ from typing import Any
 
 from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
+from modeling_clac.narrator.applications import with_uses
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.objective import CONCEPTS, FACTS
 from train.pretraining.pairs import first_records, parse_crystals, with_descriptions
 from train.pretraining.substitution import substituted_crystals
-from train.pretraining.vocabulary_texts import VocabularyTexts, vocabulary_texts
+from train.pretraining.vocabulary_texts import VocabularyTexts, vocabulary_texts, with_facts
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def load_training_data(recipe: PretrainArguments, processor: ClacProcessor, show
     phases = [recipe.phase(index).objective_settings() for index in range(recipe.num_phases)]
     vocabulary = None
     if any({CONCEPTS, FACTS} & set(settings.terms) for settings in phases):
-        vocabulary = vocabulary_texts(records, crystals, show_progress)
+        records = with_facts(records, crystals, show_progress)
+        vocabulary = vocabulary_texts(records)
+    if any(settings.texts for settings in phases) and recipe.text_column is None:
+        records = with_uses(records)
     return TrainingData(crystals, records, skipped, vocabulary)
 
 
