@@ -85,6 +85,8 @@ class CrystalIndex:
         self.skipped: list[Skipped] = []
         self.stored = StoredCrystals(table)
         self._facts_file: Path | None = None
+        # Structures that were read while the index was built, until its facts are computed.
+        self._parsed: list[Crystal | None] | None = None
 
     def __len__(self) -> int:
         return len(self.embeds)
@@ -162,6 +164,7 @@ class CrystalIndex:
         kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
         index = cls(embeds, table.take(kept), fingerprint, model_name or checkpoint.name)
         index.skipped = [*unread, *skipped]
+        index._parsed = None if crystals is None else [crystals[row] for row in kept.tolist()]
         return index
 
     def require_model(self, fingerprint: str) -> None:
@@ -334,7 +337,10 @@ class CrystalIndex:
 
     @cached_property
     def _fact_columns(self) -> pa.Table | None:
-        return compute_facts(self.stored) if self._stored_facts is None else self._stored_facts
+        if self._stored_facts is not None:
+            return self._stored_facts
+        parsed, self._parsed = self._parsed, None
+        return compute_facts(self.stored, parsed)
 
     @cached_property
     def _filtered(self) -> FilteredTable:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..crystal_clac import Crystal
 from ..data.bundled import read_table
 from ..data.facts.columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
 from ..utils.progress import progress_bar
@@ -42,12 +44,15 @@ def write_facts(facts: pa.Table, path: Path) -> None:
     pq.write_table(facts.replace_schema_metadata(metadata), path, compression="zstd")
 
 
-def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> pa.Table | None:
+def compute_facts(
+    stored: StoredCrystals, parsed: Sequence[Crystal | None] | None = None, show_progress: bool | None = None
+) -> pa.Table | None:
     """
     Compute the facts of stored crystals.
 
     Args:
         stored: The crystals.
+        parsed: Structure of each crystal, or `None` where it is still to be read.
         show_progress: Whether to show a progress bar. Default: only for long work in a terminal.
 
     Returns:
@@ -68,9 +73,11 @@ def compute_facts(stored: StoredCrystals, show_progress: bool | None = None) -> 
     with progress_bar("finding facts", count, show_progress) as bar:
         for start in range(0, count, _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, count))
-            tables.append(
-                facts_of(stored.structures(rows), groups[rows.start : rows.stop]).replace_schema_metadata(None)
-            )
+            known_ones = [None] * len(rows) if parsed is None else parsed[rows.start : rows.stop]
+            missing = [row for row, crystal in zip(rows, known_ones, strict=True) if crystal is None]
+            read = iter(stored.structures(missing))
+            crystals = [next(read) if crystal is None else crystal for crystal in known_ones]
+            tables.append(facts_of(crystals, groups[rows.start : rows.stop]).replace_schema_metadata(None))
             bar.update(len(rows))
     return with_estimates(pa.concat_tables(tables), stored.table)
 
