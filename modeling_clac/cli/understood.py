@@ -119,9 +119,11 @@ class Reading:
             The hits, and notes for the user.
         """
         from ..search.text_search import ranked_hits
+        from ..search.understanding.likeness import with_compounds
 
-        notes = list(self.query.notes)
         facts = _facts_of(index)
+        self.query = with_compounds(self.query, facts, self.vocabulary)
+        notes = list(self.query.notes)
         if not index.has_facts and self.query.constraints:
             notes.append(
                 "this index has no facts of its crystals, so that structure types, ions and the like are unknown; "

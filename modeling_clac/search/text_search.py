@@ -119,12 +119,15 @@ def ranked_hits(
     Raises:
         ClacInputError: If the constraints contradict each other, or as `CrystalIndex.search`.
     """
+    from .understanding.likeness import with_compounds
     from .understanding.ranking import Evaluation
 
+    facts = index.facts if facts is None else facts
+    query = with_compounds(query, facts, vocabulary)
     require_sense(query)
     cosines = index.cosines(vector, k)
     rows = np.arange(len(index)) if filters is None else np.flatnonzero(index.mask(filters))
-    evaluation = Evaluation(query, index.facts if facts is None else facts, vocabulary)
+    evaluation = Evaluation(query, facts, vocabulary)
     if strict:
         rows = rows[evaluation.met[rows]]
     return index.hits(evaluation.order(cosines, rows, by_likeness)[:k], cosines, evaluation)

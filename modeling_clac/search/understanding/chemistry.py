@@ -13,7 +13,10 @@ from .query import ElementTerm, FormulaTerm, Literal, PatternTerm, PointGroupTer
 
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
 _SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-dmnABCM]{1,11}"
-_GROUP_WORDS = r"(?:space[\s-]?groups?|\bSG|\bspg\.?|\bs\.g\.)(?:\s*(?:symbol|type|no\.?|nr\.?|number|#|is|=|:|of))*\s*"
+_GROUP_WORDS = (
+    r"(?:(?:space[\s-]?groups?|\bSG|\bspg\.?|\bs\.g\.)(?:\s*(?:symbol|type|no\.?|nr\.?|number|#|is|=|:|of))*\s*"
+    r"|(?-i:N[or])\.\s?(?=\d))"
+)
 _NAMED_GROUP = re.compile(
     rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-dmn]){{1,7}}(?![\w])"
     rf"|{_SYMBOL_OF_GROUP}(?!\w))",

@@ -167,6 +167,40 @@ def relative_to(query: Query, reference: Reference, vocabulary: Vocabulary) -> Q
     return replace(query, contradictions=tuple(contradictions(query, vocabulary)))
 
 
+def with_compounds(query: Query, facts: FactTable, vocabulary: Vocabulary) -> Query:
+    """
+    Replace comparisons with compounds by bounds.
+
+    Args:
+        query: A query, such as that of "harder than titanium carbide".
+        facts: Facts of the crystals among which the compounds are looked up.
+        vocabulary: The concepts that the names of compounds may stand for.
+
+    Returns:
+        The query. Notes say which crystal a value is of, and which values are unknown; those are left out.
+    """
+    if not query.comparisons:
+        return query
+    constraints, notes = list(query.constraints), list(query.notes)
+    for comparison in query.comparisons:
+        quantity = QUANTITIES[comparison.column]
+        values = facts.number(comparison.column)
+        rows = rows_of_compound(comparison.compound, facts, vocabulary)
+        row = next((row for row in rows if not np.isnan(values[row])), None)
+        if row is None:
+            notes.append(
+                f"{comparison.label}: no {quantity.label} of {comparison.compound} is known here; give a number"
+            )
+            continue
+        bound = _bound(float(values[row]), comparison.more, quantity.decimals)
+        low, high = (bound, None) if comparison.more else (None, bound)
+        constraints.append(Constraint((Literal(RangeTerm(comparison.column, low, high, strict=True)),)))
+        which = f" of {facts.table['material_id'][row].as_py()}" if "material_id" in facts else ""
+        notes.append(f"{comparison.compound}: {quantity.label}{which}")
+    query = replace(query, constraints=tuple(constraints), notes=tuple(notes), comparisons=())
+    return replace(query, contradictions=tuple(contradictions(query, vocabulary)))
+
+
 def _bound(value: float, is_low: bool, decimals: int) -> float:
     """Round a value so that the crystal itself is outside of the bound."""
     bound = round(value, decimals)
@@ -281,4 +315,4 @@ def _value(number: float) -> float | None:
     return None if np.isnan(number) else float(number)
 
 
-__all__ = ["Change", "Reference", "changed_columns", "changes", "relative_to", "rows_of_compound"]
+__all__ = ["Change", "Reference", "changed_columns", "changes", "relative_to", "rows_of_compound", "with_compounds"]

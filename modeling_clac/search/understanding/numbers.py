@@ -25,20 +25,21 @@ _ABOVE = (
     r"|exceed(?:s|ing)?|beyond|wider\s+than|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|no\s+less\s+than"
     r"|not\s+less\s+than|not\s+(?:below|under)|no\s+lower\s+than|not\s+smaller\s+than|upwards?\s+of|starting\s+(?:at|from)"
     r"|in\s+excess\s+of|no\s+fewer\s+than|not\s+fewer\s+than|surpass(?:es|ing)|greater\s+or\s+equal\s+to"
-    r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|north\s+of"
+    r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|tougher\s+than|north\s+of"
 )
 _BELOW = (
     r"below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
     r"|fewer\s+than|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|no\s+more\s+than|not\s+more\s+than"
     r"|not\s+(?:above|over)|not\s+exceeding|no\s+larger\s+than|no\s+greater\s+than|no\s+higher\s+than|within"
-    r"|lighter\s+than|softer\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
+    r"|lighter\s+than|softer\s+than|cheaper\s+than|less\s+dense\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
     r"|doesn't\s+exceed|does\s+not\s+exceed|do\s+not\s+exceed|south\s+of|shorter\s+than"
 )
 _ABOUT = (
     r"around|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
     r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
 )
-_OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?)\b|:|-))*\s*$"
+_OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?|mohs(?:\s+hardness)?)\b|:|-))*\s*$"
+_THAN = re.compile(r"\s+than\b", re.I)
 _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     re.compile(rf"(?:{signs}|(?<!\w)(?:{words})){_OF}", re.I)
     for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
@@ -76,6 +77,10 @@ _COUNTED = re.compile(
     rf"(?<![\w-])(?P<number>{'|'.join(_WORDS)}|\d+)(?=[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
+)
+_MOHS = (("mohs", 1),)
+_MOHS_BEHIND = re.compile(
+    r"\s*(?:(?:on|of|in)\s+)?(?:the\s+)?mohs\b(?:\s+(?:hardness\s+)?scale\b|\s+hardness\b)?", re.I
 )
 # Elements with a number that is no count: `group 13 elements`, `3d elements`.
 _GROUP_BEFORE = re.compile(r"group\s*$", re.I)
@@ -131,6 +136,13 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     reading = NumberReading([], [], [], [], [])
     mentions = find_mentions(text)
     _read_comparatives(text, free, reading)
+    # `harder` in `harder than 20 GPa` names the quantity.
+    compared = [
+        Mention(found.column, found.start, found.end)
+        for found in find_comparatives(text)
+        if not found.superlative and _THAN.match(text, found.end)
+    ]
+    mentions = sorted({*mentions, *compared}, key=lambda mention: (mention.start, mention.end))
     taken = [False] * len(text)
     for start, end in reading.used:
         taken[start:end] = [True] * (end - start)
@@ -150,6 +162,9 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
         column, mention, factor = found
         start, end = interval.start, interval.end
         reading.used.append((start, end))
+        if column == "mohs_hardness":
+            # `hardness > 9 on the Mohs scale`
+            reading.touched.extend((each.start, each.end) for each in mentions if each.column == "hardness")
         if mention is not None:
             bound.add(mention)
             reading.touched.append((mention.start, mention.end))
@@ -211,6 +226,10 @@ _REFERENCE_BEHIND_NAME = re.compile(
 def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
     """The numbers of a text that are not read yet, number words included."""
     found = [measure for measure in find_measures(text) if all(free[measure.start : measure.end])]
+    for place, measure in enumerate(found):
+        behind = None if measure.unit else _MOHS_BEHIND.match(text, measure.stop)
+        if behind is not None:
+            found[place] = measure._replace(unit=_MOHS, stop=behind.end())
     for match in _COUNTED.finditer(text):
         start, end = match.span("number")
         if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
@@ -302,6 +321,8 @@ def _columns(measure: Measure) -> tuple[tuple[str, ...], dict[str, float]]:
     """Columns that have the unit of a number, with the factors that convert it."""
     if not measure.unit:
         return UNITLESS, {}
+    if measure.unit == _MOHS:
+        return ("mohs_hardness",), {}
     if measure.unit == (("elements", 1),):
         return ("number_of_elements",), {}
     if measure.unit in ((("A", 3),), (("angstrom", 3),), (("Å", 3),)):
@@ -350,6 +371,9 @@ def _bind(
             limit = 24 if has_unit else 6
             if _CLAUSE.search(between) or "," in between:
                 continue
+        elif interval.start <= mention.start and mention.end <= interval.measure.start:
+            # `harder` in `harder than 20 GPa`
+            distance, limit = interval.measure.start - mention.end, 24
         elif mention.start >= interval.measure.start and mention.end <= interval.measure.stop:
             between, distance, limit = "", 0, 1  # `5 atoms`: the unit is the name
         else:

@@ -109,8 +109,8 @@ def optimade_filter(query: Query, vocabulary: Vocabulary, filters: Filters | Non
         filters: Options of the search, which apply as well.
 
     Returns:
-        The filter, which finds at least the crystals that meet the constraints. Wishes ("preferably ...") and orders
-        are left out.
+        The filter, which finds at least the crystals that meet the constraints. Wishes ("preferably ..."), comparisons
+        with compounds and orders are left out.
     """
     writer = _Writer(vocabulary)
     said = [
@@ -118,6 +118,7 @@ def optimade_filter(query: Query, vocabulary: Vocabulary, filters: Filters | Non
         for constraint in query.constraints
     ]
     said += [] if filters is None else _of_options(filters)
+    said += [(_NOTHING, comparison.label) for comparison in query.comparisons]
     said += [(_NOTHING, key.label) for key in query.sort]
     return OptimadeFilter(
         _conjunction([clause for clause, _ in said]).text,

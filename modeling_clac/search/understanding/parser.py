@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ...concepts.spelling import Token, plain_text, tokens
+from ...concepts.quantities import REFERENCES, find_comparatives
+from ...concepts.spelling import Token, key, plain_text, tokens
 from ...formula_markup_clac import FlatText, flatten_markup
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
@@ -22,6 +23,7 @@ from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import grouped, only_elements, with_polarity
 from .query import (
+    Comparison,
     ConceptTerm,
     Constraint,
     ElementTerm,
@@ -69,6 +71,13 @@ _NO_METAL = re.compile(
 )
 
 
+_THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
+_LONGEST_NAME = 4  # words
+# Series of structures with n layers.
+_SERIES = re.compile(r"\bruddlesden|\bRP\b|\baurivillius|\bdion|layered\s+perovskite|\bhomologous|quasi-2D", re.I)
+_MEMBER = re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])")
+
+
 @dataclass
 class _State:
     """What was read of a text so far."""
@@ -79,6 +88,7 @@ class _State:
     touched: list[bool]
     literals: list[Literal] = field(default_factory=list)
     sort: list[tuple[int, SortKey]] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
     rest_end: int = -1
@@ -112,6 +122,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.mark(*reason.span())
     state.add(find_symmetry(plain))
     _read_contains_metal(state)
+    _read_comparisons(state, lexicon)
+    _leave_members(state)
     numbers = read_numbers(plain, flat.text, state.free)
     state.literals += numbers.literals
     state.sort += numbers.sort
@@ -130,6 +142,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
+    query = replace(query, comparisons=tuple(dict.fromkeys(state.comparisons)))
     language = foreign_language(text)
     strange = unknown_elements(query, unknown)
     # If nothing else was read, there is nothing to search for.
@@ -156,6 +169,46 @@ def _read_contains_metal(state: _State) -> None:
             state.add([Literal(ElementTerm("metal"), False, *match.span())])
 
 
+def _read_comparisons(state: _State, lexicon: Lexicon) -> None:
+    """Read `harder than titanium carbide`, whose value is looked up among the crystals."""
+    for found in find_comparatives(state.text):
+        than = _THAN.match(state.text, found.end)
+        if than is None or not all_free(state.free, found.start, than.end()):
+            continue
+        behind = [word for word in tokens(state.text) if word.start >= than.end()][:_LONGEST_NAME]
+        words = _together(state.text, lexicon, behind, 0) if behind else []
+        for count in range(len(words), 0, -1):
+            end = words[count - 1].end
+            name = state.text[than.end() : end]
+            if words[0].start != than.end() or re.sub(r"[\s-]+", " ", name.lower()) in REFERENCES:
+                break
+            if _is_compound(lexicon, name):
+                label = state.text[found.start : end]
+                state.comparisons.append(Comparison(found.column, found.more, name, label))
+                state.mark(found.start, end)
+                break
+
+
+def _is_compound(lexicon: Lexicon, name: str) -> bool:
+    """Whether a text is the name or formula of one compound or element."""
+    spelled = key(name)
+    concept = lexicon.ids.get(spelled)
+    if spelled in lexicon.elements or (concept is not None and lexicon.vocabulary[concept].kind in ("name", "element")):
+        return True
+    whole = [each for each in find_compositions(name, [True] * len(name)) if each.end - each.start == len(name)]
+    return any(isinstance(each.term, FormulaTerm) for each in whole) or element_symbol(name, 0, len(name)) is not None
+
+
+def _leave_members(state: _State) -> None:
+    """Take `n=2` in `n=2 Ruddlesden-Popper` out: it counts layers and is no refractive index."""
+    if _SERIES.search(state.text) is None:
+        return
+    for member in _MEMBER.finditer(state.text):
+        state.mark(*member.span())
+        state.rest.append(member.group())
+        state.notes.append(f"{member.group()} counts the layers of a series of structures, which no fact says")
+
+
 def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) -> None:
     words = [token for token in tokens(state.text) if all_free(state.free, token.start, token.end)]
     words = _corrected(state, lexicon, words, compositions)
@@ -167,6 +220,10 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
             continue
         found = _wording(state, lexicon, words, place)
         composition = next((each for each in compositions if each.start <= word.start < each.end), None)
+        if found is not None and composition is not None and isinstance(composition.term, ElementTerm):
+            # `Fe3+` is iron(III): its sign belongs to the wording.
+            state.mark(word.start, composition.end)
+            composition = None
         if found is not None and not (composition is not None and composition.end > words[found[0] - 1].end):
             place = found[0]
             continue
@@ -202,7 +259,7 @@ def _known_prefix(lexicon: Lexicon, spelled: str) -> bool:
 
 def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
     """Read the longest wording that begins at a word, and return the place behind it."""
-    longest = _together(state, lexicon, words, place)
+    longest = _together(state.text, lexicon, words, place)
     # `non-oxide ceramic` is a ceramic: the prefix reaches as far as the shortest wording.
     counts = range(1, len(longest) + 1) if _NON_BEFORE.search(state.text, 0, words[place].start) else None
     for count in counts or range(len(longest), 0, -1):
@@ -241,11 +298,11 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
     return None
 
 
-def _together(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> list[Token]:
+def _together(text: str, lexicon: Lexicon, words: list[Token], place: int) -> list[Token]:
     """List the words from a place on that one wording can consist of: no punctuation is between them."""
     found = [words[place]]
     for word in words[place + 1 : place + lexicon.longest]:
-        if _INSIDE_WORDING.fullmatch(state.text[found[-1].end : word.start]) is None:
+        if _INSIDE_WORDING.fullmatch(text[found[-1].end : word.start]) is None:
             break
         found.append(word)
     return found
@@ -254,7 +311,7 @@ def _together(state: _State, lexicon: Lexicon, words: list[Token], place: int) -
 def _reaches_further(state: _State, lexicon: Lexicon, words: list[Token], place: int, end: int) -> bool:
     """Whether a wording begins inside another one and ends behind it: `hydrogen bonds` in `with hydrogen bonds`."""
     for first in range(place + 1, end):
-        keys = [word.key for word in _together(state, lexicon, words, first)]
+        keys = [word.key for word in _together(state.text, lexicon, words, first)]
         if any("".join(keys[:count]) in lexicon.ids for count in range(end - first + 1, len(keys) + 1)):
             return True
     return False

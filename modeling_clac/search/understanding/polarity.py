@@ -48,6 +48,7 @@ _FAMILIES = {
     "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
+_CONTAINING = re.compile(r"[\s-](?:containing|bearing|rich)\b", re.I)
 # Of these, a crystal has only one.
 _EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
 # `without rare earths and toxic elements`: one list.
@@ -249,9 +250,34 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
         if family(literal) in _EXCLUSIVE:
             return True
+        if family(literal) == "chemistry" and _of_plural(text, literals, place):
+            return True
         plural = text[literal.end - 1] == "s" and text[before.end - 1] == "s"
         return plural and family(literal) in _UNION_WITH_AND
     return False
+
+
+def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a list of elements stands before a plural: `Ti and Zr nitrides` are nitrides of either."""
+    end = place + 1
+    while end < len(literals) and isinstance(literals[end].term, ElementTerm):
+        if _JOINT.fullmatch(text[literals[end - 1].end : literals[end].start]) is None:
+            return False
+        end += 1
+    # `Fe and Mn containing oxides` have both.
+    if not isinstance(literals[end - 1].term, ElementTerm) or _CONTAINING.search(
+        text[literals[end - 1].start : literals[min(end, len(literals) - 1)].start]
+    ):
+        return False
+    last = end - 1
+    while (
+        last + 1 < len(literals)
+        and isinstance(literals[last + 1].term, ConceptTerm)
+        and family(literals[last + 1]) in ("anion", "class", "type")
+        and not text[literals[last].end : literals[last + 1].start].strip(" -")
+    ):
+        last += 1
+    return last >= end and text[literals[last].end - 1] == "s"
 
 
 def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:

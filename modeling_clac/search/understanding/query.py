@@ -278,6 +278,24 @@ class SortKey:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """
+    A comparison with a compound, such as "harder than titanium carbide". Its value is known to the crystals only.
+
+    Attributes:
+        column: Name of the number.
+        more: Whether it must be larger than that of the compound.
+        compound: Name or formula of the compound.
+        label: Wording of the comparison in the text.
+    """
+
+    column: str
+    more: bool
+    compound: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Query:
     """
     What a text asks for.
@@ -286,6 +304,7 @@ class Query:
         text: The text.
         constraints: Conditions, all of which should hold.
         sort: Orders of the hits that meet the conditions, the first one first.
+        comparisons: Comparisons with compounds, which become constraints when crystals are searched.
         rest: Words that were not read. They count through the embedding only.
         notes: What the user should know of the reading, one line each.
         contradictions: Why no crystal can meet the conditions, one line each.
@@ -297,15 +316,20 @@ class Query:
     rest: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
-        return bool(self.constraints or self.sort)
+        return bool(self.constraints or self.sort or self.comparisons)
 
     @property
     def labels(self) -> list[str]:
-        """Wordings of the constraints, then of the orders."""
-        return [*(constraint.label for constraint in self.constraints), *(key.label for key in self.sort)]
+        """Wordings of the constraints, then of the comparisons and orders."""
+        return [
+            *(constraint.label for constraint in self.constraints),
+            *(comparison.label for comparison in self.comparisons),
+            *(key.label for key in self.sort),
+        ]
 
     def render(self) -> str:
         """Write the reading in one line, such as `halide · perovskite · no Pb`. It is read in the same way again."""
@@ -323,6 +347,7 @@ class Query:
                 }
                 for constraint in self.constraints
             ],
+            "comparisons": [vars(comparison) for comparison in self.comparisons],
             "sort": [{"column": key.column, "descending": key.descending} for key in self.sort],
             "not_read": list(self.rest),
             "notes": list(self.notes),
@@ -348,6 +373,7 @@ def positive_terms(query: Query) -> list[Term]:
 
 
 __all__ = [
+    "Comparison",
     "ConceptTerm",
     "Constraint",
     "ElementTerm",

@@ -16,6 +16,7 @@ from modeling_clac.search.understanding.likeness import (
     changes,
     relative_to,
     rows_of_compound,
+    with_compounds,
 )
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import Query, RangeTerm
@@ -171,3 +172,24 @@ def test_crystals_of_a_compound_most_stable_first(vocabulary: Vocabulary) -> Non
     assert rows_of_compound("titanium", facts, vocabulary) == []
     assert rows_of_compound("oxide", facts, vocabulary) == []
     assert rows_of_compound("no titania", facts, vocabulary) == []
+
+
+def test_a_comparison_with_a_compound_takes_the_value_of_its_most_stable_crystal():
+    facts, vocabulary = bundled_index().facts, load_vocabulary()
+    query = with_compounds(understand("carbide harder than titanium carbide", vocabulary), facts, vocabulary)
+    values = facts.number("hardness")
+    row = next(row for row in rows_of_compound("TiC", facts, vocabulary) if not math.isnan(values[row]))
+    (term,) = (constraint.literals[0].term for constraint in query.constraints if "hardness" in constraint.label)
+    assert isinstance(term, RangeTerm)
+    assert term.low == pytest.approx(values[row], abs=0.1)
+    assert term.low >= values[row]
+    assert query.comparisons == ()
+
+
+def test_a_comparison_with_a_compound_of_unknown_value_is_left_out_and_said():
+    table, vocabulary = FactTable.from_records([{"formula": "LiCoO2", "hardness": None}]), load_vocabulary()
+    query = with_compounds(understand("oxide harder than titanium carbide", vocabulary), table, vocabulary)
+    assert query.render() == "oxide"
+    assert query.notes == (
+        "harder than titanium carbide: no hardness of titanium carbide is known here; give a number",
+    )

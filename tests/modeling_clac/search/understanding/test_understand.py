@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modeling_clac.concepts.concept_files import read_concepts
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import ConceptTerm, ElementTerm, Query, RangeTerm
 from modeling_clac.search.understanding.words import foreign_language
@@ -227,3 +228,31 @@ def test_a_wording_that_goes_on_behind_another_one_is_read_whole() -> None:
     """`with hydrogen` is a wording of the element; `hydrogen bonds` begins inside it and reaches further."""
     read = understand("crystals with hydrogen bonds", load_vocabulary())
     assert [label.lstrip("+ ") for label in read.labels] == ["hydrogen-bonded"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    {
+        "Fe3+ oxides": "iron(III) · oxide",
+        "Fe(III) oxide": "iron(III) · oxide",
+        "gold alloy": "gold intermetallic",
+        "stable in water and air": "stable in air",
+        "n=2 Ruddlesden-Popper": "Ruddlesden-Popper phase | n=2",
+        "harder than titanium carbide": "harder than titanium carbide",
+        "something with Li, S and P": "Li · S · P",
+    }.items(),
+)
+def test_readings_with_the_bundled_vocabulary(text: str, expected: str) -> None:
+    query = understand(text, load_vocabulary())
+    assert " | ".join(filter(None, (query.render(), *query.rest))) == expected
+
+
+def test_gold_alloys_are_metals_with_gold_and_no_aurides() -> None:
+    table = FactTable.from_records([{"formula": formula} for formula in ("CuAu", "Au", "AuF3", "CuZn")])
+    assert load_vocabulary().holds("gold-intermetallic", table).tolist() == [1, 0, 0, 0]
+
+
+def test_the_number_of_layers_is_no_refractive_index() -> None:
+    query = understand("n=2 Ruddlesden-Popper", load_vocabulary())
+    assert any("n=2 counts the layers" in note for note in query.notes)
+    assert understand("n = 2 oxide", VOCABULARY).render() == "refractive index about 2 · oxide"
