@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +39,9 @@ _REQUIRED = ("id", "kind", "name", "test")
 _TEXTS = (*_REQUIRED, "partly", "opposite", "sort", "source", "ambiguous", "reason")
 _LISTS = ("implies", "accepts", "refuses")
 _LINES = ("wordings", "superlatives")
+_KNOWN = frozenset((*_TEXTS, *_LISTS, *_LINES))
+# In a block of lines that are not read as they are: comments, and blanks that say nothing.
+_UNEVEN = re.compile(r"[#\t\r]|  |^ | $", re.M)
 
 
 class Sort(NamedTuple):
@@ -56,8 +61,7 @@ class Concept:
         kind: One of `KINDS`.
         name: How explanations write it.
         test: Expression on facts.
-        wordings: How people say it, in the order of the file.
-        keys: The keys of the wordings, in their order.
+        listed: How people say it, in the order of the file.
         partly: Expression; where `test` fails and this holds, the concept holds with grade 0.5.
         implies: Ids of wider concepts.
         opposite: Id of the other pole, such as soft for stiff.
@@ -76,8 +80,7 @@ class Concept:
     kind: str
     name: str
     test: Expression
-    wordings: tuple[str, ...]
-    keys: tuple[str, ...]
+    listed: tuple[str, ...]
     partly: Expression | None = None
     implies: tuple[str, ...] = ()
     opposite: str | None = None
@@ -90,6 +93,43 @@ class Concept:
     reason: str | None = None
     file: str = ""
     line: int = 0
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The wordings of the file, then the regular ones; some may be the same but for their spelling."""
+        return (*self.listed, *regular_wordings({"kind": self.kind, "id": self.id}))
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        spelled: dict[str, str] = {}
+        for wording in self.lines:
+            spelled.setdefault(key(wording), wording)
+        return spelled
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """How people say it: those of the file, then the regular ones."""
+        return tuple(self._spelled.values())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the wordings, in their order."""
+        return tuple(self._spelled)
+
+    def check_wordings(self) -> None:
+        """
+        Compare the wordings with each other.
+
+        Raises:
+            ClacInputError: If two of the file are the same but for their spelling, or one has no words.
+        """
+        for wording in self.listed:
+            spelling = key(wording)
+            other = self._spelled[spelling]
+            if other != wording:
+                raise ClacInputError(f"{self.place}: the wordings {other!r} and {wording!r} are the same; remove one")
+            if not spelling:
+                raise ClacInputError(f"{self.place}: the wording {wording!r} has no words")
 
     @property
     def place(self) -> str:
@@ -109,12 +149,13 @@ class Entry(NamedTuple):
     values: dict[str, str | list[str]]
 
 
-def read_concepts(path: Path) -> list[Concept]:
+def read_concepts(path: Path, check: bool = True) -> list[Concept]:
     """
     Read a file of concepts.
 
     Args:
         path: A YAML file, a list of entries.
+        check: Whether to compare the wordings of each concept with each other, which takes longer than reading them.
 
     Returns:
         The concepts, in the order of the file. Their tests are not read yet.
@@ -127,7 +168,11 @@ def read_concepts(path: Path) -> list[Concept]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ClacInputError(f"{path}: not UTF-8 text ({one_line(error)})") from None
-    return [read_concept(entry, path.name) for entry in read_entries(text, str(path.name))]
+    concepts = [read_concept(entry, path.name) for entry in read_entries(text, str(path.name))]
+    if check:
+        for concept in concepts:
+            concept.check_wordings()
+    return concepts
 
 
 def read_entries(text: str, file: str) -> Iterator[Entry]:
@@ -221,25 +266,15 @@ def read_concept(entry: Entry, file: str) -> Concept:
     texts, lists = _fields(values, place)
     if texts["kind"] not in KINDS:
         raise ClacInputError(f"{place}: unknown kind {texts['kind']}; choose one of {', '.join(KINDS)}")
-    wordings = (*lists["wordings"], *regular_wordings(values))
-    if not wordings:
+    if not lists["wordings"] and not regular_wordings(values):
         raise ClacInputError(f"{place}: no wordings; write at least one, one on a line")
-    spelled: dict[str, str] = {}
-    for wording in wordings:
-        spelling = key(wording)
-        other = spelled.setdefault(spelling, wording)
-        if other != wording and wording in lists["wordings"]:
-            raise ClacInputError(f"{place}: the wordings {other!r} and {wording!r} are the same; remove one")
-        if not spelling:
-            raise ClacInputError(f"{place}: the wording {wording!r} has no words")
     partly = texts.get("partly")
     return Concept(
         id=texts["id"],
         kind=texts["kind"],
         name=texts["name"],
         test=Expression(texts["test"], f"{place}: test"),
-        wordings=tuple(spelled.values()),
-        keys=tuple(spelled),
+        listed=lists["wordings"],
         partly=None if partly is None else Expression(partly, f"{place}: partly"),
         implies=lists["implies"],
         opposite=texts.get("opposite"),
@@ -257,11 +292,11 @@ def read_concept(entry: Entry, file: str) -> Concept:
 
 def _fields(values: Mapping[str, str | list[str]], place: str) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Sort the values of an entry into texts and lists."""
-    known = (*_TEXTS, *_LISTS, *_LINES)
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = dict.fromkeys((*_LISTS, *_LINES), ())
     for name, value in values.items():
-        if name not in known:
+        if name not in _KNOWN:
+            known = (*_TEXTS, *_LISTS, *_LINES)
             raise ClacInputError(f"{place}: unknown key {name}{nearest(name, known)}")
         if name in _TEXTS:
             if not isinstance(value, str) or not value.strip():
@@ -269,6 +304,8 @@ def _fields(values: Mapping[str, str | list[str]], place: str) -> tuple[dict[str
             texts[name] = " ".join(value.split())
         elif isinstance(value, list):
             lists[name] = tuple(filter(None, (" ".join(item.split()) for item in value)))
+        elif name in _LINES and _UNEVEN.search(value) is None:
+            lists[name] = tuple(filter(None, value.split("\n")))
         elif name in _LINES:
             lines = (line for line in value.splitlines() if not line.lstrip().startswith("#"))
             lists[name] = tuple(filter(None, (" ".join(line.split()) for line in lines)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -301,14 +301,29 @@ class Mention:
 
 
 @lru_cache(maxsize=1)
-def _names() -> tuple[re.Pattern[str], dict[str, str]]:
-    columns = {
+def _names() -> dict[str, str]:
+    """Names of quantities -> columns."""
+    return {
         re.sub(r"[\s-]+", " ", word.lower()): column
         for column, quantity in QUANTITIES.items()
         for word in quantity.words.split("|")
     }
-    longest_first = sorted(columns, key=len, reverse=True)
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(_spaced, longest_first))})(?!\w)", re.I), columns
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
+def _any_of(phrases: Iterable[str], words: frozenset[str]) -> str:
+    """An expression for those phrases whose first word is among some words, the longest first; empty if none is."""
+    # Of all phrases, it takes longer to compile than to read a text.
+    present = (phrase for phrase in phrases if re.match(r"\w*", phrase)[0] in words)  # type: ignore[index]
+    return "|".join(map(_spaced, sorted(present, key=len, reverse=True)))
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.I)
 
 
 @lru_cache(maxsize=1)
@@ -320,10 +335,10 @@ def _symbols() -> tuple[re.Pattern[str], dict[str, str]]:
 
 def find_mentions(text: str) -> list[Mention]:
     """Find the names of quantities in a text, and their symbols, in the order of the text."""
-    pattern, columns = _names()
+    names = _any_of(_names(), _words_of(text))
     found = [
-        Mention(columns[re.sub(r"[\s-]+", " ", match.group().lower())], *match.span())
-        for match in pattern.finditer(text)
+        Mention(_names()[re.sub(r"[\s-]+", " ", match.group().lower())], *match.span())
+        for match in (_compiled(rf"(?<![\w-])(?:{names})(?!\w)").finditer(text) if names else ())
     ]
     pattern, columns = _symbols()
     for match in pattern.finditer(text):
@@ -351,34 +366,42 @@ class Comparative:
 
 
 @lru_cache(maxsize=1)
-def _comparatives() -> tuple[re.Pattern[str], dict[str, tuple[str, bool]]]:
-    idioms = {
+def _idioms() -> dict[str, tuple[str, bool]]:
+    """Comparatives and superlatives of single quantities -> the column, and whether they mean larger values."""
+    return {
         word: (column, more)
         for column, quantity in QUANTITIES.items()
         for words, more in ((quantity.more, True), (quantity.less, False))
         for word in filter(None, words.lower().split("|"))
     }
-    names = _names()[0].pattern.removeprefix(r"(?<![\w-])").removesuffix(r"(?!\w)")
-    adjectives = f"(?P<most_high>{_HIGHEST})|(?P<most_low>{_LOWEST})|(?P<high>{_HIGHER})|(?P<low>{_LOWER})"
-    longest_first = sorted(idioms, key=len, reverse=True)
-    pattern = (
-        rf"(?<![\w-])(?:(?P<idiom>{'|'.join(map(_spaced, longest_first))})"
-        rf"|(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+)?(?P<name>{names}))(?!\w)"
-    )
-    return re.compile(pattern, re.I), idioms
+
+
+_ADJECTIVES = frozenset("|".join((_HIGHEST, _LOWEST, _HIGHER, _LOWER)).split("|"))
+
+
+def _comparatives(words: frozenset[str]) -> re.Pattern[str] | None:
+    """An expression for the comparatives and superlatives that a text of some words may have."""
+    idioms, names = _any_of(_idioms(), words), ""
+    if not _ADJECTIVES.isdisjoint(words):
+        names = _any_of(_names(), words)
+    parts = [f"(?P<idiom>{idioms or '(?!)'})"]
+    if names:
+        adjectives = f"(?P<most_high>{_HIGHEST})|(?P<most_low>{_LOWEST})|(?P<high>{_HIGHER})|(?P<low>{_LOWER})"
+        parts.append(rf"(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+)?(?P<name>{names})")
+    return _compiled(rf"(?<![\w-])(?:{'|'.join(parts)})(?!\w)") if idioms or names else None
 
 
 def find_comparatives(text: str) -> list[Comparative]:
     """Find the comparatives and superlatives of quantities in a text."""
-    pattern, idioms = _comparatives()
+    pattern = _comparatives(_words_of(text))
     found = []
-    for match in pattern.finditer(text):
+    for match in () if pattern is None else pattern.finditer(text):
         if match["idiom"]:
             words = re.sub(r"[\s-]+", " ", match["idiom"].lower())
-            column, more = idioms[words]
+            column, more = _idioms()[words]
             superlative = _SUPERLATIVE.search(words) is not None
         else:
-            column = _names()[1][re.sub(r"[\s-]+", " ", match["name"].lower())]
+            column = _names()[re.sub(r"[\s-]+", " ", match["name"].lower())]
             more = match["most_high"] is not None or match["high"] is not None
             superlative = match["most_high"] is not None or match["most_low"] is not None
         found.append(Comparative(column, more, superlative, *match.span()))

@@ -202,8 +202,11 @@ class Vocabulary:
             concepts: Concepts of the vocabulary. Default: all.
 
         Raises:
-            ClacInputError: If two concepts share a wording and one of them does not say that it is ambiguous.
+            ClacInputError: If a concept has a wording twice, or two concepts share one and one of them does not say
+                that it is ambiguous.
         """
+        for concept in self if concepts is None else concepts:
+            concept.check_wordings()
         checked = frozenset(self.concepts if concepts is None else (concept.id for concept in concepts))
         for spelled, owners in self.ids_of_keys.items():
             if len(owners) < 2 or checked.isdisjoint(owners) or all(self[owner].ambiguous for owner in owners):
@@ -297,7 +300,7 @@ def vocabulary_files() -> list[Path]:
 
 @cache
 def _bundled() -> tuple[Concept, ...]:
-    return tuple(concept for path in vocabulary_files() for concept in read_concepts(path))
+    return tuple(concept for path in vocabulary_files() for concept in read_concepts(path, check=False))
 
 
 def load_vocabulary(extra: Sequence[Path] = ()) -> Vocabulary:

@@ -22,6 +22,7 @@ from .derived import DERIVED
 _ATOMIC_NUMBERS = {gemmi.Element(number).name: number for number in range(1, 119)}
 # A formula as our tables write it. Anything else goes to the reader of formulas in texts, which is slower.
 _TERM = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
+_BRACKETED = re.compile(rf"\((?P<inside>(?:{_TERM.pattern})+)\)(?P<factor>\d+(?:\.\d+)?)?")
 _PLAIN = re.compile(rf"(?:{_TERM.pattern})+")
 # What a table may lack: its numbers are then unknown.
 _NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_primitive(kind))))
@@ -278,7 +279,14 @@ def _fractions_by_elements(formulas: tuple[str, ...]) -> dict[bytes, list[np.nda
     return found
 
 
+def _multiplied(group: re.Match[str]) -> str:
+    factor = float(group["factor"] or 1)
+    return "".join(f"{symbol}{float(amount or 1) * factor!r}" for symbol, amount in _TERM.findall(group["inside"]))
+
+
 def _amounts_of(formula: str) -> list[tuple[int, float]]:
+    if "(" in formula:
+        formula = _BRACKETED.sub(_multiplied, formula)
     if _PLAIN.fullmatch(formula):
         terms = _TERM.findall(formula)
         if all(symbol in _ATOMIC_NUMBERS for symbol, _ in terms):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -17,6 +19,7 @@ from ...utils.paths import ASSETS
 from .words import FUNCTION_WORDS
 
 if TYPE_CHECKING:
+    from ...concepts.concept_files import Concept
     from ...concepts.vocabulary import Vocabulary
 
 # Other names of elements. British spellings have the keys of American ones.
@@ -35,57 +38,100 @@ _KIND_ORDER = ("structure-type", "class", "anion", "oxyanion", "group", "element
 _lexicons: WeakKeyDictionary[Vocabulary, Lexicon] = WeakKeyDictionary()
 
 
+@dataclass
+class _Entries:
+    """What begins with one letter, each with its concept: wordings, names and ids, superlatives."""
+
+    wordings: list[tuple[str, Concept]] = field(default_factory=list)
+    names: list[tuple[str, Concept]] = field(default_factory=list)
+    superlatives: list[tuple[str, Concept]] = field(default_factory=list)
+
+
+@dataclass
+class _Keys:
+    """The keys that begin with one letter."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    superlatives: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    # Keys of wordings of several words. Others are one word, and may be `pervo-skite` but not `s and`.
+    of_several_words: set[str] = field(default_factory=set)
+    longest: int = 1
+
+
 class Lexicon:
     """
-    Wordings of a vocabulary.
+    Wordings of a vocabulary. Keys are found when a text has a word with their first letter.
 
     Args:
         vocabulary: The vocabulary.
 
     Attributes:
         vocabulary: The vocabulary.
-        ids: Key of a wording -> id of the concept that it stands for.
         elements: Key of the name of an element -> its symbol.
-        longest: Number of words of the longest wording.
     """
 
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
-        self.ids: dict[str, str] = {}
-        self.superlatives: dict[str, tuple[str, bool]] = {}
         self.elements = {key(name): symbol for symbol, name in ELEMENT_NAMES.items()}
         self.elements |= {key(name): symbol for name, symbol in _OTHER_NAMES.items()}
-        # Keys of wordings of several words. Others are one word, and may be `pervo-skite` but not `s and`.
-        self._of_several_words = {
-            spelled
-            for concept in vocabulary
-            for wording, spelled in zip(concept.wordings, concept.keys, strict=True)
-            if not wording.isalnum()
-        }
-        wordings: list[str] = []
-        lists = {
-            key(wording)
-            for concept in vocabulary
-            for wording in concept.wordings
-            if " or " in wording and self._is_list(wording)
-        }
-        for spelled, owners in vocabulary.ids_of_keys.items():
-            if spelled in lists:
-                continue
-            first, *others = owners
-            self.ids[spelled] = min(owners, key=lambda owner: _kind_place(vocabulary[owner].kind)) if others else first
-        for concept in vocabulary:
-            wordings += (*concept.wordings, *concept.superlatives, concept.name)
+        self._keys: dict[str, _Keys] = {}
+        self._words: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def _entries(self) -> dict[str, _Entries]:
+        found: dict[str, _Entries] = defaultdict(_Entries)
+        for concept in self.vocabulary:
+            for wording in concept.lines:
+                found[_initial(wording)].wordings.append((wording, concept))
             for wording in (concept.name, concept.id):
-                spelled = key(wording)
-                self.ids.setdefault(spelled, concept.id)
-                if not wording.isalnum():
-                    self._of_several_words.add(spelled)
+                found[_initial(wording)].names.append((wording, concept))
+            for wording in concept.superlatives:
+                found[_initial(wording)].superlatives.append((wording, concept))
+        return found
+
+    def _with_initial(self, initial: str) -> _Keys:
+        if initial not in self._keys:
+            self._keys[initial] = self._read(self._entries.get(initial, _Entries()))
+        return self._keys[initial]
+
+    def _read(self, entries: _Entries) -> _Keys:
+        found = _Keys()
+        owners: dict[str, list[Concept]] = {}
+        lists = set()
+        for wording, concept in entries.wordings:
+            spelled = key(wording)
+            owners.setdefault(spelled, []).append(concept)
+            if not wording.isalnum():
+                found.of_several_words.add(spelled)
+            if " or " in wording and self._is_list(wording):
+                lists.add(spelled)
+        for spelled, concepts in owners.items():
+            if spelled not in lists:
+                first, *others = concepts
+                found.ids[spelled] = min(concepts, key=lambda owner: _kind_place(owner.kind)).id if others else first.id
+        for wording, concept in entries.names:
+            spelled = key(wording)
+            found.ids.setdefault(spelled, concept.id)
+            if not wording.isalnum():
+                found.of_several_words.add(spelled)
+        for wording, concept in entries.superlatives:
             if concept.sort is not None and concept.sort.number in QUANTITIES:
-                for wording in concept.superlatives:
-                    self.superlatives.setdefault(key(wording), (concept.sort.number, concept.sort.descending))
-        self.longest = max((1 + sum(map(wording.count, " -/_:(")) for wording in wordings), default=1)
-        self._wordings = wordings
+                found.superlatives.setdefault(key(wording), (concept.sort.number, concept.sort.descending))
+        texts = (wording for each in vars(entries).values() for wording, _ in each)
+        found.longest = max((1 + sum(map(wording.count, " -/_:(")) for wording in texts), default=1)
+        return found
+
+    def id_of(self, spelled: str) -> str | None:
+        """Return the id of the concept that a key stands for, or `None`."""
+        return self._with_initial(spelled[:1]).ids.get(spelled)
+
+    def superlative(self, spelled: str) -> tuple[str, bool] | None:
+        """Return the number and direction that the key of a superlative stands for, or `None`."""
+        return self._with_initial(spelled[:1]).superlatives.get(spelled)
+
+    def longest_from(self, spelled: str) -> int:
+        """Return the number of words of the longest wording that begins with the letter of a key."""
+        return self._with_initial(spelled[:1]).longest
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> Lexicon:
@@ -107,7 +153,7 @@ class Lexicon:
             spelled: Key of the wording.
             parts: The words.
         """
-        return spelled in self._of_several_words or all(
+        return spelled in self._with_initial(spelled[:1]).of_several_words or all(
             len(part.key) > 2 and part.key not in FUNCTION_WORDS for part in parts
         )
 
@@ -115,21 +161,22 @@ class Lexicon:
         """Return a name of a concept that is read as this concept, even if others have the same name."""
         concept = self.vocabulary[concept_id]
         names = (concept.name, concept_id.replace("-", " "), *concept.wordings)
-        return next((name for name in names if self.ids.get(key(name)) == concept_id), concept.name)
+        return next((name for name in names if self.id_of(key(name)) == concept_id), concept.name)
 
     @cached_property
-    def words(self) -> frozenset[str]:
-        """Keys of the words of all wordings, in which misspelt words are looked up."""
+    def _text(self) -> str:
+        """All wordings, names of concepts and names of quantities, in small letters."""
         names = (f"{each.words} {each.more} {each.less}" for each in QUANTITIES.values())
-        return frozenset(map(key, set(_letters("\n".join([*self._wordings, *names]))))) | frozenset(self.elements)
+        concepts = (text for each in self.vocabulary for text in (*each.lines, *each.superlatives, each.name))
+        return "\n".join([*concepts, *names]).lower()
 
-    @cached_property
-    def _by_letter(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for word in sorted(self.words):
-            if len(word) >= _SHORTEST_TYPO and word.isalpha():
-                found.setdefault(word[0], []).append(word)
-        return found
+    def _words_from(self, initial: str) -> frozenset[str]:
+        """Keys of the words of all wordings that begin with a letter, in which misspelt words are looked up."""
+        if initial not in self._words:
+            found = set(re.findall(rf"(?<![^\W\d_]){re.escape(initial)}[^\W\d_]{{2,}}", self._text))
+            elements = {name for name in self.elements if name.startswith(initial)}
+            self._words[initial] = frozenset(map(key, found)) | elements
+        return self._words[initial]
 
     def correction(self, word: str) -> str | None:
         """
@@ -140,13 +187,16 @@ class Lexicon:
         Args:
             word: Key of a word.
         """
-        if len(word) < _SHORTEST_TYPO or not word.isalpha() or word in self.words or word in FUNCTION_WORDS:
+        if len(word) < _SHORTEST_TYPO or not word.isalpha() or word in FUNCTION_WORDS:
+            return None
+        if self.id_of(word) is not None or word in self._words_from(word[0]):
             return None
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
         allowed = 1 if len(word) < _SHORTEST_TWO_TYPOS else 2
-        candidates = self._by_letter.get(word[0], ())
+        known = self._words_from(word[0])
+        candidates = sorted(each for each in known if len(each) >= _SHORTEST_TYPO and each.isalpha())
         found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=allowed, limit=8)
         found = [match for match in found if len(match[0]) >= len(word) - 1]
         if not found or word in _english() or f"{word}s" in _english():
@@ -159,8 +209,10 @@ def _kind_place(kind: str) -> int:
     return _KIND_ORDER.index(kind) if kind in _KIND_ORDER else 0
 
 
-def _letters(text: str) -> Iterable[str]:
-    return re.findall(r"[^\W\d_]{3,}", text.lower())
+def _initial(wording: str) -> str:
+    """Return the first character of the key of a wording; no rule of spelling changes it."""
+    first = wording[:1]
+    return first.lower() if first.isascii() and first.isalnum() else key(wording)[:1]
 
 
 @lru_cache(maxsize=1)

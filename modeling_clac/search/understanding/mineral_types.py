@@ -41,7 +41,7 @@ def _type_of(text: str, literal: Literal, lexicon: Lexicon) -> ConceptTerm | Non
     """The structure type that is named after a mineral."""
     if not isinstance(literal.term, ConceptTerm) or literal.term.kind_of_concept != "name":
         return None
-    identifier = lexicon.ids.get(key(f"{text[literal.start : literal.end]} structure"))
+    identifier = lexicon.id_of(key(f"{text[literal.start : literal.end]} structure"))
     if identifier is None or lexicon.vocabulary[identifier].kind != "structure-type":
         return None
     concept = lexicon.vocabulary[identifier]

@@ -192,7 +192,7 @@ def _read_comparisons(state: _State, lexicon: Lexicon) -> None:
 def _is_compound(lexicon: Lexicon, name: str) -> bool:
     """Whether a text is the name or formula of one compound or element."""
     spelled = key(name)
-    concept = lexicon.ids.get(spelled)
+    concept = lexicon.id_of(spelled)
     if spelled in lexicon.elements or (concept is not None and lexicon.vocabulary[concept].kind in ("name", "element")):
         return True
     whole = [each for each in find_compositions(name, [True] * len(name)) if each.end - each.start == len(name)]
@@ -254,7 +254,7 @@ def _corrected(state: _State, lexicon: Lexicon, words: list[Token], compositions
 
 
 def _known_prefix(lexicon: Lexicon, spelled: str) -> bool:
-    return spelled in lexicon.ids or (spelled.startswith("non") and spelled[3:] in lexicon.ids)
+    return lexicon.id_of(spelled) is not None or (spelled.startswith("non") and lexicon.id_of(spelled[3:]) is not None)
 
 
 def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
@@ -266,11 +266,12 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         parts = longest[:count]
         start, end = parts[0].start, parts[-1].end
         spelled = "".join(part.key for part in parts)
-        if spelled in lexicon.superlatives:
-            state.sort.append((start, SortKey(*lexicon.superlatives[spelled])))
+        superlative = lexicon.superlative(spelled)
+        if superlative is not None:
+            state.sort.append((start, SortKey(*superlative)))
             state.mark(start, end)
             return (place + count,)
-        concept = lexicon.ids.get(spelled)
+        concept = lexicon.id_of(spelled)
         symbol = lexicon.elements.get(spelled)
         if (concept is None and symbol is None) or (count > 1 and not lexicon.may_be_split(spelled, parts)):
             continue
@@ -301,7 +302,7 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
 def _together(text: str, lexicon: Lexicon, words: list[Token], place: int) -> list[Token]:
     """List the words from a place on that one wording can consist of: no punctuation is between them."""
     found = [words[place]]
-    for word in words[place + 1 : place + lexicon.longest]:
+    for word in words[place + 1 : place + lexicon.longest_from(words[place].key)]:
         if _INSIDE_WORDING.fullmatch(text[found[-1].end : word.start]) is None:
             break
         found.append(word)
@@ -312,7 +313,7 @@ def _reaches_further(state: _State, lexicon: Lexicon, words: list[Token], place:
     """Whether a wording begins inside another one and ends behind it: `hydrogen bonds` in `with hydrogen bonds`."""
     for first in range(place + 1, end):
         keys = [word.key for word in _together(state.text, lexicon, words, first)]
-        if any("".join(keys[:count]) in lexicon.ids for count in range(end - first + 1, len(keys) + 1)):
+        if any(lexicon.id_of("".join(keys[:count])) is not None for count in range(end - first + 1, len(keys) + 1)):
             return True
     return False
 
@@ -323,7 +324,7 @@ def _is_systematic(state: _State, lexicon: Lexicon, parts: list[Token], concept:
 
     That is so in a longer text and in the plural. `lithium oxide` alone is Li2O.
     """
-    anion = lexicon.ids.get(parts[1].key)
+    anion = lexicon.id_of(parts[1].key)
     if lexicon.vocabulary[concept].kind != "name" or parts[0].key not in lexicon.elements or anion is None:
         return False
     kind = lexicon.vocabulary[anion].kind
@@ -406,9 +407,10 @@ def _add_composition(state: _State, composition: Literal) -> None:
 
 def _is_prefixed(state: _State, lexicon: Lexicon, word: Token) -> bool:
     """Read `noncubic`, `nonmagnetic`."""
-    if not word.key.startswith("non") or word.key[3:] not in lexicon.ids:
+    concept = lexicon.id_of(word.key[3:]) if word.key.startswith("non") else None
+    if concept is None:
         return False
-    term = _term_of(lexicon, lexicon.ids[word.key[3:]])
+    term = _term_of(lexicon, concept)
     state.add([Literal(term, True, word.start, word.end)])
     return True
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from modeling_clac.concepts.concept_files import read_concepts
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.search.understanding.lexicon import Lexicon
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.understanding.query import ConceptTerm, ElementTerm, Query, RangeTerm
 from modeling_clac.search.understanding.words import foreign_language
@@ -256,3 +257,12 @@ def test_the_number_of_layers_is_no_refractive_index() -> None:
     query = understand("n=2 Ruddlesden-Popper", load_vocabulary())
     assert any("n=2 counts the layers" in note for note in query.notes)
     assert understand("n = 2 oxide", VOCABULARY).render() == "refractive index about 2 · oxide"
+
+
+def test_each_wording_is_found_under_its_first_letter() -> None:
+    vocabulary = load_vocabulary()
+    lexicon = Lexicon.of(vocabulary)
+    for spelled, owners in vocabulary.ids_of_keys.items():
+        found = lexicon.id_of(spelled)
+        # Lists of elements, `Co or Ni`, are read element by element.
+        assert found in owners or (found is None and "or" in spelled), spelled
