@@ -8,7 +8,7 @@ from typing import Any
 
 import gemmi
 
-from .elements import ELEMENT_NAMES
+from .elements import ELEMENT_NAMES, METALS
 
 _BY_NAME = (
     "{name}",
@@ -20,15 +20,19 @@ _BY_NAME = (
     "{name} compound",
     "compound of {name}",
     "compound with {name}",
+    "compound containing {name}",
     "with {name}",
     "with {name} in it",
+    "has {name}",
     "has {name} in it",
     "includes {name}",
+    "including {name}",
     "made with {name}",
-    "{name} as a constituent",
+    "made from {name}",
     "{name} in the formula",
-    "{name} present",
+    "{name} in the structure",
     "incorporates {name}",
+    "comprises {name}",
     "{name} atoms",
 )
 _BY_SYMBOL = (
@@ -39,9 +43,10 @@ _BY_SYMBOL = (
     "{symbol}-based",
     "{symbol} compound",
     "{symbol} atoms",
-    "{symbol} present",
     "with {symbol} in it",
 )
+# Symbols that are English words: "contains in its structure" is not indium, and "known as compounds" not arsenic.
+_WORD_SYMBOLS = frozenset({"Am", "As", "At", "Be", "He", "I", "In", "No"})
 # Bare names and phrases with another meaning in a query.
 _OTHERWISE_USED = frozenset(
     {
@@ -62,7 +67,11 @@ def element_wordings(symbol: str) -> tuple[str, ...]:
         symbol: Symbol of the element.
     """
     name = ELEMENT_NAMES[symbol]
-    wordings = (template.format(name=name, symbol=symbol) for template in (*_BY_NAME, *_BY_SYMBOL))
+    templates = _BY_NAME if symbol in _WORD_SYMBOLS else (*_BY_NAME, *_BY_SYMBOL)
+    # Ions of nonmetals are the anions.
+    if symbol in METALS:
+        templates = (*templates, "{name} ions", "{name} cations")
+    wordings = (template.format(name=name, symbol=symbol) for template in templates)
     return tuple(wording for wording in wordings if wording not in _OTHERWISE_USED)
 
 
