@@ -147,10 +147,12 @@ def _page(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) 
     """Collect what is known about a crystal."""
     from ..data.sources import UNKNOWN_LICENCE, licence_text, source_link, value_sources
     from ..data.structure_writing import cell_parameters
+    from ..narrator.applications import uses_of_table
     from ..narrator.narratives import narrate
 
+    facts = _facts(record, crystal, is_bundled)
     try:
-        narrative = narrate(record)
+        narrative = narrate({**record, **uses_of_table(facts)[0]})
     except ValueError:  # no facts, or columns of other types
         narrative = None
     page: dict[str, Any] = {
@@ -171,18 +173,17 @@ def _page(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) 
         page["cell"] = dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), cell_parameters(crystal), strict=True))
         page["composition"] = _composition(crystal)
         page["is_ordered"] = crystal.is_ordered
-    page["concepts"] = _concepts(record, crystal, is_bundled)
+    page["concepts"] = _concepts(facts)
     return page
 
 
-def _concepts(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> list[dict[str, str]]:
+def _concepts(facts: FactTable) -> list[dict[str, str]]:
     """What the vocabulary says of a crystal: concepts that it meets, without those that others imply."""
     from ..concepts.vocabulary import load_vocabulary
 
-    table = _facts(record, crystal, is_bundled)
     return [
         {"id": concept.id, "kind": concept.kind, "name": concept.name}
-        for concept in load_vocabulary().describe(table, 0)
+        for concept in load_vocabulary().describe(facts, 0)
         if concept.kind not in _ELEMENT_KINDS
     ]
 

@@ -17,6 +17,7 @@ from .record import read_record
 if TYPE_CHECKING:
     from ..concepts.concept_files import Concept
     from ..concepts.vocabulary import Vocabulary
+    from ..data.facts.fact_table import FactTable
 
 # Columns of a record for the ids of its uses: those that hold, and those that hold partly.
 USES, POSSIBLE_USES = "uses", "possible_uses"
@@ -111,26 +112,39 @@ def with_uses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if not records:
         return []
     found = _evaluated([_facts(record) for record in records])
-    return [
-        {**record, USES: firm, POSSIBLE_USES: possible} for record, (firm, possible) in zip(records, found, strict=True)
-    ]
+    return [{**record, **uses} for record, uses in zip(records, found, strict=True)]
 
 
-def _evaluated(facts: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[str]]]:
-    """Ids of the uses that hold, and that hold partly."""
-    from ..data.facts.fact_table import FactTable
+def uses_of_table(table: FactTable) -> list[dict[str, list[str]]]:
+    """
+    Return the uses of the crystals of a table.
 
-    vocabulary, table = _vocabulary(), FactTable.from_records(facts)
+    Args:
+        table: The crystals.
+
+    Returns:
+        For each crystal the columns that [`with_uses`] adds.
+    """
+    vocabulary = _vocabulary()
     values = [(concept.id, vocabulary.holds(concept.id, table)) for concept in _uses()]
     return [
-        ([use for use, value in values if value[row] == 1], [use for use, value in values if 0 < value[row] < 1])
-        for row in range(len(facts))
+        {
+            USES: [use for use, value in values if value[row] == 1],
+            POSSIBLE_USES: [use for use, value in values if 0 < value[row] < 1],
+        }
+        for row in range(len(table))
     ]
+
+
+def _evaluated(facts: Sequence[Mapping[str, Any]]) -> list[dict[str, list[str]]]:
+    from ..data.facts.fact_table import FactTable
+
+    return uses_of_table(FactTable.from_records(facts))
 
 
 # Narratives of one record come one after the other.
 @lru_cache(maxsize=4096)
-def _uses_of(facts: tuple[tuple[str, Any], ...]) -> tuple[list[str], list[str]]:
+def _uses_of(facts: tuple[tuple[str, Any], ...]) -> dict[str, list[str]]:
     return _evaluated([dict(facts)])[0]
 
 
@@ -211,7 +225,7 @@ def justified_applications(
     if USES in record:
         firm_uses, possible_uses = record[USES], record[POSSIBLE_USES]
     else:
-        firm_uses, possible_uses = _uses_of(_hashable(_facts(record)))
+        firm_uses, possible_uses = _uses_of(_hashable(_facts(record))).values()
     holding = dict.fromkeys(firm_uses, True) | dict.fromkeys(possible_uses, False)
     implied = frozenset[str]().union(*(vocabulary.wider(use) for use in holding))
     found = []
@@ -300,5 +314,6 @@ __all__ = [
     "Application",
     "application_sentence",
     "justified_applications",
+    "uses_of_table",
     "with_uses",
 ]

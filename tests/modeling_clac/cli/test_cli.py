@@ -334,9 +334,12 @@ def test_index_then_search(clac: Run, tmp_path: Path, salt: Path, crystals: Path
 
 
 def test_text_and_crystal_are_combined(clac: Run, salt: Path, index_directory: Path, small_checkpoint: Path):
-    result = clac("search", "a salt", "--like", salt, "--index", index_directory, "--model", small_checkpoint, "--json")
+    # Words that are no constraints.
+    result = clac(
+        "search", "a crystal", "--like", salt, "--index", index_directory, "--model", small_checkpoint, "--json"
+    )
     model = ClacEmbedder.from_pretrained(small_checkpoint)
-    query = model.encode_text(["a salt"])[0] + model.encode_crystals([salt])[0]
+    query = model.encode_text(["crystal"])[0] + model.encode_crystals([salt])[0]
     expected = CrystalIndex.load(index_directory).search(query)
     assert [hit["material_id"] for hit in json.loads(result.out)["hits"]] == [
         hit.record["material_id"] for hit in expected

@@ -12,6 +12,8 @@ import pytest
 from pymatgen.io.vasp import Poscar
 
 from modeling_clac import narrate
+from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.narrator.applications import uses_of_table
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.structures_clac import parse_structure
 from tests.helpers.cif import cif
@@ -55,7 +57,9 @@ def test_json_has_everything_with_units(clac: Run):
     document = json.loads(clac("show", "mp-2133", "--json").out)
     assert document["record"]["piezoelectric_modulus"] == pytest.approx(1.037, abs=1e-3)
     assert document["units"]["record.piezoelectric_modulus"] == "C/m²" and document["units"]["cell.a"] == "Å"
-    assert document["narrative"] == narrate(document["record"])
+    facts = FactTable.bundled()
+    row = facts.table["material_id"].to_pylist().index("mp-2133")
+    assert document["narrative"] == narrate({**document["record"], **uses_of_table(facts.take([row]))[0]})
     assert document["sources"]["bulk_modulus_vrh"]["licence"] == document["licence"] == "CC BY 4.0"
     assert document["cell"]["gamma"] == pytest.approx(120)
     assert {part["amount"] for part in document["composition"].values()} == {2.0}
