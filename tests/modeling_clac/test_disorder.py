@@ -127,7 +127,8 @@ def test_ordered_batches_have_no_occupancy(crystals) -> None:
     both = extractor([crystals[0], cobaltite()])
     assert both["occupancy"].tolist() == pytest.approx([1.0] * len(crystals[0]) + [0.6, 0.4, 1, 1, 1, 1])
     assert both["occupancy"].dtype == torch.float32
-    assert set(both) == set(extractor.model_input_names)
+    with_symmetry = ClacFeatureExtractor(symmetry=True)([crystals[0], cobaltite()])
+    assert set(both) | {"space_group"} == set(with_symmetry) == set(extractor.model_input_names)
     alone = extractor(cobaltite())
     assert both["volume_per_atom"][1] == pytest.approx(cobaltite().volume / 5) == alone["volume_per_atom"][0]
     assert both["density"][1] == pytest.approx(cobaltite().density, rel=1e-4) == alone["density"][0]
