@@ -33,11 +33,12 @@ from rich.table import Table
 
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.bundled import bundled_crystals
-from modeling_clac.data.structure_facts import ANGLE_TOLERANCE, SYMPREC, crystal_formula
+from modeling_clac.data.structure_facts import crystal_formula
 from modeling_clac.formulas_clac import ATOMIC_NUMBERS, read_formula
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.ordering_clac import order_crystal
 from modeling_clac.structures_clac import parse_structure
+from modeling_clac.symmetry_clac import ANGLE_TOLERANCE, SYMPREC
 from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import DEFAULT_MODEL

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import os
+from functools import lru_cache
 from typing import Any
 
+import gemmi
 import numpy as np
 
 from .crystal_clac import Crystal, site_of_each_atom
@@ -12,34 +14,30 @@ from .crystal_clac import Crystal, site_of_each_atom
 # Tolerances of the symmetry search by spglib, in Å and degrees.
 SYMPREC, ANGLE_TOLERANCE = 0.1, 5.0
 NUM_SPACE_GROUPS = 230
-# Last space group of each crystal system, triclinic to cubic, and of each of the 32 crystal classes (International
-# Tables for Crystallography, volume A, table 3.2.3.2).
-_LAST_OF_SYSTEMS = (2, 15, 74, 142, 167, 194, 230)
-_LAST_OF_CLASSES = (
-    1, 2, 5, 9, 15, 24, 46, 74, 80, 82, 88, 98, 110, 122, 142, 146, 148, 155, 161, 167, 173, 174, 176, 182, 186, 190,
-    194, 199, 206, 214, 220, 230,
-)  # fmt: skip
-# Numbers of the groups with a centred lattice; all others are primitive.
-_CENTRINGS = {
-    "C": (5, 8, 9, 12, 15, 20, 21, 35, 36, 37, *range(63, 69)),
-    "A": (38, 39, 40, 41),
-    "F": (22, 42, 43, 69, 70, 196, 202, 203, 209, 210, 216, 219, *range(225, 229)),
-    "I": (
-        23, 24, 44, 45, 46, 71, 72, 73, 74, 79, 80, 82, 87, 88, 97, 98, *range(107, 111), *range(119, 123),
-        *range(139, 143), 197, 199, 204, 206, 211, 214, 217, 220, 229, 230,
-    ),
-    "R": (146, 148, 155, 160, 161, 166, 167),
-}  # fmt: skip
-_CENTRING_OF = {number: place for place, groups in enumerate(_CENTRINGS.values(), start=1) for number in groups}
-# Number of classes of each kind in `symmetry_classes`, including 0 for an unknown group.
-CLASS_SIZES = (NUM_SPACE_GROUPS + 1, len(_LAST_OF_CLASSES) + 1, len(_LAST_OF_SYSTEMS) + 1, len(_CENTRINGS) + 2)
+
+
+@lru_cache(maxsize=1)
+def _classes() -> tuple[tuple[int, int, int, int], ...]:
+    """Classes of the groups 0 to 230, see [`symmetry_classes`]."""
+    groups = [gemmi.find_spacegroup_by_number(number) for number in range(1, NUM_SPACE_GROUPS + 1)]
+    names = [(group.point_group_hm(), group.crystal_system_str(), group.hm[0]) for group in groups]
+    # Numbered in the order in which they first occur.
+    points, systems, centrings = (list(dict.fromkeys(kind)) for kind in zip(*names, strict=True))
+    numbered = [
+        (number, points.index(point) + 1, systems.index(system) + 1, centrings.index(centring) + 1)
+        for number, (point, system, centring) in enumerate(names, start=1)
+    ]
+    return ((0, 0, 0, 0), *numbered)
+
+
+# Number of classes of each kind in `symmetry_classes`, including 0 for an unknown group: space groups, crystal classes,
+# crystal systems and centrings.
+CLASS_SIZES = (NUM_SPACE_GROUPS + 1, 33, 8, 7)
 
 
 def find_space_group(crystal: Crystal) -> int:
     """
-    Find the space group of a crystal with spglib, within `SYMPREC` and `ANGLE_TOLERANCE`.
-
-    Positions of a disordered crystal are equivalent only if they have the same elements with the same occupancies.
+    Find the space group of a crystal, see [`find_symmetry`].
 
     Args:
         crystal: The crystal.
@@ -47,6 +45,25 @@ def find_space_group(crystal: Crystal) -> int:
     Returns:
         Number of the space group, 1 to 230; 0 if spglib finds none.
     """
+    found = find_symmetry(crystal)
+    return 0 if found is None else found[0]
+
+
+def find_symmetry(crystal: Crystal) -> tuple[int, str] | None:
+    """
+    Find number and symbol of the space group of a crystal with spglib, within `SYMPREC` and `ANGLE_TOLERANCE`.
+
+    Positions of a disordered crystal are equivalent only if they have the same elements with the same occupancies.
+
+    Args:
+        crystal: The crystal.
+
+    Returns:
+        The number, 1 to 230, and the Hermann-Mauguin symbol in the standard setting, such as `P6_3/mmc`; `None` if
+        spglib finds no space group.
+    """
+    # spglib writes to stderr what it tried in vain, which says nothing about the result.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
     import spglib
 
     kinds, first = _kinds_of_sites(crystal)
@@ -57,7 +74,7 @@ def find_space_group(crystal: Crystal) -> int:
     # For some unusual cells spglib raises errors that depend on its version. They are valid crystals nevertheless.
     except Exception:
         found = None
-    return 0 if found is None else int(found.number)
+    return None if found is None else (int(found.number), str(found.international))
 
 
 def _kinds_of_sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
@@ -87,14 +104,15 @@ def symmetry_classes(space_group: int) -> tuple[int, int, int, int]:
         The space group, its crystal class (point group), crystal system and centring, each counted from 1; zeros if
         unknown. Together, system and centring are the Bravais lattice.
     """
-    if not space_group:
-        return (0, 0, 0, 0)
-    return (
-        space_group,
-        bisect_left(_LAST_OF_CLASSES, space_group) + 1,
-        bisect_left(_LAST_OF_SYSTEMS, space_group) + 1,
-        _CENTRING_OF.get(space_group, 0) + 1,
-    )
+    return _classes()[space_group]
 
 
-__all__ = ["ANGLE_TOLERANCE", "CLASS_SIZES", "NUM_SPACE_GROUPS", "SYMPREC", "find_space_group", "symmetry_classes"]
+__all__ = [
+    "ANGLE_TOLERANCE",
+    "CLASS_SIZES",
+    "NUM_SPACE_GROUPS",
+    "SYMPREC",
+    "find_space_group",
+    "find_symmetry",
+    "symmetry_classes",
+]

@@ -13,8 +13,9 @@ import gemmi
 import numpy as np
 import pyarrow as pa
 
+from ..concepts.symmetry import crystal_system
 from ..crystal_clac import Crystal, crystal_from_pymatgen, site_of_each_atom
-from ..symmetry_clac import ANGLE_TOLERANCE, SYMPREC
+from ..symmetry_clac import find_symmetry
 from .properties import PROPERTIES
 from .structure_writing import to_pymatgen
 
@@ -156,9 +157,7 @@ def describe_crystal(crystal: Crystal | Structure) -> dict[str, Any]:
     Returns:
         `formula` (reduced), `chemsys`, `nsites`, `elements`, `density` (g/cm³), `volume` (Å³), and
         `space_group_number`, `space_group_symbol` and `crystal_system`. `nsites` is the number of positions in the
-        cell that are occupied, wholly or partly. spglib determines the symmetry with the tolerances `SYMPREC` and
-        `ANGLE_TOLERANCE`; positions are equivalent only if they have the same elements with the same occupancies. The
-        three are `None` if it finds no space group.
+        cell that are occupied, wholly or partly. The last three are `None` if [`find_symmetry`] finds no space group.
     """
     if isinstance(crystal, Crystal):
         structure = to_pymatgen(crystal)
@@ -171,32 +170,23 @@ def describe_crystal(crystal: Crystal | Structure) -> dict[str, Any]:
         "chemsys": "-".join(elements),
         "nsites": len(structure),
         "elements": elements,
-        **_symmetry(structure),
+        **_symmetry(crystal),
         "density": float(structure.density),
         "volume": float(structure.volume),
     }
 
 
-def _symmetry(structure: Structure) -> dict[str, Any]:
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-
-    try:
-        analyzer = SpacegroupAnalyzer(structure, symprec=SYMPREC, angle_tolerance=ANGLE_TOLERANCE)
-        return {
-            "space_group_number": analyzer.get_space_group_number(),
-            "space_group_symbol": analyzer.get_space_group_symbol(),
-            "crystal_system": analyzer.get_crystal_system(),
-        }
-    except (ValueError, TypeError):
-        # spglib fails for some unusual cells. They are valid crystals nevertheless.
+def _symmetry(crystal: Crystal) -> dict[str, Any]:
+    found = find_symmetry(crystal)
+    if found is None:
         return dict.fromkeys(("space_group_number", "space_group_symbol", "crystal_system"))
+    number, symbol = found
+    return {"space_group_number": number, "space_group_symbol": symbol, "crystal_system": crystal_system(number)}
 
 
 __all__ = [
-    "ANGLE_TOLERANCE",
     "FRACTION_TOLERANCE",
     "STRUCTURE_COLUMNS",
-    "SYMPREC",
     "crystal_formula",
     "describe_crystal",
     "formula_amounts",

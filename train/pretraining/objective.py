@@ -14,12 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig
 
 from modeling_clac import ClacModel
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import (
-    IGNORE_INDEX,
     answered_mask,
     answers_of,
     concept_loss,
@@ -32,6 +30,7 @@ from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from train.pretraining.bank import CrystalBank
 from train.pretraining.collator import Chunk, ConceptPhraseBatch, CrystalLabels, Labels, TextLabels
 from train.pretraining.length_buckets import pool_text_in_buckets
+from train.pretraining.objective_heads import FactHeads, MaskedLanguageModelHead, PriorDiscriminator
 
 
 class View(StrEnum):
@@ -143,121 +142,6 @@ class ObjectiveSettings:
 
     def _contrasts(self, view: View) -> bool:
         return any(view in TERMS[term] for term in self.pairs)
-
-
-class _ReverseGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return -gradient
-
-
-class PriorDiscriminator(nn.Module):
-    """
-    Prior matching (Hjelm et al. 2019, arXiv 1808.06670, eq. 7; used by CLIP-Lite, arXiv 2112.07133).
-
-    A discriminator D separates samples z of a prior from embeddings by maximising E[log D(z)] + E[log(1 - D(f(x)))],
-    which the encoder f minimises. The prior is uniform on the unit sphere. The gradient is reversed between D and f, so
-    that one optimiser step trains both.
-
-    Args:
-        dim: Dimension of the embeddings.
-        hidden_size: Size of the hidden layers.
-    """
-
-    def __init__(self, dim: int, hidden_size: int = 256):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(dim, hidden_size), nn.ReLU(), nn.Linear(hidden_size, hidden_size), nn.ReLU()
-        )
-        self.output = nn.Linear(hidden_size, 1)
-
-    def forward(self, embeds: Tensor) -> Tensor:
-        """
-        Compute the cross-entropy of the discriminator, 2 log 2 if it can only guess.
-
-        Args:
-            embeds: Unit vectors, `(B, D)`.
-
-        Returns:
-            A scalar.
-        """
-        samples = F.normalize(torch.randn_like(embeds), dim=-1)
-        fake = self.output(self.layers(_ReverseGradient.apply(embeds)))
-        real = self.output(self.layers(samples))
-        return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-class MaskedLanguageModelHead(nn.Module):
-    """
-    Masked-language-model head of BERT (arXiv 1810.04805).
-
-    A dense layer, GELU and LayerNorm; the output layer is the transposed matrix of word embeddings.
-
-    Args:
-        config: Configuration of the text tower.
-    """
-
-    def __init__(self, config: PreTrainedConfig):
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-
-    def forward(self, hidden: Tensor, labels: Tensor, word_embeddings: Tensor) -> Tensor:
-        """
-        Compute the loss of each text.
-
-        Args:
-            hidden: Hidden states, `(B, L, H)`.
-            labels: Original ids of the masked tokens, `IGNORE_INDEX` elsewhere, `(B, L)`.
-            word_embeddings: Word embeddings, `(V, H)`.
-
-        Returns:
-            `(B,)`, the cross-entropy summed over the masked tokens of each text.
-        """
-        chosen = labels != IGNORE_INDEX
-        states = self.norm(F.gelu(self.dense(hidden[chosen])))
-        losses = F.cross_entropy(states @ word_embeddings.T + self.bias, labels[chosen], reduction="none").float()
-        return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)
-
-
-class FactHeads(nn.Module):
-    """
-    Prediction of facts from the pooled output of the graph tower.
-
-    The graph tower learns from them what the vocabulary speaks of, without the cost of the text tower.
-
-    Args:
-        in_size: Number of features of a crystal.
-        num_facts: Number of facts.
-        hidden_size: Size of the hidden layer.
-    """
-
-    def __init__(self, in_size: int, num_facts: int, hidden_size: int = 512):
-        super().__init__()
-        self.norm = nn.LayerNorm(in_size)
-        self.hidden = nn.Linear(in_size, hidden_size)
-        self.output = nn.Linear(hidden_size, num_facts)
-
-    def forward(self, pooled: Tensor, targets: Tensor) -> Tensor:
-        """
-        Compute the cross-entropy.
-
-        Args:
-            pooled: `(B, in_size)`.
-            targets: `(B, num_facts)`, 1 where a fact holds, 0 where not, NaN where unknown, grades in between.
-
-        Returns:
-            Scalar, the sum over the facts, averaged over the crystals.
-        """
-        logits = self.output(F.gelu(self.hidden(self.norm(pooled.float()))))
-        known = ~targets.isnan()
-        losses = F.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
-        return (losses * known).sum() / len(pooled)
 
 
 class ContrastiveObjective(nn.Module):
@@ -522,9 +406,6 @@ __all__ = [
     "LOSSES",
     "TERMS",
     "ContrastiveObjective",
-    "FactHeads",
-    "MaskedLanguageModelHead",
     "ObjectiveSettings",
-    "PriorDiscriminator",
     "View",
 ]

@@ -61,7 +61,7 @@ def find_ions(surroundings: Surroundings) -> IonsFound:
     _oxygen_pairs(surroundings, found)
     _centred(surroundings, found)
     if "thiosulfate" in found.ids:
-        # Its outer sulfur is no sulfide.
+        # Its outer sulfur is not a sulfide.
         found.bound |= surroundings.counts(surroundings.pairs("S", "S", 2.3)) > 0
     _uranyl(surroundings, found)
     _halometallates(surroundings, found)

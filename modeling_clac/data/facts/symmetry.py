@@ -18,10 +18,11 @@ import numpy as np
 
 from ...concepts.symmetry import bravais_lattice
 from ...crystal_clac import Crystal, site_of_each_atom
+from ...symmetry_clac import SYMPREC
 
 # Tolerances of the symmetry search in Å, in the order in which they are tried. The first is that of the stored space
 # group; the others decide where moyopy and spglib judge a distorted structure differently.
-_TOLERANCES = (0.1, 0.05, 0.2, 0.02)
+_TOLERANCES = (SYMPREC, 0.05, 0.2, 0.02)
 # Labels count the elements with letters.
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -60,6 +60,8 @@ _RANGE_HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|�
 # Between the ends of a range, and before it.
 _TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
 _AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
+# A sign in words, but not that of a tolerance.
+_MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
 _TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus)\s*", re.I)
 _RANGE_BEFORE = re.compile(
     r"(?:between|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
@@ -82,7 +84,7 @@ _MOHS = (("mohs", 1),)
 _MOHS_BEHIND = re.compile(
     r"\s*(?:(?:on|of|in)\s+)?(?:the\s+)?mohs\b(?:\s+(?:hardness\s+)?scale\b|\s+hardness\b)?", re.I
 )
-# Elements with a number that is no count: `group 13 elements`, `3d elements`.
+# Elements with a number that is not a count: `group 13 elements`, `3d elements`.
 _GROUP_BEFORE = re.compile(r"group\s*$", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
 _NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:also\s+)?", re.I)
@@ -227,6 +229,9 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
     """The numbers of a text that are not read yet, number words included."""
     found = [measure for measure in find_measures(text) if all(free[measure.start : measure.end])]
     for place, measure in enumerate(found):
+        minus = _MINUS.search(text, 0, measure.start)
+        if minus is not None and measure.value > 0:
+            found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
         behind = None if measure.unit else _MOHS_BEHIND.match(text, measure.stop)
         if behind is not None:
             found[place] = measure._replace(unit=_MOHS, stop=behind.end())

@@ -200,7 +200,7 @@ def _is_compound(lexicon: Lexicon, name: str) -> bool:
 
 
 def _leave_members(state: _State) -> None:
-    """Take `n=2` in `n=2 Ruddlesden-Popper` out: it counts layers and is no refractive index."""
+    """Take `n=2` in `n=2 Ruddlesden-Popper` out: it counts layers and is not a refractive index."""
     if _SERIES.search(state.text) is None:
         return
     for member in _MEMBER.finditer(state.text):

@@ -168,7 +168,7 @@ def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
         gap = text[earlier.end : following.start]
         if earlier.negated or family(earlier) != family(literal) or not _SHARED_HYPHEN.fullmatch(gap):
             return
-        # `Cs, lead-free` is no list.
+        # `Cs, lead-free` is not a list.
         if following is literal and not (gap.startswith("-") or _CONJUNCTION.search(gap) or "&" in gap or "/" in gap):
             return
         found[place] = following = replace(earlier, negated=True)

@@ -346,7 +346,7 @@ def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabular
     grade = vocabulary.holds(term.id, table)
     unknown = np.isnan(grade)
     if unknown.any() and (needed := needed_elements(term, vocabulary)):
-        # Without facts, a compound without nitrogen still is no nitride.
+        # Without facts, a compound without nitrogen still is not a nitride.
         columns = [ATOMIC_NUMBERS[symbol] for symbol in needed]
         lacks = table.known_composition & (table.fractions[:, columns] == 0).any(axis=1)
         grade = np.where(unknown & lacks, np.float32(0), grade)

@@ -25,11 +25,10 @@ from train.pretraining.objective import (
     LOSSES,
     TERMS,
     ContrastiveObjective,
-    MaskedLanguageModelHead,
     ObjectiveSettings,
-    PriorDiscriminator,
     View,
 )
+from train.pretraining.objective_heads import MaskedLanguageModelHead, PriorDiscriminator
 from train.pretraining.pairs import Copies, first_records
 
 ALL = tuple(TERMS)

@@ -119,6 +119,7 @@ def test_lists_of_names_keep_their_polarity(parts: list[tuple[str, bool]], separ
             "gap above 5 and below 2",
             "band gap > 5 eV and band gap < 2 eV: impossible, no band gap is both; change one of the numbers",
         ),
+        ("gap of minus 3 eV", "band gap about -3 eV: impossible, no band gap is below 0; change the number"),
         ("density below -2", "density < -2 g/cm³: impossible, no density is below 0; change the number"),
         (
             "less than 1 atom per cell",
