@@ -247,6 +247,7 @@ def test_invalid_phases(bert_directory, tmp_path, change, message) -> None:
             {"frozen": ["graph_model"], "terms": ["crystal-phrase"], "query_probability": 0.5},
             "while graph_model is frozen",
         ),
+        ({"frozen": ["graph_model"], "terms": ["crystal-fact"]}, "while graph_model is frozen"),
         ({"frozen_text_layers": 9}, "the text encoder has 2 layers"),
         (
             {"descriptions": "nowhere.parquet", "description_probability": 0.5},

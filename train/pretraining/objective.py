@@ -170,7 +170,7 @@ class ContrastiveObjective(nn.Module):
     ):
         super().__init__()
         self.model, self.settings, self.bank = model, settings, bank
-        if bank is not None and (settings.loss != "info_nce" or set(settings.pairs) - {"crystal-text"}):
+        if bank is not None and (settings.loss != "info_nce" or set(settings.terms) - {"crystal-text", CONCEPTS}):
             raise ClacInputError(
                 f"terms={list(settings.terms)}, loss={settings.loss!r}: while graph_model is frozen, only crystal-text "
                 f"and {CONCEPTS} with info_nce can be used"
