@@ -217,6 +217,8 @@ class ContrastiveObjective(nn.Module):
             With labels, `loss` and each term by its name, all scalar; without, the outputs of [`embed`].
         """
         outputs = self.embed(chunk)
+        if concepts is not None:
+            outputs[CONCEPTS] = self._embed_phrases(concepts.tokens)
         return outputs if labels is None else self.contrast(outputs, labels, concepts)
 
     def embed(self, chunk: Chunk) -> dict[str, Tensor]:
@@ -278,16 +280,22 @@ class ContrastiveObjective(nn.Module):
         self, outputs: dict[str, Tensor], labels: Labels, concepts: ConceptPhraseBatch | None = None
     ) -> dict[str, Tensor]:
         """
-        Compute the losses of a batch.
+        Compute the losses of a batch, in float32: bf16 rounds logits by more than they differ at the end of training.
 
         Args:
-            outputs: Outputs of [`embed`] for the whole batch of this process.
+            outputs: Outputs of [`embed`] for the whole batch of this process, and the embedded `concepts`.
             labels: Labels of the same pairs.
             concepts: Phrases of the vocabulary.
 
         Returns:
             `loss` and each term by its name, all scalar.
         """
+        with torch.autocast(labels.rows.device.type, enabled=False):
+            return self._losses(outputs, labels, concepts)
+
+    def _losses(
+        self, outputs: dict[str, Tensor], labels: Labels, concepts: ConceptPhraseBatch | None
+    ) -> dict[str, Tensor]:
         excluded: dict[str, tuple[Tensor, Tensor | None]] = {
             _INTER: _excluded_negatives(labels.crystals, labels.texts),
             View.CRYSTAL: (duplicate_mask(labels.crystals.identity), None),
@@ -340,11 +348,10 @@ class ContrastiveObjective(nn.Module):
     ) -> Tensor:
         if concepts is None:
             raise ValueError("a term has phrases of the vocabulary, but the batch has none")
-        phrases = self._embed_phrases(concepts.tokens)
         crystals, holds = bank, concepts.holds
         if crystals is None:
             crystals, holds = outputs[View.CRYSTAL], holds[:, labels.rows]
-        return concept_loss(phrases, crystals, holds, self._scale(CONCEPTS))
+        return concept_loss(outputs[CONCEPTS], crystals, holds, self._scale(CONCEPTS))
 
     def _contrast_with_bank(self, bank: Tensor, texts: Tensor, labels: Labels) -> Tensor:
         """
