@@ -31,6 +31,7 @@ from modeling_clac.utils.atomic_files import recover, replaced_file
 from modeling_clac.utils.provenance import provenance
 from train.pretraining.arguments import PretrainArguments, recipe_of
 from train.pretraining.bank import fill_bank
+from train.pretraining.batch_stream import BatchStream
 from train.pretraining.batches import PairBatches, StreamedBatches, build_batches
 from train.pretraining.checkpoints import Progress, load_state, load_weights, save_model, save_state, stored_progress
 from train.pretraining.collator import Batch
@@ -56,6 +57,7 @@ class TrainingRun:
         validation: Crystals and texts of the validation split.
         data: The training crystals; `None` if they are streamed.
         batches: Training batches of this process.
+        stream: The batches in their order, prepared here or by other processes.
         objective: Model and losses, wrapped if there are several processes.
         optimizer: Optimiser of the objective.
         scheduler: Schedule of the learning rates.
@@ -72,6 +74,7 @@ class TrainingRun:
     validation: ValidationSet
     data: TrainingData | None
     batches: PairBatches | StreamedBatches
+    stream: BatchStream
     objective: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
@@ -245,6 +248,7 @@ def start_phase(
         validation,
         data,
         batches,
+        BatchStream(batches, arguments.num_epochs, arguments.batch_workers),
         objective,
         optimizer,
         scheduler,
@@ -293,7 +297,7 @@ def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
     """Train for the rest of the epoch, then validate and save. Return early if the run is stopped."""
     arguments, progress = run.arguments, run.progress
     losses: list[float] = []
-    for batch in run.batches.epoch(progress.epoch, progress.batch):
+    for batch in run.stream.epoch(progress.epoch, progress.batch):
         losses.append(training_step(run, batch))
         progress.step += 1
         progress.phase_step += 1
@@ -365,8 +369,10 @@ def end_epoch(run: TrainingRun, mean_loss: float) -> None:
         f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
     )
     run.accelerator.log(entry, step=progress.step)
-    # An averaged text tower is what the recipe asks for, even if narratives are matched less often.
-    if scores["top_1"] > progress.best or (run.phase_is_complete and run.arguments.text_average):
+    # An averaged text tower is what the recipe asks for, even if narratives are matched less often. In phases, which
+    # build on each other, narratives are matched long before the phrases of the vocabulary: the newest model counts.
+    wanted = bool(run.recipe.phases) or (run.phase_is_complete and bool(run.arguments.text_average))
+    if scores["top_1"] > progress.best or wanted:
         progress.best = scores["top_1"]
         training = {**provenance(recipe_of(run.recipe)), "validation": entry}
         if run.arguments.init_checkpoint is not None:

@@ -44,13 +44,13 @@ PHASES: list[dict[str, Any]] = [
         "terms": ["crystal-text", "crystal-concept"],
         "frozen": ["graph_model", "text_embeddings"],
         "frozen_text_layers": 1,
-        "num_epochs": 1,
+        "num_epochs": 2,
         "concept_phrases": 12,
         "learning_rate": "1e-3",
     },
 ]
-# Four steps in each phase.
-STEPS = 12
+# Four steps in each epoch.
+STEPS = 16
 
 
 def recipe(bert_directory: Path, output: Path, **kwargs: Any) -> Any:
@@ -69,7 +69,7 @@ def weights(output: Path) -> dict[str, torch.Tensor]:
     return load_file(output / "last" / "model.safetensors")
 
 
-@pytest.mark.parametrize("steps", [2, 4, 6, 8, 11])
+@pytest.mark.parametrize("steps", [2, 4, 6, 8, 13])
 def test_a_run_stopped_in_any_phase_ends_with_the_same_weights(bert_directory, finished, tmp_path, steps) -> None:
     progress = train(recipe(bert_directory, tmp_path, max_steps=steps))
     assert (progress.finished, progress.step) == (False, steps)
@@ -79,9 +79,18 @@ def test_a_run_stopped_in_any_phase_ends_with_the_same_weights(bert_directory, f
     assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
 
 
+@pytest.mark.parametrize(("steps", "workers"), [(0, 1), (6, 2), (9, 3)])
+def test_batches_of_other_processes_are_the_same(bert_directory, finished, tmp_path, steps, workers) -> None:
+    if steps:
+        train(recipe(bert_directory, tmp_path, max_steps=steps, batch_workers=workers))
+    assert train(recipe(bert_directory, tmp_path, batch_workers=workers, resume=steps > 0)).finished
+    expected, result = weights(finished), weights(tmp_path)
+    assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
+
+
 def test_the_log_names_the_phases_and_the_checkpoint_loads(finished, cifs) -> None:
     log = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
-    assert [entry["phase"] for entry in log] == ["crystals", "projections", "texts"]
+    assert [entry["phase"] for entry in log] == ["crystals", "projections", "texts", "texts"]
     assert ClacEmbedder.from_pretrained(finished / "best").encode_crystals(cifs[:2]).shape == (2, 16)
     assert json.loads((finished / "best" / "training.json").read_text())["recipe"]["phases"] == PHASES
 

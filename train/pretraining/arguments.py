@@ -22,7 +22,7 @@ FROZEN_PARTS: dict[str, tuple[str, ...]] = {
     "shared_facts": tuple(f"{name}." for name in SHARED_FACTS),
 }
 # Arguments that may change when a run is resumed: the result does not depend on them.
-PLACES = {"output_dir", "text_model_path", "resume", "save_steps", "max_steps", "report_to"}
+PLACES = {"output_dir", "text_model_path", "resume", "save_steps", "max_steps", "report_to", "batch_workers"}
 
 
 @dataclass(kw_only=True)
@@ -316,10 +316,14 @@ class RunArguments:
             "recipe. Default: one phase."
         },
     )
+    batch_workers: int = field(
+        default=0,
+        metadata={"help": "Processes that prepare batches for an accelerator; 0: the training process does."},
+    )
     report_to: str = field(default="none", metadata={"help": "Experiment tracker: none or trackio."})
 
     def __post_init__(self) -> None:
-        _require_not_negative(self, "save_steps", "max_steps")
+        _require_not_negative(self, "save_steps", "max_steps", "batch_workers")
         _require_one_of(self, "report_to", ("none", "trackio"))
 
 
@@ -367,6 +371,8 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
                 "while graph_model is frozen, texts are contrasted with all training crystals; remove streaming, "
                 "chunk_size and twin_share"
             )
+        if self.batch_workers and self.streaming:
+            raise ClacInputError("batch_workers cannot be used with streaming; remove one of them")
         # Errors in a phase are found before the first one starts.
         for index in range(len(self.phases)):
             self.phase(index)

@@ -255,6 +255,7 @@ class PairBatches(_Batches):
         self.crystals, self.records, self.skipped = crystals, records, list(skipped)
         self.vocabulary, self.concept_phrases = vocabulary, concept_phrases
         self._groups = group_by_system(crystals)
+        self._graphs: dict[int, dict[str, np.ndarray]] = {}
         if len(self) == 0:
             raise ClacInputError(
                 f"{len(records)} pairs do not fill one batch of {batch_size} on {num_processes} process(es); "
@@ -265,17 +266,33 @@ class PairBatches(_Batches):
         """Number of complete batches per epoch; all processes need the same batch size."""
         return len(self.records) // (self.batch_size * self.num_processes)
 
-    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield the batches of this process from `first_batch` on. The processes divide the pairs of each batch."""
+    def epoch(self, epoch: int, first_batch: int = 0, every: int = 1) -> Iterator[Batch]:
+        """
+        Yield the batches of this process. The processes divide the pairs of each batch.
+
+        Args:
+            epoch: The epoch.
+            first_batch: First batch.
+            every: Yield only every n-th batch.
+        """
         pairs = self._pairs(self.crystals, self.records, epoch)
         lengths = [pair.length for pair in pairs]
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
-        for batch in range(first_batch, len(plan)):
+        for batch in range(first_batch, len(plan), every):
             # Divided by length, so that no process waits for another with longer texts.
             rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
-            collated = self._collate([pairs[row] for row in rows], epoch, batch)
+            collated = self._collate(self._with_graphs([pairs[row] for row in rows], rows), epoch, batch)
             yield self._with_vocabulary(collated, np.array(rows), epoch, batch)
+
+    def _with_graphs(self, pairs: list[TrainingPair], rows: Sequence[int]) -> list[TrainingPair]:
+        """Add the graphs of the crystals, which are built in the first epoch."""
+        if not self.collator.with_graphs:
+            return pairs
+        new = [(row, pair) for row, pair in zip(rows, pairs, strict=True) if row not in self._graphs]
+        built = self.collator.build_graphs([pair.crystal for _, pair in new], [pair.material_id for _, pair in new])
+        self._graphs.update(zip((row for row, _ in new), built, strict=True))
+        return [replace(pair, graph=self._graphs[row]) for row, pair in zip(rows, pairs, strict=True)]
 
     def _with_vocabulary(self, batch: Batch, rows: np.ndarray, epoch: int, index: int) -> Batch:
         """Add rows, facts and phrases of the vocabulary."""

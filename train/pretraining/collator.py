@@ -225,7 +225,7 @@ class Collator:
         extractor = self.processor.feature_extractor
         graphs: list[dict[str, np.ndarray]] = []
         if self.with_graphs:
-            graphs = extractor.graphs([pair.crystal for pair in pairs], [pair.material_id for pair in pairs])
+            graphs = self._graphs(pairs)
         tokens = {key: [pair.tokens[key] for pair in pairs] for key in pairs[0].tokens}
         if self.copies.crystals:
             graphs += self._copy_crystals(pairs, generator)
@@ -243,13 +243,22 @@ class Collator:
             phrases=self._pad(self.tokenize(phrases)) if phrases else None,
         )
 
+    def _graphs(self, pairs: Sequence[TrainingPair]) -> list[dict[str, np.ndarray]]:
+        new = [pair for pair in pairs if pair.graph is None]
+        built = iter(self.build_graphs([pair.crystal for pair in new], [pair.material_id for pair in new]))
+        return [next(built) if pair.graph is None else pair.graph for pair in pairs]
+
+    def build_graphs(self, crystals: Sequence[Crystal], names: Sequence[str]) -> list[dict[str, np.ndarray]]:
+        """Build the graphs of crystals."""
+        return self.processor.feature_extractor.graphs(list(crystals), list(names)) if crystals else []
+
     def _copy_crystals(
         self, pairs: Sequence[TrainingPair], generator: np.random.Generator
     ) -> list[dict[str, np.ndarray]]:
         strain, displace = Strain(self.copies.strain), SiteDisplacement(self.copies.site_displacement)
         mask, drop = AtomMasking(self.copies.atom_masking), EdgeDropping(self.copies.edge_dropping)
         moved: list[Crystal] = [displace(strain(pair.crystal, generator), generator) for pair in pairs]
-        graphs = self.processor.feature_extractor.graphs(moved, [f"copy of {pair.material_id}" for pair in pairs])
+        graphs = self.build_graphs(moved, [f"copy of {pair.material_id}" for pair in pairs])
         return [drop(mask(graph, generator), generator) for graph in graphs]
 
     def _copy_texts(

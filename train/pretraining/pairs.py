@@ -37,6 +37,7 @@ class TrainingPair:
         query: The text and, for a search phrase, the conditions that it sets.
         tokens: Tokens of the text, not padded: `input_ids`, `attention_mask`, `token_kinds`, ...
         phrases: Additional short texts, for an objective that contrasts them.
+        graph: Graph of the crystal; `None`: built when it is needed.
     """
 
     crystal: Crystal
@@ -44,6 +45,7 @@ class TrainingPair:
     query: Query
     tokens: dict[str, list[Any]]
     phrases: tuple[Query, ...] = ()
+    graph: dict[str, np.ndarray] | None = None
 
     @property
     def material_id(self) -> str:
