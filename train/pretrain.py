@@ -355,7 +355,9 @@ def require_finite(run: TrainingRun, batch: Batch, loss: float, norm: float) -> 
 def end_epoch(run: TrainingRun, mean_loss: float) -> None:
     """Validate, log, and save the checkpoint `best` if the score has improved; on the main process only."""
     progress = run.progress
-    scores = validate(run.model, run.processor, run.validation)
+    # Before the text tower is trained, there is nothing to retrieve with it.
+    texts = run.arguments.objective_settings().texts
+    scores = validate(run.model, run.processor, run.validation) if texts else {}
     entry: dict[str, Any] = {}
     if run.recipe.phases:
         entry["phase"] = run.recipe.phase_name(progress.phase)
@@ -363,16 +365,18 @@ def end_epoch(run: TrainingRun, mean_loss: float) -> None:
     entry |= {"loss": mean_loss, **scores}
     with (run.output / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(entry) + "\n")
-    run.accelerator.print(
-        f"epoch {progress.epoch}: loss {mean_loss:.3f}, validation top-1 "
-        f"{scores['text_to_crystal_top_1']:.3f} / {scores['crystal_to_text_top_1']:.3f}, "
-        f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
-    )
+    line = f"epoch {progress.epoch}: loss {mean_loss:.3f}"
+    if scores:
+        line += (
+            f", validation top-1 {scores['text_to_crystal_top_1']:.3f} / {scores['crystal_to_text_top_1']:.3f}, "
+            f"top-10 {scores['text_to_crystal_top_10']:.3f} (text to crystal / crystal to text)"
+        )
+    run.accelerator.print(line)
     run.accelerator.log(entry, step=progress.step)
     # An averaged text tower is what the recipe asks for, even if narratives are matched less often. In phases, which
     # build on each other, narratives are matched long before the phrases of the vocabulary: the newest model counts.
     wanted = bool(run.recipe.phases) or (run.phase_is_complete and bool(run.arguments.text_average))
-    if scores["top_1"] > progress.best or wanted:
+    if scores and (scores["top_1"] > progress.best or wanted):
         progress.best = scores["top_1"]
         training = {**provenance(recipe_of(run.recipe)), "validation": entry}
         if run.arguments.init_checkpoint is not None:

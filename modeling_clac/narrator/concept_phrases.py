@@ -52,13 +52,13 @@ class Phrase:
 
 # Share of each form of phrase.
 FORMS: dict[str, float] = {
-    "concept": 0.34,
-    "conjunction": 0.24,
+    "concept": 0.32,
+    "conjunction": 0.32,
     "number": 0.12,
-    "negation": 0.11,
-    "elements": 0.08,
-    "union": 0.03,
-    "system": 0.03,
+    "negation": 0.08,
+    "elements": 0.07,
+    "union": 0.02,
+    "system": 0.02,
     "pattern": 0.03,
     "formula": 0.02,
 }
