@@ -60,11 +60,11 @@ class OptionArguments:
 
 @contextmanager
 def _one_bucket() -> Iterator[None]:
-    before, length_buckets.CPU_BUCKET_SIZE = length_buckets.CPU_BUCKET_SIZE, 2**31
+    before, length_buckets.CPU_BUCKET_TOKENS = length_buckets.CPU_BUCKET_TOKENS, 2**31
     try:
         yield
     finally:
-        length_buckets.CPU_BUCKET_SIZE = before
+        length_buckets.CPU_BUCKET_TOKENS = before
 
 
 class _Cached:

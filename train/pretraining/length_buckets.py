@@ -11,9 +11,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_clac import ClacModel
 
-# Texts per bucket on a CPU: few enough that the activations of a layer fit in the cache. An accelerator is faster with
-# the whole batch in one bucket.
-CPU_BUCKET_SIZE = 8
+# Tokens per bucket on a CPU: few enough that the activations of a layer fit in the cache, and enough to keep the cores
+# busy. An accelerator is faster with the whole batch in one bucket.
+CPU_BUCKET_TOKENS = 1024
 
 
 def pool_text_in_buckets(
@@ -28,15 +28,17 @@ def pool_text_in_buckets(
     Args:
         model: The model whose text tower is used.
         tokens: Inputs of the text tower, `(B, L)` each, with `attention_mask`, padded on the right.
-        bucket_size: Texts per bucket. Default: `CPU_BUCKET_SIZE` on a CPU, otherwise all texts.
+        bucket_size: Texts per bucket. Default: about `CPU_BUCKET_TOKENS` on a CPU, otherwise all texts.
 
     Returns:
         `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the longest text of a
         bucket.
     """
     rows, length = tokens["input_ids"].shape
-    size = bucket_size or (CPU_BUCKET_SIZE if tokens["input_ids"].device.type == "cpu" else rows)
     lengths = tokens["attention_mask"].sum(dim=1)
+    size = bucket_size or rows
+    if bucket_size is None and lengths.device.type == "cpu":
+        size = max(1, CPU_BUCKET_TOKENS * rows // int(lengths.sum()))
     order = torch.argsort(lengths, stable=True)
     # A single look-up for all buckets, since its gradient is as large as the vocabulary.
     words = model.get_input_embeddings()(tokens["input_ids"])
@@ -52,4 +54,4 @@ def pool_text_in_buckets(
     return BaseModelOutputWithPooling(last_hidden_state=torch.cat(hidden)[back], pooler_output=torch.cat(pooled)[back])
 
 
-__all__ = ["CPU_BUCKET_SIZE", "pool_text_in_buckets"]
+__all__ = ["CPU_BUCKET_TOKENS", "pool_text_in_buckets"]
