@@ -22,8 +22,10 @@ from datasets_scripts.common.cards import CardText, write_card
 from datasets_scripts.common.records import Records, Report, require_shards, shard_bounds, usable_rows
 from datasets_scripts.common.shards import ShardWriter, build_shards, read_reports, write_report
 from datasets_scripts.multiple_choice.baselines import Baseline, baselines, baselines_table
+from datasets_scripts.multiple_choice.concept_classes import structure_record, with_concepts
 from datasets_scripts.multiple_choice.drawing import KINDS, Question, draw_questions
 from datasets_scripts.multiple_choice.facts import Facts, facts_of, found_space_group
+from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.errors_clac import ClacInputError, check_on_error
 from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.paths import ASSETS
@@ -125,32 +127,39 @@ def _windows(
     """
     if not own:
         return
-    size = arguments.window
+    size, vocabulary = arguments.window, load_vocabulary()
     first = own.start // size * size
     rows = records.rows(first, -(-own.stop // size) * size)
     for start in range(first, own.stop, size):
-        crystals = []
+        numbers, crystals, columns = [], [], []
         for number, row in enumerate(islice(rows, size), start):
             counted = report if number in own else Report()
             for where, record in usable_rows(iter((row,)), arguments.on_error, counted):
                 try:
-                    crystals.append((number, _facts(where, record, arguments, counted)))
+                    facts, structure = _facts(where, record, arguments, counted)
                 except ClacInputError as error:
                     if arguments.on_error == "raise":
                         raise
                     counted.leave_out(str(error))
-        yield start // size, crystals
+                    continue
+                numbers.append(number)
+                crystals.append(facts)
+                columns.append(structure)
+        yield start // size, list(zip(numbers, with_concepts(crystals, columns, vocabulary), strict=True))
 
 
-def _facts(where: str, record: dict[str, Any], arguments: QuestionArguments, report: Report) -> Facts:
+def _facts(
+    where: str, record: dict[str, Any], arguments: QuestionArguments, report: Report
+) -> tuple[Facts, dict[str, Any]]:
+    """Return the facts of a row and the columns that the classes of the vocabulary depend on."""
     facts, crystal = facts_of(where, record, arguments.seed)
-    if not arguments.symprec or "space_group" not in facts.truths:
-        return facts
-    if found_space_group(crystal, arguments.symprec) == facts.truths["space_group"]:
-        return facts
-    report.count("space group not confirmed")
-    unconfirmed = ("space_group", "crystal_system")
-    return replace(facts, truths={kind: label for kind, label in facts.truths.items() if kind not in unconfirmed})
+    group = record.get("space_group_number")
+    claimed = facts.truths.get("space_group") if arguments.symprec else None
+    if claimed is not None and found_space_group(crystal, arguments.symprec) != claimed:
+        report.count("space group not confirmed")
+        unconfirmed, group = ("space_group", "crystal_system"), None
+        facts = replace(facts, truths={kind: own for kind, own in facts.truths.items() if kind not in unconfirmed})
+    return facts, structure_record(facts, crystal, group)
 
 
 def _row(facts: Facts, question: Question) -> dict[str, Any]:
@@ -187,7 +196,9 @@ def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardTe
             f"`datasets_scripts.questions`, seed {arguments.seed}, windows of {arguments.window:,} rows, commit "
             f"`{git_commit() or 'unknown'}`. Compositions, oxides, anions and densities come from the atoms of `cif`, "
             "which must agree with the formula of the record. Symmetry, band gap, stability and bulk modulus come from "
-            f"the record. {checked}Splits share no formula."
+            "the record. Oxyanions, structure types and layers are concepts of the vocabulary of CLaC, tested on "
+            "coordination and symmetry; crystals of several or undecided classes have no such question. "
+            f"{checked}Splits share no formula."
         ),
         limits=(
             "Class boundaries are conventions. Band gaps, energies above the hull and moduli come from density "

@@ -78,16 +78,18 @@ class NarrativeArguments:
             raise ClacInputError("--batch_export and --batch_import require --backend openai")
 
 
-def api_key(arguments: NarrativeArguments) -> str:
+def api_key(variable: str, base_url: str | None) -> str:
     """
-    Return the API key for the server.
+    Return the API key for a server.
+
+    Args:
+        variable: Environment variable with the key.
+        base_url: URL of the server; `None` for OpenAI.
 
     Raises:
         ClacInputError: If the server is OpenAI's and no key is set.
     """
-    key = os.environ.get(arguments.api_key_variable)
-    if key is None and arguments.base_url is None:
-        raise ClacInputError(
-            f"no API key found: set {arguments.api_key_variable} to yours, or pass the --base_url of your own server"
-        )
+    key = os.environ.get(variable)
+    if key is None and base_url is None:
+        raise ClacInputError(f"no API key found: set {variable} to yours, or pass the --base_url of your own server")
     return key or "none"

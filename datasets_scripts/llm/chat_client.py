@@ -51,9 +51,15 @@ class Budget:
     @property
     def cost(self) -> float:
         """Money spent so far."""
-        return self._cost(self.prompt_tokens, self.completion_tokens)
+        return self.cost_of(self.prompt_tokens, self.completion_tokens)
 
-    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+    @staticmethod
+    def most_tokens(prompt: str, max_completion_tokens: int) -> tuple[int, int]:
+        """Return the largest number of prompt and completion tokens that a request may take."""
+        return int(len(prompt) / _CHARACTERS_PER_TOKEN) + 16, max_completion_tokens
+
+    def cost_of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the price of some tokens."""
         return (prompt_tokens * self.price_input + completion_tokens * self.price_output) / 1e6
 
     def reserve(self, prompt: str, max_completion_tokens: int) -> tuple[int, int]:
@@ -66,7 +72,7 @@ class Budget:
         Raises:
             BudgetExceeded: If this is more than the remaining budget.
         """
-        wanted = (int(len(prompt) / _CHARACTERS_PER_TOKEN) + 16, max_completion_tokens)
+        wanted = self.most_tokens(prompt, max_completion_tokens)
         prompts = self.prompt_tokens + wanted[0] + sum(entry[0] for entry in self._reserved)
         completions = self.completion_tokens + wanted[1] + sum(entry[1] for entry in self._reserved)
         if self.max_tokens is not None and prompts + completions > self.max_tokens:
@@ -74,7 +80,7 @@ class Budget:
                 f"--budget_tokens {self.max_tokens:,}: {self.tokens:,} tokens are spent, and the next request may "
                 "exceed the budget; raise it to continue"
             )
-        if self.max_cost is not None and self._cost(prompts, completions) > self.max_cost:
+        if self.max_cost is not None and self.cost_of(prompts, completions) > self.max_cost:
             raise BudgetExceeded(
                 f"--budget_cost {self.max_cost:g}: {self.cost:.4f} is spent, and the next request may exceed the "
                 "budget; raise it to continue"

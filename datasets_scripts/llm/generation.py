@@ -163,7 +163,7 @@ class TextGenerator:
         self.settings = ChatSettings(
             model=arguments.model,
             base_url=arguments.base_url,
-            api_key=api_key(arguments),
+            api_key=api_key(arguments.api_key_variable, arguments.base_url),
             max_completion_tokens=arguments.max_completion_tokens,
             temperature=arguments.temperature,
             seed=arguments.seed,

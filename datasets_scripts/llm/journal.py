@@ -16,9 +16,9 @@ class Request:
     Key of a response in the journal.
 
     Attributes:
-        material_id: Identifier of the record.
-        step: `describe` or `applications`.
-        prompt_hash: Hash of the prompt file.
+        material_id: Identifier of the record or the question.
+        step: What is asked: `describe` or `applications` of a record; how a question is put.
+        prompt_hash: Hash of the prompt file, or of the whole question.
         model: Name of the model.
         attempt: Number of earlier responses that were rejected.
     """

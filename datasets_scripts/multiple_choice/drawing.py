@@ -43,6 +43,13 @@ class Kind:
     size: int
     closed: tuple[str, ...] = ()
 
+    def label(self, statement: str) -> str | None:
+        """Return the class that a statement of this kind names; `None` if it is not such a statement."""
+        before, after = self.statement.split("{}")
+        if not (statement.startswith(before) and statement.endswith(after)):
+            return None
+        return statement[len(before) : len(statement) - len(after)]
+
 
 @dataclass(frozen=True)
 class Question:
@@ -95,6 +102,21 @@ KINDS = {
         text="After which anion is the compound named?",
         statement="The crystal is {}.",
         size=4,
+    ),
+    "oxyanion": Kind(
+        text="Which class of oxyanions does the crystal belong to?",
+        statement="The class of its oxyanion is {}.",
+        size=4,
+    ),
+    "structure_type": Kind(
+        text="Which structure type does the crystal have?",
+        statement="The structure type of the crystal is: {}.",
+        size=4,
+    ),
+    "layered": Kind(
+        text="Is the bonded network of the crystal layered or three-dimensional?",
+        statement="The structure of the crystal is: {}.",
+        size=2,
     ),
     "metal": Kind(
         text="Is the crystal a metal, without a band gap, or an insulator, with one?",

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from datasets_scripts.multiple_choice.concept_classes import class_ids, single_labels
 from evaluation.metrics.intervals import mean_interval
 from modeling_clac.concepts.vocabulary import Vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.inference.embedder import ClacEmbedder
 
-# Two concepts that exclude each other.
-LAYERED_OR_NOT = ("layered", "three-dimensional-network")
 TASKS = {
     "crystal_system": "crystal system",
     "layered": "layered or three-dimensional",
@@ -34,30 +33,11 @@ def classes_of(task: str, vocabulary: Vocabulary, table: FactTable, min_right: i
     Returns:
         Ids of concepts; fewer than two if the vocabulary has none.
     """
+    ids = class_ids(task, vocabulary)
     if task == "layered":
-        return [own for own in LAYERED_OR_NOT if own in vocabulary.concepts]
-    kind, least = {"crystal_system": ("crystal-system", 1), "oxyanion": ("oxyanion", min_right)}[task]
-    ids = [concept.id for concept in vocabulary if concept.kind == kind]
-    # Concepts that others of the kind imply, such as silicate and chain silicate, would be right twice.
-    wider = frozenset[str]().union(*(vocabulary.wider(own) for own in ids))
-    return [own for own in ids if own not in wider and (vocabulary.holds(own, table) == 1).sum() >= least]
-
-
-def single_labels(classes: Sequence[str], vocabulary: Vocabulary, table: FactTable) -> np.ndarray:
-    """
-    Label the crystals for which exactly one of several concepts holds and no other is undecided.
-
-    Args:
-        classes: Ids of the concepts.
-        vocabulary: The vocabulary.
-        table: Facts of the crystals.
-
-    Returns:
-        Place of the concept, `(n,)`; -1 for the other crystals.
-    """
-    truth = np.stack([vocabulary.holds(own, table) for own in classes])
-    single = ((truth == 1).sum(axis=0) == 1) & ((truth == 0).sum(axis=0) == len(classes) - 1)
-    return np.where(single, truth.argmax(axis=0), -1)
+        return ids
+    least = min_right if task == "oxyanion" else 1
+    return [own for own in ids if (vocabulary.holds(own, table) == 1).sum() >= least]
 
 
 def label_embeds(embedder: ClacEmbedder, classes: Sequence[str], vocabulary: Vocabulary, held_out: bool) -> np.ndarray:
@@ -120,4 +100,4 @@ def classify(
     return found
 
 
-__all__ = ["LAYERED_OR_NOT", "TASKS", "classes_of", "classify", "label_embeds", "single_labels"]
+__all__ = ["TASKS", "classes_of", "classify", "label_embeds"]

@@ -23,9 +23,12 @@ from pymatgen.core import Composition
 from scipy.sparse import csr_matrix
 
 from datasets_scripts.multiple_choice.baselines import TextOnly, baselines, best_credit
+from datasets_scripts.multiple_choice.concept_classes import CONCEPT_QUESTIONS
 from datasets_scripts.multiple_choice.drawing import KINDS, LEVELS, draw_blocks
 from datasets_scripts.questions import QuestionArguments, build
+from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.data.bundled import SPLITS
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.narratives import Draw
 from tests.conftest import CRYSTALS, ROOT
@@ -93,6 +96,14 @@ ANION_OF = {
 
 
 def test_exactly_one_statement_is_true(by_level, crystals) -> None:
+    table, vocabulary = FactTable.bundled(), load_vocabulary()
+    ids = table.table["material_id"].to_pylist()
+    concepts = {
+        concept.id: dict(zip(ids, vocabulary.holds(concept.id, table), strict=True))
+        for concept in vocabulary
+        if concept.kind in ("oxyanion", "structure-type", "structural")
+    }
+    vocabulary = [vocabulary[own] for own in concepts]
     for (kind, _), rows in by_level.items():
         for row in rows:
             options, record = row["options"], crystals[row["material_id"]]
@@ -101,6 +112,11 @@ def test_exactly_one_statement_is_true(by_level, crystals) -> None:
                 named = [ANION_OF[option.split()[-1].rstrip(".")] for option in options]
                 assert [symbol in record["elements"] for symbol in named].index(True) == row["answer"]
                 assert sum(symbol in record["elements"] for symbol in named) == 1 < len(record["elements"])
+            elif kind in CONCEPT_QUESTIONS:
+                labels = [KINDS[kind].label(option) for option in options]
+                held = {concept.name for concept in vocabulary if concepts[concept.id][row["material_id"]] == 1}
+                assert [label in held for label in labels].index(True) == row["answer"]
+                assert len(held.intersection(labels)) == 1
             else:
                 assert [option == EXPECTED[kind](record) for option in options].index(True) == row["answer"]
 
