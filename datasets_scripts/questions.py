@@ -131,7 +131,9 @@ def _windows(
     first = own.start // size * size
     rows = records.rows(first, -(-own.stop // size) * size)
     for start in range(first, own.stop, size):
-        numbers, crystals, columns = [], [], []
+        numbers: list[int] = []
+        crystals: list[Facts] = []
+        columns: list[dict[str, Any]] = []
         for number, row in enumerate(islice(rows, size), start):
             counted = report if number in own else Report()
             for where, record in usable_rows(iter((row,)), arguments.on_error, counted):

@@ -211,8 +211,8 @@ class LocalModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(source)
-            self.model = AutoModelForCausalLM.from_pretrained(source).eval()
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
+            self.model: Any = AutoModelForCausalLM.from_pretrained(source).eval()
         except (OSError, ValueError) as error:
             raise ClacInputError(
                 f"{source}: cannot load a causal language model ({first_line(error)}); give a directory or Hub id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ class SentenceEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(source)
-            self.model = AutoModel.from_pretrained(source).eval()
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
+            self.model: Any = AutoModel.from_pretrained(source).eval()
         except (OSError, ValueError) as error:
             raise ClacInputError(
                 f"{source}: cannot load a sentence encoder ({first_line(error)}); give a directory or Hub id"
