@@ -88,8 +88,9 @@ def applications_figure(result: dict[str, Any]) -> Figure:
     share = (scores - low) / max(high - low, 1e-9)
     height, width = scores.shape
     # Large matrices have a page's width, and dots that fit their cells.
-    size = (COLUMN_WIDTH, 1.5 + 0.34 * height) if width <= 8 else (2 * COLUMN_WIDTH + 0.2, 1.9 + 0.155 * height)
-    largest = _LARGEST if width <= 8 else 38.0
+    wide = width > 8
+    size = (2 * COLUMN_WIDTH + 0.2, 3.0 + 0.165 * height) if wide else (COLUMN_WIDTH, 1.6 + 0.34 * height)
+    largest = 34.0 if wide else _LARGEST
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
@@ -101,13 +102,23 @@ def applications_figure(result: dict[str, Any]) -> Figure:
                 # In the large matrix, 1 means undecided.
                 if grade == 2 or (grade == 1 and not result["large"]):
                     colour, line = _RINGS[grade]
-                    axes.scatter(column, row, s=1.5 * largest, facecolors="none", edgecolors=colour, linewidths=line)
-        axes.set_xticks(np.arange(width), result["applications"], rotation=40 if width <= 8 else 60, ha="left")
+                    axes.scatter(
+                        column,
+                        row,
+                        s=1.5 * largest,
+                        facecolors="none",
+                        edgecolors=colour,
+                        linewidths=line,
+                        clip_on=False,
+                    )
+        axes.set_xticks(
+            np.arange(width), result["applications"], rotation=60 if wide else 40, ha="left", rotation_mode="anchor"
+        )
         axes.set_yticks(np.arange(height), result["materials"])
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
-        axes.set_xlim(-0.6, width - 0.4)
-        axes.set_ylim(height - 0.4, -0.6)
+        axes.set_xlim(-0.5, width - 0.5)
+        axes.set_ylim(height - 0.5, -0.5)
         for side in axes.spines.values():
             side.set_visible(False)
         axes.set_xticks(np.arange(-0.5, width), minor=True)
@@ -116,7 +127,7 @@ def applications_figure(result: dict[str, Any]) -> Figure:
         axes.tick_params(which="minor", length=0)
         axes.set_axisbelow(True)
         label = "score (standard deviations)" if result["background"] else "cosine"
-        bar = figure.colorbar(dots, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.02)
+        bar = figure.colorbar(dots, ax=axes, location="bottom", shrink=0.5 if wide else 0.6, aspect=30, pad=0.02)
         bar.set_label(label)
         handles = [
             Line2D([], [], linestyle="", marker="o", color="0.6", markersize=np.sqrt(largest * (0.04 + 0.96 * part)))
@@ -140,7 +151,9 @@ def applications_figure(result: dict[str, Any]) -> Figure:
                         )
                     )
                     labels.append(text)
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False, handletextpad=0.4)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=5 if wide else 3, frameon=False, handletextpad=0.4
+        )
     return figure
 
 
