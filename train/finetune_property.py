@@ -237,8 +237,7 @@ def make_task(arguments: PropertyArguments) -> Task:
     """
     checkpoint = resolve_checkpoint(arguments.source)
     checkpoint.require_towers("graph")
-    with checkpoint.loading():
-        processor = ClacProcessor.from_pretrained(checkpoint.source)
+    processor = checkpoint.load(lambda: ClacProcessor.from_pretrained(checkpoint.source))
     extractor = processor.feature_extractor
     data = read_crystals(arguments, extractor)
 

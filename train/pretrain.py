@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from modeling_clac import ClacModel, ClacProcessor
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.arguments import run_script
-from modeling_clac.utils.atomic_files import recover, replaced_file
+from modeling_clac.utils.atomic_files import only_writer, recover, replaced_file
 from modeling_clac.utils.provenance import provenance
 from train.pretraining.arguments import PretrainArguments, recipe_of
 from train.pretraining.bank import fill_bank
@@ -118,11 +119,15 @@ def train(arguments: PretrainArguments) -> Progress:
     Run pre-training until it is finished or stopped. A stopped run continues with `--resume`.
 
     Raises:
-        ClacInputError: The recipe is invalid for the model, the data or the run in `output_dir`, or the loss is not
-            finite.
+        ClacInputError: The recipe is invalid for the model, the data or the run in `output_dir`, another process trains
+            in `output_dir`, or the loss is not finite.
     """
-    with StopRequest() as stop:
-        run = set_up(arguments)
+    accelerator = make_accelerator(arguments.mixed_precision, arguments.report_to)
+    with ExitStack() as stack:
+        if accelerator.is_main_process:
+            stack.enter_context(only_writer(Path(arguments.output_dir), "output_dir"))
+        stop = stack.enter_context(StopRequest())
+        run = set_up(arguments, accelerator)
         while True:
             bar = tqdm(
                 total=run.total_steps,
@@ -141,9 +146,14 @@ def train(arguments: PretrainArguments) -> Progress:
 
 
 # -------------------- set-up
-def set_up(recipe: PretrainArguments) -> TrainingRun:
-    """Build the model and the validation set, and start with the first phase or the one to resume."""
-    accelerator = make_accelerator(recipe.mixed_precision, recipe.report_to)
+def set_up(recipe: PretrainArguments, accelerator: Accelerator) -> TrainingRun:
+    """
+    Build the model and the validation set, and start with the first phase or the one to resume.
+
+    Args:
+        recipe: Arguments of the whole run.
+        accelerator: A new accelerator.
+    """
     if not accelerator.is_main_process:
         transformers_logging.set_verbosity_error()
     check_output(recipe, accelerator)
@@ -296,27 +306,29 @@ def restore(arguments: PretrainArguments, accelerator: Accelerator) -> Progress:
 def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
     """Train for the rest of the epoch, then validate and save. Return early if the run is stopped."""
     arguments, progress = run.arguments, run.progress
-    losses: list[float] = []
     for batch in run.stream.epoch(progress.epoch, progress.batch):
-        losses.append(training_step(run, batch))
+        loss = training_step(run, batch)
+        progress.loss_sum += loss
+        progress.losses += 1
         progress.step += 1
         progress.phase_step += 1
         progress.batch += 1
         progress.seconds = round(run.start.seconds + time.monotonic() - run.started_at, 1)
         bar.update()
-        bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         run.stopping = stop.agreed(run.accelerator) or progress.step - run.start.step == arguments.max_steps
         if run.stopping and not run.epoch_is_complete:
             return
         if arguments.save_steps and progress.step % arguments.save_steps == 0 and not run.epoch_is_complete:
             run.save()
-    progress.epoch, progress.batch = progress.epoch + 1, 0
+    mean_loss = progress.loss_sum / progress.losses
+    progress.epoch, progress.batch, progress.loss_sum, progress.losses = progress.epoch + 1, 0, 0.0, 0
     is_last_phase = progress.phase == run.recipe.num_phases - 1
     progress.finished = run.phase_is_complete and is_last_phase
     if run.phase_is_complete and arguments.text_average:
         average_with_pretrained(run.model, arguments, arguments.text_average)
     if run.accelerator.is_main_process:
-        end_epoch(run, sum(losses) / len(losses))
+        end_epoch(run, mean_loss)
     run.accelerator.wait_for_everyone()
     run.save()
 

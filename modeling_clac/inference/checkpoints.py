@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from safetensors import SafetensorError
 
@@ -27,6 +26,9 @@ from ..checkpoint_files_clac import (
 )
 from ..errors_clac import ClacInputError, first_line
 from ..utils import paths
+from ..utils.atomic_files import file_state, read_whole
+
+T = TypeVar("T")
 
 Kind = Literal["whole", "text head", "graph head"]
 
@@ -122,12 +124,16 @@ class Checkpoint:
         Raises:
             ClacInputError: If the weights or a shard are missing.
         """
-        digest = hashlib.sha256()
-        for path in self.weights:
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()[:16]
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            for path in self.weights:
+                with path.open("rb") as file:
+                    while block := file.read(1 << 20):
+                        digest.update(block)
+            return digest.hexdigest()[:16]
+
+        return self._read(read)
 
     @cached_property
     def training(self) -> dict[str, Any] | None:
@@ -158,22 +164,36 @@ class Checkpoint:
             raise ClacInputError(f"{self.source}: training.json missing; give a checkpoint written by train.pretrain")
         return self.training
 
-    @contextmanager
-    def loading(self) -> Iterator[None]:
+    def load(self, read: Callable[[], T]) -> T:
         """
-        Return a context manager that converts errors of libraries that load the checkpoint.
+        Load the checkpoint with a library, whose errors are converted.
+
+        Args:
+            read: Loads from `source`. It is called again if a training run replaces the directory meanwhile, so that no
+                result is made of the files of two checkpoints.
+
+        Returns:
+            The result of `read`.
 
         Raises:
-            ClacInputError: If a file is missing or damaged, or if the files do not match each other.
+            ClacInputError: If a file is missing or damaged, if the files do not match each other, or if the weights
+                have changed since `load` or `fingerprint` read them first.
         """
         try:
-            yield
+            return self._read(read)
         except ClacInputError:
             raise
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ClacInputError(
                 f"{self.source}: cannot load the checkpoint ({first_line(error)}); save or download it again"
             ) from None
+
+    def _read(self, read: Callable[[], T]) -> T:
+        result, states = read_whole(Path(self.source), lambda: (read(), [file_state(file) for file in self.weights]))
+        # What was loaded and its fingerprint belong to the same weights.
+        if self.__dict__.setdefault("_states", states) != states:
+            raise ClacInputError(f"{self.source}: has changed since it was opened; open it again")
+        return result
 
     def require_towers(self, *towers: str) -> None:
         """

@@ -79,9 +79,12 @@ class ClacEmbedder:
         # transformers would initialize a missing tower with random weights.
         checkpoint.require_whole()
         kwargs.setdefault("dtype", torch.float32)
-        with checkpoint.loading():
-            model = ClacModel.from_pretrained(checkpoint.source, **checkpoint.hub, **kwargs)
-            processor = ClacProcessor.from_pretrained(checkpoint.source, **checkpoint.hub)
+        model, processor = checkpoint.load(
+            lambda: (
+                ClacModel.from_pretrained(checkpoint.source, **checkpoint.hub, **kwargs),
+                ClacProcessor.from_pretrained(checkpoint.source, **checkpoint.hub),
+            )
+        )
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         return cls(model.to(device), processor, checkpoint)  # type: ignore[arg-type]

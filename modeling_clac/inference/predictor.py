@@ -43,8 +43,10 @@ def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> A
     checkpoint = resolve_checkpoint(name)
     found = checkpoint.architecture
     if found in by_name:
-        with checkpoint.loading():
-            return by_name[found].from_pretrained(checkpoint.source, **checkpoint.hub, dtype=torch.float32).eval()
+        kind = by_name[found]
+        return checkpoint.load(
+            lambda: kind.from_pretrained(checkpoint.source, **checkpoint.hub, dtype=torch.float32).eval()
+        )
     wanted = " or ".join(_TASKS[kind] for kind in by_name)
     trained_for = _TASKS.get(found, found or "an unknown task")
     raise ClacInputError(f"{checkpoint}: trained for {trained_for}; expected a checkpoint trained for {wanted}")

@@ -18,11 +18,20 @@ from safetensors.numpy import save as to_bytes
 
 from ..data.bundled import BUNDLED_FACTS, bundled_files, has_cifs, read_table
 from ..errors_clac import ClacInputError, Skipped, one_line
-from ..utils.atomic_files import replaced_directory
+from ..utils.atomic_files import file_state, read_whole, replaced_directory
 from ..utils.paths import ASSETS
 from .filters import FilteredTable, Filters
 from .hits import Hit, Hits
-from .index_files import EMBEDDINGS, FACTS, JSON, TABLE, check_target, source_table, table_digest
+from .index_files import (
+    EMBEDDINGS,
+    FACTS,
+    JSON,
+    TABLE,
+    check_target,
+    content_digests,
+    source_table,
+    table_digest,
+)
 from .stored_crystals import StoredCrystals
 from .stored_facts import compute_facts, read_facts, write_facts
 
@@ -85,6 +94,7 @@ class CrystalIndex:
         self.skipped: list[Skipped] = []
         self.stored = StoredCrystals(table)
         self._facts_file: Path | None = None
+        self._facts_state: tuple[int, int] | None = None
         # Structures that were read while the index was built, until its facts are computed.
         self._parsed: list[Crystal | None] | None = None
 
@@ -332,7 +342,11 @@ class CrystalIndex:
 
     @cached_property
     def _stored_facts(self) -> pa.Table | None:
-        facts = None if self._facts_file is None else read_facts(self._facts_file)
+        if self._facts_file is None:
+            return None
+        if file_state(self._facts_file) != self._facts_state:
+            raise ClacInputError(f"{self.stored.name} has changed since it was loaded; load it again")
+        facts = read_facts(self._facts_file)
         return None if facts is None or facts.num_rows != len(self) else facts
 
     @cached_property
@@ -354,7 +368,8 @@ class CrystalIndex:
         """
         Write `index.json`, `crystals.parquet`, `facts.parquet` and `embeddings.safetensors` (float16) to a directory.
 
-        The write is atomic. An existing index is replaced. The structures are kept.
+        The write is atomic, also if another process writes to or reads from the directory. An existing index is
+        replaced. The structures are kept.
 
         Args:
             directory: Directory to write.
@@ -383,7 +398,6 @@ class CrystalIndex:
             cifs = self.stored.cifs(range(len(self)))
             table = table.append_column("cif", pa.array(cifs, pa.large_string()))
         with replaced_directory(target) as new:
-            (new / JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             # `save_file` would create a file that only its owner can read.
             (new / EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
             if table_source is None:
@@ -391,6 +405,8 @@ class CrystalIndex:
                 pq.write_table(table, new / TABLE, compression="zstd", row_group_size=_ROW_GROUP)
                 if self._fact_columns is not None:
                     write_facts(self._fact_columns, new / FACTS)
+            described["content"] = content_digests(new)
+            (new / JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
@@ -403,6 +419,10 @@ class CrystalIndex:
         Raises:
             ClacInputError: If the directory contains no index, or the index is damaged.
         """
+        return read_whole(Path(directory), lambda: cls._read(directory))
+
+    @classmethod
+    def _read(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
         path = Path(directory)
         if not (path / JSON).is_file():
             raise ClacInputError(f"{directory}: no index found ({JSON} missing); build one with `clac index`")
@@ -412,6 +432,11 @@ class CrystalIndex:
                 raise ClacInputError(
                     f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
                 )
+            # Indexes of earlier versions do not state it.
+            stated = described.get("content", {})
+            differing = [name for name, digest in content_digests(path, stated).items() if digest != stated[name]]
+            if differing:
+                raise ValueError(f"{differing[0]} is not the file that belongs to {JSON}")
             if described["table"] == TABLE:
                 files = [path / TABLE]
                 table = read_table(path / TABLE, with_cif=False)
@@ -430,6 +455,7 @@ class CrystalIndex:
             name = "the bundled data set" if path == BUNDLED_INDEX else str(directory)
             index.stored = StoredCrystals(table, files if has_cifs(files[0]) else (), name)
             index._facts_file = path / FACTS if described["table"] == TABLE else BUNDLED_FACTS
+            index._facts_state = file_state(index._facts_file)
             return index
         except ClacInputError:
             raise

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ..crystal_clac import Crystal, ReadingOptions
 from ..data.bundled import bundled_crystals, bundled_files, read_cifs
 from ..errors_clac import ClacInputError, one_line
+from ..utils.atomic_files import file_state
 
 # The structures were accepted when the index was built.
 _ANY_SIZE = ReadingOptions(max_atoms=None)
@@ -33,7 +34,7 @@ class StoredCrystals:
 
     def __init__(self, table: pa.Table, files: Sequence[Path] = (), name: str = "this index"):
         self.table, self.files, self.name = table, list(files), name
-        self._states = [_state(file) for file in self.files]
+        self._states = [file_state(file) for file in self.files]
 
     @classmethod
     def bundled(cls) -> StoredCrystals:
@@ -119,7 +120,8 @@ class StoredCrystals:
             column = self.table["cif"]
             return [column[row].as_py() for row in rows]
         try:
-            if [_state(file) for file in self.files] != self._states:
+            found = [file_state(file) for file in self.files]
+            if None not in found and found != self._states:
                 raise ClacInputError(f"{self.name} has changed since it was loaded; load it again")
             return read_cifs(self.files, rows)
         except (OSError, pa.ArrowException) as error:
@@ -149,12 +151,6 @@ class StoredCrystals:
             for row, material_id in enumerate(self.table["material_id"].to_pylist()):
                 rows.setdefault(str(material_id), []).append(row)
         return rows
-
-
-def _state(file: Path) -> tuple[int, int]:
-    """Size and time of the last change of a file."""
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 __all__ = ["StoredCrystals"]

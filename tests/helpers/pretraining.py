@@ -41,8 +41,8 @@ def arguments(bert_directory: Path, output: Path, **kwargs: Any) -> PretrainArgu
     return PretrainArguments(**{**options, **kwargs})
 
 
-def launch(*words: str, **variables: str) -> subprocess.Popen[str]:
-    """`python -m train.pretrain WORDS` in another process."""
+def launch(*words: str, start_new_session: bool = False, **variables: str) -> subprocess.Popen[str]:
+    """`python -m train.pretrain WORDS` in another process, which may lead a group of its own."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
     return subprocess.Popen(
         [sys.executable, "-m", "train.pretrain", *words],
@@ -51,6 +51,7 @@ def launch(*words: str, **variables: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -21,7 +25,7 @@ from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.loss_clac import concept_loss
 from tests.conftest import CRYSTALS
-from tests.helpers.pretraining import arguments
+from tests.helpers.pretraining import arguments, launch
 from train.pretrain import train
 from train.pretraining.bank import fill_bank
 from train.pretraining.batches import PairBatches, build_batches
@@ -85,6 +89,27 @@ def test_batches_of_other_processes_are_the_same(bert_directory, finished, tmp_p
         train(recipe(bert_directory, tmp_path, max_steps=steps, batch_workers=workers))
     assert train(recipe(bert_directory, tmp_path, batch_workers=workers, resume=steps > 0)).finished
     expected, result = weights(finished), weights(tmp_path)
+    assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
+
+
+def test_a_signal_to_all_processes_stops_the_run_and_saves(bert_directory, finished, tmp_path) -> None:
+    """Ctrl-C and batch systems signal the workers as well, which prepare batches until the run has saved."""
+    run = tmp_path / "run"
+    file = tmp_path / "recipe.yaml"
+    options = {**vars(recipe(bert_directory, run, batch_workers=2)), "save_steps": 1}
+    file.write_text(yaml.safe_dump(options))
+    process = launch(str(file), start_new_session=True)
+    deadline = time.monotonic() + 240
+    while not (run / "last" / "state.json").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "continue with --resume" in output
+    assert sorted(path.name for path in run.iterdir() if path.name not in ("best", "log.jsonl")) == ["last"]
+    assert train(recipe(bert_directory, run, batch_workers=2, save_steps=1, resume=True)).finished
+    expected, result = weights(finished), weights(run)
     assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
 
 

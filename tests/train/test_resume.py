@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from modeling_clac import ClacEmbedder
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.atomic_files import recover, replaced_directory
+from modeling_clac.utils.atomic_files import only_writer, recover, replaced_directory
 from tests.conftest import CRYSTALS, ROOT
 from tests.helpers.pretraining import SMALL, arguments, launch
 from train import pretrain
@@ -44,17 +44,26 @@ def test_resumed_run_ends_with_the_same_weights(bert_directory, finished, tmp_pa
     assert (progress.finished, progress.step) == (False, steps)
     assert train(arguments(bert_directory, tmp_path, resume=True)).finished
     assert_same_weights(finished, tmp_path)
+    # The loss is that of the epoch, not of its part after the stop.
+    losses = [
+        [json.loads(line)["loss"] for line in (path / "log.jsonl").read_text().splitlines()]
+        for path in (finished, tmp_path)
+    ]
+    assert losses[1] == losses[0]
 
 
 _KILLED = """
 import json, os, signal, sys
 import torch
+from modeling_clac.utils import atomic_files
 from train import pretrain
 from train.pretraining.arguments import PretrainArguments
 
 place, count, arguments = sys.argv[1], int(sys.argv[2]), PretrainArguments(**json.loads(sys.argv[3]))
 module, name = {"step": (pretrain, "gradcache_backward"), "write": (torch, "save"), "rename": (os, "rename"),
-                "validation": (pretrain, "validate")}[place]
+                "exchange": (atomic_files, "_exchange"), "validation": (pretrain, "validate")}[place]
+if place == "rename":  # as on a file system that cannot exchange two directories
+    atomic_files._exchange = lambda one, other: False
 real, calls = getattr(module, name), 0
 
 def deadly(*args, **kwargs):
@@ -77,6 +86,7 @@ pretrain.train(arguments)
         ("write", 5),  # while the files of a checkpoint are written
         ("rename", 2),  # the next checkpoint is complete, but not renamed
         ("rename", 3),  # the previous checkpoint is renamed, the next one is not
+        ("exchange", 1),  # both checkpoints are complete
         ("validation", 2),
     ],
 )
@@ -94,7 +104,8 @@ def test_killed_at_any_moment(bert_directory, finished, tmp_path, place, count) 
     assert_same_weights(finished, run)
     logs = [[json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()] for path in (finished, run)]
     assert [entry["step"] for entry in logs[1]] == [4, 8]
-    assert logs[1][-1]["top_1"] == logs[0][-1]["top_1"]
+    for name in ("top_1", "loss"):
+        assert [entry[name] for entry in logs[1]] == [entry[name] for entry in logs[0]]
     assert sorted(path.name for path in run.iterdir()) == ["best", "last", "log.jsonl"]
 
 
@@ -104,6 +115,15 @@ def test_streamed_run_resumes_with_the_same_weights(bert_directory, tmp_path) ->
     assert train(arguments(bert_directory, tmp_path / "parts", max_steps=2, **options)).step == 2
     assert train(arguments(bert_directory, tmp_path / "parts", resume=True, **options)).finished
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_two_runs_in_one_directory_are_refused(bert_directory, tmp_path) -> None:
+    with (
+        only_writer(tmp_path / "run", "output_dir"),
+        pytest.raises(ClacInputError, match="run: another process is writing to it; wait for it, or choose another"),
+    ):
+        train(arguments(bert_directory, tmp_path / "run", max_steps=1))
+    assert not (tmp_path / "run").exists()
 
 
 def test_resume_refuses_another_recipe(bert_directory, tmp_path) -> None:

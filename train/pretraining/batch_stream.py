@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from itertools import chain, islice
 
@@ -58,8 +59,16 @@ class BatchStream:
             prefetch_factor=_AHEAD,
             multiprocessing_context="fork",
             generator=torch.Generator(),
+            worker_init_fn=_ignore_signals,
         )
         return iter(loader)
+
+
+def _ignore_signals(_worker: int) -> None:
+    # A terminal and a batch system send them to all processes of a run. The workers end with this process, which first
+    # finishes its step and saves.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Share(IterableDataset[Batch]):

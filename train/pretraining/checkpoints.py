@@ -27,6 +27,8 @@ class Progress:
         step: Total number of steps, of all phases.
         phase_step: Number of steps of the current phase.
         best: Highest validation score so far, see `validate`; -1 before the first.
+        loss_sum: Sum of the losses of the current epoch, including those before the run was resumed.
+        losses: Their number.
         seconds: Time of training and validation, including earlier parts of a resumed run.
         finished: Whether all epochs of the last phase are done.
     """
@@ -37,6 +39,8 @@ class Progress:
     step: int = 0
     phase_step: int = 0
     best: float = -1.0
+    loss_sum: float = 0.0
+    losses: int = 0
     seconds: float = 0.0
     finished: bool = False
 

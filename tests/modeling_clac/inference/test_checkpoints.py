@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from huggingface_hub.utils import validate_repo_id
+from safetensors.numpy import load_file, save_file
 
 from modeling_clac import (
     ClacEmbedder,
@@ -31,6 +32,7 @@ from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.predictor import load_finetuned
 from modeling_clac.search.index import BUNDLED_INDEX
 from modeling_clac.utils import paths
+from modeling_clac.utils.atomic_files import replaced_directory
 from tests.conftest import ROOT
 from tests.helpers.hub_server import Hub, Repository
 
@@ -257,3 +259,33 @@ def test_options_of_the_hub_are_kept(monkeypatch: pytest.MonkeyPatch, small_chec
     assert [name for _, name, _ in asked] == ["config.json", "model.safetensors"]
     assert all(options == {"subfolder": None, "revision": "v1", "token": "secret"} for *_, options in asked)
     assert "secret" not in repr(checkpoint) and isinstance(checkpoint, Checkpoint)
+
+
+def test_nothing_is_loaded_from_two_checkpoints(small_checkpoint: Path, tmp_path: Path):
+    """A training run replaces its checkpoint while another process loads it."""
+    best, other = tmp_path / "best", tmp_path / "other"
+    for directory, step in ((best, 1), (other, 2)):
+        shutil.copytree(small_checkpoint, directory)
+        (directory / "training.json").write_text(json.dumps({"step": step}))
+    state = load_file(other / "model.safetensors")
+    save_file({name: value + 1 for name, value in state.items()}, other / "model.safetensors")
+    checkpoint, replaced = resolve_checkpoint(best), []
+
+    def replace() -> None:
+        with replaced_directory(best) as new:
+            shutil.copytree(other, new, dirs_exist_ok=True)
+        replaced.append(True)
+
+    def read() -> tuple[int, float]:
+        step = json.loads((best / "training.json").read_text())["step"]
+        if not replaced:
+            replace()
+        return step, float(load_file(best / "model.safetensors")["logit_scale"])
+
+    assert checkpoint.load(read) == (2, float(state["logit_scale"]) + 1)
+    assert checkpoint.fingerprint == resolve_checkpoint(other).fingerprint
+    shutil.copy(small_checkpoint / "model.safetensors", other)
+    replace()
+    assert checkpoint.fingerprint  # of the weights that were loaded
+    with pytest.raises(ClacInputError, match="best: has changed since it was opened; open it again"):
+        checkpoint.load(read)
