@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import gzip
+import os
 import re
 import sys
 import zipfile
@@ -157,7 +158,12 @@ def _format_of(name: str) -> str | None:
 
 
 def _on_disk(path: Path, **options: Any) -> StructureFile:
-    return StructureFile(str(path), path.name, path.read_bytes, **options)
+    return StructureFile(_text(path), _text(path.name), path.read_bytes, **options)
+
+
+def _text(path: str | Path) -> str:
+    """Return a path as text that can be stored and printed. Bytes that are not UTF-8 become `\\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def read_files(file: StructureFile, others: Counter[str], nested: bool = False) -> Iterator[FileContent]:

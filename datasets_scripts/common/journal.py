@@ -71,7 +71,7 @@ class JsonLines:
             ClacInputError: If it cannot be written.
         """
         try:
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            self._file.write(_encoded(entry) + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -89,6 +89,13 @@ class JsonLines:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _encoded(entry: Any) -> bytes:
+    try:
+        return json.dumps(entry, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which is kept as `\\ud83d`
+        return json.dumps(entry).encode()
 
 
 __all__ = ["JsonLines"]

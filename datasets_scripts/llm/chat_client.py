@@ -237,13 +237,13 @@ def answer_of(reply: dict[str, Any]) -> Answer:
     try:
         choice = reply["choices"][0]
         usage = reply.get("usage") or {}
-        return Answer(
+        return Answer.stated(
             text=(choice["message"].get("content") or "").strip(),
-            finish_reason=str(choice.get("finish_reason") or "unknown"),
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+            finish_reason=choice.get("finish_reason") or "unknown",
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
         )
-    except (KeyError, IndexError, TypeError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
         raise ValueError(f"not a chat completion ({error!r})") from None
 
 

@@ -41,6 +41,10 @@ def text_problems(text: str, record: Mapping[str, Any], needs_formula: bool = Tr
     """
     if not text.strip():
         return ["the text is empty"]
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return [f"the text has half a character (U+{ord(text[error.start]):04X})"]
     problems = [*_formula_problems(text, record, needs_formula), *_symmetry_problems(text, record)]
     values = _values(record)
     formulas = find_formulas(text)
@@ -90,7 +94,10 @@ def _equals(shown: str, value: float, actual: float) -> bool:
     mantissa = _MANTISSA.match(shown.replace(",", "").replace("−", "-"))
     assert mantissa is not None
     own = float(mantissa.group())
-    exponent = round(math.log10(value / own)) if own else 0
+    # Numbers such as 1e400 are infinite.
+    if not (math.isfinite(own) and math.isfinite(value)):
+        return False
+    exponent = round(math.log10(value / own)) if own and value else 0
     decimals = len(mantissa.group().partition(".")[2]) - exponent
     return abs(value - actual) <= _HALF * 10.0**-decimals
 

@@ -24,7 +24,7 @@ from datasets_scripts.llm.chat_client import Budget, ChatClient, ChatSettings, a
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
 from modeling_clac.data.properties import PROPERTIES
-from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.utils.atomic_files import replaced_file
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -130,7 +130,8 @@ def proceed(record: dict[str, Any], journal: Journal, model: str, max_reasks: in
             outcome.prompt_tokens += answer.prompt_tokens
             outcome.completion_tokens += answer.completion_tokens
             outcome.finish_reason = answer.finish_reason
-            outcome.texts[step] = answer.text
+            # Rejected texts are in the data set, which cannot hold half a character.
+            outcome.texts[step] = answer.text.encode(errors="backslashreplace").decode()
             outcome.problems = answer_problems(answer, record, step)
             if not outcome.problems or answer.finish_reason == "content_filter":
                 break
@@ -140,10 +141,17 @@ def proceed(record: dict[str, Any], journal: Journal, model: str, max_reasks: in
 
 
 def answer_problems(answer: Answer, record: dict[str, Any], step: str) -> list[str]:
-    """Return why a response is rejected; see `text_problems`."""
+    """
+    Return why a response is rejected; see `text_problems`.
+
+    A text that cannot be checked is rejected as well: it is in the journal, so an error would return with each run.
+    """
     if answer.finish_reason in _CUT_OFF:
         return [_CUT_OFF[answer.finish_reason]]
-    return text_problems(answer.text, record, needs_formula=step == "describe")
+    try:
+        return text_problems(answer.text, record, needs_formula=step == "describe")
+    except Exception as error:
+        return [f"the text cannot be checked ({one_line(error)})"]
 
 
 class TextGenerator:

@@ -9,6 +9,8 @@ from typing import Any
 
 from datasets_scripts.common.journal import JsonLines
 
+_MAX_TOKENS = 10**9  # of one response
+
 
 @dataclass(frozen=True)
 class Request:
@@ -47,6 +49,24 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @classmethod
+    def stated(cls, text: Any, finish_reason: Any, prompt_tokens: Any = 0, completion_tokens: Any = 0) -> Answer:
+        """
+        Make an answer of what a server or a journal states. Numbers of tokens that cannot be true count as 0.
+
+        Raises:
+            TypeError: If the text is not a string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"the text is {text!r}")
+        reason = str(finish_reason).encode(errors="backslashreplace").decode()
+        return cls(text, reason, _tokens(prompt_tokens), _tokens(completion_tokens))
+
+
+def _tokens(stated: Any) -> int:
+    known = isinstance(stated, (int, float)) and 0 <= stated <= _MAX_TOKENS
+    return int(stated) if known else 0
+
 
 class Journal:
     """
@@ -64,7 +84,7 @@ class Journal:
         self._lines = JsonLines(path, self._read)
 
     def _read(self, entry: dict[str, Any]) -> None:
-        self._answers.setdefault(Request(**entry["request"]), Answer(**entry["answer"]))
+        self._answers.setdefault(Request(**entry["request"]), Answer.stated(**entry["answer"]))
 
     def __contains__(self, request: Request) -> bool:
         return request in self._answers

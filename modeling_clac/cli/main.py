@@ -4,14 +4,13 @@ The command `clac`: search, index, embed, classify and compare crystals, use fin
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
 
 from ..errors_clac import ClacInputError, first_line
+from ..utils.streams import prepare_streams
 from ..utils.version import __version__
 from .classify import classify
 from .concepts import concepts
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Args:
         argv: Command-line arguments. Default: those of the process.
     """
-    _write_any_character()
+    prepare_streams()
     try:
         code = app(args=argv, prog_name="clac", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -75,18 +74,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         note(f"error: {' '.join(message.split())}")
         code = 2
     raise SystemExit(code or 0)
-
-
-def _write_any_character() -> None:
-    """Prevent encoding errors of consoles that cannot print characters such as Å, or those in a file name."""
-    for stream in (sys.stdout, sys.stderr):
-        if not isinstance(stream, io.TextIOWrapper):
-            continue
-        try:
-            "Å³−ε─…".encode(stream.encoding)
-        except UnicodeEncodeError:
-            stream.reconfigure(encoding="utf-8")
-        stream.reconfigure(errors="backslashreplace")
 
 
 def _error_message(error: Exception) -> str | None:

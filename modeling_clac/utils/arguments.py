@@ -14,6 +14,7 @@ from transformers import HfArgumentParser
 from transformers.utils import logging as transformers_logging
 
 from ..errors_clac import ClacInputError, first_line, one_line
+from .streams import prepare_streams
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ def run_script(kind: type[T], run: Callable[[T], object]) -> None:
         kind: The dataclass of the arguments.
         run: The function that does the work.
     """
+    prepare_streams(lasting=True)
     transformers_logging.disable_progress_bar()
     try:
         run(parse_arguments(kind))

@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from datasets_scripts.llm import generation
 from datasets_scripts.llm.check_text import text_problems
 from datasets_scripts.llm.journal import Answer, Journal, Request
 from datasets_scripts.narratives import NarrativeArguments, build
@@ -84,10 +87,21 @@ def test_right_texts_pass(text: str) -> None:
         ("TiO2 in I4_1/amd.", "its space group is P4_2/mnm, not I4_1/amd"),
         ("TiO2, unlike SrTiO3.", "is not its formula"),
         ("TiO2 melts at 2116 K.", "2116"),
+        ("TiO2 with a gap of 1e400 eV.", "the number 1e400 eV is not in the record"),
+        ("TiO2 \ud83d.", "half a character (U+D83D)"),
     ],
 )
 def test_wrong_texts_fail(text: str, problem: str) -> None:
     assert any(problem in found for found in text_problems(text, RECORD))
+
+
+@given(
+    st.text(max_size=80),
+    st.sampled_from(["", "TiO2 with 1e400 eV ", "9" * 400 + " eV ", "0e5 GPa -0.0 eV ", "1e-400 eV "]),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_text_can_be_checked(text: str, start: str) -> None:
+    assert all("\n" not in problem or "\n" in text for problem in text_problems(start + text, RECORD))
 
 
 # -------------------- narrator backend
@@ -264,6 +278,35 @@ def test_batches(tmp_path) -> None:
 
 
 # -------------------- bad input
+ODD = ("NaCl has a gap of 1e400 eV.", "NaCl \ud83d.", "9" * 400, "\0", "TiO2 " + "[" * 5000)
+
+
+@pytest.mark.parametrize("usage", [10**30, float("inf"), "many"])
+def test_an_odd_answer_is_set_aside_and_never_crashes_a_rerun(tmp_path, usage) -> None:
+    """A text that nothing can be done with is rejected like a wrong one, in this run and in the next."""
+    answers = iter(ODD * 1000)
+    for _ in range(2):
+        with ChatServer(Misbehaviour(answer=lambda _: next(answers), usage=usage)) as server:
+            ask(server, tmp_path / "out", limit=5, max_reasks=1, retries=0)
+    assert sum(server.served.values()) == 0  # the second run pays for nothing
+    rows = rows_of(tmp_path / "out")
+    assert [row["split"] for row in rows] == ["rejected"] * 5 and all(row["rejected_because"] for row in rows)
+    assert len(journal_lines(tmp_path / "out")) == 10
+    with Journal(next((tmp_path / "out").glob("journal-*.jsonl"))) as journal:
+        assert {answer.text for _, answer in journal.items()} == set(ODD)
+        assert {answer.prompt_tokens for _, answer in journal.items()} == {0}
+
+
+def test_a_text_that_cannot_be_checked_is_rejected(tmp_path, monkeypatch) -> None:
+    def fails(*_: Any, **__: Any) -> list[str]:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(generation, "text_problems", fails)
+    with ChatServer() as server:
+        ask(server, tmp_path / "out", limit=2, max_reasks=0)
+    assert "cannot be checked (maximum recursion" in rows_of(tmp_path / "out")[0]["rejected_because"]
+
+
 def test_journal_drops_an_incomplete_line_and_allows_a_single_writer(tmp_path) -> None:
     path, request = tmp_path / "journal.jsonl", Request("mp-1", "describe", "abc", "m")
     with Journal(path) as journal:

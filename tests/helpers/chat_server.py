@@ -41,6 +41,7 @@ class Misbehaviour:
     retry_after: str = "0.05"
     seed: int = 0
     answer: Callable[[str], str] = right_answer
+    usage: Any = 100  # prompt tokens
 
 
 @dataclass
@@ -135,7 +136,7 @@ class ChatServer:
             "choices": [
                 {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}},
             ],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+            "usage": {"prompt_tokens": self.misbehaviour.usage, "completion_tokens": 20, "total_tokens": 120},
         }
         if kind == "no_choice":
             reply["choices"] = []

@@ -268,7 +268,7 @@ def test_nothing_is_loaded_from_two_checkpoints(small_checkpoint: Path, tmp_path
         shutil.copytree(small_checkpoint, directory)
         (directory / "training.json").write_text(json.dumps({"step": step}))
     state = load_file(other / "model.safetensors")
-    save_file({name: value + 1 for name, value in state.items()}, other / "model.safetensors")
+    save_file({name: np.asarray(value + 1) for name, value in state.items()}, other / "model.safetensors")
     checkpoint, replaced = resolve_checkpoint(best), []
 
     def replace() -> None:
