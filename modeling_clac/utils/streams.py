@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Any
 
 
 def prepare_streams(lasting: bool = False) -> None:
@@ -40,7 +41,7 @@ def prepare_streams(lasting: bool = False) -> None:
 class _Lasting(io.FileIO):
     """A file that drops what is written after the reader of the pipe has ended."""
 
-    def write(self, content: bytes) -> int:  # type: ignore[override]
+    def write(self, content: Any, /) -> int:
         try:
             return super().write(content)
         except BrokenPipeError:

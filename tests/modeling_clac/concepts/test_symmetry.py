@@ -114,6 +114,22 @@ def test_rhombohedral_groups() -> None:
     assert {n for n, lattice in lattices.items() if lattice == "R"} == RHOMBOHEDRAL
 
 
+def _rotations(number: int) -> list[np.ndarray]:
+    """Rotations of a group in its own basis, from the database of spglib."""
+    hall = next(n for n in range(1, 531) if spglib.get_spacegroup_type(n).number == number)
+    return list(spglib.get_symmetry_from_database(hall)["rotations"])
+
+
+@pytest.mark.parametrize("number", GROUPS)
+def test_classes_follow_from_the_operations(number: int) -> None:
+    """A polar group leaves a vector unchanged, a centrosymmetric one inverts, one of chiral crystals only rotates."""
+    rotations = _rotations(number)
+    determinants = [round(float(np.linalg.det(rotation))) for rotation in rotations]
+    assert (number in POLAR) == bool(np.abs(np.mean(rotations, axis=0)).max() > 1e-9)
+    assert (number in CENTROSYMMETRIC) == any((rotation == -np.eye(3)).all() for rotation in rotations)
+    assert (number in SOHNCKE) == (set(determinants) == {1})
+
+
 def test_polar_groups() -> None:
     assert {n for n in GROUPS if point_group(n) in POLAR_CLASSES} == POLAR
 
