@@ -136,7 +136,11 @@ class ClacConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(AutoConfig, model_type="bert"),
         "graph_config": ClacGraphConfig,  # type: ignore[dict-item]
     }
-    keys_to_ignore_at_inference = ["logits_per_crystal", "logits_per_text"]
+    # `Trainer` collects all other outputs over an evaluation: embeddings, and the logits of a head.
+    keys_to_ignore_at_inference = [
+        *("logits_per_crystal", "logits_per_text", "graph_model_output", "text_model_output"),
+        *("hidden_states", "attentions"),
+    ]
 
     text_config: dict | PreTrainedConfig | None = None
     graph_config: dict | PreTrainedConfig | None = None

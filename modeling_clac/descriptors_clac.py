@@ -195,7 +195,7 @@ class GeometryReadout(nn.Module):
         if occupancy is not None:
             weight = weight * (occupancy[source] * occupancy[target]).unsqueeze(-1)
         direction = edge_vector / distance.unsqueeze(-1)
-        order, biaxiality = bond_order(direction, weight, batch[target], len(volume_per_atom))
+        order, biaxiality = bond_order(direction, weight, batch[target], volume_per_atom.shape[0])
         features = [
             # The logarithm, scaled to [-1, 1], separates "zero by symmetry" from "small".
             1.0 - 2.0 * torch.log10(order.clamp(min=0.0) + _NOISE).flatten(1) / math.log10(_NOISE),
@@ -204,6 +204,14 @@ class GeometryReadout(nn.Module):
             log_gaussians(density, *_DENSITY_RANGE),
         ]
         return torch.cat(features, dim=-1).to(atoms.dtype)
+
+
+class ElementWeights(nn.Embedding):
+    """A vector for each element, called with atomic fractions: their sum weighted by `(B, num_embeddings)`."""
+
+    def forward(self, fraction: Tensor) -> Tensor:
+        """Return `fraction @ weight`, `(B, embedding_dim)`, in the precision of the vectors."""
+        return fraction.to(self.weight.dtype) @ self.weight
 
 
 class CompositionReadout(nn.Module):
@@ -223,8 +231,8 @@ class CompositionReadout(nn.Module):
 
     def __init__(self, max_atomic_number: int, size: int):
         super().__init__()
-        self.fraction = nn.Embedding(max_atomic_number + 1, size)
-        self.root = nn.Embedding(max_atomic_number + 1, size)
+        self.fraction = ElementWeights(max_atomic_number + 1, size)
+        self.root = ElementWeights(max_atomic_number + 1, size)
         self.output_size = 2 * size
         use_clac_init(self)
 
@@ -239,7 +247,7 @@ class CompositionReadout(nn.Module):
             `(B, output_size)`.
         """
         fraction = fraction.to(self.fraction.weight.dtype)
-        return torch.cat([fraction @ self.fraction.weight, fraction.sqrt() @ self.root.weight], dim=-1)
+        return torch.cat([self.fraction(fraction), self.root(fraction.sqrt())], dim=-1)
 
 
 class StoichiometryReadout(nn.Module):
@@ -272,7 +280,7 @@ class StoichiometryReadout(nn.Module):
             `(B, size)`.
         """
         row, element = fraction.nonzero(as_tuple=True)
-        waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.fraction.weight.dtype)
+        waves = number_waves(fraction[row, element], FRACTION_PERIODS).to(self.element.weight.dtype)
         terms = self.element(element) * self.fraction(waves)
         return terms.new_zeros(fraction.shape[0], terms.shape[1]).index_add(0, row, terms)
 
@@ -357,7 +365,10 @@ def graph_composition(
         amount = amount.view(num_atoms.shape[0], num_elements)
         total = amount.sum(dim=1, keepdim=True)
         return amount / torch.where(total > 0, total, 1.0)
-    count = torch.bincount(cell, minlength=len(num_atoms) * num_elements).view(len(num_atoms), num_elements)
+    # Not `bincount`, the size of whose result is unknown when a graph is exported.
+    ones = torch.ones_like(cell)
+    count = ones.new_zeros(num_atoms.shape[0] * num_elements).index_add(0, cell, ones)
+    count = count.view(num_atoms.shape[0], num_elements)
     return count / num_atoms.clamp(min=1).unsqueeze(-1)
 
 

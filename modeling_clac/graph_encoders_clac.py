@@ -50,7 +50,8 @@ def pool_atoms(
 def _num_occupied(batch: Tensor, num_graphs: int, occupancy: Tensor | None) -> Tensor:
     """Sum of the occupancies of each graph, `(num_graphs,)`; 1 for a graph without atoms."""
     if occupancy is None:
-        return torch.bincount(batch, minlength=num_graphs).clamp(min=1)
+        ones = torch.ones_like(batch)
+        return ones.new_zeros(num_graphs).index_add(0, batch, ones).clamp(min=1)
     total = occupancy.new_zeros(num_graphs).index_add(0, batch, occupancy)
     return torch.where(total > 0, total, 1.0)
 
@@ -58,11 +59,34 @@ def _num_occupied(batch: Tensor, num_graphs: int, occupancy: Tensor | None) -> T
 def use_clac_init(module: nn.Module) -> None:
     """Mark the layers of a module for [`init_clac_layer`]."""
     for layer in module.modules():
-        if isinstance(layer, (nn.Linear, nn.Embedding)):
+        if isinstance(layer, (nn.Linear, nn.Embedding, RadialFilter)):
             layer.is_clac_layer = True  # type: ignore[assignment]
 
 
-def init_clac_layer(layer: nn.Linear | nn.Embedding) -> None:
+class RadialFilter(nn.Module):
+    """
+    The weights of a linear layer on the radial functions, which [`sum_messages`] multiplies edge by edge.
+
+    A call returns the weights, so that hooks on the module, such as those that load offloaded weights, see each use.
+    It is not an `nn.Linear`, whose calls take features: adapters and quantisation would replace it.
+
+    Args:
+        num_radial: Number of radial functions.
+        size: Number of outputs.
+    """
+
+    def __init__(self, num_radial: int, size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size, num_radial))
+        self.bias = nn.Parameter(torch.zeros(size))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self) -> Tensor:
+        """Return the weights `(num_radial + 1, size)`, where the last row, the bias, is the weight of a constant 1."""
+        return torch.cat([self.weight.T, self.bias.unsqueeze(0)])
+
+
+def init_clac_layer(layer: nn.Linear | nn.Embedding | RadialFilter) -> None:
     """
     Initialise a layer: Xavier weights and zero biases, or unit normal embeddings.
 
@@ -256,7 +280,9 @@ def sum_messages(
     Returns:
         Sums of the scalars `(N, F)` and of the vectors `(N, 3, F)`.
     """
-    if not (torch.is_grad_enabled() and (radial.requires_grad or direction.requires_grad)):
+    needs_geometry_grad = torch.is_grad_enabled() and (radial.requires_grad or direction.requires_grad)
+    # The number of blocks would become a constant of an exported or compiled graph.
+    if not needs_geometry_grad and not torch.compiler.is_compiling():
         return _SumMessages.apply(phi, vector, weight, radial, direction, edge_index)
     size = weight.shape[1] // (2 if vector is None else 3)
     source, target = edge_index[0], edge_index[1]
@@ -264,7 +290,7 @@ def sum_messages(
     to_vector = messages[:, None, size : 2 * size] * direction
     if vector is not None:
         to_vector = torch.addcmul(to_vector, vector[source], messages[:, None, 2 * size :])
-    scalar_sum, vector_sum = phi.new_zeros(len(phi), size), phi.new_zeros(len(phi), 3, size)
+    scalar_sum, vector_sum = phi.new_zeros(phi.shape[0], size), phi.new_zeros(phi.shape[0], 3, size)
     return scalar_sum.index_add(0, target, messages[:, :size]), vector_sum.index_add(0, target, to_vector)
 
 
@@ -285,7 +311,7 @@ class PaiNNInteraction(nn.Module):
         self.phi = nn.Sequential(
             nn.Linear(hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size)
         )
-        self.filter = nn.Linear(num_radial, 3 * hidden_size)
+        self.filter = RadialFilter(num_radial, 3 * hidden_size)
         self.mix = nn.Linear(hidden_size, 2 * hidden_size, bias=False)
         self.update = nn.Sequential(
             nn.Linear(2 * hidden_size, hidden_size), nn.SiLU(), nn.Linear(hidden_size, 3 * hidden_size)
@@ -314,9 +340,7 @@ class PaiNNInteraction(nn.Module):
         """
         # Autocast runs the linear layers in half precision; sums over neighbours keep the precision of the features.
         to_scalar, from_vector, from_direction = self.phi(scalar).to(scalar.dtype).chunk(3, dim=-1)
-        # The bias is the weight of the 1 among the radial functions.
-        weight = torch.cat([self.filter.weight.T, self.filter.bias.unsqueeze(0)]).to(scalar.dtype)
-        w_scalar, w_vector, w_direction = weight.chunk(3, dim=-1)
+        w_scalar, w_vector, w_direction = self.filter().to(scalar.dtype).chunk(3, dim=-1)
         phi, weights = [to_scalar, from_direction], [w_scalar, w_direction]
         if vector is not None:
             phi, weights = [*phi, from_vector], [*weights, w_vector]
@@ -394,6 +418,7 @@ __all__ = [
     "GRAPH_ENCODERS",
     "CrystalGraphConvolution",
     "PaiNN",
+    "RadialFilter",
     "init_clac_layer",
     "pool_atoms",
     "sum_messages",

@@ -25,24 +25,29 @@ from .crf_clac import LinearChainCrf
 from .errors_clac import ClacInputError, first_line
 from .graph_encoders_clac import use_clac_init
 from .loss_clac import IGNORE_INDEX
-from .modeling_clac import ClacGraphModel, ClacPreTrainedModel, ClacTextModel, load_text_encoder
+from .modeling_clac import (
+    OF_BOTH_TOWERS,
+    OF_OLD_ENCODERS,
+    OF_THE_GRAPH_TOWER,
+    OF_THE_TEXT_TOWER,
+    ClacGraphModel,
+    ClacPreTrainedModel,
+    ClacTextModel,
+    load_text_encoder,
+)
 
 logger = logging.get_logger(__name__)
 
-_HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder")
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only")
 # Margin of the Viterbi tag over the others where another tag has the largest marginal.
 _MARGIN = 1e-3
+_ONE_CLASS = "single_label_classification"
 
 
 class _ClacHead(ClacPreTrainedModel):
     """A head on one tower. The other weights of a whole checkpoint are ignored."""
 
     tower: str
-    _keys_to_ignore_on_load_unexpected = [
-        r"^(text_model|graph_model|crystal_projection|text_projection|text_values|text_composition)\.",
-        r"^(shared_composition|shared_stoichiometry|shared_density)\.",
-        r"^logit_scale$",
-    ]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -83,6 +88,10 @@ class _ClacHead(ClacPreTrainedModel):
 
 class _ClacTextHead(_ClacHead, ClacTextModel):
     tower = "text"
+    # With `token_values=False` in a configuration that the caller gives, the tower is the encoder alone.
+    _keys_to_ignore_on_load_unexpected = [
+        *(OF_THE_GRAPH_TOWER, OF_BOTH_TOWERS, OF_OLD_ENCODERS, r"^(text_values|text_composition)\.")
+    ]
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,7 +169,7 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
 
     def _read(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None,
         attention_mask: Tensor | None,
         token_type_ids: Tensor | None,
         token_kinds: Tensor | None,
@@ -168,7 +177,7 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
         options: dict[str, Any],
     ) -> BaseModelOutputWithPooling:
         """Run the text tower. Entries of the batch that are not options of the encoder are ignored."""
-        known = ("output_hidden_states", "output_attentions", "position_ids")
+        known = ("inputs_embeds", "output_hidden_states", "output_attentions", "position_ids")
         return self.pool_text(
             input_ids,
             attention_mask,
@@ -199,7 +208,7 @@ class ClacForTokenClassification(_ClacTextHead):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -220,7 +229,8 @@ class ClacForTokenClassification(_ClacTextHead):
             labels: `(B, L)` int64, tags; -100 for tokens without one, which are all but the first piece of each word.
             word_mask: `(B, L)` bool, the tokens that the CRF decodes. Default: those with labels; without labels all
                 attended tokens except the first and the last, [CLS] and [SEP]. Ignored without a CRF.
-            kwargs: `output_hidden_states`, `output_attentions` and `position_ids` for the encoder; others are ignored.
+            kwargs: `inputs_embeds`, `output_hidden_states`, `output_attentions` and `position_ids` for the encoder;
+                others are ignored.
 
         Returns:
             A `TokenClassifierOutput` with `logits` `(B, L, num_labels)`, `hidden_states` and `attentions`; with
@@ -248,16 +258,16 @@ class ClacForTokenClassification(_ClacTextHead):
             loss = total / labelled.sum().clamp(min=1)
         if self.crf is not None and not self.training:
             if word_mask is None:
-                word_mask = _inner(input_ids, attention_mask) if labels is None else labels != IGNORE_INDEX
+                word_mask = _inner(logits, attention_mask) if labels is None else labels != IGNORE_INDEX
             logits = _decoded(self.crf, logits, word_mask.bool())
         return TokenClassifierOutput(
             loss=loss, logits=logits, hidden_states=output.hidden_states, attentions=output.attentions
         )
 
 
-def _inner(input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """`(B, L)` bool, the attended tokens except the first and the last of each row."""
-    attended = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+def _inner(logits: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """`(B, L)` bool, the attended tokens except the first and the last of each row of logits `(B, L, K)`."""
+    attended = torch.ones_like(logits[:, :, 0]) if attention_mask is None else attention_mask
     attended = attended.bool()
     count = attended.cumsum(dim=1)
     return attended & (count > 1) & (count < count[:, -1:])
@@ -289,7 +299,7 @@ class ClacForSequenceClassification(_ClacTextHead):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -306,21 +316,24 @@ class ClacForSequenceClassification(_ClacTextHead):
             token_type_ids: `(B, L)` int64, segment of each token.
             token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
             token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`].
-            labels: `(B,)` int64, classes.
-            kwargs: `output_hidden_states`, `output_attentions` and `position_ids` for the encoder; others are ignored.
+            labels: `(B,)` int64, classes; `(B, num_labels)` float, 0 or 1, for `problem_type` multi-label
+                classification; `(B,)` or `(B, num_labels)` float for regression. -100 for unknown ones.
+            kwargs: `inputs_embeds`, `output_hidden_states`, `output_attentions` and `position_ids` for the encoder;
+                others are ignored.
 
         Returns:
             A `SequenceClassifierOutput` with `logits` `(B, num_labels)`, `hidden_states` and `attentions`; with
-            `labels` also `loss`, the mean cross-entropy.
+            `labels` also `loss`, the mean cross-entropy, binary cross-entropy or squared error by
+            `config.problem_type`; if that is `None`, by the type of the labels, and regression with one label.
 
         Raises:
-            ValueError: If a label is out of range, or the model needs `token_kinds` and `token_values` and one is
-                missing.
+            ValueError: If a label is out of range or the labels have another shape, or the model needs `token_kinds`
+                and `token_values` and one is missing.
         """
         output = self._read(input_ids, attention_mask, token_type_ids, token_kinds, token_values, kwargs)
         logits = self.classifier(self.dropout(output.pooler_output))
         return SequenceClassifierOutput(
-            loss=_class_loss(logits, labels),
+            loss=_class_loss(logits, labels, self.config),
             logits=logits,
             hidden_states=output.hidden_states,
             attentions=output.attentions,
@@ -329,6 +342,7 @@ class ClacForSequenceClassification(_ClacTextHead):
 
 class _ClacGraphHead(_ClacHead):
     tower = "graph"
+    _keys_to_ignore_on_load_unexpected = [OF_THE_TEXT_TOWER, OF_BOTH_TOWERS]
     main_input_name = "atomic_numbers"
 
     def __init__(self, config: ClacConfig):
@@ -461,15 +475,17 @@ class ClacForGraphClassification(_ClacGraphHead):
             density: `(B,)` in g/cm³, used by the geometry readout only.
             occupancy: `(N,)`, occupancies of the atoms; `None` if all are 1.
             space_group: `(B,)` int64, 0 if unknown; used by the symmetry readout only.
-            labels: `(B,)` int64, classes.
+            labels: `(B,)` int64, classes; `(B, num_labels)` float, 0 or 1, for `problem_type` multi-label
+                classification; `(B,)` or `(B, num_labels)` float for regression. -100 for unknown ones.
             kwargs: Ignored.
 
         Returns:
-            A `SequenceClassifierOutput` with `logits` `(B, num_labels)`; with `labels` also `loss`, the mean
-            cross-entropy.
+            A `SequenceClassifierOutput` with `logits` `(B, num_labels)`; with `labels` also `loss`, see
+            [`ClacForSequenceClassification`].
 
         Raises:
-            ValueError: If a label is out of range, or a readout misses its input, see [`ClacGraphModel`].
+            ValueError: If a label is out of range or the labels have another shape, or a readout misses its input, see
+                [`ClacGraphModel`].
         """
         output = self.graph_model(
             atomic_numbers,
@@ -484,18 +500,48 @@ class ClacForGraphClassification(_ClacGraphHead):
             return_dict=True,
         )
         logits = self.classifier(self.dropout(output.pooler_output))
-        return SequenceClassifierOutput(loss=_class_loss(logits, labels), logits=logits)
+        return SequenceClassifierOutput(loss=_class_loss(logits, labels, self.config), logits=logits)
 
 
 def _num_labels(config: ClacConfig) -> int:
     return len(config.id2label or {})
 
 
-def _class_loss(logits: Tensor, labels: Tensor | None) -> Tensor | None:
+def _class_loss(logits: Tensor, labels: Tensor | None, config: ClacConfig) -> Tensor | None:
+    """
+    The loss of `config.problem_type`, which is set by the labels if it is not given, as in transformers.
+
+    Labels of -100 do not count. The loss is the mean over the others, 0 if there are none.
+    """
     if labels is None:
         return None
-    _check_labels(labels, logits.shape[1])
-    return F.cross_entropy(logits.float(), labels)
+    if config.problem_type is None:
+        of_classes = labels.dtype in (torch.int64, torch.int32)
+        config.problem_type = (
+            "regression" if logits.shape[1] == 1 else _ONE_CLASS if of_classes else "multi_label_classification"
+        )
+    one_class = config.problem_type == _ONE_CLASS
+    if one_class and labels.is_floating_point():
+        raise ValueError(f"labels are {labels.dtype}; {_ONE_CLASS} takes the number of a class, int64")
+    expected = logits.shape[:1] if one_class or labels.dim() == 1 == logits.shape[1] else logits.shape
+    if labels.shape != expected:
+        raise ValueError(
+            f"labels have the shape {tuple(labels.shape)}; {config.problem_type} of {logits.shape[1]} labels takes "
+            f"{tuple(expected)}"
+        )
+    counts = labels != IGNORE_INDEX
+    logits = logits.float()
+    if one_class:
+        _check_labels(labels[counts], logits.shape[1])
+        terms = F.cross_entropy(logits, labels.long(), reduction="none", ignore_index=IGNORE_INDEX)
+    else:
+        labels = labels.float().view_as(logits)
+        counts = counts.view_as(logits)
+        if not labels.isfinite().all():
+            raise ValueError("a label is not a finite number; use -100 for unknown ones")
+        of_kind = F.mse_loss if config.problem_type == "regression" else F.binary_cross_entropy_with_logits
+        terms = of_kind(logits, labels, reduction="none") * counts
+    return terms.sum() / counts.sum().clamp(min=1)
 
 
 def _check_labels(labels: Tensor, num_labels: int) -> None:

@@ -109,7 +109,12 @@ def _gather(rows: Tensor) -> Tensor:
 
 
 def info_nce_loss(
-    x: Tensor, y: Tensor, logit_scale: Tensor, ignore: Tensor | None = None, ignore_reverse: Tensor | None = None
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Tensor,
+    ignore: Tensor | None = None,
+    ignore_reverse: Tensor | None = None,
+    gather: bool = True,
 ) -> Tensor:
     """
     Symmetric InfoNCE loss.
@@ -124,11 +129,16 @@ def info_nce_loss(
         ignore: `(B, world_size · B)` bool, rows of `x` by all rows of `y`: pairs excluded from the negatives.
         ignore_reverse: `(B, world_size · B)` bool, the same for rows of `y` by all rows of `x`. Default: `ignore`,
             which must then be symmetric.
+        gather: Whether the rows of all processes are negatives. All of them must then call this function, or the
+            others wait for them.
 
     Returns:
         Scalar.
     """
-    all_x, all_y, positives = gather_with_grad(x), gather_with_grad(y), _positives(x)
+    if gather:
+        all_x, all_y, positives = gather_with_grad(x), gather_with_grad(y), _positives(x)
+    else:
+        all_x, all_y, positives = x, y, torch.arange(len(x), device=x.device)
     forward, backward = logit_scale * x @ all_y.T, logit_scale * y @ all_x.T
     if ignore is not None:
         forward = forward.masked_fill(ignore, -torch.inf)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
@@ -25,8 +27,10 @@ from .descriptors_clac import (
     graph_composition,
     pattern_features,
 )
+from .errors_clac import ClacInputError, first_line
 from .formulas_clac import ELEMENTS
 from .graph_encoders_clac import GRAPH_ENCODERS, init_clac_layer, pool_atoms
+from .loaded_weights_clac import HEAD_MODULES, require_fitting_weights
 from .loss_clac import info_nce_loss
 from .projection_clac import ClacProjection, SharedComposition, SharedDensity, SharedFact, SharedStoichiometry
 from .quantity_embedding_clac import QuantityEmbedding, text_composition, text_density
@@ -38,7 +42,7 @@ MAX_LOGIT_SCALE = math.log(100.0)
 @dataclass
 class ClacOutput(ModelOutput):
     """
-    Output of [`ClacModel`].
+    Output of [`ClacModel`]. With one modality only, the fields of the other one and the logits are `None`.
 
     Args:
         loss (`torch.Tensor`, *optional*): Scalar, the contrastive loss, with `return_loss=True`.
@@ -64,12 +68,14 @@ class ClacOutput(ModelOutput):
         return tuple(getattr(self, k).to_tuple() if k in towers else self[k] for k in self.keys())
 
 
-# Weights of a whole checkpoint or of a fine-tuning head that do not belong to the text tower.
-NOT_OF_THE_TEXT_TOWER = [
-    r"^(graph_model|crystal_projection|text_projection|shared_composition|shared_stoichiometry|shared_density)\.",
-    r"^(classifier|crf)\.",
-    r"^logit_scale$",
-]
+# Parts of checkpoints that a model of one tower, or a text tower without its own pooler, has no use for.
+OF_THE_TEXT_TOWER = r"^(text_model|text_values|text_composition)\."
+OF_THE_GRAPH_TOWER = r"^graph_model\."
+OF_BOTH_TOWERS = (
+    r"^((crystal_projection|text_projection|shared_composition|shared_stoichiometry|shared_density)\.|logit_scale$)"
+)
+OF_HEADS = rf"^({'|'.join(HEAD_MODULES)})\."
+OF_OLD_ENCODERS = r"^text_model\.(pooler\.|embeddings\.position_ids$)"
 
 
 class ClacPreTrainedModel(PreTrainedModel):
@@ -80,7 +86,11 @@ class ClacPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
     _supports_attention_backend = True
+    # Patterns of the weights of other models that a checkpoint may hold as well.
+    _of_other_models: tuple[str, ...] = ()
     # Keeps Trainer from rescaling a loss that is already a mean over the batch.
     accepts_loss_kwargs = False
 
@@ -97,6 +107,39 @@ class ClacPreTrainedModel(PreTrainedModel):
         else:
             super()._init_weights(module)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Load a checkpoint, whose weights must fit its configuration.
+
+        Args:
+            pretrained_model_name_or_path: Directory or Hub id of the checkpoint.
+            args: See `PreTrainedModel.from_pretrained`.
+            kwargs: See `PreTrainedModel.from_pretrained`.
+
+        Returns:
+            The model.
+
+        Raises:
+            ClacInputError: If the file is damaged, or weights are missing, unexpected, of another shape, or not finite.
+                Only a new head of `heads_clac` may be missing, which is then initialised.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        other_shapes = kwargs.pop("ignore_mismatched_sizes", False)
+        try:
+            # The error of transformers for weights of another shape does not name them.
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise ClacInputError(
+                f"{pretrained_model_name_or_path}: damaged weights ({first_line(error)}); save or download it again"
+            ) from None
+        others = re.compile("|".join((*cls._of_other_models, OF_HEADS)))
+        info["unexpected_keys"] = {name for name in info["unexpected_keys"] if not others.search(name)}
+        require_fitting_weights(model, pretrained_model_name_or_path, info, other_shapes)
+        return (model, info) if wants_info else model
+
 
 class ClacGraphModel(ClacPreTrainedModel):
     """
@@ -112,6 +155,10 @@ class ClacGraphModel(ClacPreTrainedModel):
     config_class = ClacGraphConfig  # type: ignore[assignment]
     base_model_prefix = "graph_model"
     main_input_name = "atomic_numbers"
+    # The tower is small, and its edges would have to be copied to each device.
+    _no_split_modules = ["ClacGraphModel"]
+    # transformers would take `_keys_to_ignore_on_load_unexpected` of a tower for the whole model as well.
+    _of_other_models = (OF_THE_TEXT_TOWER, OF_BOTH_TOWERS)
 
     def __init__(self, config: ClacGraphConfig):
         super().__init__(config)
@@ -273,7 +320,11 @@ class ClacTextModel(ClacPreTrainedModel):
         text_output_size (`int`): Number of features per text.
     """
 
-    _keys_to_ignore_on_load_unexpected = NOT_OF_THE_TEXT_TOWER
+    _keys_to_ignore_on_load_unexpected = [OF_THE_GRAPH_TOWER, OF_BOTH_TOWERS, OF_HEADS, OF_OLD_ENCODERS]
+    _no_split_modules = [
+        *("QuantityEmbedding", "CompositionReadout", "ClacProjection"),
+        *("SharedComposition", "SharedStoichiometry", "SharedDensity"),
+    ]
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)
@@ -305,7 +356,7 @@ class ClacTextModel(ClacPreTrainedModel):
 
     def pool_text(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -317,14 +368,14 @@ class ClacTextModel(ClacPreTrainedModel):
         Encode and pool texts.
 
         Args:
-            input_ids: `(B, L)` int64, token ids.
+            input_ids: `(B, L)` int64, token ids. Not used with `inputs_embeds`.
             attention_mask: `(B, L)`, 0 for padding.
             token_type_ids: `(B, L)` int64, segment of each token.
             token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
             token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`]. A model
                 with `token_values` in its configuration needs both `token_kinds` and `token_values`; others ignore
                 them.
-            inputs_embeds: `(B, L, H)`, word embeddings of `input_ids`. Default: looked up.
+            inputs_embeds: `(B, L, H)`, word embeddings of the tokens. Default: those of `input_ids`.
             kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
 
         Returns:
@@ -333,8 +384,11 @@ class ClacTextModel(ClacPreTrainedModel):
             `pooler_output` is the pooled tokens followed by the embedded composition of the formulas.
 
         Raises:
-            ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
+            ValueError: If there are neither `input_ids` nor `inputs_embeds`, or the model needs `token_kinds` and
+                `token_values` and one is missing.
         """
+        if input_ids is None and inputs_embeds is None:
+            raise ValueError("input_ids is missing; give input_ids or inputs_embeds")
         words: Tensor = self.get_input_embeddings()(input_ids) if inputs_embeds is None else inputs_embeds
         inputs: dict[str, Tensor | None] = {"attention_mask": attention_mask, "inputs_embeds": words}
         if self.text_values is not None:
@@ -384,7 +438,7 @@ class ClacModel(ClacTextModel):
         config (`ClacConfig`): Configuration of the model.
     """
 
-    _keys_to_ignore_on_load_unexpected = []
+    _keys_to_ignore_on_load_unexpected = [OF_OLD_ENCODERS]
     _keep_in_fp32_modules_strict = ["logit_scale", "log_gain"]
 
     def __init__(self, config: ClacConfig):
@@ -399,6 +453,11 @@ class ClacModel(ClacTextModel):
         self.shared_density = SharedDensity(dim) if config.shared_density else None
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the towers. The logit scale, the first parameter of the model, stays in float32."""
+        return self.text_model.dtype
 
     @classmethod
     def from_text_graph_pretrained(
@@ -439,7 +498,7 @@ class ClacModel(ClacTextModel):
     @can_return_tuple
     def get_text_features(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         token_kinds: Tensor | None = None,
@@ -450,21 +509,22 @@ class ClacModel(ClacTextModel):
         Embed texts.
 
         Args:
-            input_ids: `(B, L)` int64, token ids.
+            input_ids: `(B, L)` int64, token ids. Not used with `inputs_embeds`.
             attention_mask: `(B, L)`, 0 for padding.
             token_type_ids: `(B, L)` int64, segment of each token.
             token_kinds: `(B, L)` int64, kinds of the tokens of numbers and formulas, see [`ClacTokenizer`].
             token_values: `(B, L)` float, values of the tokens of numbers and formulas, see [`ClacTokenizer`]. A model
                 with `token_values` in its configuration needs both `token_kinds` and `token_values`; others ignore
                 them.
-            kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
+            kwargs: `inputs_embeds` `(B, L, H)`, and arguments of the encoder, such as `output_hidden_states` and
+                `output_attentions`.
 
         Returns:
             A `BaseModelOutputWithPooling` with `pooler_output` `(B, projection_dim)`, unit vectors, and
             `last_hidden_state` `(B, L, H)` with the hidden size H of the encoder.
 
         Raises:
-            ValueError: If the model needs `token_kinds` and `token_values` and one is missing.
+            ValueError: If an input is missing, see [`ClacTextModel.pool_text`].
         """
         output = self.pool_text(input_ids, attention_mask, token_type_ids, token_kinds, token_values, **kwargs)
         output.pooler_output = self.embed_text(output.pooler_output, token_kinds, token_values)
@@ -604,12 +664,12 @@ class ClacModel(ClacTextModel):
     @can_return_tuple
     def forward(  # type: ignore[override]
         self,
-        input_ids: Tensor,
-        atomic_numbers: Tensor,
-        edge_index: Tensor,
-        edge_vector: Tensor,
-        batch: Tensor,
-        num_atoms: Tensor,
+        input_ids: Tensor | None = None,
+        atomic_numbers: Tensor | None = None,
+        edge_index: Tensor | None = None,
+        edge_vector: Tensor | None = None,
+        batch: Tensor | None = None,
+        num_atoms: Tensor | None = None,
         volume_per_atom: Tensor | None = None,
         density: Tensor | None = None,
         occupancy: Tensor | None = None,
@@ -622,11 +682,11 @@ class ClacModel(ClacTextModel):
         **kwargs: Any,
     ) -> ClacOutput:
         r"""
-        Embed texts and crystals, and compute the similarities of all pairs.
+        Embed texts, crystals or both, and compute the similarities of all pairs.
 
         Args:
-            input_ids: `(num_texts, L)` int64, token ids.
-            atomic_numbers: `(N,)` int64.
+            input_ids: `(num_texts, L)` int64, token ids. `None` without texts.
+            atomic_numbers: `(N,)` int64. `None` without crystals.
             edge_index: `(2, E)` int64, row 0 = source j, row 1 = target i.
             edge_vector: `(E, 3)` float, r_j + S·L - r_i in Å.
             batch: `(N,)` int64, graph of each atom.
@@ -639,47 +699,67 @@ class ClacModel(ClacTextModel):
             token_type_ids: `(num_texts, L)` int64, segment of each token.
             token_kinds: `(num_texts, L)` int64, see [`ClacModel.get_text_features`].
             token_values: `(num_texts, L)` float, see [`ClacModel.get_text_features`].
-            return_loss: Also compute the contrastive loss; text i must then belong to crystal i. Default: `False`.
-            kwargs: Arguments of the text encoder, such as `output_hidden_states` and `output_attentions`.
+            return_loss: Also compute the contrastive loss; text i must then belong to crystal i, so there are no
+                labels. Default: `False`. In training mode, the negatives are the rows of all processes: all must
+                compute the loss, with equally many pairs. In evaluation mode they are those of the process.
+            kwargs: `inputs_embeds`, and arguments of the text encoder, such as `output_hidden_states` and
+                `output_attentions`.
 
         Returns:
             A [`ClacOutput`].
 
         Raises:
-            ValueError: If `return_loss` is set and the numbers of texts and crystals differ, or an input is missing
-                that the model needs.
+            ValueError: If there are neither texts nor crystals, `return_loss` is set and the numbers of texts and
+                crystals differ, an input is missing that the model needs, or there are `labels`.
         """
-        graph_output = self.get_crystal_features(
-            atomic_numbers,
-            edge_index,
-            edge_vector,
-            batch,
-            num_atoms,
-            volume_per_atom,
-            density,
-            occupancy,
-            space_group,
-            return_dict=True,
-        )
-        text_output = self.get_text_features(
-            input_ids, attention_mask, token_type_ids, token_kinds, token_values, return_dict=True, **kwargs
-        )
-        crystal_embeds, text_embeds = graph_output.pooler_output, text_output.pooler_output
-        # Always in float32: half precision does not resolve logits near 100.
-        scale = self.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
-        logits_per_crystal = scale * crystal_embeds.float() @ text_embeds.float().T
-        loss = None
-        if return_loss:
-            if len(crystal_embeds) != len(text_embeds):
+        if "labels" in kwargs:
+            raise ValueError("the model takes no labels, since text i belongs to crystal i; give return_loss=True")
+        graph_output = text_output = crystal_embeds = text_embeds = None
+        if atomic_numbers is not None:
+            if edge_index is None or edge_vector is None or batch is None or num_atoms is None:
                 raise ValueError(
-                    f"the loss needs pairs, got {len(crystal_embeds)} crystals, {len(text_embeds)} texts; give one "
-                    "text for each crystal"
+                    "edge_index, edge_vector, batch or num_atoms is missing; crystals need all, and "
+                    "ClacFeatureExtractor returns them"
                 )
-            loss = info_nce_loss(crystal_embeds.float(), text_embeds.float(), scale)
+            graph_output = self.get_crystal_features(
+                atomic_numbers,
+                edge_index,
+                edge_vector,
+                batch,
+                num_atoms,
+                volume_per_atom,
+                density,
+                occupancy,
+                space_group,
+                return_dict=True,
+            )
+            crystal_embeds = graph_output.pooler_output
+        if input_ids is not None or kwargs.get("inputs_embeds") is not None:
+            text_output = self.get_text_features(
+                input_ids, attention_mask, token_type_ids, token_kinds, token_values, return_dict=True, **kwargs
+            )
+            text_embeds = text_output.pooler_output
+        if crystal_embeds is None and text_embeds is None:
+            raise ValueError("there is nothing to embed; give input_ids, atomic_numbers, or both")
+        loss = logits = None
+        if crystal_embeds is not None and text_embeds is not None:
+            # Always in float32: half precision does not resolve logits near 100.
+            scale = self.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
+            logits = scale * crystal_embeds.float() @ text_embeds.float().T
+        if return_loss:
+            num_crystals, num_texts = (
+                0 if embeds is None else embeds.shape[0] for embeds in (crystal_embeds, text_embeds)
+            )
+            if num_crystals != num_texts:
+                raise ValueError(
+                    f"the loss needs pairs, got {num_crystals} crystals, {num_texts} texts; give one text for each "
+                    "crystal"
+                )
+            loss = info_nce_loss(crystal_embeds.float(), text_embeds.float(), scale, gather=self.training)
         return ClacOutput(
             loss=loss,
-            logits_per_crystal=logits_per_crystal,
-            logits_per_text=logits_per_crystal.T,
+            logits_per_crystal=logits,
+            logits_per_text=None if logits is None else logits.T,
             crystal_embeds=crystal_embeds,
             text_embeds=text_embeds,
             graph_model_output=graph_output,

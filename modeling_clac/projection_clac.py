@@ -157,7 +157,7 @@ class SharedDensity(SharedFact):
         Returns:
             Unit vectors `(B, size)`.
         """
-        waves = number_waves(density, DENSITY_PERIODS).to(self.projection.shortcut.weight.dtype)
+        waves = number_waves(density, DENSITY_PERIODS).to(self.projection.norm.weight.dtype)
         return self.add(embeds, waves, density > 0)
 
 

@@ -71,7 +71,7 @@ class QuantityEmbedding(nn.Module):
         values = token_values.float()
         is_number = (token_kinds >= NUMBER).unsqueeze(-1)
         is_something = (token_kinds != NOTHING).unsqueeze(-1)
-        dtype = self.number.weight.dtype
+        dtype = self.kind.weight.dtype
         number = self.number(number_waves(values, PERIODS).to(dtype))
         share = values.unsqueeze(-1).clamp(min=0.0, max=1.0).to(dtype)
         element = share * self.fraction(token_kinds) + share.sqrt() * self.root(token_kinds)

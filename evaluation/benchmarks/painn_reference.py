@@ -42,7 +42,7 @@ def painn_reference(
     f_cut = torch.where(distance < encoder.cutoff, 0.5 * (torch.cos(math.pi * distance / encoder.cutoff) + 1), 0.0)
     for block in encoder.interactions:
         # Message, eqs. 7 and 8.
-        filters = block.filter(basis) * f_cut
+        filters = F.linear(basis, block.filter.weight, block.filter.bias) * f_cut
         phi = block.phi(scalar[source])
         messages = phi * filters if occupancy is None else phi * filters * occupancy[source, None]
         to_scalar, gate_vector, gate_direction = messages.split(size, dim=1)

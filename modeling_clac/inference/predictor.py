@@ -44,9 +44,17 @@ def load_finetuned(name: str | os.PathLike[str] | Checkpoint, *kinds: type) -> A
     found = checkpoint.architecture
     if found in by_name:
         kind = by_name[found]
-        return checkpoint.load(
-            lambda: kind.from_pretrained(checkpoint.source, **checkpoint.hub, dtype=torch.float32).eval()
+        model, info = checkpoint.load(
+            lambda: kind.from_pretrained(
+                checkpoint.source, **checkpoint.hub, dtype=torch.float32, output_loading_info=True
+            )
         )
+        if info["missing_keys"]:
+            raise ClacInputError(
+                f"{checkpoint}: {', '.join(sorted(info['missing_keys']))} of the head are missing; save or download "
+                "the checkpoint again"
+            )
+        return model.eval()
     wanted = " or ".join(_TASKS[kind] for kind in by_name)
     trained_for = _TASKS.get(found, found or "an unknown task")
     raise ClacInputError(f"{checkpoint}: trained for {trained_for}; expected a checkpoint trained for {wanted}")

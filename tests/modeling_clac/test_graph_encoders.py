@@ -158,7 +158,8 @@ def test_painn_equals_the_equations_of_the_paper(structure_perovskite) -> None:
                     ]
                 )
                 envelope = 0.5 * (torch.cos(torch.pi * d / encoder.cutoff) + 1)
-                w_s, w_vv, w_vs = (block.phi(s[j]) * block.filter(basis) * envelope).split(size)
+                filters = (block.filter.weight @ basis + block.filter.bias) * envelope
+                w_s, w_vv, w_vs = (block.phi(s[j]) * filters).split(size)
                 ds[i] += w_s
                 dv[i] += v[j] * w_vv + torch.outer(r / d, w_vs)
             s = [a + b for a, b in zip(s, ds, strict=True)]

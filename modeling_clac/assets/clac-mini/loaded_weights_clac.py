@@ -1,0 +1,1 @@
+../../loaded_weights_clac.py
