@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .checkpoint_files_clac import require_tower
     from .configuration_clac import ClacConfig, ClacGraphConfig
     from .crystal_clac import ReadingOptions
+    from .data.collator import DataCollatorForClac
     from .errors_clac import ClacInputError, InvalidStructureError, StructureWarning
     from .feature_extraction_clac import ClacFeatureExtractor
     from .heads_clac import (
@@ -55,6 +56,7 @@ _MODULES = {
     "ClacTextModel": "modeling_clac",
     "ClacTokenizer": "tokenization_clac",
     "CrystalIndex": "search.index",
+    "DataCollatorForClac": "data.collator",
     "Hits": "search.hits",
     "InvalidStructureError": "errors_clac",
     "ReadingOptions": "crystal_clac",
@@ -93,6 +95,7 @@ __all__ = [
     "ClacTextModel",
     "ClacTokenizer",
     "CrystalIndex",
+    "DataCollatorForClac",
     "Hits",
     "InvalidStructureError",
     "ReadingOptions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from transformers import BatchFeature, FeatureExtractionMixin
 
 from .contacts_clac import allowed_pairs, overlapping_atoms
 from .crystal_clac import MAX_ATOMS, Crystal, ReadingOptions
-from .errors_clac import ErrorPolicy, InvalidStructureError
+from .errors_clac import ClacInputError, ErrorPolicy, InvalidStructureError
 from .structures_clac import parse_each, parse_structure, structure_name
 from .symmetry_clac import find_space_group
 
@@ -27,6 +27,34 @@ _STEPS_PER_ANGSTROM = 1e6
 _RADIUS_STEPS = 10**9
 # A sum of occupancies reaches the cap if it is less than this below it: sums of shares are not exact.
 _OCCUPANCY_ROUNDING = 1e-6
+# Type and shape of the arrays of a graph; a data set returns them as lists.
+GRAPH_ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "atomic_numbers": (np.int64, (-1,)),
+    "edge_index": (np.int64, (2, -1)),
+    "edge_vector": (np.float32, (-1, 3)),
+    "volume_per_atom": (np.float32, ()),
+    "density": (np.float32, ()),
+    "occupancy": (np.float32, (-1,)),
+    "space_group": (np.int64, ()),
+    "positions": (np.float32, (-1, 3)),
+    "cell": (np.float32, (3, 3)),
+}
+_GEOMETRY = ("positions", "cell")
+
+
+def _graph_arrays(graph: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a graph. A data set returns them as lists or tensors, and absent ones as `None`."""
+    arrays = {}
+    for name, (dtype, shape) in GRAPH_ARRAYS.items():
+        value = graph.get(name)
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            arrays[name] = value.reshape(shape)
+        elif value is not None:
+            rows = value.tolist() if hasattr(value, "tolist") else value
+            arrays[name] = np.array([list(row) for row in rows] if len(shape) == 2 else rows, dtype=dtype).reshape(
+                shape
+            )
+    return arrays
 
 
 def build_edges(
@@ -318,12 +346,12 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             graph["occupancy"] = crystal.occupancy.astype(np.float32)
         return graph
 
-    def collate(self, graphs: Sequence[dict[str, np.ndarray]], return_geometry: bool = False) -> BatchFeature:
+    def collate(self, graphs: Sequence[Mapping[str, Any]], return_geometry: bool = False) -> BatchFeature:
         """
         Join graphs into one disjoint graph of B crystals, N atoms and E edges.
 
         Args:
-            graphs: Graph arrays, see [`ClacFeatureExtractor.graphs`].
+            graphs: Graph arrays, see [`ClacFeatureExtractor.graphs`]; as arrays, or as lists that a data set stored.
             return_geometry: Add `positions` and `cell`. Default: `False`.
 
         Returns:
@@ -333,6 +361,7 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             with `return_geometry` also `positions`
             `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
+        graphs = [_graph_arrays(graph) for graph in graphs]
         num_atoms = np.array([len(graph["atomic_numbers"]) for graph in graphs], dtype=np.int64)
         num_edges = [graph["edge_index"].shape[1] for graph in graphs]
         offsets = np.concatenate([[0], np.cumsum(num_atoms)[:-1]]) if len(graphs) else np.zeros(0, dtype=np.int64)
@@ -372,18 +401,20 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             names: Names of the structures in error messages. Default: their paths, or their positions in the input.
             on_error: `"raise"`, `"skip"` (leave out) or `"warn"` (leave out with a warning).
             return_geometry: Add `positions` and `cell`. Default: `False`.
-            return_tensors: Only `"pt"` is supported.
+            return_tensors: `"pt"` for a batch, `None` for lists with one entry for each structure, which a data set can
+                store.
 
         Returns:
-            The batch, see [`ClacFeatureExtractor.collate`]. Its attribute `skipped` lists the index and the reason of
-            each structure that was left out.
+            The batch, see [`ClacFeatureExtractor.collate`], or lists of graph arrays, see
+            [`ClacFeatureExtractor.graphs`]. Its attribute `skipped` lists the index and the reason of each structure
+            that was left out.
 
         Raises:
             InvalidStructureError: If a structure is invalid and `on_error="raise"`, or no structure is left.
             ValueError: If `return_tensors` is not supported.
         """
         if return_tensors not in (None, "pt"):
-            raise ValueError(f"return_tensors={return_tensors!r} is not supported; use 'pt'")
+            raise ValueError(f"return_tensors={return_tensors!r} is not supported; use 'pt', or None for lists")
         policy = ErrorPolicy(on_error)
         parsed = list(parse_each(structures, names, self.reading_options))
         graphs = []
@@ -398,7 +429,16 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         if not graphs:
             reason = policy.skipped[0].reason if policy.skipped else "the list of structures is empty"
             raise InvalidStructureError(f"no usable structure: {reason}")
-        features = self.collate(graphs, return_geometry)
+        if return_tensors == "pt":
+            features = self.collate(graphs, return_geometry)
+        else:
+            kept = [name for name in GRAPH_ARRAYS if return_geometry or name not in _GEOMETRY]
+            # Some crystals of a data set may have occupancies, others not: each column must exist for all.
+            columns = {name: [graph.get(name) for graph in graphs] for name in kept}
+            always = ("occupancy", *(("space_group",) if self.symmetry else ()))
+            features = BatchFeature(
+                {k: v for k, v in columns.items() if k in always or any(value is not None for value in v)}
+            )
         features.skipped = policy.skipped  # type: ignore[attr-defined]
         return features
 
@@ -415,8 +455,13 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
             (distances in Å); if a crystal is disordered also `occupancy` `(N,)`; with `return_geometry=True` also `pos`
             `(N, 3)` and `cell` `(B, 3, 3)` in Å.
         """
-        from torch_geometric.data import Batch, Data
-
+        try:
+            from torch_geometric.data import Batch, Data
+        except ImportError:
+            raise ClacInputError(
+                "to_pyg needs torch-geometric, which is not installed; install it with "
+                "`pip install 'clac-crystals[pyg]'`"
+            ) from None
         ends = torch.cumsum(features["num_atoms"], 0).tolist()
         edge_graph = features["batch"][features["edge_index"][1]]
         data_list = []
@@ -440,4 +485,4 @@ class ClacFeatureExtractor(FeatureExtractionMixin):
         return Batch.from_data_list(data_list)
 
 
-__all__ = ["ClacFeatureExtractor", "build_edges"]
+__all__ = ["GRAPH_ARRAYS", "ClacFeatureExtractor", "build_edges"]

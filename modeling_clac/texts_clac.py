@@ -35,6 +35,37 @@ def list_of_texts(texts: Any) -> list[str]:
     return [_text(f"the text with index {index}", value) for index, value in entries]
 
 
+def list_of_words(texts: Any) -> list[list[str]]:
+    """
+    Return texts that are split into words as lists of strings.
+
+    Args:
+        texts: A list of words, or an iterable of lists of words.
+
+    Returns:
+        The words of each text, in order.
+
+    Raises:
+        ClacInputError: If the input is a string, or a text has no words or one that is empty or not text.
+    """
+    if isinstance(texts, str):
+        raise ClacInputError("the text is not split into words; give a list of words")
+    rows = list(texts)
+    if rows and all(isinstance(word, str) for word in rows):
+        return [list_of_texts(rows)]
+    found = []
+    for index, row in enumerate(rows):
+        if row is None or isinstance(row, (str, float)) or not len(row):
+            raise ClacInputError(f"the text with index {index} is not a list of words ({row!r})")
+        try:
+            found.append(list_of_texts(row))
+        except ClacInputError as error:
+            raise ClacInputError(
+                f"text with index {index}: {error}".replace("the text with", "the word with")
+            ) from None
+    return found
+
+
 def _text(name: str, value: Any) -> str:
     if hasattr(value, "as_py"):
         value = value.as_py()
@@ -48,4 +79,4 @@ def _text(name: str, value: Any) -> str:
     raise ClacInputError(f"{name} is of type {type(value).__name__}; expected text")
 
 
-__all__ = ["list_of_texts"]
+__all__ = ["list_of_texts", "list_of_words"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -84,6 +86,57 @@ def test_round_trip(small_processor, cifs, tmp_path) -> None:
 def test_nothing_to_process(small_processor, arguments, message) -> None:
     with pytest.raises(ClacInputError, match=message):
         small_processor(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"text": "a", "pading": True}, TypeError, "pading is not an argument; did you mean padding"),
+        ({"text": "a", "whatever": 1}, TypeError, "whatever is not an argument"),
+        ({"text": "a", "return_geometry": True}, ClacInputError, "return_geometry is an argument for structures"),
+        ({"structures": "x", "max_length": 3}, ClacInputError, "max_length is an argument for text"),
+        ({"text": "a", "return_tensors": "np"}, ClacInputError, "return_tensors='np' is not supported"),
+        ({"text": [["a"], []], "is_split_into_words": True}, ClacInputError, "the text with index 1 is not a list"),
+        (
+            {"text": [["a", None]], "is_split_into_words": True},
+            ClacInputError,
+            "text with index 0: the word with index 1",
+        ),
+        ({"text": "a b", "is_split_into_words": True}, ClacInputError, "not split into words"),
+        ({"structures": []}, ClacInputError, "the list of structures is empty"),
+        ({"text": ["a", 3]}, ClacInputError, "the text with index 1 is of type int"),
+    ],
+)
+def test_arguments_without_an_effect_are_errors(small_processor, arguments, error, message) -> None:
+    with pytest.raises(error, match=message) as caught:
+        small_processor(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_arguments_of_the_tokenizer(small_processor, cifs) -> None:
+    rows = small_processor(text=["a", "NaCl b"], return_tensors=None)
+    assert [len(ids) for ids in rows["input_ids"]] == [3, 7] and rows["token_kinds"][0] == [0, 0, 0]
+    padded = small_processor(text=["a", "NaCl b"], return_tensors=None, padding=True)
+    assert [len(ids) for ids in padded["input_ids"]] == [7, 7]
+    split = small_processor(text=[["a"], ["NaCl", "b"]], is_split_into_words=True)
+    assert torch.equal(split["input_ids"], small_processor(text=["a", "NaCl b"])["input_ids"])
+    assert torch.equal(
+        small_processor(text=["NaCl", "b"], is_split_into_words=True)["input_ids"][0], split["input_ids"][1]
+    )
+    offsets = small_processor(text=["NaCl b"], return_offsets_mapping=True)["offset_mapping"][0].tolist()
+    assert offsets[1:3] == [[0, 1], [1, 2]]
+    graphs = small_processor(structures=cifs[:2], return_tensors=None)
+    assert [len(numbers) for numbers in graphs["atomic_numbers"]] == small_processor(structures=cifs[:2])[
+        "num_atoms"
+    ].tolist()
+    assert "positions" not in graphs
+    assert "positions" in small_processor(structures=cifs[:2], return_geometry=True)
+
+
+def test_to_pyg_without_torch_geometric(small_processor, cifs, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_geometric.data", None)
+    with pytest.raises(ClacInputError, match=r"pip install 'clac-crystals\[pyg\]'"):
+        small_processor.to_pyg(small_processor(structures=cifs[:1]))
 
 
 def test_skipping_would_separate_pairs(small_processor, cifs) -> None:
