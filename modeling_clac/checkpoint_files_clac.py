@@ -29,7 +29,9 @@ def is_hub_id(name: str | os.PathLike[str]) -> bool:
     return _HUB_ID.fullmatch(str(name)) is not None
 
 
-def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str = "", **hub: Any) -> Path | None:
+def checkpoint_file(
+    source: str | os.PathLike[str], name: str, *, subfolder: str = "", variant: str | None = None, **hub: Any
+) -> Path | None:
     """
     Find one file of a checkpoint. A file on the Hub is downloaded unless it is in the cache.
 
@@ -37,6 +39,7 @@ def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str
         source: Directory or Hub id of the checkpoint.
         name: Name of the file.
         subfolder: Folder of the file within the checkpoint.
+        variant: Variant of the weights, such as `"fp16"` for `model.fp16.safetensors`; other files have none.
         hub: `revision`, `token`, `cache_dir` and `local_files_only`, for a Hub id.
 
     Returns:
@@ -45,6 +48,9 @@ def checkpoint_file(source: str | os.PathLike[str], name: str, *, subfolder: str
     Raises:
         ClacInputError: If the directory does not exist, or the Hub cannot be reached or denies access.
     """
+    if variant and name in (_WEIGHTS, _SHARDS):
+        start, _, ending = name.rpartition(".")
+        name = f"{start}.{variant}.{ending}"
     if Path(source).is_dir():
         file = Path(source, subfolder, name)
         return file if file.is_file() else None
@@ -74,7 +80,8 @@ def _is_cached(source: str, cache_dir: Any = None, revision: str | None = None, 
 
 def _not_downloaded(source: object, error: Exception) -> ClacInputError:
     return ClacInputError(
-        f"{source}: no such directory, and it could not be downloaded from the Hub ({first_line(error)})"
+        # The advice of the Hub, such as to log in or to request access, comes after the first line.
+        f"{source}: no such directory, and it could not be downloaded from the Hub ({' '.join(str(error).split())})"
     )
 
 

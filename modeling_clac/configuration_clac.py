@@ -134,7 +134,7 @@ class ClacConfig(PreTrainedConfig):
     model_type = "clac"
     sub_configs_defaults = {
         "text_config": SubConfigSpec(AutoConfig, model_type="bert"),
-        "graph_config": ClacGraphConfig,  # type: ignore[dict-item]
+        "graph_config": SubConfigSpec(ClacGraphConfig),
     }
     # `Trainer` collects all other outputs over an evaluation: embeddings, and the logits of a head.
     keys_to_ignore_at_inference = [

@@ -19,7 +19,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput, TokenClassifierOutput
 from transformers.utils import can_return_tuple, logging
 
-from .checkpoint_files_clac import require_tower, tensor_names
+from .checkpoint_files_clac import checkpoint_file, require_tower, tensor_names
 from .configuration_clac import SHARED_FACTS, ClacConfig
 from .crf_clac import LinearChainCrf
 from .errors_clac import ClacInputError, first_line
@@ -38,7 +38,7 @@ from .modeling_clac import (
 
 logger = logging.get_logger(__name__)
 
-_HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only")
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "variant")
 # Margin of the Viterbi tag over the others where another tag has the largest marginal.
 _MARGIN = 1e-3
 _ONE_CLASS = "single_label_classification"
@@ -75,7 +75,7 @@ class _ClacHead(ClacPreTrainedModel):
             ClacInputError: If the checkpoint has no weights of the tower, which would stay random.
         """
         hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
-        if pretrained_model_name_or_path is not None:
+        if pretrained_model_name_or_path is not None and not _is_adapter(pretrained_model_name_or_path, hub):
             require_tower(pretrained_model_name_or_path, cls.tower, **hub)
         return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
@@ -84,6 +84,11 @@ class _ClacHead(ClacPreTrainedModel):
         # The configuration of a whole checkpoint also names the code of the whole model, which is not saved here.
         self.config.auto_map = {}
         return super().save_pretrained(save_directory, *args, **kwargs)
+
+
+def _is_adapter(source: Any, hub: dict[str, Any]) -> bool:
+    """Whether a checkpoint holds the weights of an adapter, which names the checkpoint that it belongs to."""
+    return checkpoint_file(source, "adapter_config.json", **hub) is not None
 
 
 class _ClacTextHead(_ClacHead, ClacTextModel):
@@ -112,12 +117,13 @@ class _ClacTextHead(_ClacHead, ClacTextModel):
         Raises:
             ClacInputError: If the checkpoint has no weights of the text tower, which would stay random.
         """
-        if pretrained_model_name_or_path is not None and not args:
-            hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
+        hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
+        source = pretrained_model_name_or_path
+        if source is not None and not args and not _is_adapter(source, hub):
             names = tensor_names(pretrained_model_name_or_path, **hub)
             if not any(name.startswith("text_values.") for name in names):
                 without = dict.fromkeys(("token_values", *SHARED_FACTS), False)
-                config = kwargs.get("config") or ClacConfig.from_pretrained(pretrained_model_name_or_path, **hub)
+                config = kwargs.get("config") or ClacConfig.from_pretrained(source, **hub)
                 if config.token_values:
                     logger.warning(
                         f"{pretrained_model_name_or_path}: no weights for quantities (text_values); the text tower is "
@@ -507,7 +513,7 @@ def _num_labels(config: ClacConfig) -> int:
     return len(config.id2label or {})
 
 
-def _class_loss(logits: Tensor, labels: Tensor | None, config: ClacConfig) -> Tensor | None:
+def _class_loss(logits: Tensor, labels: Tensor | None, config: Any) -> Tensor | None:
     """
     The loss of `config.problem_type`, which is set by the labels if it is not given, as in transformers.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
+from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import ModelOutput, can_return_tuple
@@ -37,6 +40,11 @@ from .quantity_embedding_clac import QuantityEmbedding, text_composition, text_d
 
 # CLIP's bound: a larger scale makes training unstable (arXiv 2103.00020, sec. 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
+# Auto classes of the text heads, for checkpoints of both towers; a graph head has no Auto class of its own.
+HEADS = {
+    "AutoModelForSequenceClassification": "heads_clac.ClacForSequenceClassification",
+    "AutoModelForTokenClassification": "heads_clac.ClacForTokenClassification",
+}
 
 
 @dataclass
@@ -128,13 +136,14 @@ class ClacPreTrainedModel(PreTrainedModel):
         other_shapes = kwargs.pop("ignore_mismatched_sizes", False)
         try:
             # The error of transformers for weights of another shape does not name them.
-            model, info = super().from_pretrained(
+            loaded: Any = super().from_pretrained(
                 pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
         except SafetensorError as error:
             raise ClacInputError(
                 f"{pretrained_model_name_or_path}: damaged weights ({first_line(error)}); save or download it again"
             ) from None
+        model, info = loaded
         others = re.compile("|".join((*cls._of_other_models, OF_HEADS)))
         info["unexpected_keys"] = {name for name in info["unexpected_keys"] if not others.search(name)}
         require_fitting_weights(model, pretrained_model_name_or_path, info, other_shapes)
@@ -454,6 +463,21 @@ class ClacModel(ClacTextModel):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale_init_value)))
         self.post_init()
 
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Save the model, see `PreTrainedModel.save_pretrained`, with the code of the text heads in `heads_clac`.
+
+        So `AutoModelForTokenClassification` and `AutoModelForSequenceClassification` put a new head on the checkpoint
+        where this package is not installed.
+        """
+        heads = Path(__file__).with_name(f"{next(iter(HEADS.values())).partition('.')[0]}.py")
+        if self._auto_class is not None and heads.is_file():
+            self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), **HEADS}
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            for file in (str(heads), *get_relative_import_files(heads)):
+                shutil.copy(file, save_directory)
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the towers. The logit scale, the first parameter of the model, stays in float32."""
@@ -750,7 +774,7 @@ class ClacModel(ClacTextModel):
             num_crystals, num_texts = (
                 0 if embeds is None else embeds.shape[0] for embeds in (crystal_embeds, text_embeds)
             )
-            if num_crystals != num_texts:
+            if crystal_embeds is None or text_embeds is None or num_crystals != num_texts:
                 raise ValueError(
                     f"the loss needs pairs, got {num_crystals} crystals, {num_texts} texts; give one text for each "
                     "crystal"

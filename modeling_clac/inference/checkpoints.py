@@ -33,7 +33,7 @@ T = TypeVar("T")
 Kind = Literal["whole", "text head", "graph head"]
 
 # Arguments of `from_pretrained` for downloads from the Hub.
-HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
+HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "variant")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,8 @@ class Checkpoint:
 
     Attributes:
         source: Directory or Hub id, as for `from_pretrained`.
-        hub: Options of a Hub id: `revision`, `token`, `cache_dir` and `local_files_only`, if given.
+        hub: Options of a Hub id: `revision`, `token`, `cache_dir` and `local_files_only`, and the `variant` of the
+            weights, if given.
     """
 
     source: str
@@ -164,6 +165,11 @@ class Checkpoint:
             raise ClacInputError(f"{self.source}: training.json missing; give a checkpoint written by train.pretrain")
         return self.training
 
+    @property
+    def hub_of_files(self) -> dict[str, Any]:
+        """Options of a Hub id for files that are not weights."""
+        return {name: value for name, value in self.hub.items() if name != "variant"}
+
     def load(self, read: Callable[[], T]) -> T:
         """
         Load the checkpoint with a library, whose errors are converted.
@@ -230,10 +236,11 @@ def resolve_checkpoint(
     token: str | bool | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool | None = None,
+    variant: str | None = None,
     any_model: bool = False,
 ) -> Checkpoint:
     """
-    Find a checkpoint by its directory or Hub id.
+    Find a checkpoint by its directory, its Hub id or the name of the bundled one.
 
     Args:
         name: Directory or Hub id (`owner/name`). A `Checkpoint` is returned unchanged. Default: the bundled
@@ -242,6 +249,7 @@ def resolve_checkpoint(
         token: Access token of the Hub.
         cache_dir: Directory of downloaded files. Default: the cache of huggingface_hub.
         local_files_only: Whether to use only files in the cache, without downloads.
+        variant: Variant of the weights, such as `"fp16"` for `model.fp16.safetensors`.
         any_model: Whether to accept other models than CLaC, see `Checkpoint.is_clac`.
 
     Raises:
@@ -254,9 +262,9 @@ def resolve_checkpoint(
         raise ClacInputError(
             "this installation has no bundled checkpoint; give a directory or Hub id (--model on the command line)"
         )
-    values = (revision, token, cache_dir, local_files_only)
+    values = (revision, token, cache_dir, local_files_only, variant)
     given = {option: value for option, value in zip(HUB_OPTIONS, values, strict=True) if value is not None}
-    checkpoint = Checkpoint(str(paths.DEFAULT_MODEL if name is None else name), given)
+    checkpoint = Checkpoint(str(paths.DEFAULT_MODEL if name is None else paths.source_of(name)), given)
     config = checkpoint.config
     if not any_model:
         require_clac(checkpoint, config)

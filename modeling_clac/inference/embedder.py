@@ -82,9 +82,11 @@ class ClacEmbedder:
         model, processor = checkpoint.load(
             lambda: (
                 ClacModel.from_pretrained(checkpoint.source, **checkpoint.hub, **kwargs),
-                ClacProcessor.from_pretrained(checkpoint.source, **checkpoint.hub),
+                ClacProcessor.from_pretrained(checkpoint.source, **checkpoint.hub_of_files),
             )
         )
+        if device is None and hasattr(model, "hf_device_map"):
+            return cls(model, processor, checkpoint)
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         return cls(model.to(device), processor, checkpoint)  # type: ignore[arg-type]

@@ -143,7 +143,7 @@ def tag_words(
 
 def _tokenizer(checkpoint: Checkpoint) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(checkpoint.source, **checkpoint.hub)
+        return AutoTokenizer.from_pretrained(checkpoint.source, **checkpoint.hub_of_files)
     except (OSError, ValueError) as error:
         raise ClacInputError(
             f"{checkpoint}: cannot load the tokenizer ({first_line(error)}); save the tokenizer with the model"

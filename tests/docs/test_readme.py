@@ -151,7 +151,5 @@ def test_no_machine_paths_in_the_checkpoint() -> None:
 def test_code_beside_the_checkpoint_is_the_package() -> None:
     package = Path(DEFAULT_MODEL).parent.parent
     names = {path.name for path in DEFAULT_MODEL.glob("*.py")}
-    # Fine-tuned checkpoints carry their own code beside it.
-    of_heads = {"heads_clac.py", "crf_clac.py", "checkpoint_files_clac.py"}
-    assert names == {path.name for path in package.glob("*_clac.py")} - of_heads
+    assert names == {path.name for path in package.glob("*_clac.py")}
     assert all((DEFAULT_MODEL / name).read_bytes() == (package / name).read_bytes() for name in names)

@@ -280,7 +280,7 @@ def test_auto_model_of_a_whole_checkpoint_is_the_whole_model(small_checkpoint) -
     assert type(AutoModel.from_pretrained(small_checkpoint)) is ClacModel
 
 
-def test_saved_heads_carry_their_code_and_whole_checkpoints_do_not(saved, small_checkpoint) -> None:
+def test_saved_heads_and_whole_checkpoints_carry_the_code_of_the_heads(saved, small_checkpoint) -> None:
     package = Path(sys.modules["modeling_clac"].__file__).parent
     for head, directory in saved.items():
         code = {path.name: path.read_text() for path in directory.glob("*.py")}
@@ -289,7 +289,11 @@ def test_saved_heads_carry_their_code_and_whole_checkpoints_do_not(saved, small_
         auto_map = json.loads((directory / "config.json").read_text())["auto_map"]
         assert f"heads_clac.{head.__name__}" in auto_map.values()
         assert "modeling_clac.ClacModel" not in auto_map.values()
-    assert not {"heads_clac.py", "crf_clac.py"} & {path.name for path in small_checkpoint.glob("*.py")}
+    assert {"heads_clac.py", "crf_clac.py"} <= {path.name for path in small_checkpoint.glob("*.py")}
+    auto_map = json.loads((small_checkpoint / "config.json").read_text())["auto_map"]
+    assert auto_map["AutoModelForTokenClassification"] == "heads_clac.ClacForTokenClassification"
+    assert auto_map["AutoModelForSequenceClassification"] == "heads_clac.ClacForSequenceClassification"
+    assert auto_map["AutoModel"] == "modeling_clac.ClacModel"
 
 
 _FRESH = """
@@ -304,7 +308,9 @@ for auto, directory, kind in zip(sys.argv[2::3], sys.argv[3::3], sys.argv[4::3])
 """
 
 
-def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, graphs, tmp_path) -> None:
+def test_remote_code_in_a_fresh_interpreter_without_the_package(
+    saved, small_checkpoint, tokens, graphs, tmp_path
+) -> None:
     autos = dict(
         zip(
             (*TEXT_HEADS, *GRAPH_HEADS),
@@ -318,6 +324,8 @@ def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, g
         for head, auto in autos.items()
         for word in (auto, str(saved[head]), "text" if head in TEXT_HEADS else "graph")
     ]
+    # A new head on a whole checkpoint.
+    words = ["AutoModelForTokenClassification", str(small_checkpoint), "text", *words]
     environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": "", "HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", _FRESH, str(tmp_path / "inputs.pt"), *words],
@@ -328,7 +336,9 @@ def test_remote_code_in_a_fresh_interpreter_without_the_package(saved, tokens, g
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    for line, head in zip(done.stdout.strip().splitlines()[-4:], autos, strict=True):
+    lines = done.stdout.strip().splitlines()
+    assert lines[-5].startswith("ClacForTokenClassification ")
+    for line, head in zip(lines[-4:], autos, strict=True):
         with torch.no_grad():
             here = head.from_pretrained(saved[head]).eval()(**(tokens if head in TEXT_HEADS else graphs)).logits
         name, numbers = line.split()

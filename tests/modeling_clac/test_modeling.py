@@ -173,7 +173,5 @@ def test_half_precision_keeps_the_logit_scale(small_checkpoint) -> None:
 def test_checkpoint_directory_carries_its_code(small_checkpoint) -> None:
     names = {path.name for path in Path(small_checkpoint).glob("*.py")}
     package = Path(sys.modules["modeling_clac"].__file__).parent
-    # Only fine-tuned checkpoints need the code of the heads.
-    of_heads = {"heads_clac.py", "crf_clac.py", "checkpoint_files_clac.py"}
-    assert names == {path.name for path in package.glob("*_clac.py")} - of_heads
+    assert names == {path.name for path in package.glob("*_clac.py")}
     assert all((small_checkpoint / name).read_text() == (package / name).read_text() for name in names)

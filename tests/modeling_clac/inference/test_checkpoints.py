@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from huggingface_hub.utils import validate_repo_id
 from safetensors.numpy import load_file, save_file
+from transformers import AutoConfig, AutoModel, AutoProcessor, AutoTokenizer
 
 from modeling_clac import (
     ClacEmbedder,
@@ -180,6 +182,58 @@ def test_errors_name_the_problem(
     monkeypatch.setattr(paths, "DEFAULT_MODEL", tmp_path / "nowhere")
     with pytest.raises(ClacInputError, match="no bundled checkpoint"):
         resolve_checkpoint()
+
+
+def test_names_of_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_checkpoint("clac-mini").source == str(paths.DEFAULT_MODEL)
+    assert AutoConfig.from_pretrained("clac-mini").model_type == "clac"
+    assert type(AutoTokenizer.from_pretrained("clac-mini")).__name__ == "ClacTokenizer"
+    for load in (resolve_checkpoint, AutoModel.from_pretrained, AutoProcessor.from_pretrained):
+        with pytest.raises(ClacInputError, match=r"clac-ps: not bundled; train it with .*train/recipes/clac-ps\.yaml"):
+            load("clac-ps")
+    recipes = Path(__file__).parents[3] / "train" / "recipes"
+    assert all((recipes / f"{name}.yaml").is_file() for name in paths.TRAINED_BY_RECIPE)
+    # A directory of that name comes first.
+    (tmp_path / "clac-ps").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ClacInputError, match=r"clac-ps: no CLaC checkpoint in it"):
+        resolve_checkpoint("clac-ps")
+
+
+def test_variants_of_weights(small_checkpoint: Path, cifs: list[str], tmp_path: Path) -> None:
+    model = ClacModel.from_pretrained(small_checkpoint)
+    shutil.copytree(small_checkpoint, tmp_path / "half", ignore=shutil.ignore_patterns("*.safetensors"))
+    model.half().save_pretrained(tmp_path / "half", variant="fp16")
+    assert (tmp_path / "half" / "model.fp16.safetensors").is_file()
+    embedder = ClacEmbedder.from_pretrained(tmp_path / "half", variant="fp16")
+    assert len(embedder.checkpoint.fingerprint) == 16
+    expected = ClacEmbedder.from_pretrained(small_checkpoint).encode_crystals(cifs[:2])
+    assert (embedder.encode_crystals(cifs[:2]) * expected).sum(axis=1).min() > 0.999
+    ClacForTokenClassification.from_pretrained(tmp_path / "half", variant="fp16")
+    with pytest.raises(ClacInputError, match=r"model\.safetensors missing"):
+        ClacEmbedder.from_pretrained(tmp_path / "half")
+
+
+def test_adapters_of_heads(small_checkpoint: Path, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    head = ClacForTokenClassification.from_pretrained(small_checkpoint, num_labels=3)
+    head.save_pretrained(tmp_path / "head")
+    adapted = peft.get_peft_model(
+        ClacForTokenClassification.from_pretrained(tmp_path / "head"), peft.LoraConfig(target_modules=["query"], r=2)
+    )
+    adapted.save_pretrained(tmp_path / "adapter")
+    loaded = ClacForTokenClassification.from_pretrained(tmp_path / "adapter")
+    assert any("lora_A" in name for name, _ in loaded.named_parameters())
+    assert torch.equal(loaded.classifier.weight, head.classifier.weight)
+
+
+def test_advice_of_the_hub_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> str:
+        raise OSError("403 Client Error.\n\nAccess to model me/gated is restricted. Please log in.")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", denied)
+    with pytest.raises(ClacInputError, match=r"403 Client Error\. Access .* is restricted\. Please log in"):
+        resolve_checkpoint("me/gated")
 
 
 def test_missing_files_are_reported_when_the_model_is_loaded(small_checkpoint: Path, tmp_path: Path) -> None:

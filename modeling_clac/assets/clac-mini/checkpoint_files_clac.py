@@ -1,0 +1,1 @@
+../../checkpoint_files_clac.py

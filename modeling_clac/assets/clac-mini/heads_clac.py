@@ -1,0 +1,1 @@
+../../heads_clac.py
