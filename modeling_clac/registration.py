@@ -1,8 +1,5 @@
 """Registers the classes with transformers' Auto classes, and their code to be saved with every checkpoint."""
 
-import functools
-from typing import Any
-
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -24,7 +21,6 @@ from .heads_clac import (
 from .modeling_clac import ClacGraphModel, ClacModel, ClacTextModel
 from .processing_clac import ClacProcessor
 from .tokenization_clac import ClacTokenizer
-from .utils.paths import source_of
 
 AutoConfig.register("clac", ClacConfig)
 AutoConfig.register("clac_graph", ClacGraphConfig)
@@ -60,21 +56,3 @@ ClacForSequenceClassification.register_for_auto_class("AutoModelForSequenceClass
 ClacTokenizer.register_for_auto_class("AutoTokenizer")
 ClacFeatureExtractor.register_for_auto_class()
 ClacProcessor.register_for_auto_class()
-
-
-def _know_bundled_names(auto: Any) -> None:
-    """Make `from_pretrained("clac-mini")` of an Auto class load the bundled checkpoint, see [`source_of`]."""
-    original = auto.from_pretrained.__func__
-
-    @functools.wraps(original)
-    def from_pretrained(cls: Any, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(cls, source_of(pretrained_model_name_or_path), *args, **kwargs)
-
-    auto.from_pretrained = classmethod(from_pretrained)
-
-
-for _auto in (
-    *(AutoConfig, AutoModel, AutoModelForTokenClassification, AutoModelForSequenceClassification),
-    *(AutoTokenizer, AutoFeatureExtractor, AutoProcessor),
-):
-    _know_bundled_names(_auto)
