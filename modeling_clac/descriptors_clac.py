@@ -31,7 +31,7 @@ _EPS = 1e-10
 # Ranges of the values of solids, and the number of Gaussians on their logarithms.
 _VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
 _DENSITY_RANGE = (0.05, 30.0)  # g/cm³
-_NUM_GAUSSIANS = 32
+NUM_GAUSSIANS = 32
 # Compounds of more elements count as having this many.
 _MOST_ELEMENTS = 6
 PATTERN_SIZE = 1 + _MOST_ELEMENTS + 2 * _MOST_ELEMENTS * len(FRACTION_PERIODS)
@@ -132,7 +132,7 @@ def log_gaussians(value: Tensor, low: float, high: float) -> Tensor:
         `(B, 32)` float32.
     """
     span = math.log(high / low)
-    return gaussian_basis((value.float() / low).log().clamp(0.0, span), _NUM_GAUSSIANS, span)
+    return gaussian_basis((value.float() / low).log().clamp(0.0, span), NUM_GAUSSIANS, span)
 
 
 class GeometryReadout(nn.Module):
@@ -158,7 +158,7 @@ class GeometryReadout(nn.Module):
         self.source = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
         self.target = nn.Linear(config.hidden_size, config.num_bond_channels, bias=False)
         self.radial = nn.Linear(config.num_radial, config.num_bond_channels)
-        self.output_size = config.num_bond_channels * (len(DEGREES) + 1) + 2 * _NUM_GAUSSIANS
+        self.output_size = config.num_bond_channels * (len(DEGREES) + 1) + 2 * NUM_GAUSSIANS
         use_clac_init(self)
 
     def forward(
@@ -374,6 +374,7 @@ def graph_composition(
 
 __all__ = [
     "DEGREES",
+    "NUM_GAUSSIANS",
     "PATTERN_SIZE",
     "CompositionReadout",
     "GeometryReadout",

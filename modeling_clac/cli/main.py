@@ -16,6 +16,7 @@ from .classify import classify
 from .concepts import concepts
 from .duplicates import compare, dedupe
 from .embed import embed, make_index
+from .explain import explain
 from .predict import ner, predict
 from .publish import info, push
 from .search import search
@@ -47,6 +48,7 @@ app.command("embed")(embed)
 app.command("show")(show)
 app.command("concepts")(concepts)
 app.command("classify")(classify)
+app.command("explain")(explain)
 app.command("ner")(ner)
 app.command("predict")(predict)
 app.command("compare")(compare)
