@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..inference.attribution import Explanation
 
 _MOST_SHOWN = 5
-_UNITS = {"cosine": "cosine", "attribution": "cosine", "bonds.length": "Å", "bonds.count": "bonds in the cell"}
+_UNITS = {"cosine": "cosine", "attribution": "cosine", "bonds.length": "Å", "bonds.number": "bonds in the cell"}
 
 
 def explain(
@@ -130,7 +130,7 @@ def _print(document: dict[str, Any]) -> None:
     parts = {
         "words": [(own["word"], own["attribution"]) for own in document["words"]],
         "atoms": list(document["elements"].items()),
-        "bonds": [(f"{own['elements']} {own['length']:.2f} Å (x{own['count']})", own["attribution"]) for own in bonds],
+        "bonds": [(f"{own['elements']} {own['length']:.2f} Å (x{own['number']})", own["attribution"]) for own in bonds],
         "crystal": list(document["facts"].items()),
     }
     rows = [

@@ -177,7 +177,7 @@ def _sentence(explanation: Explanation) -> str:
 
 
 def _bond_table(bonds: Sequence[BondKind]) -> str:
-    rows = [(own.elements, f"{own.length:.2f}", str(own.count), _number(own.attribution)) for own in bonds[:_MOST_ROWS]]
+    rows = [(own.elements, f"{own.length:.2f}", str(own.number), _number(own.attribution)) for own in bonds[:_MOST_ROWS]]
     if rest := bonds[_MOST_ROWS:]:
         rows.append((f"{len(rest)} other kinds", "", "", _number(sum(own.attribution for own in rest))))
     return _table(("bond", "Å", "in the cell", "sum"), rows)

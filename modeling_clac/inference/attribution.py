@@ -186,13 +186,13 @@ class BondKind(NamedTuple):
     Attributes:
         elements: The two symbols, joined by a dash.
         length: In Å.
-        count: Number of bonds in the cell.
+        number: Number of bonds in the cell.
         attribution: Sum, in units of the cosine.
     """
 
     elements: str
     length: float
-    count: int
+    number: int
     attribution: float
 
 
@@ -426,7 +426,7 @@ def _crystal_hooks(model: ClacModel, path: InputPath) -> list[_Hook]:
         kept = [part if name is None else path(name, part) for (name, _), part in zip(columns, parts, strict=True)]
         return (torch.cat(kept, dim=-1), *inputs[1:])
 
-    embedding = tower.encoder.embedding
+    embedding: nn.Embedding = tower.encoder.embedding  # type: ignore[assignment]
     mean = embedding.weight[1:].mean(dim=0, keepdim=True)
     return [
         (embedding, lambda _, __, output: path("atoms", output, mean.expand_as(output)), False),
