@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -86,7 +88,15 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_report(path: Path, result: dict[str, Any], table: str, figure: Figure, name: str) -> list[Path]:
+def write_report(
+    path: Path,
+    result: dict[str, Any],
+    table: str,
+    figure: Figure,
+    name: str,
+    more_figures: Mapping[str, Figure] = MappingProxyType({}),
+    more_files: Mapping[str, bytes] = MappingProxyType({}),
+) -> list[Path]:
     """
     Write a result, its table and its figure. All of it is made before the first file is written, and each file replaces
     its predecessor in one step.
@@ -97,6 +107,8 @@ def write_report(path: Path, result: dict[str, Any], table: str, figure: Figure,
         table: in markdown, for `table.md`.
         figure: for a PNG and an SVG.
         name: of the figure's files.
+        more_figures: further figures, by the name of their files.
+        more_files: contents of further files, by name.
 
     Returns:
         The files, `path` first.
@@ -104,11 +116,10 @@ def write_report(path: Path, result: dict[str, Any], table: str, figure: Figure,
     Raises:
         ClacInputError: the place cannot be written to.
     """
-    contents = {
-        path.with_name("table.md"): table.encode(),
-        path.with_name(f"{name}.png"): figure_bytes(figure, "png"),
-        path.with_name(f"{name}.svg"): figure_bytes(figure, "svg"),
-        path: json_bytes(result),
-    }
+    contents = {path.with_name("table.md"): table.encode()}
+    for own, drawn in {name: figure, **more_figures}.items():
+        contents |= {path.with_name(f"{own}.{kind}"): figure_bytes(drawn, kind) for kind in ("png", "svg")}
+    contents |= {path.with_name(own): content for own, content in more_files.items()}
+    contents[path] = json_bytes(result)
     write_files(contents)
     return [path, *(file for file in contents if file != path)]

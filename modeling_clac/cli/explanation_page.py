@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ..inference.attribution import TOLERANCE, BondKind, Explanation, symbol_of
+from ..inference.attribution import BondKind, Explanation, symbol_of
+from ..inference.integrated_gradients import TOLERANCE
 
 # Blue speaks for the match, orange against it (palette of Okabe and Ito); white is zero.
 _FOR, _AGAINST = (0, 114, 178), (213, 94, 0)
@@ -177,7 +178,9 @@ def _sentence(explanation: Explanation) -> str:
 
 
 def _bond_table(bonds: Sequence[BondKind]) -> str:
-    rows = [(own.elements, f"{own.length:.2f}", str(own.number), _number(own.attribution)) for own in bonds[:_MOST_ROWS]]
+    rows = [
+        (own.elements, f"{own.length:.2f}", str(own.number), _number(own.attribution)) for own in bonds[:_MOST_ROWS]
+    ]
     if rest := bonds[_MOST_ROWS:]:
         rows.append((f"{len(rest)} other kinds", "", "", _number(sum(own.attribution for own in rest))))
     return _table(("bond", "Å", "in the cell", "sum"), rows)

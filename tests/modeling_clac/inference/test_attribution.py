@@ -11,8 +11,9 @@ from transformers import BertConfig
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacModel, ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.inference.attribution import TOLERANCE, InputPath, explain, integrated_gradients
+from modeling_clac.inference.attribution import explain
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.inference.integrated_gradients import TOLERANCE, InputPath, integrated_gradients
 from modeling_clac.structures_clac import parse_structure
 from tests.conftest import small_graph_config
 
