@@ -48,9 +48,10 @@ def design_markdown(result: Mapping[str, Any]) -> str:
         f"{result['model']} (weights {result['fingerprint']}), crystals of the split {result['split']} with known "
         f"values, {result['arguments']['targets']} targets for each line, from the training crystals. Mean absolute "
         "error of the first k crystals, or of all if there are fewer; for two properties the mean of both in standard "
-        "deviations of training. Rank correlation of score and nearness over all crystals. Nearest composition: by the composition of "
-        "the training crystal nearest to the target. Random: expected value. Dominating: share of the crystals that are better in "
-        "one property and not worse in the other than the first ten. Intervals: 95 %, bootstrap over the targets. "
+        "deviations of training. Rank correlation of score and nearness over all crystals. Nearest composition: by the "
+        "composition of the training crystal nearest to the target. Random: expected value. Dominating: share of the "
+        "crystals that are better in one property and not worse in the other than the first ten. Intervals: 95 %, "
+        "bootstrap over the targets. "
         f"Seed {result['seed']}, commit {result['commit'] or 'unknown'}."
     )
     return "\n".join([*lines, "", caption, "", f"    {result['command']}", ""])
