@@ -21,7 +21,6 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ from modeling_clac.data.structure_facts import reduced_formula
 from modeling_clac.errors_clac import ClacInputError, first_line, one_line
 from modeling_clac.formulas_clac import read_formula
 from modeling_clac.utils.arguments import require_at_least, run_script
-from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.atomic_files import replaced_files
 
 CARD = Path(__file__).resolve().parent.parent / "modeling_clac" / "assets" / "mp-crystals" / "README.md"
 REQUIREMENT = "matminer==0.3.9"
@@ -306,12 +305,11 @@ def write_dataset(table: pa.Table, output_dir: Path, card: str) -> None:
     Raises:
         ClacInputError: If the directory cannot be written to.
     """
-    with ExitStack() as stack:
+    with replaced_files(output_dir) as new:
         for split in SPLITS:
             rows = table.filter(pc.equal(table["split"], split))
-            new = stack.enter_context(replaced_file(output_dir / f"{split}.parquet"))
-            pq.write_table(rows, new, compression="zstd")
-        stack.enter_context(replaced_file(output_dir / "README.md")).write_text(card, encoding="utf-8")
+            pq.write_table(rows, new / f"{split}.parquet", compression="zstd")
+        (new / "README.md").write_text(card, encoding="utf-8")
 
 
 def make_card(limit: int | None) -> str:

@@ -158,10 +158,10 @@ def _format_of(name: str) -> str | None:
 
 
 def _on_disk(path: Path, **options: Any) -> StructureFile:
-    return StructureFile(_text(path), _text(path.name), path.read_bytes, **options)
+    return StructureFile(path_text(path), path_text(path.name), path.read_bytes, **options)
 
 
-def _text(path: str | Path) -> str:
+def path_text(path: str | Path) -> str:
     """Return a path as text that can be stored and printed. Bytes that are not UTF-8 become `\\xff`."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
@@ -323,5 +323,6 @@ __all__ = [
     "decoded",
     "find_files",
     "path_exists",
+    "path_text",
     "read_files",
 ]

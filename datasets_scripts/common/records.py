@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.data.properties import NUMERIC_COLUMNS
 from modeling_clac.errors_clac import ClacInputError, first_line
+from modeling_clac.utils.atomic_files import recover_files
 
 REQUIRED = ("material_id", "formula")
 _ROWS_AT_ONCE = 1024
@@ -102,6 +103,7 @@ class Records:
         id_columns: Sequence[str] = ("material_id",),
     ):
         self.path = path
+        recover_files(path)
         self.files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not self.files:
             raise ClacInputError(f"{path}: the directory contains no Parquet files")

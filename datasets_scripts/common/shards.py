@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from datasets_scripts.common.records import Report
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.atomic_files import replaced_file, replaced_files
 
 EXECUTORS = ("local", "ray")
 _ROW_GROUP = 2048
@@ -36,7 +36,8 @@ class ShardWriter:
     """
     Context manager that writes the rows of one shard, one file per split, one row group at a time.
 
-    The files appear together at the end, or not at all if an exception is raised.
+    The files appear together at the end, or not at all if an exception is raised or the process is killed. If two
+    processes build the same shard, one waits for the other.
 
     Args:
         directory: Output directory.
@@ -52,6 +53,7 @@ class ShardWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> ShardWriter:
+        self._new = self._stack.enter_context(replaced_files(self.directory, f"-{self.shard:05d}"))
         return self
 
     def add(self, split: str, row: dict[str, Any]) -> None:
@@ -63,9 +65,8 @@ class ShardWriter:
 
     def _flush(self, split: str) -> None:
         if split not in self._writers:
-            path = shard_file(self.directory, split, self.shard, self.num_shards)
-            new = self._stack.enter_context(replaced_file(path))
-            self._writers[split] = pq.ParquetWriter(new, self.schema, compression="zstd")
+            path = shard_file(self._new, split, self.shard, self.num_shards)
+            self._writers[split] = pq.ParquetWriter(path, self.schema, compression="zstd")
         rows = self._rows[split]
         self._writers[split].write_table(pa.Table.from_pylist(rows, schema=self.schema))
         rows.clear()

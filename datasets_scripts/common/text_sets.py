@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from datasets_scripts.common.cards import CardText, make_card
 from datasets_scripts.common.records import Records, Report, unreadable
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.atomic_files import replaced_files
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -98,16 +95,11 @@ def write_set(output: Path, rows: Rows, features: Features, text: CardText, repo
     for split in SPLITS:
         if not rows.get(split):
             raise ClacInputError(f"{output}: split {split} has no usable rows; nothing was written")
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    with replaced_files(output) as new:
         for split in SPLITS:
             table = pa.Table.from_pylist(rows[split], schema=features.arrow_schema)
-            pq.write_table(table, scratch / f"{split}.parquet", compression="zstd")
-        (scratch / "README.md").write_text(make_card(scratch, text, report), encoding="utf-8")
-        # All files are complete before the first one is renamed.
-        with ExitStack() as stack:
-            for file in sorted(scratch.iterdir()):
-                shutil.copyfile(file, stack.enter_context(replaced_file(output / file.name)))
+            pq.write_table(table, new / f"{split}.parquet", compression="zstd")
+        (new / "README.md").write_text(make_card(new, text, report), encoding="utf-8")
 
 
 def count_table(title: Sequence[str], counts: Mapping[str, Mapping[str, int]], meanings: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from ..data.properties import PROPERTIES, UNITS
 from ..errors_clac import ClacInputError, Warned
-from ..structure_sources_clac import STANDARD_INPUT
+from ..structure_sources_clac import STANDARD_INPUT, path_text
 from .options import Disorder, Json, MaxAtoms, Strict, check_policy
 from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
 
@@ -113,7 +113,7 @@ def _read(
         from ..data.structure_facts import describe_crystal
 
         crystal, warned = read_one(found, replace(options, max_atoms=options.max_atoms or MAX_ATOMS))
-        identity = "standard input" if name == STANDARD_INPUT else found.name
+        identity = "standard input" if name == STANDARD_INPUT else path_text(found.name)
         return {"material_id": identity, **describe_crystal(crystal)}, crystal, warned, False
     if needs_structure:
         crystals.require_structures()

@@ -141,6 +141,7 @@ def replaced_files(directory: Path, part: str = "") -> Iterator[Path]:
         ClacInputError: The files cannot be written. Those in `directory` are unchanged.
     """
     new, complete = directory / f".new{part}", directory / f"{_COMPLETE}{part}"
+    made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _writing(directory / f".lock{part}"):
@@ -155,6 +156,10 @@ def replaced_files(directory: Path, part: str = "") -> Iterator[Path]:
             _finish(complete)
     except OSError as error:
         raise ClacInputError(f"{directory}: cannot be written ({first_line(error)})") from None
+    finally:
+        if made:
+            with suppress(OSError):
+                directory.rmdir()  # if it is empty
 
 
 def recover_files(directory: Path) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from datasets_scripts import ner, pac
 from datasets_scripts.common.cards import make_card
+from datasets_scripts.common.records import Records
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.hub import plan_upload
@@ -340,3 +341,15 @@ def test_real_abstracts(name, tmp_path) -> None:
     else:
         # Letters that are broken byte sequences in the source.
         assert any("α" in text for text in loaded["test"]["text"])
+
+
+def test_a_build_that_was_killed_between_two_files_is_completed_when_it_is_read(tmp_path) -> None:
+    """The files are complete in a folder of their own; a reader renames the rest."""
+    directory, complete = tmp_path / "out", tmp_path / "out" / ".complete"
+    complete.mkdir(parents=True)
+    for split, folder in (("train", directory), ("validation", complete), ("test", complete)):
+        pq.write_table(pa.table({"material_id": [f"new {split}"], "formula": ["NaCl"]}), folder / f"{split}.parquet")
+    pq.write_table(pa.table({"material_id": ["old"], "formula": ["NaCl"]}), directory / "test.parquet")
+    found = [record["material_id"] for _, record in Records(directory).rows()]
+    assert sorted(found) == ["new test", "new train", "new validation"]
+    assert sorted(path.name for path in directory.iterdir()) == ["test.parquet", "train.parquet", "validation.parquet"]
