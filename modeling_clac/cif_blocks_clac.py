@@ -123,7 +123,7 @@ def _document(text: str) -> tuple[gemmi.cif.Document | None, str]:
     """Parse a text with gemmi. Returns the document, or `None` and why it could not be parsed."""
     try:
         return gemmi.cif.read_string(text, 0), ""
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, TypeError) as error:
         return None, one_line(error)
 
 

@@ -23,11 +23,12 @@ from .cif_sites_clac import Sites, expand, has_atoms, read_sites
 from .cif_symmetry_clac import (
     TRIVIAL,
     Operations,
+    TooManyOperationsError,
     hall_setting,
     listed_operations,
     named_settings,
 )
-from .crystal_clac import Crystal, ReadingOptions, make_crystal
+from .crystal_clac import MAX_LENGTH, Crystal, ReadingOptions, check_crystal, make_crystal
 from .errors_clac import InvalidStructureError, one_line
 
 _LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
@@ -150,6 +151,11 @@ def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
         numbers[place] = 120.0 if tag == "_cell_angle_gamma" and _is_hexagonal(block) else 90.0
         block.warnings.append(f"cell: {tag} is missing, read as {numbers[place]:g}°")
     a, b, c, alpha, beta, gamma = numbers
+    if not max(a, b, c) <= MAX_LENGTH:
+        raise InvalidStructureError(
+            f"{label}: lattice vector of {max(a, b, c):,.6g} Å; expected at most {MAX_LENGTH:,} Å, so check the unit "
+            "of the cell"
+        )
     cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
     squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
     if min(a, b, c) <= 0 or squared <= 1e-12:
@@ -200,6 +206,8 @@ def _stated_symmetry(block: CifBlock, cell: np.ndarray, label: str) -> tuple[Ope
     if column and not all(value in ("?", ".") for value in column):
         try:
             listed = listed_operations(tuple(column), tuple(block.column(*_CENTERINGS)))
+        except TooManyOperationsError as error:
+            raise InvalidStructureError(f"{label}: {error}") from None
         except ValueError as error:
             raise InvalidStructureError(
                 f"{label}: symmetry operation {one_line(error, 60)} not understood; write it like 'x+1/2, -y, z'"
@@ -248,6 +256,7 @@ def _reading(
     order = len(operations)
     if order == 1 and sites.plain:
         crystal = Crystal(np.array(sites.plain, dtype=np.int64), sites.fractional @ cell, cell)
+        check_crystal(crystal, label, None)
         return Reading(operations, crystal, compare(facts, crystal, len(sites.plain), sites.incomplete), True, [])
     atoms = expand(sites, operations, cell, label, max_atoms)
     names = [sites.labels[site] for site in atoms.site]

@@ -21,6 +21,10 @@ _ROUNDING = 0.1
 # In Å. Images of a fully occupied atom closer than this are one atom near a special position: no bond is that short.
 _OVERLAP = 0.5
 _ONE = {"1", "1.0", "1.00", "1.000", "1.0000", "1.000000"}
+# Images that are computed: each listed site by each operation.
+_MAX_IMAGES = 2_000_000
+# Orbits that are joined to one array, since many small ones take long.
+_PIECES = 50
 # Fractional coordinates beyond this are no choice of an image, but a mistake, or a lost unit.
 _FAR = 20
 _LABELS = ("_atom_site_label", "_atom_site_label_atom_id", "_atom_site_id")
@@ -302,9 +306,13 @@ def expand(sites: Sites, operations: Operations, cell: np.ndarray, label: str, m
     if len(operations) == 1:
         places, multiplicities = sites.fractional, np.ones(len(sites.labels), dtype=np.int64)
     else:
-        orbits = _orbits(sites, operations, cell, notes)
+        if len(sites.labels) * len(operations) > _MAX_IMAGES:
+            raise InvalidStructureError(
+                f"{label}: {len(sites.labels):,} sites by {len(operations):,} symmetry operations; expected at most "
+                f"{_MAX_IMAGES:,} images, so check the symmetry, or list all atoms with space group P 1"
+            )
+        orbits = _orbits(sites, operations, cell, notes, label, max_atoms)
         multiplicities = np.array([len(orbit) for orbit in orbits])
-        check_size(int(sum(len(o) * len(s) for o, s in zip(orbits, sites.species, strict=True))), label, max_atoms)
         places = np.concatenate(orbits)
     rows = np.repeat(np.arange(len(sites.labels)), multiplicities)
     sizes = np.array([len(species) for species in sites.species])
@@ -317,11 +325,13 @@ def expand(sites: Sites, operations: Operations, cell: np.ndarray, label: str, m
     return Atoms(np.repeat(rows, counts), numbers, shares, np.repeat(places, counts, axis=0), multiplicities, notes)
 
 
-def _orbits(sites: Sites, operations: Operations, cell: np.ndarray, notes: list[str]) -> list[np.ndarray]:
+def _orbits(
+    sites: Sites, operations: Operations, cell: np.ndarray, notes: list[str], label: str, max_atoms: int | None
+) -> list[np.ndarray]:
     """Distinct images of each site, `(multiplicity, 3)`; empty for a site that is an image of an earlier one."""
     orbits: list[np.ndarray] = []
     kept: dict[tuple[int, ...], list[np.ndarray]] = {}
-    doubles, moved = [], []
+    doubles, moved, num_atoms = [], [], 0
     for row, species in enumerate(sites.species):
         occupied = sum(share for _, share in species)
         place, order, distance = _special_position(sites.fractional[row], operations, cell, occupied)
@@ -341,8 +351,14 @@ def _orbits(sites: Sites, operations: Operations, cell: np.ndarray, notes: list[
             first = np.unique(steps @ [10**10, 10**5, 1], return_index=True)[1]
             images = images[np.sort(first)]
         images[1:] %= 1.0
+        num_atoms += len(images) * len(species)
+        if max_atoms is not None and num_atoms > max_atoms:  # the rest need not be computed
+            check_size(num_atoms, label, max_atoms, at_least=row + 1 < len(sites.species))
         orbits.append(images)
-        earlier.append(images)
+        # The last column marks the listed position.
+        earlier.append(np.concatenate([images, np.eye(len(images), 1)], axis=1))
+        if len(earlier) > _PIECES:
+            earlier[:] = [np.concatenate(earlier)]
     if moved:
         notes.append(f"sites {_listed(moved)}: less than {_OVERLAP} Å from a special position, and read as on it")
     if doubles and any(share < 1 - OCCUPANCY_TOLERANCE for species in sites.species for _, share in species):
@@ -380,12 +396,12 @@ def _is_image(place: np.ndarray, orbits: list[np.ndarray], cell: np.ndarray, lim
     """Whether a position is an image, other than the listed position itself, of one of the given orbits."""
     if not orbits:
         return False
-    shifts = np.concatenate(orbits) - place
+    images = np.concatenate(orbits)
+    shifts = images[:, :3] - place
     shifts -= np.rint(shifts)
     distances = np.linalg.norm(shifts @ cell, axis=1)
     nearest = int(distances.argmin())
-    starts = np.cumsum([0, *map(len, orbits)])
-    return bool(distances[nearest] < limit and nearest not in starts)
+    return bool(distances[nearest] < limit and not images[nearest, 3])
 
 
 __all__ = ["Atoms", "Sites", "expand", "has_atoms", "read_sites"]

@@ -16,7 +16,10 @@ import numpy as np
 _STEPS = 30_240
 # Translations are often rounded (0.33, 0.6667). A decimal this close to a multiple of 1/12 is meant to be it.
 _ROUNDED = 0.0035
-_MAX_OPERATIONS = 1_000
+# A group has at most 192 operations; lists of supercells and of magnetic groups have more.
+_MAX_OPERATIONS, _MAX_LISTED = 1_000, 10_000
+# Of one operation. Longer ones are damaged, and take long to parse.
+_MAX_CHARACTERS = 300
 # Relative difference between lattice vectors, and cosine between them, by which a cell may miss its symmetry.
 _METRIC_TOLERANCE = 0.02
 _IDENTITY = np.eye(3)
@@ -28,6 +31,20 @@ _TERM = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)?(?:/(\d+))?\*?([xyz])?")
 # Groups whose symbols have a glide plane `e` since 1992 (International Tables A, 1.3.4.2.1); older files write a, b, c.
 _GROUPS_WITH_E = {39, 41, 64, 67, 68}
 _E_AXIS = {"A": 1, "B": 2, "C": 3}
+
+
+class TooManyOperationsError(Exception):
+    """
+    More symmetry operations than any group has.
+
+    Args:
+        count: Their number.
+    """
+
+    def __init__(self, count: int):
+        super().__init__(
+            f"{count:,} symmetry operations listed; expected at most {_MAX_OPERATIONS:,}, so list each operation once"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +123,8 @@ def parse_operation(text: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: If the text is not an operation.
     """
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(text)
     plain = re.sub(r"[\s'\"\[\](){}]", "", text.lower()).translate(_SIGNS)
     plain = plain.replace("x1", "x").replace("x2", "y").replace("x3", "z")
     parts = plain.replace(";", ",").split(",")
@@ -147,13 +166,19 @@ def listed_operations(listed: tuple[str, ...], centering: tuple[str, ...] = ()) 
         centering: Centring translations of a magnetic group, as operations, to be combined with all of them.
 
     Raises:
+        TooManyOperationsError: If there are more than a thousand.
         ValueError: If one of the texts is not an operation; the message is the text.
     """
+    if len(listed) * max(len(centering), 1) > _MAX_LISTED:
+        raise TooManyOperationsError(len(listed) * max(len(centering), 1))
     parsed = [parse_operation(text) for text in listed]
     if centering:
         shifts = [parse_operation(text)[1] for text in centering]
         parsed = [(rotation, translation + shift) for shift, (rotation, translation) in product(shifts, parsed)]
-    return _operations([(_IDENTITY, np.zeros(3)), *parsed], "the listed operations")
+    operations = _operations([(_IDENTITY, np.zeros(3)), *parsed], "the listed operations")
+    if len(operations) > _MAX_OPERATIONS:
+        raise TooManyOperationsError(len(operations))
+    return operations
 
 
 def _operations(parsed: list[tuple[np.ndarray, np.ndarray]], name: str) -> Operations:
@@ -315,6 +340,7 @@ def _names() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
 __all__ = [
     "TRIVIAL",
     "Operations",
+    "TooManyOperationsError",
     "generated_group",
     "hall_setting",
     "listed_operations",

@@ -12,6 +12,7 @@ import gemmi
 import numpy as np
 
 from .errors_clac import ClacInputError, InvalidStructureError
+from .neighbors_clac import check_extent, find_neighbors
 
 MAX_ATOMS = 10_000
 # In g/cm³. Hydrogen at low temperature has 0.09, osmium 22.6, and the densest crystals under pressure somewhat more.
@@ -22,9 +23,8 @@ DISORDER = ("keep", "refuse", "order")
 # Atoms closer than this, in Å, share one site. CIFs round coordinates to 3-6 decimals.
 SAME_SITE = 0.05
 _MIN_VOLUME = 1e-3
-# In Å. The search for neighbours needs memory for each 0.1 Å of the cell.
-_MAX_LENGTH = 10_000
-_PERIODIC = np.ones(3, dtype=np.int64)
+# In Å. Longer lattice vectors, and coordinates farther from the origin, have lost their unit.
+MAX_LENGTH, _MAX_COORDINATE = 10_000, 1e6
 _ATOMIC_MASSES = np.array([gemmi.Element(number).weight for number in range(119)])
 # One unified atomic mass unit per Å³ (CODATA 2018).
 _GRAMS_PER_CM3 = 1.66053906660
@@ -291,7 +291,7 @@ def partly_periodic(periodic: Iterable[bool]) -> tuple[str, ...]:
     return (f"periodic in {directions} directions only (pbc); read as periodic in all three",)
 
 
-def check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
+def check_size(num_atoms: int, label: str, max_atoms: int | None, at_least: bool = False) -> None:
     """
     Check the number of atoms in a cell.
 
@@ -299,14 +299,15 @@ def check_size(num_atoms: int, label: str, max_atoms: int | None) -> None:
         num_atoms: Number of atoms.
         label: Name of the structure in error messages.
         max_atoms: Maximum number of atoms. `None` accepts any size.
+        at_least: Whether not all atoms were counted.
 
     Raises:
         InvalidStructureError: If there are more.
     """
     if max_atoms is not None and num_atoms > max_atoms:
         raise InvalidStructureError(
-            f"{label}: {num_atoms:,} atoms in the cell exceed the limit of {max_atoms:,}; increase max_atoms "
-            "(--max-atoms) to accept them"
+            f"{label}: {'at least ' if at_least else ''}{num_atoms:,} atoms in the cell exceed the limit of "
+            f"{max_atoms:,}; increase max_atoms (--max-atoms) to accept them"
         )
 
 
@@ -335,15 +336,22 @@ def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> str:
         raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
     if crystal.volume < _MIN_VOLUME:
         raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
-    if crystal.volume > _MAX_LENGTH and np.abs(crystal.cell).max() > _MAX_LENGTH:
+    if crystal.volume > MAX_LENGTH and not np.abs(crystal.cell).max() <= MAX_LENGTH:
         raise InvalidStructureError(
             f"{label}: lattice vector of {np.linalg.norm(crystal.cell, axis=1).max():,.0f} Å; expected at most "
-            f"{_MAX_LENGTH:,} Å, so check the unit of the cell"
+            f"{MAX_LENGTH:,} Å, so check the unit of the cell"
         )
     # If the sum is finite, so are its terms: one pass is enough for a valid structure.
     if not math.isfinite(crystal.positions.sum()) and not np.isfinite(crystal.positions).all():
         bad = np.flatnonzero(~np.isfinite(crystal.positions).all(axis=1))
         raise InvalidStructureError(f"{label}: coordinates of atom {bad[0] + 1} are NaN or infinite; correct them")
+    if not (crystal.positions.max() <= _MAX_COORDINATE and crystal.positions.min() >= -_MAX_COORDINATE):
+        far = np.flatnonzero(np.abs(crystal.positions).max(axis=1) > _MAX_COORDINATE)[0]
+        raise InvalidStructureError(
+            f"{label}: atom {far + 1} is {np.abs(crystal.positions[far]).max():.3g} Å from the origin; expected at "
+            f"most {_MAX_COORDINATE:,.0f} Å, so check the unit of the coordinates"
+        )
+    check_extent(crystal.positions, crystal.cell, label)
     smallest, largest = int(crystal.atomic_numbers.min()), int(crystal.atomic_numbers.max())
     if smallest < 1 or largest > 118:
         wrong = np.flatnonzero((crystal.atomic_numbers < 1) | (crystal.atomic_numbers > 118))
@@ -387,7 +395,7 @@ def refuse_disorder(crystal: Crystal, label: str) -> None:
 
 def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
-    Find all periodic neighbours closer than a radius, with the search behind pymatgen's `Structure.get_neighbor_list`.
+    Find all periodic neighbours closer than a radius, see [`find_neighbors`].
 
     Args:
         crystal: The crystal.
@@ -396,28 +404,14 @@ def neighbor_pairs(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndar
     Returns:
         Centre atoms `(E,)`, neighbour atoms `(E,)`, lattice images `(E, 3)`, and distances `(E,)` in Å.
     """
-    from pymatgen.optimization.neighbors import find_points_in_spheres
-
-    positions = np.ascontiguousarray(crystal.positions)
-    centers, points, images, distances = find_points_in_spheres(
-        positions,
-        positions,
-        r=float(radius),
-        pbc=_PERIODIC,
-        lattice=np.ascontiguousarray(crystal.cell),
-        tol=1e-8,
-    )
-    # The search also finds each atom itself. Two atoms at one position are kept, since an error names them later.
-    keep = (distances < radius) & ((centers != points) | (distances > 1e-8))
-    if keep.all():
-        return centers, points, images, distances
-    return centers[keep], points[keep], images[keep], distances[keep]
+    return find_neighbors(crystal.positions, crystal.cell, radius)
 
 
 __all__ = [
     "DENSITY_RANGE",
     "DISORDER",
     "MAX_ATOMS",
+    "MAX_LENGTH",
     "OCCUPANCY_TOLERANCE",
     "SAME_SITE",
     "Crystal",

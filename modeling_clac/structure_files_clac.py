@@ -35,6 +35,8 @@ from .structure_tables_clac import (
 
 # Most CIFs begin so, and need no search for the columns of a table.
 _DATA_BLOCK = re.compile(r"(?:\s|#[^\n]*\n)*data_", re.IGNORECASE)
+# Halves of surrogate pairs, which text with another encoding leaves behind. No file can hold them.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _PARSERS: dict[str, Callable[[str, str], Any]] = {"json": read_json, "jsonl": read_json_lines, "csv": read_csv}
 
 
@@ -126,6 +128,8 @@ def read_text(text: str, label: str, options: ReadingOptions, kind: str | None =
         Each structure with its name, or its error.
     """
     text = text.removeprefix("\ufeff")
+    if not text.isascii():
+        text = _SURROGATES.sub("\ufffd", text)
     try:
         kind = kind or _kind_of_text(text, label)
     except InvalidStructureError as error:

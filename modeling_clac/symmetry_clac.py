@@ -10,10 +10,16 @@ import gemmi
 import numpy as np
 
 from .crystal_clac import Crystal, site_of_each_atom
+from .neighbors_clac import find_neighbors
 
 # Tolerances of the symmetry search by spglib, in Å and degrees.
 SYMPREC, ANGLE_TOLERANCE = 0.1, 5.0
 NUM_SPACE_GROUPS = 230
+# Product of the numbers of all atoms and of those of the rarest kind up to which a symmetry search takes seconds.
+_MAX_WORK = 300_000
+# Displacements that are tried to estimate the work, and the share of the atoms that they move onto atoms on average
+# above which the search takes minutes.
+_NUM_TRIED, _NEARLY_PERIODIC = 12, 0.1
 
 
 @lru_cache(maxsize=1)
@@ -60,13 +66,15 @@ def find_symmetry(crystal: Crystal) -> tuple[int, str] | None:
 
     Returns:
         The number, 1 to 230, and the Hermann-Mauguin symbol in the standard setting, such as `P6_3/mmc`; `None` if
-        spglib finds no space group.
+        spglib finds no space group, or would search for minutes, see [`is_searchable`].
     """
     # spglib writes to stderr what it tried in vain, which says nothing about the result.
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
     import spglib
 
     kinds, first = _kinds_of_sites(crystal)
+    if not is_searchable(crystal.positions[first], kinds, crystal.cell):
+        return None
     fractional = np.linalg.solve(crystal.cell.T, crystal.positions[first].T).T
     cell: Any = (crystal.cell, fractional, kinds)
     try:
@@ -75,6 +83,40 @@ def find_symmetry(crystal: Crystal) -> tuple[int, str] | None:
     except Exception:
         found = None
     return None if found is None else (int(found.number), str(found.international))
+
+
+def is_searchable(positions: np.ndarray, kinds: np.ndarray, cell: np.ndarray) -> bool:
+    """
+    Whether the symmetry of a cell can be searched in seconds.
+
+    It can unless the cell is large and nearly a supercell, such as that of an element with one vacancy. Then many of
+    the displacements that could be symmetry fail only at the last atom.
+
+    Args:
+        positions: `(num_sites, 3)` in Å.
+        kinds: `(num_sites,)`, equal for equal sites.
+        cell: `(3, 3)`, lattice vectors as rows in Å.
+    """
+    _, kind, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    if counts.min() * len(kind) <= _MAX_WORK:
+        return True
+    rare = positions[kind == counts.argmin()]
+    displacements = rare[1:] - rare[0]
+    fractional = np.linalg.solve(cell.T, displacements.T).T
+    displacements = (fractional - np.rint(fractional)) @ cell
+    shortest = displacements[np.argsort(np.linalg.norm(displacements, axis=1), kind="stable")[:_NUM_TRIED]]
+    if any(_share_moved_onto(positions, kind, cell, displacement) == 1.0 for displacement in shortest):
+        return True  # a supercell, which is reduced first
+    spread = displacements[:: max(1, len(displacements) // _NUM_TRIED)]
+    return float(np.mean([_share_moved_onto(positions, kind, cell, own) for own in spread])) < _NEARLY_PERIODIC
+
+
+def _share_moved_onto(positions: np.ndarray, kinds: np.ndarray, cell: np.ndarray, displacement: np.ndarray) -> float:
+    """Share of the sites that a displacement moves onto equal sites."""
+    count = len(positions)
+    centers, points, *_ = find_neighbors(np.concatenate([positions, positions + displacement]), cell, SYMPREC)
+    onto = (centers < count) & (points >= count)
+    return len(np.unique(points[onto & (kinds[centers % count] == kinds[points % count])])) / count
 
 
 def _kinds_of_sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
@@ -114,5 +156,6 @@ __all__ = [
     "SYMPREC",
     "find_space_group",
     "find_symmetry",
+    "is_searchable",
     "symmetry_classes",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...concepts.symmetry import bravais_lattice
 from ...crystal_clac import Crystal, site_of_each_atom
-from ...symmetry_clac import SYMPREC
+from ...symmetry_clac import SYMPREC, is_searchable
 
 # Tolerances of the symmetry search in Å, in the order in which they are tried. The first is that of the stored space
 # group; the others decide where moyopy and spglib judge a distorted structure differently.
@@ -58,13 +58,15 @@ def find_orbits(crystal: Crystal, space_group: int | None = None) -> Orbits | No
         space_group: Number of the space group that the sites should have; `None` takes the one found.
 
     Returns:
-        The orbits, or `None` if no tolerance leads to the space group.
+        The orbits, or `None` if no tolerance leads to the space group, or the search would take minutes.
     """
     import moyopy
 
     # Notes on how far atoms were moved and on cells that are not primitive.
     logging.getLogger("moyo").setLevel(logging.ERROR)
     numbers, positions = _sites(crystal)
+    if not is_searchable(positions, numbers, crystal.cell):
+        return None
     fractions = positions @ np.linalg.inv(crystal.cell)
     cell = moyopy.Cell(crystal.cell.tolist(), fractions.tolist(), numbers.tolist())
     for tolerance in _TOLERANCES if space_group is not None else _TOLERANCES[:1]:

@@ -1,0 +1,1 @@
+../../neighbors_clac.py
