@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs docs-build install minilm clean
+.PHONY: demo test fuzz lint docs docs-build install minilm clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+# Damaged files of all formats: each gives a graph or an input error in bounded time and memory. Failures are kept.
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz.campaign --cases 50000 --out fuzz-failures
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -62,6 +62,8 @@ _ANION = re.compile(
     r"(?P<charge>\d)-"
 )
 _ENDS_WORD = re.compile(r"(?![\w-])")
+# Of atoms in a formula unit. Larger numbers are damaged, or not finite.
+_LARGEST_AMOUNT = 1e9
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -325,6 +327,8 @@ class _Parser:
             for factor in part.factors:
                 amount *= factor.value(variables)
             if amount <= 0.0 and not any(factor.slopes for factor in part.factors):
+                return None
+            if not amount <= _LARGEST_AMOUNT:
                 return None
             parts.append(FormulaPart(part.start, part.end, part.symbol, max(0.0, amount)))
         pieces = []

@@ -51,12 +51,14 @@ _SYMBOL = rf"{SYMBOL}(?!(?![xyz](?![a-z]))[a-z])"
 # Words that may be formulas.
 _CANDIDATE = re.compile(
     rf"(?<![\w.])(?:(?={ACRONYM.pattern})"
-    rf"|(?:\^\d{{1,3}}(?=[A-Z])|(?<![)\]])(?P<many>\d+(?:\.\d+)?)(?=[A-Z(\[]))?(?P<brackets>[(\[{{]*)(?P<symbol>{_SYMBOL})"
+    rf"|(?:\^\d{{1,3}}(?=[A-Z])|(?<![)\]])(?P<many>\d+(?:\.\d+)?)(?=[A-Z(\[]))?(?P<brackets>[(\[{{]{{,12}})(?P<symbol>{_SYMBOL})"
     rf"|(?P<word>[A-Za-z]+(?:\([A-Za-z]+\))?\d[A-Za-z\d.()]*|{CASELESS_WORD}(?!\w)))"
 )
 _WORD = re.compile(r"[A-Za-z\d.()]+")
 # Symbols with or without amounts, separated by blanks.
-_SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-]))+")
+_SPACED = re.compile(rf"{_SYMBOL}[\d.]*(?: {_SYMBOL}[\d.]*(?<!\.)(?![\w(/-])){{1,40}}")
+# Longer than any formula or word, so that damaged texts take no longer than others.
+_NO_FORMULA = re.compile(r"[A-Za-z\d()\[\]{}<>.,:;+*/=^_$\\·–−-]{400,}")
 # The shares of a solid solution of two compounds.
 _FIRST_SHARE = re.compile(r"\(1\s?[-–−]\s?x\)\s?$")
 _SECOND_SHARE = re.compile(r"\s?[-–−+]\s?(?:(?P<share>0?\.\d+)|x)\s?(?=[A-Z(\[])")
@@ -113,6 +115,9 @@ def find_formulas(text: str) -> list[Formula]:
     for candidate in _CANDIDATE.finditer(flat.text):
         if candidate.start() < place:
             continue
+        if too_long := _NO_FORMULA.match(flat.text, candidate.start()):
+            place = too_long.end()
+            continue
         formula = _formula_at(flat, candidate, place, found[-1].role if found else COMPOSITION)
         if formula is not None and formula[0] is not None:
             found.append(formula[0])
@@ -127,7 +132,8 @@ def _with_sites(text: str, formulas: list[Formula]) -> list[Formula]:
         return formulas
     spans = [(formula.start, formula.end, frozenset(part.symbol for part in formula.parts)) for formula in stated]
     sites = [formula for formula, whole in zip(stated, formulas_of_crystals(text, spans), strict=True) if not whole]
-    return [replace(formula, role=SITE) if formula in sites else formula for formula in formulas]
+    starts = {formula.start for formula in sites}
+    return [replace(formula, role=SITE) if formula.start in starts else formula for formula in formulas]
 
 
 def read_formula(text: str) -> dict[str, float]:

@@ -143,7 +143,8 @@ def read_quantities(
     pieces = [(start, end, token) for token, (start, end) in enumerate(offsets) if end > start]
     ends = [end for _, end, _ in pieces]
     for start, end, kind, value in quantities:
-        for piece_start, _, token in pieces[bisect_right(ends, start) :]:
+        for place in range(bisect_right(ends, start), len(pieces)):
+            piece_start, _, token = pieces[place]
             if piece_start >= end:
                 break
             kinds[token], values[token] = kind, value

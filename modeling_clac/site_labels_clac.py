@@ -9,6 +9,7 @@ of compounds from those of sites, groups and polyhedra.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from .formula_grammar_clac import SYMBOL
@@ -23,7 +24,7 @@ _SHAPE = (
 )
 _ADJECTIVES = (
     r"(?:(?:distorted|regular|irregular|isolated|corner|edge|face|sharing|shared|linked|trigonal|square|tetragonal"
-    r"|pentagonal|hexagonal|augmented|capped|bicapped|tricapped|and|,)[\s,-]+)*"
+    r"|pentagonal|hexagonal|augmented|capped|bicapped|tricapped|and|,)[\s,-]++)*"
 )
 _POLYHEDRON = re.compile(rf"[\s-]+{_ADJECTIVES}{_SHAPE}\b", re.IGNORECASE)
 # Words that make the element or group before them a part of a crystal.
@@ -62,9 +63,11 @@ def formulas_of_crystals(text: str, formulas: Sequence[tuple[int, int, frozenset
     """
     labels = [match.span() for match in _LABEL.finditer(text)]
     elements = {match["symbol"] for match in _LABEL.finditer(text)}
+    ends = [last for _, last in labels]
     compounds = []
     for start, end, symbols in formulas:
-        is_site = any(first < end and start < last for first, last in labels)
+        place = bisect_right(ends, start)
+        is_site = place < len(labels) and labels[place][0] < end
         is_site |= _POLYHEDRON.match(text, end) is not None
         is_part = len(text) > end and bool(
             _PART.match(text, end) or _TYPE.match(text, end) or (len(symbols) == 1 and _is_bond(text, start, end))

@@ -19,7 +19,7 @@ NUM_SPACE_GROUPS = 230
 _MAX_WORK = 300_000
 # Displacements that are tried to estimate the work, and the share of the atoms that they move onto atoms on average
 # above which the search takes minutes.
-_NUM_TRIED, _NEARLY_PERIODIC = 12, 0.1
+_NUM_TRIED, _NEARLY_PERIODIC = 5, 0.1
 
 
 @lru_cache(maxsize=1)

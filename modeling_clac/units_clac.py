@@ -116,7 +116,7 @@ _NAMES = {
 # Not part of a word, formula, space group or identifier (Fm-3m, mp-149), but both ends of a range such as 10-20. A unit
 # may follow without a blank (5eV).
 _NUMBER = re.compile(
-    r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+    r"(?<![\w./)\]])(?<![^\W\d]-)[-−+]?(?:\d{1,3}(?:,\d{3}){1,10}|\d+)(?:\.\d+)?"
     r"(?:[eE][-+−]?\d+|\s?[×x·⋅*]\s?10\s?(?:\^\s?\{?[-−+]?\d+\}?|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))?(?!,\d|\.\d)"
 )
 _POWER_OF_TEN = re.compile(r"\s?[×x·⋅*]\s?10\s?(?:\^\s?\{?(?P<line>[-−+]?\d+)\}?|(?P<raised>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))$")
@@ -131,6 +131,7 @@ _BOUND_BEHIND = re.compile(
 )
 _RANGE = re.compile(r"\s?(?:[-–—]|to|±|\+/-)\s?")
 _CONTEXT = 24
+_LARGEST_NUMBER = 1e30
 
 
 class Measure(NamedTuple):
@@ -193,14 +194,24 @@ def _joined(text: str, first: Measure, second: Measure) -> tuple[Measure, Measur
 
 
 def read_number(word: str) -> float:
-    """Return the value of a number in a text, such as `1,200`, `−0.5`, `1e-3` or `2×10⁻³`."""
-    factor = 1.0
+    """
+    Return the value of a number in a text, such as `1,200`, `−0.5`, `1e-3` or `2×10⁻³`.
+
+    Numbers beyond ±10³⁰, which no property has, become the nearer of these two.
+    """
+    exponent = 0
     power = _POWER_OF_TEN.search(word)
     if power is not None:
         word = word[: power.start()]
-        digits = power["line"] or power["raised"].replace("⁺", "")
-        factor = 10.0 ** int(digits.translate(_SUPERSCRIPTS))
-    return float(word.replace("−", "-").replace(",", "")) * factor
+        digits = (power["line"] or power["raised"].replace("⁺", "")).translate(_SUPERSCRIPTS)
+        # Longer powers are beyond the range of floating-point numbers.
+        exponent = int(digits) if len(digits) < 5 else 9_999 * (-1 if digits.startswith("-") else 1)
+    number = float(word.replace("−", "-").replace(",", ""))
+    if -300 < exponent < 300:
+        number *= 10.0**exponent
+    else:
+        number *= 0.0 if exponent < 0 else _LARGEST_NUMBER**10
+    return max(-_LARGEST_NUMBER, min(number, _LARGEST_NUMBER))
 
 
 def _unit_behind(text: str, place: int) -> tuple[Unit, int]:
