@@ -21,13 +21,14 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from tqdm.auto import tqdm
 from urllib3.util import Retry
 
-from datasets_scripts.common.cards import CardText, write_card
+from datasets_scripts.common.cards import CardText, escaped, write_card
 from datasets_scripts.common.crystal_rows import SCHEMA
 from datasets_scripts.common.http import USER_AGENT
 from datasets_scripts.common.records import Report, split_of
@@ -40,7 +41,7 @@ from modeling_clac.utils.arguments import require_at_least, require_positive, ru
 from modeling_clac.utils.atomic_files import replaced_file
 from modeling_clac.utils.provenance import git_commit
 
-_LONGEST_WAIT = 60.0  # s between two attempts
+_LONGEST_WAIT = 60.0  # s between two attempts or requests
 
 
 @dataclass
@@ -169,6 +170,7 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
     number = sum(len(page["entries"]) for page in pages)
     following = pages[-1]["next"] if pages else None
     pause = arguments.interval
+    _require_same_host(server, following)
     with tqdm(total=arguments.limit, initial=min(number, arguments.limit), desc="entries", disable=None) as bar:
         while number < arguments.limit and (following is not None or not pages):
             if pages:
@@ -185,12 +187,17 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
                 )[server]
             if results.errors:
                 raise ClacInputError(f"{server}: {_reason(results.errors[0])}; run again to continue")
-            pause = max(arguments.interval, results.meta.get("request_delay") or 0.0)
-            link = results.links.get("next")
-            page: dict[str, Any] = {
-                "entries": [{"id": entry["id"], "attributes": entry["attributes"]} for entry in results.data],
-                "next": link.get("href") if isinstance(link, dict) else link,
-            }
+            try:
+                delay = min(float(results.meta.get("request_delay") or 0.0), _LONGEST_WAIT)
+                link = results.links.get("next")
+                page: dict[str, Any] = {
+                    "entries": [{"id": entry["id"], "attributes": entry["attributes"]} for entry in results.data],
+                    "next": link.get("href") if isinstance(link, dict) else link,
+                }
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ClacInputError(f"{server}: not a valid OPTIMADE response ({one_line(error)})") from None
+            pause = max(arguments.interval, delay)
+            _require_same_host(server, page["next"])
             if not page["entries"]:
                 page["next"] = None
             with replaced_file(directory / f"page-{len(pages):05d}.json") as new:
@@ -201,6 +208,23 @@ def fetch_pages(arguments: OptimadeArguments, server: str, prefix: str) -> list[
             bar.total = min(arguments.limit, results.meta.get("data_returned") or arguments.limit)
             bar.update(min(number, arguments.limit) - bar.n)
     return pages
+
+
+def _require_same_host(server: str, link: Any) -> None:
+    """
+    Require that the link to the next page leads to the host of the server.
+
+    Raises:
+        ClacInputError: If it does not: the server may send us anywhere, such as to services of the local network.
+    """
+    if link is None:
+        return
+    ours, theirs = urlsplit(server), urlsplit(link) if isinstance(link, str) else None
+    if theirs is None or theirs.hostname != ours.hostname or theirs.scheme not in ("https", ours.scheme):
+        raise ClacInputError(
+            f"{server}: its link to the next page leads elsewhere ({one_line(link, 80)}); pass the address of that "
+            "server as --base_url if you trust it"
+        )
 
 
 def _reason(error: Any) -> str:
@@ -267,8 +291,8 @@ def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) ->
     if source and source.licence_stated_in and not licences:
         stated += f" {source.licence_stated_in} names {source.licence}."
     return CardText(
-        title=f"Crystals from {server}",
-        summary=f"Crystals from {server} for the OPTIMADE filter `{arguments.filter}`. {stated}",
+        title=f"Crystals from {escaped(server)}",
+        summary=f"Crystals from {escaped(server)} for the OPTIMADE filter `{arguments.filter}`. {stated}",
         provenance=(
             f"`datasets_scripts.optimade`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Symmetry "
             "(spglib, 0.1 Å), density and volume were computed from the structures. Of several crystals with the same "
@@ -294,9 +318,13 @@ def find_licences(arguments: OptimadeArguments, server: str) -> list[str]:
             attributes = session.get(url, timeout=arguments.timeout).json()["data"]["attributes"]
     except (requests.RequestException, ValueError, KeyError, TypeError):
         return []
-    link = attributes.get("license")
-    link = link.get("href") if isinstance(link, dict) else link
-    return [str(name) for name in (*(attributes.get("available_licenses") or ()), link) if name]
+    try:
+        link = attributes.get("license")
+        link = link.get("href") if isinstance(link, dict) else link
+        names = [*(attributes.get("available_licenses") or ()), link]
+        return [escaped(name) for name in names if isinstance(name, str) and name]
+    except (AttributeError, TypeError):
+        return []
 
 
 def build(arguments: OptimadeArguments) -> Path:

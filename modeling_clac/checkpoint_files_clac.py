@@ -101,7 +101,7 @@ def checkpoint_config(source: str | os.PathLike[str], **hub: Any) -> dict[str, A
         raise ClacInputError(f"{source}: no CLaC checkpoint in it (config.json missing)")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise ClacInputError(f"{source}: its config.json is damaged; save or download the checkpoint again")

@@ -24,6 +24,8 @@ _DENSITY_TOLERANCE = 0.05
 _MEASURED_TOLERANCE = 0.2
 # Quotients beyond this are no rounding, temperature or impurity: the reading has too few atoms, or too many.
 _GROSS = 1.25
+# Of atoms in a formula. Larger numbers are damaged, or not finite.
+_LARGEST_AMOUNT = 1e9
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def read_amounts(formula: str) -> dict[int, float]:
             return {}
         for number, amount in amounts.items():
             total[number] = total.get(number, 0.0) + amount * float(many[1] if many else 1)
-    return total
+    return total if all(amount <= _LARGEST_AMOUNT for amount in total.values()) else {}
 
 
 def _read_words(formula: str) -> dict[int, float]:
@@ -161,7 +163,7 @@ def _word(word: str) -> tuple[int, float] | None:
     match = re.fullmatch(r"([A-Z][a-z]?)(\d*\.?\d*)", word)
     number = element_of(match[1]) if match else 0
     amount = float(match[2] or 1) if number and match[2] != "." else 0.0  # type: ignore[index]
-    return (number, amount) if amount else None
+    return (number, amount) if 0.0 < amount <= _LARGEST_AMOUNT else None
 
 
 def compare(facts: Facts, crystal: Crystal, listed: int, incomplete: bool) -> Agreement:

@@ -20,6 +20,24 @@ def _require(value: object, allowed: tuple[str, ...], name: str) -> None:
         raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
 
 
+# Largest sizes. Beyond these a configuration is damaged, and would fill the memory before its weights are missed.
+_LARGEST = {
+    **dict.fromkeys(("num_hidden_layers", "num_interactions", "num_attention_heads", "max_neighbors"), 10_000),
+    **dict.fromkeys(("hidden_size", "num_radial", "num_bond_channels", "projection_dim"), 100_000),
+    **dict.fromkeys(("intermediate_size", "max_position_embeddings"), 1_000_000),
+    "vocab_size": 10_000_000,
+    "max_atomic_number": 1_000,
+    "cutoff": 100.0,
+}
+
+
+def _require_sensible(config: object) -> None:
+    for name, largest in _LARGEST.items():
+        value = getattr(config, name, None)
+        if isinstance(value, (int, float)) and not value <= largest:
+            raise ValueError(f"{name}={value} exceeds {largest}; the configuration is damaged")
+
+
 @strict
 class ClacGraphConfig(PreTrainedConfig):
     r"""
@@ -89,6 +107,7 @@ class ClacGraphConfig(PreTrainedConfig):
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
+        _require_sensible(self)
         if self.max_neighbors is not None and self.max_neighbors < 1:
             raise ValueError(f"max_neighbors={self.max_neighbors} must be at least 1, or None to keep all neighbours")
 
@@ -163,6 +182,8 @@ class ClacConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         _require(self.text_pooling, TEXT_POOLINGS, "text_pooling")
+        _require_sensible(self)
+        _require_sensible(self.text_config)
         shared = [name for name in SHARED_FACTS if getattr(self, name)]
         if shared and not self.token_values:
             raise ValueError(f"{' and '.join(shared)} need token_values=True, which reads these facts from the text")

@@ -19,6 +19,8 @@ MAX_ATOMS = 10_000
 DENSITY_RANGE = (0.1, 30.0)
 # Refined occupancies, and their sums on one site, that differ by less than this from 1 are 1.
 OCCUPANCY_TOLERANCE = 0.02
+# Smaller occupancies are zero: even traces are more.
+_LEAST_OCCUPANCY = 1e-9
 DISORDER = ("keep", "refuse", "order")
 # Atoms closer than this, in Å, share one site. CIFs round coordinates to 3-6 decimals.
 SAME_SITE = 0.05
@@ -166,7 +168,7 @@ def make_crystal(
         places = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
         vectors = np.asarray(cell, dtype=np.float64).reshape(3, 3)
         shares = None if occupancy is None else np.asarray(occupancy, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidStructureError(f"{label}: arrays do not describe a crystal ({error})") from None
     if len(places) != len(numbers):
         raise InvalidStructureError(
@@ -185,7 +187,7 @@ def make_crystal(
         raise InvalidStructureError(
             f"{label}: atom {bad[0] + 1} ({_symbol(numbers[bad[0]])}) has occupancy {shares[bad[0]]:g}; expected 0 to 1"
         )
-    kept = np.flatnonzero(shares > 0.0)
+    kept = np.flatnonzero(shares > _LEAST_OCCUPANCY)
     crystal = Crystal(numbers[kept], places[kept], vectors, shares[kept], warnings)
     check_crystal(crystal, label, None)
     shares, first = _site_occupancies(
@@ -336,7 +338,7 @@ def check_crystal(crystal: Crystal, label: str, max_atoms: int | None) -> str:
         raise InvalidStructureError(f"{label}: no cell; CLaC reads periodic crystals only")
     if crystal.volume < _MIN_VOLUME:
         raise InvalidStructureError(f"{label}: cell has no volume; check the lattice vectors")
-    if crystal.volume > MAX_LENGTH and not np.abs(crystal.cell).max() <= MAX_LENGTH:
+    if not crystal.volume <= MAX_LENGTH and not np.abs(crystal.cell).max() <= MAX_LENGTH:
         raise InvalidStructureError(
             f"{label}: lattice vector of {np.linalg.norm(crystal.cell, axis=1).max():,.0f} Å; expected at most "
             f"{MAX_LENGTH:,} Å, so check the unit of the cell"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 ON_ERROR = ("raise", "skip", "warn")
+# Characters that a terminal executes, or that reverse the direction of what follows. Line feeds and tabs are left.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class ClacInputError(ValueError):
@@ -128,6 +131,19 @@ def one_line(error: object, limit: int = 200) -> str:
     return _folded(_message(error), limit)
 
 
+def visible(text: str) -> str:
+    r"""
+    Escape the characters that a terminal would execute: a name in a file may hold `\x1b[2J`, which clears the screen.
+
+    Args:
+        text: A text from a file or a server.
+
+    Returns:
+        The text with these characters as `\x1b`.
+    """
+    return _COMMANDS.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
 def first_line(error: object, limit: int = 200) -> str:
     """
     Return the first line of the message of a library's error. The lines after it are often lengthy advice.
@@ -148,7 +164,7 @@ def _message(error: object) -> str:
 
 
 def _folded(text: str, limit: int) -> str:
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
@@ -163,4 +179,5 @@ __all__ = [
     "check_on_error",
     "first_line",
     "one_line",
+    "visible",
 ]

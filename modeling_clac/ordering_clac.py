@@ -93,7 +93,7 @@ def order_crystal(crystal: Crystal, label: str, max_atoms: int | None = None) ->
     number = np.array([*elements, 0])[species.argmax(axis=1)]
     if not number.any():
         raise InvalidStructureError(
-            f"{label}: occupancies of {crystal.occupancy.max():.2g} at most leave no atom in a cell of {limit} sites; "
+            f"{label}: occupancies of {crystal.weights.max():.2g} at most leave no atom in a cell of {limit} sites; "
             "keep the disorder (disorder='keep', --disorder keep)"
         )
     ordered = Crystal(number[number > 0], positions[number > 0], cell, None, crystal.warnings)

@@ -23,6 +23,8 @@ ARRAYS = ("atomic_numbers", "positions", "cell")
 _PYMATGEN = ("lattice", "sites")
 _OPTIMADE = ("lattice_vectors", "cartesian_site_positions", "species_at_sites")
 _SHOWN_KEYS = 8
+# A column of extended XYZ with more than 999 values for each atom. ase makes a list of their names.
+_WIDE_COLUMN = re.compile(r":[RILS]:0*([1-9]\d{3,})", re.IGNORECASE)
 
 
 class NoStructuresError(InvalidStructureError):
@@ -164,6 +166,11 @@ def _read_frame(lines: list[str], label: str) -> Crystal:
     if "lattice" not in lines[1].lower():
         raise InvalidStructureError(
             f"{label}: a molecule (no Lattice in the second line of the frame); CLaC reads periodic crystals only"
+        )
+    if widths := _WIDE_COLUMN.findall(lines[1]):
+        raise InvalidStructureError(
+            f"{label}: a column of {one_line(widths[0], 20)} values for each atom in the second line of the frame; "
+            "damaged"
         )
     if "properties=" not in lines[1].lower() or "properties=species" in lines[1].lower():
         # Isotopes of hydrogen, which ase does not know.

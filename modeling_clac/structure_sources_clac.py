@@ -96,7 +96,9 @@ def find_files(source: str) -> tuple[list[StructureFile], Counter[str]]:
             matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  absolute ones too
             if not matches:
                 raise InvalidStructureError(f"{source}: no file matches this pattern")
-            files = [file for match in matches for file in (_below(match, others) if match.is_dir() else [match])]
+            # Reading a pipe may wait for ever.
+            regular = [match for match in matches if match.is_dir() or match.is_file()]
+            files = [file for match in regular for file in (_below(match, others) if match.is_dir() else [match])]
             return [_on_disk(file, found=True) for file in dict.fromkeys(files) if _is_read(file, others)], others
     if path.is_dir():
         return [_on_disk(file, found=True) for file in _below(path, others) if _is_read(file, others)], others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from datasets_scripts.common.records import Report
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.data.properties import PROPERTIES
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.atomic_files import replaced_file
 
 _SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1e6), ("1M<n<10M", 1e7))
@@ -37,6 +38,11 @@ COLUMNS = {
     "is_oxide": "contains oxygen and another element",
     "split": "train, validation or test; no formula is in two splits",
 }
+
+
+def escaped(text: str) -> str:
+    """Return a text of a server as one line of Markdown in which nothing is markup."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", one_line(text))
 
 
 @dataclass(frozen=True)
@@ -152,4 +158,4 @@ def _pattern(split: str, files: Sequence[Path]) -> str:
     return files[0].name if len(files) == 1 else f"{split}-*.parquet"
 
 
-__all__ = ["COLUMNS", "CardText", "make_card", "split_files", "write_card"]
+__all__ = ["COLUMNS", "CardText", "escaped", "make_card", "split_files", "write_card"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors_clac import ClacInputError, ErrorPolicy
+from ..errors_clac import ClacInputError, ErrorPolicy, visible
 from .options import STRUCTURES, Disorder, Json, MaxAtoms, Model, OnError, Strict, check_policy, reading_options
 from .support import (
     StructureInput,
@@ -140,7 +140,7 @@ def dedupe(
             units={},
         )
     elif unique:
-        print("\n".join(names[group[0]] for group in groups))
+        print("\n".join(visible(names[group[0]]) for group in groups))
     else:
         rows, shown = [], short_names(names)
         for number, group in enumerate(repeated, start=1):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..data.properties import PROPERTIES
+from ..errors_clac import visible
 
 _PIPE_WIDTH = 120
 
@@ -95,7 +96,7 @@ def print_paragraphs(paragraphs: Sequence[str]) -> None:
     width = min(_console().width, _PIPE_WIDTH)
     for paragraph in paragraphs:
         print()
-        print(textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False))
+        print(textwrap.fill(visible(paragraph), width, break_long_words=False, break_on_hyphens=False))
 
 
 def print_lines(lines: Sequence[str]) -> None:
@@ -104,7 +105,7 @@ def print_lines(lines: Sequence[str]) -> None:
 
     width = min(_console().width, _PIPE_WIDTH)
     for line in lines:
-        print(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False))
+        print(textwrap.fill(visible(line), width, break_long_words=False, break_on_hyphens=False))
     if lines:
         print()
 
@@ -122,7 +123,7 @@ def print_description(described: Mapping[str, Any], units: Mapping[str, str]) ->
         for name, entry in inner:
             path = f"{key}.{name}" if name else key
             label = path.replace("_", " ").replace(".", ": ")
-            print(f"{label:<32}{_readable(entry)} {units.get(path, '')}".rstrip())
+            print(visible(f"{label:<32}{_readable(entry)} {units.get(path, '')}".rstrip()))
 
 
 def print_fields(title: str, fields: Mapping[str, str]) -> None:
@@ -130,11 +131,11 @@ def print_fields(title: str, fields: Mapping[str, str]) -> None:
     import textwrap
 
     width = min(_console().width, _PIPE_WIDTH)
-    print(title)
+    print(visible(title))
     print()
     for label, text in fields.items():
         start = f"{label:<14}"
-        print(textwrap.fill(start + text, width, subsequent_indent=" " * 14, break_long_words=False))
+        print(textwrap.fill(visible(start + text), width, subsequent_indent=" " * 14, break_long_words=False))
 
 
 def _readable(value: Any) -> str:
@@ -158,6 +159,7 @@ def _print_columns(console: Any, columns: Sequence[tuple[str, list[str]]], numer
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    columns = [(header, [visible(cell) for cell in cells]) for header, cells in columns]
     widths = {header: _width(header, cells) for header, cells in columns}
     # Shorten only the widest text column. Rich would shorten all columns.
     excess = sum(widths.values()) - console.width

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.properties import PROPERTIES, UNITS
-from ..errors_clac import ClacInputError, Warned
+from ..errors_clac import ClacInputError, Warned, visible
 from ..structure_sources_clac import STANDARD_INPUT, path_text
 from .options import Disorder, Json, MaxAtoms, Strict, check_policy
 from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
@@ -232,11 +232,11 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
     for column, value in record.items():
         if column not in _PLACED and value is not None and value != identity:
             lines[column.replace("_", " ")] = value
-    print(identity)
+    print(visible(identity))
     print()
     for name, value in lines.items():
         if value is not None:
-            print(f"{name:<14}{value}")
+            print(visible(f"{name:<14}{value}"))
     cells = {column: shown_value(row, record.get(column)) for column, row in PROPERTIES.items()}
     rows = [row for column, row in PROPERTIES.items() if cells[column]]
     sources = page["sources"]
@@ -269,7 +269,7 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
     if citations:
         print("\nCite:")
     for citation in citations:
-        print(f"* {citation}")
+        print(visible(f"* {citation}"))
 
 
 def _title(kind: str) -> str:

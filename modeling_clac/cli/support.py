@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors_clac import ClacInputError
+from ..errors_clac import ClacInputError, visible
 from ..structure_sources_clac import STANDARD_INPUT, path_exists
 
 if TYPE_CHECKING:
@@ -183,14 +183,14 @@ def report_reading(notes: Sequence[str], warned: Sequence[Warned], skipped: Sequ
     for structure, warning in warned:
         doubts.setdefault(structure, []).append(warning)
     for structure in list(doubts)[:_SHOWN_WARNINGS]:
-        print(f"warning: {structure}: {'; '.join(doubts[structure])}", file=sys.stderr)
+        print(visible(f"warning: {structure}: {'; '.join(doubts[structure])}"), file=sys.stderr)
     if len(doubts) > _SHOWN_WARNINGS:
         rest = len(doubts) - _SHOWN_WARNINGS
         print(f"warning: {rest:,} more structures with warnings; --json lists all", file=sys.stderr)
     if skipped:
         note(f"skipped {len(skipped)}:")
         for reason in skipped:
-            print(f"  {reason}", file=sys.stderr)
+            print(visible(f"  {reason}"), file=sys.stderr)
 
 
 def reading_json(warned: Sequence[Warned], skipped: Sequence[str]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def note_crystals(entries: Sequence[Mapping[str, Any]]) -> None:
 
 def note(line: str) -> None:
     """Print a note to stderr."""
-    print(f"clac: {line}", file=sys.stderr)
+    print(visible(f"clac: {line}"), file=sys.stderr)
 
 
 def print_json(**document: Any) -> None:

@@ -189,7 +189,17 @@ class Checkpoint:
             return self._read(read)
         except ClacInputError:
             raise
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except (
+            OSError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+            SafetensorError,
+        ) as error:
             raise ClacInputError(
                 f"{self.source}: cannot load the checkpoint ({first_line(error)}); save or download it again"
             ) from None

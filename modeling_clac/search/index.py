@@ -432,6 +432,11 @@ class CrystalIndex:
                 raise ClacInputError(
                     f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
                 )
+            irregular = [
+                name for name in (TABLE, EMBEDDINGS, FACTS) if (path / name).exists() and not (path / name).is_file()
+            ]
+            if irregular:
+                raise ValueError(f"{irregular[0]} is not a regular file")
             # Indexes of earlier versions do not state it.
             stated = described.get("content", {})
             differing = [name for name, digest in content_digests(path, stated).items() if digest != stated[name]]
@@ -459,7 +464,18 @@ class CrystalIndex:
             return index
         except ClacInputError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
+        except (
+            OSError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            SafetensorError,
+            pa.ArrowException,
+        ) as error:
             raise ClacInputError(
                 f"{directory}: damaged index ({one_line(error)}); rebuild it with `clac index`"
             ) from None

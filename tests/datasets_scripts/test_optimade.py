@@ -18,6 +18,7 @@ from pymatgen.core import Structure
 
 import clac_cli
 from datasets_scripts import narratives
+from datasets_scripts.common.cards import escaped
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, read_properties, to_record
 from datasets_scripts.narratives import NarrativeArguments
 from modeling_clac.errors_clac import ClacInputError
@@ -26,7 +27,7 @@ from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
 
 pytest.importorskip("optimade.server", reason="needs optimade[server,http-client]")
-from datasets_scripts.optimade import OptimadeArguments, build
+from datasets_scripts.optimade import OptimadeArguments, _require_same_host, build
 from tests.helpers.optimade_server import OptimadeServer, entry
 
 CRYSTALS = 50  # three pages
@@ -373,3 +374,31 @@ def test_summaries_are_added(
     build(given)
     assert summaries.requests == before
     assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "https://optimade.example.org.evil.com/v1/structures",
+        "http://optimade.example.org/v1/structures",
+        "file:///etc/passwd",
+        "//evil.com/structures",
+        "/v1/structures?page=2",
+        {"x": 1},
+        7,
+    ],
+)
+def test_links_stay_on_the_host(link: Any) -> None:
+    with pytest.raises(ClacInputError, match="leads elsewhere"):
+        _require_same_host("https://optimade.example.org", link)
+
+
+def test_links_to_the_host_are_followed() -> None:
+    _require_same_host("https://optimade.example.org", "https://optimade.example.org/v1/structures?page=2")
+    _require_same_host("http://127.0.0.1:5000/x", "http://127.0.0.1:5000/x/v1/structures")
+    _require_same_host("https://optimade.example.org", None)
+
+
+def test_text_of_a_server_is_no_markup() -> None:
+    assert escaped("MIT\n# Title\n<script>|[x](y)\x1b[2J") == "MIT # Title \\<script\\>\\|\\[x\\](y)\\\\x1b\\[2J"
