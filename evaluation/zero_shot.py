@@ -33,7 +33,7 @@ from evaluation.multiple_choice.answers import (
 )
 from evaluation.multiple_choice.arguments import ZeroShotArguments, check_arguments
 from evaluation.multiple_choice.prompts import ENSEMBLES, option_embeds, similarities
-from evaluation.multiple_choice.question_set import AskedQuestion, read_questions, sample_questions
+from evaluation.multiple_choice.question_set import ChoiceQuestion, read_questions, sample_questions
 from evaluation.multiple_choice.rivals import answer_by_language_models, answer_by_narrative, narratives_of
 from evaluation.reports.zero_shot import print_zero_shot, write_zero_shot
 from evaluation.retrieval import describe_model
@@ -52,8 +52,8 @@ _CHOICE_QUESTIONS = 300  # of each kind and difficulty, to choose the adjustment
 
 def answer_by_similarity(
     embedder: ClacEmbedder,
-    asked: Sequence[AskedQuestion],
-    choice: Sequence[AskedQuestion],
+    questions: Sequence[ChoiceQuestion],
+    choice: Sequence[ChoiceQuestion],
     arguments: ZeroShotArguments,
 ) -> dict[str, Any]:
     """
@@ -61,7 +61,7 @@ def answer_by_similarity(
 
     Args:
         embedder: Embedder of a checkpoint.
-        asked: Questions to answer.
+        questions: Questions to answer.
         choice: Questions of another split, on which the centring and the scale are chosen; may be empty.
         arguments: Batch size, bootstrap and seed.
 
@@ -69,7 +69,7 @@ def answer_by_similarity(
         By ensemble: `levels` (see `scores_by_level`), `calibration` (see `calibration_of`), the `adjustments` of each
         kind, the `covered` share of options with wordings of their own, and the `credits` of the answers.
     """
-    cifs = {question.material_id: question.cif for question in (*asked, *choice)}
+    cifs = {question.material_id: question.cif for question in (*questions, *choice)}
     crystals = {name: row for row, name in enumerate(cifs)}
     embeds = embedder.encode_crystals(list(cifs.values()), names=list(cifs), batch_size=arguments.batch_size)
     others = sorted({crystals[question.material_id] for question in choice})
@@ -78,19 +78,19 @@ def answer_by_similarity(
     found: dict[str, Any] = {}
     for ensemble in ENSEMBLES:
         rows, vectors, covered = option_embeds(
-            [*asked, *choice],
+            [*questions, *choice],
             ensemble,
             vocabulary,
             lambda texts: embedder.encode_text(texts, batch_size=arguments.batch_size),
         )
         typical = vectors @ middle
-        cosines = {name: similarities(own, crystals, embeds, rows, vectors) for name, own in _both(asked, choice)}
+        cosines = {name: similarities(own, crystals, embeds, rows, vectors) for name, own in _both(questions, choice)}
         means = {
             name: [typical[[rows[option] for option in question.options]] for question in own]
-            for name, own in _both(asked, choice)
+            for name, own in _both(questions, choice)
         }
         adjustments: dict[str, Adjustment] = {}
-        for kind in dict.fromkeys(question.kind for question in asked):
+        for kind in dict.fromkeys(question.kind for question in questions):
             own = [place for place, question in enumerate(choice) if question.kind == kind]
             adjustments[kind] = choose_adjustment(
                 [cosines["choice"][place] for place in own],
@@ -98,14 +98,14 @@ def answer_by_similarity(
                 [choice[place].answer for place in own],
                 embedder.logit_scale,
             )
-        given = list(zip(asked, cosines["asked"], means["asked"], strict=True))
-        credits = credits_of(asked, [adjustments[q.kind].scores(own, mean) for q, own, mean in given])
+        given = list(zip(questions, cosines["questions"], means["questions"], strict=True))
+        credits = credits_of(questions, [adjustments[q.kind].scores(own, mean) for q, own, mean in given])
         probabilities = [adjustments[q.kind].probabilities(own, mean) for q, own, mean in given]
-        levels = scores_by_level(asked, credits, arguments.bootstrap, arguments.seed)
+        levels = scores_by_level(questions, credits, arguments.bootstrap, arguments.seed)
         found[ensemble] = {
             "mean": mean_of_levels(levels),
             "levels": levels,
-            "calibration": calibration_of(asked, probabilities, min(200, arguments.bootstrap), arguments.seed),
+            "calibration": calibration_of(questions, probabilities, min(200, arguments.bootstrap), arguments.seed),
             "adjustments": {kind: asdict(own) for kind, own in adjustments.items()},
             "covered": covered,
             "credits": credits,
@@ -114,12 +114,12 @@ def answer_by_similarity(
 
 
 def _both(
-    asked: Sequence[AskedQuestion], choice: Sequence[AskedQuestion]
-) -> tuple[tuple[str, Sequence[AskedQuestion]], ...]:
-    return ("asked", asked), ("choice", choice)
+    questions: Sequence[ChoiceQuestion], choice: Sequence[ChoiceQuestion]
+) -> tuple[tuple[str, Sequence[ChoiceQuestion]], ...]:
+    return ("questions", questions), ("choice", choice)
 
 
-def _read(arguments: ZeroShotArguments) -> dict[str, list[AskedQuestion]]:
+def _read(arguments: ZeroShotArguments) -> dict[str, list[ChoiceQuestion]]:
     """Read the questions by split, from a data set of their own if none is given."""
     if arguments.questions is not None:
         return {split: read_questions(Path(arguments.questions), split) for split in SPLITS}
@@ -139,31 +139,33 @@ def run(arguments: ZeroShotArguments) -> dict[str, Any]:
     check_arguments(arguments)
     checkpoint = resolve_checkpoint(arguments.model)
     checkpoint.require_whole()
-    questions = _read(arguments)
-    asked = sample_questions(questions[arguments.split], arguments.limit, arguments.seed)
-    if not asked:
+    by_split = _read(arguments)
+    questions = sample_questions(by_split[arguments.split], arguments.limit, arguments.seed)
+    if not questions:
         raise ClacInputError(f"the split {arguments.split} has no questions; add crystals or choose another --split")
     choice_split = "validation" if arguments.split == "test" else "train"
-    choice = sample_questions(questions[choice_split], _CHOICE_QUESTIONS, arguments.seed)
+    choice = sample_questions(by_split[choice_split], _CHOICE_QUESTIONS, arguments.seed)
     embedder = ClacEmbedder.from_pretrained(checkpoint)
-    similar = answer_by_similarity(embedder, asked, choice, arguments)
-    rivals = text_credits(questions["train"], asked)
+    similar = answer_by_similarity(embedder, questions, choice, arguments)
+    rivals = text_credits(by_split["train"], questions)
     if arguments.sentence_encoder is not None:
         encoder = SentenceEncoder(arguments.sentence_encoder)
         path = Path(arguments.crystals or ASSETS / "mp-crystals")
-        rivals["sentence_encoder"] = answer_by_narrative(encoder, asked, narratives_of(asked, path, arguments.seed))
-    talked, failed = answer_by_language_models(asked, similar["wordings"]["credits"], arguments)
+        rivals["sentence_encoder"] = answer_by_narrative(
+            encoder, questions, narratives_of(questions, path, arguments.seed)
+        )
+    talked, failed = answer_by_language_models(questions, similar["wordings"]["credits"], arguments)
     baselines = {}
     for name, credits in rivals.items():
-        levels = scores_by_level(asked, credits, arguments.bootstrap, arguments.seed)
+        levels = scores_by_level(questions, credits, arguments.bootstrap, arguments.seed)
         baselines[name] = {"mean": mean_of_levels(levels), "levels": levels}
     origin = provenance(asdict(arguments))
     result = {
         **describe_model(checkpoint),
         "split": arguments.split,
         "chosen_on": choice_split if choice else None,
-        "questions": len(asked),
-        "crystals": len({question.material_id for question in asked}),
+        "questions": len(questions),
+        "crystals": len({question.material_id for question in questions}),
         "seed": arguments.seed,
         "similarity": {
             ensemble: {name: value for name, value in own.items() if name != "credits"}

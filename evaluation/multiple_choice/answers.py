@@ -12,7 +12,7 @@ from datasets_scripts.multiple_choice.baselines import TextOnly, best_credit
 from datasets_scripts.multiple_choice.drawing import KINDS, LEVELS
 from evaluation.metrics.calibration import reliability
 from evaluation.metrics.intervals import mean_interval
-from evaluation.multiple_choice.question_set import AskedQuestion
+from evaluation.multiple_choice.question_set import ChoiceQuestion
 
 _CENTRINGS = (0.0, 0.5, 1.0)
 _SCALES = np.geomspace(1.0, 300.0, 60)
@@ -73,7 +73,7 @@ def choose_adjustment(
     return Adjustment(centring, float(_SCALES[int(np.argmin(losses))]))
 
 
-def credits_of(questions: Sequence[AskedQuestion], scores: Sequence[Any]) -> np.ndarray:
+def credits_of(questions: Sequence[ChoiceQuestion], scores: Sequence[Any]) -> np.ndarray:
     """
     Score answers by the option with the best score; n options that tie count as 1/n.
 
@@ -87,13 +87,13 @@ def credits_of(questions: Sequence[AskedQuestion], scores: Sequence[Any]) -> np.
     return np.array([best_credit(list(own), q.answer) for q, own in zip(questions, scores, strict=True)], dtype=float)
 
 
-def text_credits(fitted: Sequence[AskedQuestion], asked: Sequence[AskedQuestion]) -> dict[str, np.ndarray]:
+def text_credits(fitted: Sequence[ChoiceQuestion], questions: Sequence[ChoiceQuestion]) -> dict[str, np.ndarray]:
     """
     Answer questions without the crystal.
 
     Args:
         fitted: Questions of the training split.
-        asked: Questions to answer.
+        questions: Questions to answer.
 
     Returns:
         Credits `(n,)` of `chance`; of the `majority`, the statement that is right most often; and of `text_only`, a
@@ -106,9 +106,9 @@ def text_credits(fitted: Sequence[AskedQuestion], asked: Sequence[AskedQuestion]
         own[statement] = own.get(statement, 0) + 1
         models[question.level].fit(question.options, question.answer)
     return {
-        "chance": np.array([1 / len(question.options) for question in asked]),
-        "majority": credits_of(asked, [[right[q.level].get(option, 0) for option in q.options] for q in asked]),
-        "text_only": credits_of(asked, [models[q.level].scores(q.options) for q in asked]),
+        "chance": np.array([1 / len(question.options) for question in questions]),
+        "majority": credits_of(questions, [[right[q.level].get(option, 0) for option in q.options] for q in questions]),
+        "text_only": credits_of(questions, [models[q.level].scores(q.options) for q in questions]),
     }
 
 
@@ -136,7 +136,7 @@ def balanced(credits: np.ndarray, classes: np.ndarray, resamples: int, seed: int
 
 
 def scores_by_level(
-    questions: Sequence[AskedQuestion], credits: np.ndarray, resamples: int, seed: int
+    questions: Sequence[ChoiceQuestion], credits: np.ndarray, resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """
     Score the answers to the questions of each kind and difficulty.
@@ -171,7 +171,7 @@ def scores_by_level(
 
 
 def calibration_of(
-    questions: Sequence[AskedQuestion], probabilities: Sequence[np.ndarray], resamples: int, seed: int
+    questions: Sequence[ChoiceQuestion], probabilities: Sequence[np.ndarray], resamples: int, seed: int
 ) -> dict[str, Any]:
     """
     Compare the probability of the chosen option with how often it is right, over all questions.

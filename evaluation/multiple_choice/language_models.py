@@ -19,13 +19,16 @@ from tqdm.auto import tqdm
 
 from datasets_scripts.llm.chat_client import Budget, ChatClient, ChatSettings
 from datasets_scripts.llm.journal import Answer, Journal, Request
-from evaluation.multiple_choice.question_set import AskedQuestion
+from evaluation.multiple_choice.question_set import ChoiceQuestion
 from evaluation.multiple_choice.replies import LEFT_OUT, VIEWS, chat_prompt, open_prompt, read_reply
 from modeling_clac.errors_clac import ClacInputError, first_line
 
 LOCAL_WAYS = ("likelihood", "free")
 # Finish reason of a question that does not fit into the context of a model.
 TOO_LONG = "too_long"
+# Questions with their prompts, and what stores an answer when it arrives.
+Pending = Sequence[tuple[ChoiceQuestion, str]]
+Store = Callable[[ChoiceQuestion, Answer], None]
 
 
 class LanguageModel(Protocol):
@@ -42,10 +45,10 @@ class LanguageModel(Protocol):
     way: str
     max_completion_tokens: int
 
-    def prompt(self, question: AskedQuestion, view: str) -> str:
+    def prompt(self, question: ChoiceQuestion, view: str) -> str:
         """Return what the model reads."""
 
-    def ask(self, waiting: Sequence[tuple[AskedQuestion, str]], store: Callable[[AskedQuestion, Answer], None]) -> None:
+    def ask(self, waiting: Pending, store: Store) -> None:
         """Answer pairs of question and prompt, and store each answer when it arrives."""
 
 
@@ -60,12 +63,12 @@ class Reply:
         answer: The reply.
     """
 
-    question: AskedQuestion
+    question: ChoiceQuestion
     choice: int | None
     answer: Answer
 
 
-def request_of(model: LanguageModel, question: AskedQuestion, view: str) -> Request:
+def request_of(model: LanguageModel, question: ChoiceQuestion, view: str) -> Request:
     """Return the key of a reply in the journal; it depends on the whole prompt and all options."""
     text = "\n".join([model.prompt(question, view), *question.options])
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -73,7 +76,7 @@ def request_of(model: LanguageModel, question: AskedQuestion, view: str) -> Requ
 
 
 def ask_model(
-    model: LanguageModel, questions: Sequence[AskedQuestion], view: str, journal: Journal, budget: Budget
+    model: LanguageModel, questions: Sequence[ChoiceQuestion], view: str, journal: Journal, budget: Budget
 ) -> None:
     """
     Ask a model all questions whose replies are not in the journal, and print the cost before and after.
@@ -90,7 +93,7 @@ def ask_model(
     """
     keys = {question.question_id: request_of(model, question, view) for question in askable(questions)}
     waiting = [(q, model.prompt(q, view)) for q in askable(questions) if keys[q.question_id] not in journal]
-    print(f"{model.name} ({model.way}, {_named(view)}): {len(keys):,} questions, {len(keys) - len(waiting):,} answered")
+    print(f"{model.name} ({model.way}, {VIEWS[view]}): {len(keys):,} questions, {len(keys) - len(waiting):,} answered")
     if not waiting:
         return
     if model.max_completion_tokens:
@@ -100,7 +103,7 @@ def ask_model(
         print(f"  at most {prompts:,} prompt and {completions:,} completion tokens, cost up to {price:.2f}")
     before = budget.prompt_tokens, budget.completion_tokens
 
-    def store(question: AskedQuestion, answer: Answer) -> None:
+    def store(question: ChoiceQuestion, answer: Answer) -> None:
         journal.add(keys[question.question_id], answer)
 
     try:
@@ -111,16 +114,12 @@ def ask_model(
             print(f"  took {spent[0]:,} prompt and {spent[1]:,} completion tokens, cost {budget.cost_of(*spent):.2f}")
 
 
-def _named(view: str) -> str:
-    return {"formula": "formula only", "formula_cif": "formula and CIF"}[view]
-
-
-def askable(questions: Sequence[AskedQuestion]) -> list[AskedQuestion]:
+def askable(questions: Sequence[ChoiceQuestion]) -> list[ChoiceQuestion]:
     """Return the questions whose answer is not the formula."""
     return [question for question in questions if question.kind not in LEFT_OUT]
 
 
-def replies(model: LanguageModel, questions: Sequence[AskedQuestion], view: str, journal: Journal) -> Iterator[Reply]:
+def replies(model: LanguageModel, questions: Sequence[ChoiceQuestion], view: str, journal: Journal) -> Iterator[Reply]:
     """
     Read the replies of a model from the journal; questions without a reply are left out.
 
@@ -157,15 +156,13 @@ class ChatModel:
         self.settings, self.budget, self.name = settings, budget, settings.model
         self.max_completion_tokens = settings.max_completion_tokens
 
-    def prompt(self, question: AskedQuestion, view: str) -> str:
+    def prompt(self, question: ChoiceQuestion, view: str) -> str:
         return chat_prompt(question, view)
 
-    def ask(self, waiting: Sequence[tuple[AskedQuestion, str]], store: Callable[[AskedQuestion, Answer], None]) -> None:
+    def ask(self, waiting: Pending, store: Store) -> None:
         asyncio.run(self._ask_all(waiting, store))
 
-    async def _ask_all(
-        self, waiting: Sequence[tuple[AskedQuestion, str]], store: Callable[[AskedQuestion, Answer], None]
-    ) -> None:
+    async def _ask_all(self, waiting: Pending, store: Store) -> None:
         client, left, failed = ChatClient(self.settings, self.budget), iter(waiting), list[ClacInputError]()
 
         async def work(bar: Any) -> None:
@@ -220,10 +217,10 @@ class LocalModel:
         self.name, self.way, self.max_new_tokens = Path(source).name, way, max_new_tokens
         self.context = int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 20)
 
-    def prompt(self, question: AskedQuestion, view: str) -> str:
+    def prompt(self, question: ChoiceQuestion, view: str) -> str:
         return open_prompt(question, view) if self.way == "likelihood" else chat_prompt(question, view)
 
-    def ask(self, waiting: Sequence[tuple[AskedQuestion, str]], store: Callable[[AskedQuestion, Answer], None]) -> None:
+    def ask(self, waiting: Pending, store: Store) -> None:
         for question, prompt in tqdm(waiting, desc=self.name, disable=None):
             found = self.log_likelihoods(prompt, question.options) if self.way == "likelihood" else self.write(prompt)
             if found is None:
@@ -292,7 +289,6 @@ class LocalModel:
 __all__ = [
     "LOCAL_WAYS",
     "TOO_LONG",
-    "VIEWS",
     "ChatModel",
     "LanguageModel",
     "LocalModel",

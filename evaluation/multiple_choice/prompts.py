@@ -10,7 +10,7 @@ import numpy as np
 
 from datasets_scripts.multiple_choice.concept_classes import CONCEPT_QUESTIONS, class_ids
 from datasets_scripts.multiple_choice.drawing import KINDS
-from evaluation.multiple_choice.question_set import AskedQuestion
+from evaluation.multiple_choice.question_set import ChoiceQuestion
 from modeling_clac.concepts.spelling import key
 from modeling_clac.concepts.vocabulary import Vocabulary
 
@@ -91,7 +91,7 @@ def option_prompts(kind: str, label: str, ensemble: str, vocabulary: Vocabulary)
 
 
 def option_embeds(
-    questions: Sequence[AskedQuestion],
+    questions: Sequence[ChoiceQuestion],
     ensemble: str,
     vocabulary: Vocabulary,
     encode: Callable[[list[str]], Any],
@@ -123,7 +123,7 @@ def option_embeds(
 
 
 def similarities(
-    questions: Sequence[AskedQuestion],
+    questions: Sequence[ChoiceQuestion],
     crystals: Mapping[str, int],
     crystal_embeds: np.ndarray,
     options: Mapping[str, int],

@@ -20,7 +20,7 @@ _TEXT = (pa.string(), pa.large_string())
 
 
 @dataclass(frozen=True)
-class AskedQuestion:
+class ChoiceQuestion:
     """
     A question about a crystal.
 
@@ -57,7 +57,7 @@ class AskedQuestion:
         return tuple(KINDS[self.kind].label(option) or option for option in self.options)
 
 
-def read_questions(directory: Path, split: str) -> list[AskedQuestion]:
+def read_questions(directory: Path, split: str) -> list[ChoiceQuestion]:
     """
     Read the questions of a split.
 
@@ -77,7 +77,7 @@ def read_questions(directory: Path, split: str) -> list[AskedQuestion]:
     return [question for file in files.get(split, ()) for question in _read_file(file)]
 
 
-def _read_file(path: Path) -> list[AskedQuestion]:
+def _read_file(path: Path) -> list[ChoiceQuestion]:
     try:
         found = pq.read_schema(path)
         wrong = [field.name for field in SCHEMA if not _fits(found, field)]
@@ -103,7 +103,7 @@ def _fits(found: pa.Schema, field: pa.Field) -> bool:
     return bool(pa.types.is_integer(kind))
 
 
-def _question(row: dict[str, Any], where: str) -> AskedQuestion:
+def _question(row: dict[str, Any], where: str) -> ChoiceQuestion:
     empty = [name for name, value in row.items() if value is None]
     if empty:
         raise ClacInputError(f"{where}: {', '.join(empty)} empty; write the questions again")
@@ -122,7 +122,7 @@ def _question(row: dict[str, Any], where: str) -> AskedQuestion:
             f"{where}: the option {strange[0]!r} is not of the form {kind.statement!r}; write the questions with this "
             "version of datasets_scripts.questions"
         )
-    return AskedQuestion(
+    return ChoiceQuestion(
         row["question_id"],
         row["material_id"],
         *level,
@@ -134,7 +134,7 @@ def _question(row: dict[str, Any], where: str) -> AskedQuestion:
     )
 
 
-def sample_questions(questions: Sequence[AskedQuestion], number: int, seed: int) -> list[AskedQuestion]:
+def sample_questions(questions: Sequence[ChoiceQuestion], number: int, seed: int) -> list[ChoiceQuestion]:
     """
     Draw up to `number` questions of each kind and difficulty and keep their order; 0 keeps all.
 
@@ -152,4 +152,4 @@ def sample_questions(questions: Sequence[AskedQuestion], number: int, seed: int)
     return [question for row, question in enumerate(questions) if row in kept]
 
 
-__all__ = ["AskedQuestion", "read_questions", "sample_questions"]
+__all__ = ["ChoiceQuestion", "read_questions", "sample_questions"]

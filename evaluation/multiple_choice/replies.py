@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from string import ascii_uppercase
 
-from evaluation.multiple_choice.question_set import AskedQuestion
+from evaluation.multiple_choice.question_set import ChoiceQuestion
 from modeling_clac.data.structure_writing import cif_text
 from modeling_clac.structures_clac import parse_structure
 
-VIEWS = ("formula", "formula_cif")
+# What a model sees of the crystal, and how reports call it.
+VIEWS = {"formula": "formula", "formula_cif": "formula and CIF"}
 # The formula is the answer.
 LEFT_OUT = ("composition",)
 _INSTRUCTION = "Exactly one option is true. Reply with its letter only."
@@ -20,7 +21,7 @@ _LETTER = re.compile(r"^[\s*_(\[\"']*([A-Z])(?:[)\].:,\"'*_\s]*$|[)\].:])")
 _NAMED = re.compile(r"\b(?i:answer|option)\s*(?:is)?\s*[:\-]?\s*[*_(\[\"']*([A-Z])(?:[)\].:,\"'*_\s]*$|[)\].:])")
 
 
-def crystal_text(question: AskedQuestion, view: str) -> str:
+def crystal_text(question: ChoiceQuestion, view: str) -> str:
     """
     Write what is known of the crystal.
 
@@ -41,13 +42,13 @@ def _bare_cif(cif: str) -> str:
     return "\n".join(line for line in lines if line.strip() and not line.startswith(("#", "_exptl_crystal_density")))
 
 
-def chat_prompt(question: AskedQuestion, view: str) -> str:
+def chat_prompt(question: ChoiceQuestion, view: str) -> str:
     """Write a question with lettered options."""
     options = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, question.options, strict=False)]
     return "\n".join([crystal_text(question, view), "", question.text, *options, _INSTRUCTION, "Answer:"])
 
 
-def open_prompt(question: AskedQuestion, view: str) -> str:
+def open_prompt(question: ChoiceQuestion, view: str) -> str:
     """Write a question without options, whose continuations by each option are compared."""
     return "\n".join([crystal_text(question, view), "", question.text, "Answer:"])
 

@@ -25,14 +25,14 @@ from evaluation.multiple_choice.language_models import (
     replies,
 )
 from evaluation.multiple_choice.prompts import similarities
-from evaluation.multiple_choice.question_set import AskedQuestion, sample_questions
+from evaluation.multiple_choice.question_set import ChoiceQuestion, sample_questions
 from evaluation.texts.sentence_encoder import SentenceEncoder
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 
 
-def narratives_of(questions: Sequence[AskedQuestion], path: Path, seed: int) -> dict[str, str]:
+def narratives_of(questions: Sequence[ChoiceQuestion], path: Path, seed: int) -> dict[str, str]:
     """
     Write the narratives of the crystals of questions.
 
@@ -67,14 +67,14 @@ def narratives_of(questions: Sequence[AskedQuestion], path: Path, seed: int) -> 
 
 
 def answer_by_narrative(
-    encoder: SentenceEncoder, asked: Sequence[AskedQuestion], narratives: dict[str, str]
+    encoder: SentenceEncoder, questions: Sequence[ChoiceQuestion], narratives: dict[str, str]
 ) -> np.ndarray:
     """
     Answer questions by the cosine of a narrative and the statement of an option.
 
     Args:
         encoder: Encoder of sentences, which sees no crystal.
-        asked: The questions.
+        questions: The questions.
         narratives: Narratives by `material_id`.
 
     Returns:
@@ -82,9 +82,9 @@ def answer_by_narrative(
     """
     names = {name: row for row, name in enumerate(narratives)}
     embeds = encoder.encode(list(narratives.values()))
-    options = {option: row for row, option in enumerate(dict.fromkeys(o for q in asked for o in q.options))}
+    options = {option: row for row, option in enumerate(dict.fromkeys(o for q in questions for o in q.options))}
     vectors = encoder.encode(list(options))
-    return credits_of(asked, similarities(asked, names, embeds, options, vectors))
+    return credits_of(questions, similarities(questions, names, embeds, options, vectors))
 
 
 def language_models(arguments: ZeroShotArguments, budget: Budget) -> Iterator[LanguageModel]:
@@ -117,13 +117,13 @@ def language_models(arguments: ZeroShotArguments, budget: Budget) -> Iterator[La
 
 
 def answer_by_language_models(
-    asked: Sequence[AskedQuestion], credits: np.ndarray, arguments: ZeroShotArguments
+    questions: Sequence[ChoiceQuestion], credits: np.ndarray, arguments: ZeroShotArguments
 ) -> tuple[list[dict[str, Any]], list[ClacInputError]]:
     """
     Put a sample of the questions to language models.
 
     Args:
-        asked: The questions.
+        questions: The questions.
         credits: Credits of the answers by similarity, to compare on the same questions.
         arguments: Arguments of the script.
 
@@ -136,8 +136,8 @@ def answer_by_language_models(
     failed: list[ClacInputError] = []
     if arguments.chat_model is None and arguments.local_model is None:
         return found, failed
-    places = {question.question_id: place for place, question in enumerate(asked)}
-    sample = sample_questions(asked, arguments.llm_questions, arguments.seed)
+    places = {question.question_id: place for place, question in enumerate(questions)}
+    sample = sample_questions(questions, arguments.llm_questions, arguments.seed)
     with Journal(Path(arguments.journal)) as journal:
         budget = Budget(
             arguments.budget_tokens,

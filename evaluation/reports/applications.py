@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
+from evaluation.reports.tables import markdown_table
 
 _LARGEST = 110.0  # points², area of the largest dot
 _RINGS = {2: ("#D55E00", 1.2), 1: ("#E69F00", 0.8)}
@@ -27,7 +28,7 @@ def applications_markdown(result: dict[str, Any]) -> str:
             (name, *(f"{value:.2f} ({rank})" for value, rank in zip(own, place, strict=True)))
             for name, own, place in zip(result["materials"], scores, ranks, strict=True)
         ]
-        blocks.append(_markdown_table(header, rows))
+        blocks.append(markdown_table(header, rows))
     blocks += _agreement(result)
     unit = "standard deviations above the mean of other crystals" if result["background"] else "cosines"
     ranked = "" if result["large"] else "; in brackets the rank among the applications of the material"
@@ -50,12 +51,12 @@ def _agreement(result: dict[str, Any]) -> list[str]:
             for label, own in (("materials", found["by_material"]), ("uses", found["by_use"]))
         ]
         return [
-            _markdown_table(header, rows),
+            markdown_table(header, rows),
             f"A right use is among the first three for {found['top_3']:.0%} of the materials.",
         ]
     rows = [(name, own["application"], str(own["rank"])) for name, own in found["own"].items()]
     return [
-        _markdown_table(["material", "its own application", "rank"], rows),
+        markdown_table(["material", "its own application", "rank"], rows),
         f"Own application first or second: {found['first_or_second']} of {len(found['own'])}. Kendall's tau-b with the "
         f"expectations, mean over materials: {_decimal(found['kendall'])} (p = {_decimal(found['p_value'])}, "
         "permutations of the materials).",
@@ -64,11 +65,6 @@ def _agreement(result: dict[str, Any]) -> list[str]:
 
 def _decimal(value: float | None) -> str:
     return "—" if value is None else f"{value:.3f}"
-
-
-def _markdown_table(header: list[str], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def print_applications(result: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from evaluation.multiple_choice.replies import VIEWS
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, figure_bytes
+from evaluation.reports.tables import markdown_table
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
 WAY_LABELS = {
@@ -23,7 +25,6 @@ WAY_LABELS = {
     "majority": "majority",
     "chance": "chance",
 }
-VIEW_LABELS = {"formula": "formula", "formula_cif": "formula and CIF"}
 MODEL_WAYS = {"chat": "chat", "free": "free answer", "likelihood": "likelihood"}
 # Palette of Okabe and Ito.
 _STYLES = {
@@ -64,7 +65,7 @@ def language_model_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for own in result["language_models"]:
         yield (
             f"{own['model']}, {MODEL_WAYS[own['way']]}",
-            VIEW_LABELS[own["view"]],
+            VIEWS[own["view"]],
             f"{own['answered']:,} of {own['questions']:,}",
             f"{own['parse_failures']:,}",
             f"{own['too_long']:,}",
@@ -77,10 +78,10 @@ def zero_shot_markdown(result: dict[str, Any]) -> str:
     """Return the tables in markdown, with their caption and the command that produced them."""
     ways = {**result["similarity"], **result["baselines"]}
     header = ["questions", "number", "CLaC, wordings", "balanced", *(WAY_LABELS[way] for way in _others(ways))]
-    blocks = [_markdown_table(header, list(zero_shot_rows(result)))]
+    blocks = [markdown_table(header, list(zero_shot_rows(result)))]
     if result["language_models"]:
         header = ["language model", "sees", "answered", "not readable", "too long", "mean accuracy", "CLaC on the same"]
-        blocks.append(_markdown_table(header, list(language_model_rows(result))))
+        blocks.append(markdown_table(header, list(language_model_rows(result))))
     held_out = result["similarity"]["held_out_wordings"]["covered"]
     caption = (
         f"{result['model']} (weights {result['fingerprint']}), {result['questions']:,} questions on "
@@ -92,11 +93,6 @@ def zero_shot_markdown(result: dict[str, Any]) -> str:
         "count as wrong."
     )
     return "\n\n".join([*blocks, caption, f"    {result['command']}", ""])
-
-
-def _markdown_table(header: list[str], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def print_zero_shot(result: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from datasets_scripts.questions import QuestionArguments, build
-from evaluation.multiple_choice.question_set import AskedQuestion
+from evaluation.multiple_choice.question_set import ChoiceQuestion
 from modeling_clac.data.bundled import SPLITS
 from tests.conftest import CRYSTALS
 
@@ -33,7 +33,7 @@ def small_questions(directory: Path) -> Path:
     return directory / "questions"
 
 
-def asked(answer: int = 1, kind: str = "oxide") -> AskedQuestion:
+def rock_salt_question(answer: int = 1, kind: str = "oxide") -> ChoiceQuestion:
     """A question on rock salt with two options."""
     cif = """data_NaCl
 _cell_length_a 5.64
@@ -54,7 +54,7 @@ Na1 Na 0 0 0
 Cl1 Cl 0.5 0.5 0.5
 """
     options = ("The crystal is an oxide.", "The crystal is no oxide.")
-    return AskedQuestion(f"a-{kind}", "a", kind, "easy", "Is it an oxide?", options, answer, "NaCl", cif)
+    return ChoiceQuestion(f"a-{kind}", "a", kind, "easy", "Is it an oxide?", options, answer, "NaCl", cif)
 
 
 def random_language_model(tokenizer: PreTrainedTokenizerFast, directory: Path, context: int = 1024) -> Path:

@@ -20,7 +20,7 @@ from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.symmetry import CRYSTAL_SYSTEMS
 from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.narrator.phrases import CLASS_WORDS, with_article
-from tests.helpers.questions import asked
+from tests.helpers.questions import rock_salt_question
 
 VOCABULARY = load_vocabulary()
 LABELS = [
@@ -63,8 +63,8 @@ def test_options_are_unit_means_of_their_texts(ensemble: str) -> None:
         vectors = np.array([[len(text), text.count("o"), 1.0] for text in texts])
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
-    rows, vectors, covered = option_embeds([asked()], ensemble, VOCABULARY, encode)
-    assert list(rows) == list(asked().options)
+    rows, vectors, covered = option_embeds([rock_salt_question()], ensemble, VOCABULARY, encode)
+    assert list(rows) == list(rock_salt_question().options)
     expected = encode(list(option_prompts("oxide", "an oxide", ensemble, VOCABULARY))).mean(axis=0)
     np.testing.assert_allclose(vectors[0], expected / np.linalg.norm(expected))
     assert covered == {"statement": 0.0, "wordings": 1.0, "held_out_wordings": 0.5}[ensemble]
@@ -85,7 +85,7 @@ def test_centring_is_chosen_where_an_option_is_close_to_everything() -> None:
 
 
 def test_scores_of_known_answers() -> None:
-    questions = [asked(0), asked(0), asked(0), asked(1)]
+    questions = [rock_salt_question(0), rock_salt_question(0), rock_salt_question(0), rock_salt_question(1)]
     credits = credits_of(questions, [[1, 0], [1, 0], [0.5, 0.5], [1, 0]])
     np.testing.assert_allclose(credits, [1, 1, 0.5, 0])
     own = scores_by_level(questions, credits, 200, 0)["oxide, easy"]
@@ -98,7 +98,7 @@ def test_scores_of_known_answers() -> None:
 
 
 def test_rules_without_a_crystal() -> None:
-    found = text_credits([asked(1)] * 5, [asked(1), asked(0)])
+    found = text_credits([rock_salt_question(1)] * 5, [rock_salt_question(1), rock_salt_question(0)])
     np.testing.assert_allclose(found["chance"], [0.5, 0.5])
     np.testing.assert_allclose(found["majority"], [1, 0])
     np.testing.assert_allclose(found["text_only"], [1, 0])

@@ -13,9 +13,9 @@ from datasets_scripts.llm.journal import Journal
 from evaluation.multiple_choice.language_models import TOO_LONG, ChatModel, LocalModel, ask_model, replies
 from modeling_clac.errors_clac import ClacInputError
 from tests.helpers.chat_server import ChatServer, Misbehaviour
-from tests.helpers.questions import asked, random_language_model
+from tests.helpers.questions import random_language_model, rock_salt_question
 
-QUESTIONS = [replace(asked(place % 2), question_id=f"q{place}") for place in range(12)]
+QUESTIONS = [replace(rock_salt_question(place % 2), question_id=f"q{place}") for place in range(12)]
 
 
 def chat(server: ChatServer, budget: Budget, **changes) -> ChatModel:
@@ -30,7 +30,7 @@ def test_replies_are_journalled_and_paid_for_once(tmp_path: Path, capsys) -> Non
         Journal(tmp_path / "replies.jsonl") as journal,
     ):
         model = chat(server, budget, retries=8)
-        ask_model(model, [*QUESTIONS, replace(asked(), kind="composition")], "formula", journal, budget)
+        ask_model(model, [*QUESTIONS, replace(rock_salt_question(), kind="composition")], "formula", journal, budget)
         assert sum(server.served.values()) == 12 == len(journal)
         found = list(replies(model, QUESTIONS, "formula", journal))
         assert [reply.choice for reply in found] == [1] * 12

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.multiple_choice.replies import chat_prompt, crystal_text, open_prompt, read_reply
 from modeling_clac.structures_clac import parse_structure
-from tests.helpers.questions import asked
+from tests.helpers.questions import rock_salt_question
 
 OPTIONS = ("The crystal is cubic.", "The crystal is trigonal.", "The crystal is hexagonal.")
 
@@ -41,13 +41,15 @@ def test_a_statement_within_another_is_not_a_second_answer() -> None:
 
 
 def test_the_cif_states_the_structure_and_neither_symmetry_nor_density() -> None:
-    text = crystal_text(asked(), "formula_cif")
+    text = crystal_text(rock_salt_question(), "formula_cif")
     assert text.startswith("Formula: NaCl\nCIF:\n")
     assert "F m -3 m" not in text and "density" not in text and "P 1" in text
-    assert len(parse_structure(text.split("CIF:\n")[1], name="shown")) == len(parse_structure(asked().cif, name="own"))
-    assert "cell" not in crystal_text(asked(), "formula")
+    assert len(parse_structure(text.split("CIF:\n")[1], name="shown")) == len(
+        parse_structure(rock_salt_question().cif, name="own")
+    )
+    assert "cell" not in crystal_text(rock_salt_question(), "formula")
 
 
 def test_only_the_chat_prompt_lists_the_options() -> None:
-    assert "A. The crystal is an oxide.\nB. The crystal is no oxide." in chat_prompt(asked(), "formula")
-    assert "is no oxide" not in open_prompt(asked(), "formula")
+    assert "A. The crystal is an oxide.\nB. The crystal is no oxide." in chat_prompt(rock_salt_question(), "formula")
+    assert "is no oxide" not in open_prompt(rock_salt_question(), "formula")
