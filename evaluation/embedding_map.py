@@ -7,6 +7,7 @@ Maps of the embeddings of crystals and texts in one plane (UMAP, arXiv 1802.0342
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import io
 import shlex
 import sys
@@ -28,7 +29,7 @@ from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.data.facts.crystal_facts import facts_of
 from modeling_clac.data.facts.fact_table import FactTable
-from modeling_clac.errors_clac import ClacInputError
+from modeling_clac.errors_clac import ClacInputError, check_on_error
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.narrator.applications import USES, uses_of_table
@@ -41,6 +42,8 @@ from modeling_clac.utils.provenance import provenance
 GAPS = {"no gap": 0.0, "up to 1 eV": 1.0, "1 to 3 eV": 3.0, "above 3 eV": np.inf}
 # More anions and uses would have colours that nobody can tell apart.
 _MOST_LABELS = 7
+# Least number of crystals of a map.
+_LEAST = 4
 COLOURINGS = ("crystal system", "anion", "band gap", "use")
 
 
@@ -70,6 +73,9 @@ class MapArguments:
     min_dist: float = field(default=0.1, metadata={"help": "Least distance of points in the map."})
     purity_neighbors: int = field(default=10, metadata={"help": "Neighbours whose labels are compared and stored."})
     batch_size: int = field(default=64, metadata={"help": "Crystals or texts per batch."})
+    on_error: str = field(
+        default="raise", metadata={"help": "Invalid crystals: raise an error, or skip and count them."}
+    )
     seed: int = field(default=0, metadata={"help": "Seed of pool, narratives, UMAP and bootstrap."})
     output: str | None = field(
         default=None,
@@ -188,10 +194,27 @@ def _neighbour_columns(
     return columns
 
 
+def _encode(
+    embedder: ClacEmbedder, records: Sequence[Mapping[str, Any]], arguments: MapArguments
+) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """Embed the crystals of records; also returns row and reason of those that were skipped."""
+    found: tuple[np.ndarray, list[tuple[int, str]]] = embedder.encode_crystals(
+        [record["cif"] for record in records],
+        names=[str(record["material_id"]) for record in records],
+        batch_size=arguments.batch_size,
+        on_error=arguments.on_error,
+        return_skipped=True,
+    )
+    return found
+
+
 def _check(arguments: MapArguments) -> None:
-    require_at_least(arguments, 4, "pool")
+    require_at_least(arguments, _LEAST, "pool")
     require_at_least(arguments, 2, "neighbors")
     require_at_least(arguments, 1, "purity_neighbors", "batch_size")
+    check_on_error(arguments.on_error, ("raise", "skip"))
+    if importlib.util.find_spec("umap") is None:
+        raise ClacInputError("umap-learn is not installed; install it with: pip install 'clac-crystals[maps]'")
     if not 0.0 <= arguments.min_dist <= 1.0:
         raise ClacInputError(f"--min_dist {arguments.min_dist}: must be between 0 and 1")
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
@@ -213,15 +236,18 @@ def run(arguments: MapArguments) -> dict[str, Any]:
     embedder = ClacEmbedder.from_pretrained(checkpoint)
     before = model_before_training(embedder.model, encoder, layers, arguments.seed).to(embedder.device)  # type: ignore[arg-type]
     embedders = {"before": ClacEmbedder(before, embedder.processor), "after": embedder}
+    after, skipped = _encode(embedder, pool, arguments)
+    left_out = {row for row, _ in skipped}
+    pool = [record for row, record in enumerate(pool) if row not in left_out]
+    if len(pool) < _LEAST:
+        raise ClacInputError(f"{len(pool)} usable crystal(s) are too few for a map; give at least {_LEAST}")
     texts = query_texts(pool, arguments.seed)["narrative"]
     labels, ids = colour_labels(pool), np.array([str(record["material_id"]) for record in pool], dtype=object)
     spaces: dict[str, Any] = {}
     points: dict[str, np.ndarray] = {}
     neighbours: dict[str, list[Any]] = {}
     for name, own in embedders.items():
-        crystals = own.encode_crystals(
-            [record["cif"] for record in pool], names=ids.tolist(), batch_size=arguments.batch_size
-        )
+        crystals = after if own is embedder else _encode(own, pool, arguments)[0]
         embeds = own.encode_text(texts, batch_size=arguments.batch_size)
         spaces[name], found = describe_space(crystals, embeds, labels, arguments.purity_neighbors, arguments.seed)
         for column, values in _neighbour_columns(name, ids, found).items():
@@ -234,6 +260,7 @@ def run(arguments: MapArguments) -> dict[str, Any]:
         "before": {"text_model": encoder, "layers": layers},
         "split": arguments.split,
         "pool": len(pool),
+        "skipped": [reason for _, reason in skipped],
         "seed": arguments.seed,
         "spaces": spaces,
         "command": shlex.join(["python", "-m", "evaluation.embedding_map", *sys.argv[1:]]),

@@ -107,8 +107,9 @@ def pareto_figure(result: Mapping[str, Any]) -> Figure:
             panel.set_xlabel(labels[0])
             panel.set_ylabel(labels[1])
             panel.set_title(task["targets"][0]["text"], loc="left", fontsize=6)
-            panel.set_xlim(left=0)
-            panel.set_ylim(bottom=0)
+            # A little below zero, so that marks on the axes are whole.
+            panel.set_xlim(left=-0.02 * distances[:, 0].max())
+            panel.set_ylim(bottom=-0.02 * distances[:, 1].max())
         if pairs:
             handles, names_shown = panels[0].get_legend_handles_labels()
             figure.legend(handles, names_shown, loc="outside lower center", ncols=2, frameon=False)

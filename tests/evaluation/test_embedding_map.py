@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -62,11 +63,13 @@ def test_labels_are_those_of_the_records(records: list[dict[str, Any]]):
     assert set(filter(None, labels["anion"])) - {"other"}
 
 
-def test_the_files_of_a_map(small_checkpoint: Path, tmp_path: Path):
-    pytest.importorskip("umap")
+def test_the_files_of_a_map(small_checkpoint: Path, records: list[dict[str, Any]], tmp_path: Path):
     output = tmp_path / "out" / "result.json"
+    broken = {**records[3], "material_id": "broken", "cif": "data_x"}
+    pq.write_table(pa.Table.from_pylist([*records[:12], broken]), tmp_path / "validation.parquet")
     run(MapArguments(
-        model=str(small_checkpoint), before="random", split="validation", pool=12, neighbors=4, purity_neighbors=3,
+        model=str(small_checkpoint), before="random", split="validation", data=str(tmp_path), on_error="skip",
+        neighbors=4, purity_neighbors=3,
         output=str(output),
     ))  # fmt: skip
     figures = {f"map_{own.replace(' ', '_')}.{kind}" for own in COLOURINGS for kind in ("png", "svg")}
@@ -79,6 +82,7 @@ def test_the_files_of_a_map(small_checkpoint: Path, tmp_path: Path):
     assert neighbours.num_rows == 2 * 3 * 12 * 3
     result = json.loads(output.read_text())
     assert set(result["spaces"]) == {"before", "after"}
+    assert len(result["skipped"]) == 1 and "broken" in result["skipped"][0]
     assert result["spaces"]["after"]["purity"]["crystal system"]["crystals"]["points"] == 12
     page = output.with_name("map.html").read_text(encoding="utf-8")
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=.https?:", page)
