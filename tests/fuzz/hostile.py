@@ -62,6 +62,7 @@ def hostile_files() -> Iterator[tuple[str, str]]:
     ):
         yield f"one length {length}", cif((length, *_CUBIC[1:]))
         yield f"all lengths {length}", cif((length,) * 3 + _CUBIC[3:])
+    yield "long cell and wrong angle", cif(("9999.9", "4.913", "5.405", "225.", "90", "120"), _grid(2))
     yield "needle", cif(("5000", "5000", "0.01", "90", "90", "90"))
     yield "wide and dense", cif(("5000", "3", "3", "90", "90", "90"), _grid(12))
     yield "thin", cif(("0.01", "0.01", "9000", "90", "90", "90"))

@@ -25,6 +25,8 @@ from ...symmetry_clac import SYMPREC, is_searchable
 _TOLERANCES = (SYMPREC, 0.05, 0.2, 0.02)
 # Labels count the elements with letters.
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Quotient of the longest and the shortest lattice vector beyond which moyopy may not end.
+_MAX_ASPECT = 300.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,8 @@ def find_orbits(crystal: Crystal, space_group: int | None = None) -> Orbits | No
     # Notes on how far atoms were moved and on cells that are not primitive.
     logging.getLogger("moyo").setLevel(logging.ERROR)
     numbers, positions = _sites(crystal)
-    if not is_searchable(positions, numbers, crystal.cell):
+    lengths = np.linalg.norm(crystal.cell, axis=1)
+    if lengths.max() > _MAX_ASPECT * lengths.min() or not is_searchable(positions, numbers, crystal.cell):
         return None
     fractions = positions @ np.linalg.inv(crystal.cell)
     cell = moyopy.Cell(crystal.cell.tolist(), fractions.tolist(), numbers.tolist())
