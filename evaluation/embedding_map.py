@@ -157,12 +157,12 @@ def describe_space(
 
     Returns:
         `modality_gap` and `purity` by colouring, for `crystals` among crystals, `texts` among texts and `across`,
-        crystals among texts; and the neighbours (rows and cosines) by the same names.
+        crystals among the texts of others; and the neighbours (rows and cosines) by the same names.
     """
     neighbours = {
-        "crystals": nearest_neighbours(crystals, crystals, number, same=True),
-        "texts": nearest_neighbours(texts, texts, number, same=True),
-        "across": nearest_neighbours(crystals, texts, number, same=False),
+        "crystals": nearest_neighbours(crystals, crystals, number, without_own=True),
+        "texts": nearest_neighbours(texts, texts, number, without_own=True),
+        "across": nearest_neighbours(crystals, texts, number, without_own=True),
     }
     found = {
         colouring: {kind: purity(rows, own, seed) for kind, (rows, _) in neighbours.items()}

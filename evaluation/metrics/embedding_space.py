@@ -40,7 +40,9 @@ def modality_gap(crystals: np.ndarray, texts: np.ndarray, seed: int = 0) -> dict
     }
 
 
-def nearest_neighbours(queries: np.ndarray, keys: np.ndarray, number: int, same: bool) -> tuple[np.ndarray, np.ndarray]:
+def nearest_neighbours(
+    queries: np.ndarray, keys: np.ndarray, number: int, without_own: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Find the nearest keys of each query by cosine.
 
@@ -48,15 +50,15 @@ def nearest_neighbours(queries: np.ndarray, keys: np.ndarray, number: int, same:
         queries: Unit vectors `(n, dim)`.
         keys: Unit vectors `(m, dim)`.
         number: Number of neighbours; fewer if there are not that many keys.
-        same: Whether queries and keys are the same, so that each is left out of its own neighbours.
+        without_own: Whether to leave out the key in the row of the query: itself, or its text.
 
     Returns:
         Rows of the keys and cosines, `(n, number)`, nearest first.
     """
     cosines = queries @ keys.T
-    if same:
+    if without_own:
         np.fill_diagonal(cosines, -np.inf)
-    number = min(number, len(keys) - same)
+    number = min(number, len(keys) - without_own)
     rows = np.argsort(-cosines, axis=1, kind="stable")[:, :number]
     return rows, np.take_along_axis(cosines, rows, axis=1)
 

@@ -45,11 +45,11 @@ def test_purity_is_the_share_of_equal_labels():
 
 def test_neighbours_are_sorted_and_not_the_point_itself():
     points = unit_vectors(12, 2)
-    rows, cosines = nearest_neighbours(points, points, 5, same=True)
+    rows, cosines = nearest_neighbours(points, points, 5, without_own=True)
     assert rows.shape == (12, 5)
     assert all(place not in own for place, own in enumerate(rows))
     assert (np.diff(cosines, axis=1) <= 0).all()
-    assert nearest_neighbours(points[:3], points[:3], 5, same=True)[0].shape == (3, 2)
+    assert nearest_neighbours(points[:3], points[:3], 5, without_own=True)[0].shape == (3, 2)
 
 
 def test_labels_are_those_of_the_records(records: list[dict[str, Any]]):
