@@ -32,9 +32,9 @@ from evaluation.texts.application_lists import (
     read_expectations,
     read_materials,
 )
-from evaluation.texts.pools import split_facts
 from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.data.bundled import HELD_OUT
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
@@ -233,7 +233,7 @@ def _small(
 
 
 def _large(embedder: ClacEmbedder, background: np.ndarray, arguments: ApplicationArguments) -> dict[str, Any]:
-    vocabulary, table = load_vocabulary(), split_facts(arguments.split)
+    vocabulary, table = load_vocabulary(), FactTable.bundled(arguments.split)
     uses, rows, truth = choose_uses(vocabulary, table, arguments.num_uses, arguments.num_materials, arguments.seed)
     records = [split_records()[arguments.split][row] for row in rows]
     applications = [NamedTexts(vocabulary[own].name, vocabulary.wordings(own)) for own in uses]

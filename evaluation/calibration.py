@@ -20,6 +20,7 @@ from evaluation.free_text import read_phrases
 from evaluation.metrics.calibration import reliability
 from evaluation.reports.calibration import calibration_rows, write_calibration
 from evaluation.retrieval import describe_model
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
@@ -39,7 +40,7 @@ class CalibrationArguments:
         default=None, metadata={"help": "Checkpoint: a directory or a Hub id. Default: the bundled one."}
     )
     split: str = field(default="test", metadata={"help": "Split of the crystals: validation or test."})
-    num_phrases: int = field(default=1000, metadata={"help": "Search phrases to write for crystals of the split."})
+    num_phrases: int = field(default=1000, metadata={"help": "Search phrases to write about crystals of the split."})
     bootstrap: int = field(default=1000, metadata={"help": "Bootstrap samples for the intervals."})
     seed: int = field(default=1, metadata={"help": "Seed of the phrases and the bootstrap."})
     output: str | None = field(
@@ -97,7 +98,7 @@ def run(arguments: CalibrationArguments) -> dict[str, Any]:
     calibration = embedder.calibration
     embeds, records = split_embeddings(checkpoint, embedder)[arguments.split], split_records()[arguments.split]
     sets = {
-        "generated": labelled_phrases(records, arguments.num_phrases, arguments.seed),
+        "generated": labelled_phrases(FactTable.bundled(arguments.split), arguments.num_phrases, arguments.seed),
         **{name: written_phrases(name, records) for name in ("development", "frozen")},
     }
     origin = provenance(asdict(arguments))

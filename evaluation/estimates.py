@@ -22,7 +22,6 @@ from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
 from evaluation.metrics.intervals import mean_interval
 from evaluation.reports.figures import SETTINGS, write_report
-from evaluation.texts.pools import split_facts
 from modeling_clac.data.facts.estimates import ESTIMATED, PropertyEstimator, bundled_estimator
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.data.properties import PROPERTIES
@@ -69,7 +68,7 @@ def alternatives(estimator: PropertyEstimator, table: FactTable, seed: int) -> d
     Returns:
         Mean absolute error by property and method.
     """
-    train = split_facts("train")
+    train = FactTable.bundled("train")
     inputs, own = estimator.standardised(train), estimator.standardised(table)
     recipe = estimator.record["recipe"]
     found: dict[str, dict[str, float]] = {}
@@ -104,7 +103,7 @@ def evaluate_estimates(
         By property: see `scores`, with the 95 % `interval` of the mean absolute error and the error `mae_of_mean` that
         the mean of the training values would have.
     """
-    train = split_facts("train")
+    train = FactTable.bundled("train")
     found = {}
     for name, (value, error) in estimates.items():
         gold = table.number(name)
@@ -192,7 +191,7 @@ def run(arguments: EstimatesEvaluationArguments) -> dict[str, Any]:
         raise ClacInputError(f"--split {arguments.split}: choose validation or test")
     if arguments.output is not None and Path(arguments.output).suffix != ".json":
         raise ClacInputError(f"--output {arguments.output}: expected a file name ending in .json")
-    estimator, table = bundled_estimator(), split_facts(arguments.split)
+    estimator, table = bundled_estimator(), FactTable.bundled(arguments.split)
     estimates = estimator.estimate(table)
     origin = provenance(asdict(arguments))
     result = {

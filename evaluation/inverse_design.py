@@ -20,7 +20,6 @@ from scipy.stats import spearmanr
 from evaluation.metrics.intervals import mean_interval
 from evaluation.reports.inverse_design import design_markdown, write_design
 from evaluation.retrieval import describe_model
-from evaluation.texts.pools import split_facts
 from evaluation.texts.rankers import Ranker, embedding_ranker, search_ranker, without_values
 from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.data.facts.columns import ESTIMATED_PROPERTIES
@@ -307,8 +306,8 @@ def run(arguments: InverseDesignArguments) -> dict[str, Any]:
     checkpoint = resolve_checkpoint(arguments.model)
     embedder, train, pool = (
         ClacEmbedder.from_pretrained(checkpoint),
-        split_facts("train"),
-        split_facts(arguments.split),
+        FactTable.bundled("train"),
+        FactTable.bundled(arguments.split),
     )
     crystals = split_embeddings(checkpoint, embedder)[arguments.split]
     rankers: dict[str, Ranker] = {}

@@ -20,7 +20,6 @@ from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import share_of_possible
 from evaluation.reports.meaning import print_meaning, write_meaning
 from evaluation.retrieval import describe_model
-from evaluation.texts.pools import split_facts
 from evaluation.texts.query_sets import (
     CATEGORIES,
     HALVES,
@@ -219,7 +218,7 @@ def run(arguments: MeaningArguments) -> dict[str, Any]:
     embedder, vocabulary, table = (
         ClacEmbedder.from_pretrained(checkpoint),
         load_vocabulary(),
-        split_facts(arguments.split),
+        FactTable.bundled(arguments.split),
     )
     crystals = split_embeddings(checkpoint, embedder)[arguments.split]
     makers: dict[str, Callable[[], Ranker]] = {

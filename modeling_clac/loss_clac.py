@@ -53,50 +53,40 @@ def duplicate_mask(*labels: Tensor) -> Tensor:
     return same
 
 
-def answered_mask(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> tuple[Tensor, Tensor]:
+def answered_mask(named: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Mark pairs excluded from the negatives because the text is a search phrase that the crystal answers as well.
-
-    A crystal answers a phrase if it has the formula that the phrase names and meets all conditions of the phrase.
+    Mark pairs excluded from the negatives because the text names something that the crystal is as well.
 
     Args:
-        conditions: `(B, C)` uint8, 1 for each condition that a text sets. A text with neither conditions nor a formula
-            describes a single crystal.
-        failing: `(B, C)` uint8, 1 for each condition that a crystal fails.
-        named_formula: `(B,)` int64, label of the formula that a phrase names, or 0.
-        formula: `(B,)` int64, label of the formula of each crystal.
+        named: `(B,)` int64, label of what a text names, such as a formula. 0: the text describes a single crystal.
+        answers: `(B, A)` int64, labels of what each crystal is.
 
     Returns:
         Two masks `(B, world_size · B)` bool: local crystals by all texts, and local texts by all crystals. A row and
         its own positive are not marked.
     """
-    positives = _positives(conditions)
-    rows = torch.arange(len(conditions), device=conditions.device)
-    by_crystal = answers_of(_gather(conditions), failing, _gather(named_formula), formula).T
-    by_text = answers_of(conditions, _gather(failing), named_formula, _gather(formula))
+    positives = _positives(named)
+    rows = torch.arange(len(named), device=named.device)
+    by_crystal = answers_of(_gather(named), answers).T
+    by_text = answers_of(named, _gather(answers))
     for mask in (by_crystal, by_text):
         mask[rows, positives] = False
     return by_crystal, by_text
 
 
-def answers_of(conditions: Tensor, failing: Tensor, named_formula: Tensor, formula: Tensor) -> Tensor:
+def answers_of(named: Tensor, answers: Tensor) -> Tensor:
     """
-    Find the crystals that answer search phrases, see [`answered_mask`].
+    Find the crystals that are what texts name, see [`answered_mask`].
 
     Args:
-        conditions: `(T, C)` uint8, 1 for each condition that a text sets.
-        failing: `(B, C)` uint8, 1 for each condition that a crystal fails.
-        named_formula: `(T,)` int64, label of the formula that a phrase names, or 0.
-        formula: `(B,)` int64, label of the formula of each crystal.
+        named: `(T,)` int64, label of what a text names, or 0.
+        answers: `(B, A)` int64, labels of what each crystal is.
 
     Returns:
-        `(T, B)` bool, whether the text is a phrase that the crystal answers.
+        `(T, B)` bool.
     """
-    missed = conditions.float() @ failing.float().T
-    named = named_formula.unsqueeze(1)
-    fits = (named == 0) | (named == formula.unsqueeze(0))
-    is_phrase = (conditions > 0).any(dim=1, keepdim=True) | (named != 0)
-    return (missed == 0) & fits & is_phrase
+    same = (named[:, None, None] == answers).any(dim=2)
+    return same & (named != 0).unsqueeze(1)
 
 
 def _gather(rows: Tensor) -> Tensor:

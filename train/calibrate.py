@@ -10,6 +10,7 @@ used; `python -m evaluation.calibration` measures the result on it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,8 +22,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
+from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.crystal_clac import ReadingOptions
 from modeling_clac.data.bundled import SPLITS, bundled_counts, bundled_crystals
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.data.graph_batches import parse_structures
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy
 from modeling_clac.inference.calibration import ARRAYS_FILE, CALIBRATION_FILE, calibrated, shape_features
@@ -31,8 +34,8 @@ from modeling_clac.inference.domain import CrystalDomain, neighbor_cosines
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.inference.vocabulary import Vocabulary
 from modeling_clac.narrator.applications import with_uses
+from modeling_clac.narrator.concept_phrases import ConceptPhrases
 from modeling_clac.narrator.narratives import narrate
-from modeling_clac.narrator.search_phrases import narrate_query
 from modeling_clac.search.index import BUNDLED_INDEX, bundled_index
 from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.atomic_files import json_bytes, write_files
@@ -49,7 +52,7 @@ class CalibrateArguments:
     """Arguments of the calibration."""
 
     model: str = field(metadata={"help": "Directory of the checkpoint, which receives the calibration."})
-    num_phrases: int = field(default=1000, metadata={"help": "Search phrases to write for validation crystals."})
+    num_phrases: int = field(default=1000, metadata={"help": "Search phrases to write about validation crystals."})
     seed: int = field(default=0, metadata={"help": "Seed of the phrases."})
 
 
@@ -129,11 +132,12 @@ def compare_scores(columns: Mapping[str, np.ndarray], right: np.ndarray, groups:
 
 
 def training_texts(records: Sequence[Mapping[str, Any]], seed: int) -> list[str]:
-    """Write a narrative and two search phrases for each training crystal, as in training."""
+    """Write a narrative and two phrases of the vocabulary for each training crystal, as in training."""
+    phrases, generator = ConceptPhrases(load_vocabulary(), FactTable.bundled("train")), random.Random(seed)
     texts = []
-    for record in with_uses(records):
+    for place, record in enumerate(with_uses(records)):
         texts.append(narrate(record, seed=(seed, "narrative")))
-        texts += [narrate_query(record, seed=(seed, place)).text for place in range(2)]
+        texts += [phrases.draw_for(generator, place).text for _ in range(2)]
     return texts
 
 
@@ -150,7 +154,7 @@ def run(arguments: CalibrateArguments) -> dict[str, Any]:
     checkpoint = resolve_checkpoint(arguments.model)
     embedder = ClacEmbedder.from_pretrained(checkpoint)
     embeds, records = split_embeddings(checkpoint, embedder), split_records()
-    phrases = labelled_phrases(records["validation"], arguments.num_phrases, arguments.seed)
+    phrases = labelled_phrases(FactTable.bundled("validation"), arguments.num_phrases, arguments.seed)
     texts = embedder.encode_text(phrases.texts).astype(np.float64)
     train, held_out = (embeds[split].astype(np.float64) for split in ("train", "validation"))
     taken, right = phrases.decided, phrases.right[phrases.decided].astype(int)

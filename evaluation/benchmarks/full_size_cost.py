@@ -187,7 +187,6 @@ def draw_batches(recipe: PretrainArguments, processor: Any, arguments: CostArgum
         recipe.text_style(),
         arguments.pairs,
         recipe.seed,
-        phrase_style=recipe.phrase_style(),
     )
     return list(pairs.epoch(0))
 

@@ -1,7 +1,7 @@
 """
 Profile of a pre-training step with augmented copies: time in data, graph tower, text tower, losses and optimiser.
 
-    python -m evaluation.benchmarks.pretraining_step --recipe train/recipes/clac-mini.yaml --threads 2
+    python -m evaluation.benchmarks.pretraining_step --recipe train/recipes/clac-narratives.yaml --threads 2
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ TERMS = ["crystal-text", "crystal'-text", "crystal-text'", "crystal'-text'", "cr
 class StepArguments:
     """Arguments of the step benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
+    recipe: str = field(
+        default="train/recipes/clac-narratives.yaml", metadata={"help": "Recipe of the model and the data."}
+    )
     terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
     text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
     batch_size: int = field(default=0, metadata={"help": "Pairs per step; 0: as in the recipe."})

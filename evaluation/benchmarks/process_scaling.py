@@ -1,7 +1,7 @@
 """
 Pre-training throughput of several single-threaded processes, compared with one.
 
-    python -m evaluation.benchmarks.process_scaling --recipe train/recipes/clac-mini.yaml
+    python -m evaluation.benchmarks.process_scaling --recipe train/recipes/clac-narratives.yaml
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from modeling_clac.utils.arguments import require_at_least, run_script
 class ScalingArguments:
     """Arguments of the scaling benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
+    recipe: str = field(
+        default="train/recipes/clac-narratives.yaml", metadata={"help": "Recipe of the model and the data."}
+    )
     terms: list[str] = field(default_factory=lambda: ["crystal-text"], metadata={"help": "Contrastive terms."})
     text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
     batch_size: int = field(default=0, metadata={"help": "Pairs per step and process; 0: as in the recipe."})

@@ -1,7 +1,7 @@
 """
 Speed of a pre-training step with different options, each measured on the same batches in alternating runs.
 
-    python -m evaluation.benchmarks.step_options --recipe train/recipes/clac-mini.yaml
+    python -m evaluation.benchmarks.step_options --recipe train/recipes/clac-narratives.yaml
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ OPTIONS = (
 class OptionArguments:
     """Arguments of the options benchmark."""
 
-    recipe: str = field(default="train/recipes/clac-mini.yaml", metadata={"help": "Recipe of the model and the data."})
+    recipe: str = field(
+        default="train/recipes/clac-narratives.yaml", metadata={"help": "Recipe of the model and the data."}
+    )
     terms: list[str] = field(default_factory=lambda: list(TERMS), metadata={"help": "Contrastive terms."})
     text_model_path: str | None = field(default=None, metadata={"help": "As in train.pretrain."})
     batch_size: int = field(default=0, metadata={"help": "Pairs per step; 0: as in the recipe."})

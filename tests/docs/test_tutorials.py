@@ -57,7 +57,9 @@ def test_blocks_run(
     text = page.read_text(encoding="utf-8")
     if page.stem == "publish":  # the page starts from a model that an earlier one trained
         script(
-            "train.pretrain train/recipes/clac-mini.yaml --num_epochs 1 --output_dir runs/my-model", places, monkeypatch
+            "train.pretrain train/recipes/clac-narratives.yaml --num_epochs 1 --output_dir runs/my-model",
+            places,
+            monkeypatch,
         )
     names: dict[str, object] = {}
     shown = ""

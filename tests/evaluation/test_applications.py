@@ -18,8 +18,8 @@ from evaluation.applications import (
     standardised,
 )
 from evaluation.texts.application_lists import choose_uses, read_applications, read_expectations, read_materials
-from evaluation.texts.pools import split_facts
 from modeling_clac.concepts.vocabulary import load_vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.data.structure_facts import describe_crystal
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.structures_clac import parse_structure
@@ -78,7 +78,7 @@ def test_scores_are_standard_deviations_of_other_crystals() -> None:
 
 
 def test_uses_are_chosen_with_crystals_for_which_they_hold() -> None:
-    vocabulary, table = load_vocabulary(), split_facts("validation")
+    vocabulary, table = load_vocabulary(), FactTable.bundled("validation")
     uses, rows, truth = choose_uses(vocabulary, table, 20, 40, 0)
     assert len(set(uses)) == 20 and len(set(rows)) == 40 and truth.shape == (40, 20)
     assert (truth == 1).any(axis=1).all() and (truth == 1).any(axis=0).all()

@@ -16,6 +16,7 @@ from evaluation.coverage import run as run_coverage
 from evaluation.domain import LABELS, far_crystals, share
 from evaluation.metrics.calibration import reliability
 from modeling_clac import ClacForGraphRegression, ClacInputError
+from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.conformal import UNCERTAINTY_FILE, ValidationPredictions
 from modeling_clac.inference.domain import CrystalDomain
@@ -48,10 +49,10 @@ def test_wrong_probabilities_are_seen():
 
 
 def test_generated_phrases_are_labelled_by_their_conditions(records: list[dict[str, Any]]):
-    phrases = labelled_phrases(records[:80], 60, 0)
+    phrases = labelled_phrases(FactTable.bundled("validation").take(range(80)), 60, 0)
     assert len(set(phrases.texts)) == len(phrases.texts) > 40
     assert phrases.right.shape == phrases.decided.shape == (len(phrases.texts), 80)
-    # Each phrase was written for one of these crystals.
+    # Each phrase describes one of these crystals.
     assert (phrases.right & phrases.decided).any(axis=1).all()
     assert 0.0 < phrases.prevalence < 0.3
     oxygen = np.array(["O" in record["elements"] for record in records[:80]])

@@ -19,7 +19,6 @@ from evaluation.inverse_design import (
     target_text,
 )
 from evaluation.reports.inverse_design import design_markdown, pareto_front, write_design
-from evaluation.texts.pools import split_facts
 from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
@@ -28,12 +27,12 @@ from modeling_clac.search.understanding.parser import understand
 
 @pytest.fixture(scope="module")
 def train() -> FactTable:
-    return split_facts("train")
+    return FactTable.bundled("train")
 
 
 @pytest.fixture(scope="module")
 def pool() -> FactTable:
-    return split_facts("validation").take(np.arange(200))
+    return FactTable.bundled("validation").take(np.arange(200))
 
 
 def test_texts_state_the_targets():

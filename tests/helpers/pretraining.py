@@ -65,14 +65,12 @@ def batches(
     processor: ClacProcessor,
     copies: Copies,
     chunk_size: int = 0,
-    phrases: bool = True,
-    num_phrases: int = 1,
+    short: float = 0.0,
 ) -> PairBatches:
     """Batches of eight pairs with all that an objective may need."""
     crystals, records, _ = parse_crystals(records, processor, "raise")
-    style, phrase_style = TextStyle(0.5, 1.0, 0.0, 0.0), TextStyle(1.0, 1.0, 0.0, 0.4, 0.6) if phrases else None
     collator = Collator(processor, 64, copies, chunk_size)
-    return PairBatches(crystals, records, collator, style, 8, 0, phrase_style=phrase_style, num_phrases=num_phrases)
+    return PairBatches(crystals, records, collator, TextStyle(0.5, 1.0, 0.0, short), 8, 0)
 
 
 def assert_same_inputs(one: Chunk, other: Chunk) -> None:

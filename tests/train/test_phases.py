@@ -278,7 +278,7 @@ def test_invalid_phases(bert_directory, tmp_path, change, message) -> None:
     ("change", "message"),
     [
         (
-            {"frozen": ["graph_model"], "terms": ["crystal-phrase"], "query_probability": 0.5},
+            {"frozen": ["graph_model"], "terms": ["crystal-text'"]},
             "while graph_model is frozen",
         ),
         ({"frozen": ["graph_model"], "terms": ["crystal-fact"]}, "while graph_model is frozen"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from modeling_clac.narrator.search_phrases import failing, narrate_query, undecided
+from modeling_clac.concepts.vocabulary import load_vocabulary
+from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.narrator.concept_phrases import ConceptPhrases
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class LabelledPhrases:
     Attributes:
         texts: The phrases, all different.
         right: Whether each phrase describes each crystal, `(num_texts, num_crystals)` bool.
-        decided: Whether the properties of the crystal decide it, `(num_texts, num_crystals)` bool.
+        decided: Whether the facts of the crystal decide it, `(num_texts, num_crystals)` bool.
     """
 
     texts: list[str]
@@ -32,30 +33,24 @@ class LabelledPhrases:
         return float(self.right[self.decided].mean())
 
 
-def labelled_phrases(records: Sequence[Mapping[str, Any]], number: int, seed: int) -> LabelledPhrases:
+def labelled_phrases(table: FactTable, number: int, seed: int) -> LabelledPhrases:
     """
-    Write search phrases for crystals drawn at random, and decide for every crystal whether they describe it.
+    Write search phrases, and decide for every crystal whether they describe it.
+
+    The phrases are made of the held-out wordings, since a model is surer of the words that it was trained on.
 
     Args:
-        records: Property records of the crystals.
+        table: Facts of the crystals.
         number: Number of phrases to write; fewer remain, because equal ones are merged.
-        seed: Seed of the crystals and the wordings.
-
-    Returns:
-        The phrases with at least one condition.
+        seed: Seed of the phrases.
     """
-    order = np.random.default_rng(seed).permutation(len(records))
-    conditions: dict[str, frozenset[str]] = {}
-    for place in range(number):
-        query = narrate_query(records[order[place % len(order)]], seed=(seed, place))
-        if query.conditions:
-            conditions.setdefault(query.text, query.conditions)
-    wrong, unknown = [failing(record) for record in records], [undecided(record) for record in records]
-    right = np.array([[not (own & fails) for fails in wrong] for own in conditions.values()])
-    decided = np.array(
-        [[bool(own & f) or not (own & u) for f, u in zip(wrong, unknown, strict=True)] for own in conditions.values()]
-    )
-    return LabelledPhrases(list(conditions), right, decided)
+    phrases, generator = ConceptPhrases(load_vocabulary(), table, held_out=True), random.Random(seed)
+    holds: dict[str, np.ndarray] = {}
+    for _ in range(number):
+        phrase = phrases.draw(generator)
+        holds.setdefault(phrase.text, phrase.holds)
+    values = np.stack(list(holds.values()))
+    return LabelledPhrases(list(holds), values == 1, (values == 0) | (values == 1))
 
 
 __all__ = ["LabelledPhrases", "labelled_phrases"]

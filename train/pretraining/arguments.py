@@ -144,12 +144,6 @@ class DataArguments:
     short_probability: float = field(
         default=0.12, metadata={"help": "Probability of a short text: a formula, a crystal system or an application."}
     )
-    query_probability: float = field(
-        default=0.0, metadata={"help": "Probability of a search phrase: some properties, a class or an application."}
-    )
-    phrases_per_crystal: int = field(
-        default=1, metadata={"help": "Short texts per crystal and batch, for a term with phrases."}
-    )
     concept_phrases: int = field(
         default=128, metadata={"help": "Phrases of the vocabulary per step, for the term crystal-concept."}
     )
@@ -172,16 +166,13 @@ class DataArguments:
     )
 
     def __post_init__(self) -> None:
-        _require_at_least_one(
-            self, "max_text_tokens", "shuffle_buffer", "validation_size", "phrases_per_crystal", "concept_phrases"
-        )
+        _require_at_least_one(self, "max_text_tokens", "shuffle_buffer", "validation_size", "concept_phrases")
         _require_not_negative(self, "limit", "steps_per_epoch", "substituted")
-        _require_share(self, "masked_probability", "short_probability", "query_probability", "twin_share")
-        _require_share(self, "description_probability")
+        _require_share(self, "masked_probability", "short_probability", "twin_share", "description_probability")
         if bool(self.description_probability) != (self.descriptions is not None):
             raise ClacInputError("descriptions and description_probability go together; set both or none")
         check_on_error(self.on_error, ("raise", "skip"))
-        kinds = ("short_probability", "query_probability", "masked_probability", "description_probability")
+        kinds = ("short_probability", "masked_probability", "description_probability")
         if sum(getattr(self, name) for name in kinds) > 1:
             raise ClacInputError(f"{', '.join(kinds[:-1])} and {kinds[-1]} add up to more than 1; lower them")
         if not 0 <= self.narrative_keep_min <= self.narrative_keep_max <= 1:
@@ -361,8 +352,6 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
         for group in GROUPS:
             group.__post_init__(self)
         settings = self.objective_settings()
-        if settings.phrases and not self.short_probability + self.query_probability:
-            raise ClacInputError("a term with phrases needs short_probability or query_probability above 0")
         vocabulary = sorted({CONCEPTS, FACTS} & set(settings.terms))
         if vocabulary and (self.streaming or self.chunk_size):
             raise ClacInputError(f"{vocabulary[0]} cannot be used with streaming or chunk_size; remove one of them")
@@ -420,24 +409,15 @@ class PretrainArguments(RunArguments, OptimizationArguments, ObjectiveArguments,
         return str(self.phases[index]["name"]) if self.phases else ""
 
     def text_style(self) -> TextStyle:
-        """Return the style of the texts; only narratives if there is a separate term for phrases."""
-        style = TextStyle(
+        """Return the style of the texts."""
+        return TextStyle(
             self.narrative_keep_min,
             self.narrative_keep_max,
             self.masked_probability,
             self.short_probability,
-            self.query_probability,
             self.text_column,
             self.description_probability,
         )
-        return replace(style, short=0.0, query=0.0) if self.objective_settings().phrases else style
-
-    def phrase_style(self) -> TextStyle | None:
-        """Return the style of the phrases; `None` if the objective has no term for them."""
-        if not self.objective_settings().phrases:
-            return None
-        short = self.short_probability / (self.short_probability + self.query_probability)
-        return TextStyle(1.0, 1.0, masked=0.0, short=short, query=1.0 - short)
 
 
 def recipe_of(arguments: PretrainArguments) -> dict[str, Any]:

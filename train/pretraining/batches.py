@@ -15,17 +15,11 @@ from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.narrator.applications import with_uses
-from modeling_clac.narrator.search_phrases import Query
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator
 from train.pretraining.objective import CONCEPTS, FACTS
-from train.pretraining.pairs import (
-    TextStyle,
-    TrainingPair,
-    open_split,
-    parse_crystals,
-)
+from train.pretraining.pairs import Text, TextStyle, TrainingPair, open_split, parse_crystals
 from train.pretraining.training_data import TrainingData, load_training_data
 from train.pretraining.vocabulary_texts import VocabularyTexts
 
@@ -73,8 +67,6 @@ def build_batches(
     shared: dict[str, Any] = {
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
-        "phrase_style": arguments.phrase_style(),
-        "num_phrases": arguments.phrases_per_crystal,
         "twins": arguments.twin_share,
         "process_index": process_index,
         "num_processes": num_processes,
@@ -154,8 +146,6 @@ class _Batches:
         seed: Seed of texts, order and copies.
         process_index: Index of this process.
         num_processes: Number of processes that share an epoch.
-        phrase_style: Style of the phrases, for an objective that contrasts them.
-        num_phrases: Phrases of each pair.
         twins: Share of each batch that is replaced by expanded versions of its other crystals, see [`Expansion`].
     """
 
@@ -167,39 +157,35 @@ class _Batches:
         seed: int,
         process_index: int,
         num_processes: int,
-        phrase_style: TextStyle | None,
-        num_phrases: int,
         twins: float,
     ):
         self.collator, self.style, self.twins = collator, style, twins
-        self.phrase_style, self.num_phrases = phrase_style, num_phrases
         self.batch_size, self.seed = batch_size, seed
         self.process_index, self.num_processes = process_index, num_processes
         self.vocabulary: VocabularyTexts | None = None
 
     def _pairs(self, crystals: Sequence[Crystal], records: Sequence[dict[str, Any]], epoch: int) -> list[TrainingPair]:
-        """Pair the crystals with their texts of an epoch, without phrases."""
+        """Pair the crystals with their texts of an epoch."""
         if self.collator.with_texts:
-            queries = [self._write(record, epoch) for record in records]
+            texts = [self._write(record, epoch) for record in records]
         else:
-            queries = [Query("")] * len(records)
-        tokens = self.collator.tokenize([query.text for query in queries]) if self.collator.with_texts else {}
+            texts = [Text("")] * len(records)
+        tokens = self.collator.tokenize([own.text for own in texts]) if self.collator.with_texts else {}
         return [
-            TrainingPair(crystal, record, query, {key: rows[i] for key, rows in tokens.items()})
-            for i, (crystal, record, query) in enumerate(zip(crystals, records, queries, strict=True))
+            TrainingPair(crystal, record, text, {key: rows[i] for key, rows in tokens.items()})
+            for i, (crystal, record, text) in enumerate(zip(crystals, records, texts, strict=True))
         ]
 
-    def _write(self, record: dict[str, Any], epoch: int) -> Query:
-        query = self.style.write(record, (self.seed, epoch))
+    def _write(self, record: dict[str, Any], epoch: int) -> Text:
+        text = self.style.write(record, (self.seed, epoch))
         if self.vocabulary is None:
-            return query
-        return replace(query, text=self.vocabulary.without_held_out(query.text))
+            return text
+        return replace(text, text=self.vocabulary.without_held_out(text.text))
 
     def _collate(self, pairs: list[TrainingPair], epoch: int, index: int) -> Batch:
         """Make the batch with this index in the epoch."""
         generator = np.random.default_rng((self.seed, epoch, index, self.process_index))
-        pairs = self._with_twins(pairs, epoch, generator)
-        return self.collator([self._with_phrases(pair, epoch) for pair in pairs], generator)
+        return self.collator(self._with_twins(pairs, epoch, generator), generator)
 
     def _with_twins(self, pairs: list[TrainingPair], epoch: int, generator: np.random.Generator) -> list[TrainingPair]:
         num_twins = int(self.twins * len(pairs))
@@ -212,13 +198,6 @@ class _Batches:
             crystal, record = Expansion()(pairs[original].crystal, pairs[original].record, generator)
             (changed[twin],) = self._pairs([crystal], [record], epoch)
         return changed
-
-    def _with_phrases(self, pair: TrainingPair, epoch: int) -> TrainingPair:
-        if self.phrase_style is None:
-            return pair
-        first = epoch * self.num_phrases
-        seeds = [(self.seed, first + k) for k in range(self.num_phrases)]
-        return replace(pair, phrases=tuple(self.phrase_style.write(pair.record, seed) for seed in seeds))
 
 
 class PairBatches(_Batches):
@@ -242,16 +221,12 @@ class PairBatches(_Batches):
         seed: int,
         process_index: int = 0,
         num_processes: int = 1,
-        phrase_style: TextStyle | None = None,
-        num_phrases: int = 1,
         twins: float = 0.0,
         skipped: Sequence[str] = (),
         vocabulary: VocabularyTexts | None = None,
         concept_phrases: int = 0,
     ):
-        super().__init__(
-            collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
-        )
+        super().__init__(collator, style, batch_size, seed, process_index, num_processes, twins)
         self.crystals, self.records, self.skipped = crystals, records, list(skipped)
         self.vocabulary, self.concept_phrases = vocabulary, concept_phrases
         self._groups = group_by_system(crystals)
@@ -332,13 +307,9 @@ class StreamedBatches(_Batches):
         on_error: str = "raise",
         process_index: int = 0,
         num_processes: int = 1,
-        phrase_style: TextStyle | None = None,
-        num_phrases: int = 1,
         twins: float = 0.0,
     ):
-        super().__init__(
-            collator, style, batch_size, seed, process_index, num_processes, phrase_style, num_phrases, twins
-        )
+        super().__init__(collator, style, batch_size, seed, process_index, num_processes, twins)
         from datasets.distributed import split_dataset_by_node
 
         stream = open_split(path, split, streaming=True, text_column=style.column).shuffle(

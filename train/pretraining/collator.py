@@ -15,7 +15,6 @@ from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.narrator.concept_phrases import Phrase
-from modeling_clac.narrator.search_phrases import Query
 from modeling_clac.quantities_clac import NOTHING
 from train.pretraining.augmentation import (
     AtomMasking,
@@ -26,14 +25,7 @@ from train.pretraining.augmentation import (
     Strain,
     TokenMasking,
 )
-from train.pretraining.pairs import (
-    Copies,
-    TrainingPair,
-    condition_vector,
-    crystal_label,
-    failing_vector,
-    text_label,
-)
+from train.pretraining.pairs import Copies, Text, TrainingPair, answers, crystal_label, text_label
 
 
 class OnDevice:
@@ -52,34 +44,25 @@ class CrystalLabels(OnDevice):
 
     Attributes:
         identity: `(B,)` int64, equal for identical crystals, see `crystal_label`.
-        failing: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that does not hold.
-        formula: `(B,)` int64, label of the formula.
+        answers: `(B, 2)` int64, labels of the `answers` of the crystals.
     """
 
     identity: Tensor
-    failing: Tensor
-    formula: Tensor
+    answers: Tensor
 
 
 @dataclass(frozen=True)
 class TextLabels(OnDevice):
     """
-    Labels that determine which crystals are negatives of a text. Labels of phrases have one more dimension,
-    `(B, K, ...)`.
+    Labels that determine which crystals are negatives of a text.
 
     Attributes:
         identity: `(B,)` int64, equal for equal texts.
-        conditions: `(B, C)` uint8, 1 for each of the C `CONDITIONS` that a search phrase sets.
-        formula: `(B,)` int64, label of the formula in a search phrase, 0 if it has none.
+        names: `(B,)` int64, label of what a short text names, 0 for other texts.
     """
 
     identity: Tensor
-    conditions: Tensor
-    formula: Tensor
-
-    def phrase(self, index: int) -> TextLabels:
-        """Select the labels of one phrase of each pair."""
-        return TextLabels(self.identity[:, index], self.conditions[:, index], self.formula[:, index])
+    names: Tensor
 
 
 @dataclass(frozen=True)
@@ -92,7 +75,6 @@ class Labels(OnDevice):
         texts: Labels of the texts.
         num_masked: Number of masked tokens in the batch, scalar.
         rows: `(B,)` int64, rows of the crystals among all training crystals.
-        phrases: Labels of the K phrases of each pair, `(B, K, ...)`; `None` without phrases.
         facts: `(B, T)` float32, facts of the crystals: 1, 0, grades in between, and NaN where unknown; `None` without
             a term that predicts them.
     """
@@ -101,7 +83,6 @@ class Labels(OnDevice):
     texts: TextLabels
     num_masked: Tensor
     rows: Tensor
-    phrases: TextLabels | None = None
     facts: Tensor | None = None
 
 
@@ -115,15 +96,12 @@ class Chunk(OnDevice):
         graphs: Inputs of the graph tower: B crystals, followed by their B copies if the objective has them.
         tokens: Inputs of the text tower, `(B, L)`; `(2B, L)` if copies follow the originals.
         mlm_labels: `(B, L)` int64, the masked tokens of the copies, `IGNORE_INDEX` elsewhere; `None` without copies.
-        phrases: Inputs of the text tower, `(B * K, L')`, with the K phrases of a pair in sequence; `None` without
-            phrases.
     """
 
     size: int
     graphs: dict[str, Tensor]
     tokens: dict[str, Tensor]
     mlm_labels: Tensor | None = None
-    phrases: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +183,7 @@ class Collator:
         Make a batch.
 
         Args:
-            pairs: The pairs, all with the same number of phrases.
+            pairs: The pairs.
             generator: Source of random numbers for the copies.
         """
         chunk_size = self.chunk_size or len(pairs)
@@ -214,10 +192,9 @@ class Collator:
         records = [pair.record for pair in pairs]
         labels = Labels(
             crystals=crystal_labels(records),
-            texts=_text_labels([pair.query for pair in pairs]),
+            texts=_text_labels([pair.text for pair in pairs]),
             num_masked=torch.tensor(num_masked),
             rows=torch.arange(len(pairs)),
-            phrases=_phrase_labels(pairs) if pairs[0].phrases else None,
         )
         return Batch([pair.material_id for pair in pairs], chunks, labels)
 
@@ -234,13 +211,11 @@ class Collator:
             copied, masked = self._copy_texts(pairs, generator)
             tokens = {key: rows + copied[key] for key, rows in tokens.items()}
         padded = self._pad(tokens) if self.with_texts else {}
-        phrases = [phrase.text for pair in pairs for phrase in pair.phrases]
         return Chunk(
             size=len(pairs),
             graphs=dict(extractor.collate(graphs)) if graphs else {},
             tokens=padded,
             mlm_labels=_padded_labels(masked, padded["input_ids"].shape[1]) if masked else None,
-            phrases=self._pad(self.tokenize(phrases)) if phrases else None,
         )
 
     def _graphs(self, pairs: Sequence[TrainingPair]) -> list[dict[str, np.ndarray]]:
@@ -266,7 +241,7 @@ class Collator:
     ) -> tuple[dict[str, list[list[int]]], list[np.ndarray]]:
         """Tokenize the copies of the texts, mask some tokens, and return the tokens and their labels."""
         shuffle, hide = SentenceDropShuffle(self.copies.sentence_dropping), FormulaHiding(self.copies.formula_hiding)
-        changed = [hide(shuffle(pair.query.text, generator), str(pair.record["formula"]), generator) for pair in pairs]
+        changed = [hide(shuffle(pair.text.text, generator), str(pair.record["formula"]), generator) for pair in pairs]
         tokens = self.tokenize(changed)
         masked = [self._mask_tokens(np.array(ids), generator) for ids in tokens["input_ids"]]
         tokens["input_ids"] = [ids.tolist() for ids, _ in masked]
@@ -282,8 +257,7 @@ def crystal_labels(records: Sequence[dict[str, Any]]) -> CrystalLabels:
     """Label the crystals of records."""
     return CrystalLabels(
         identity=torch.tensor([crystal_label(record) for record in records]),
-        failing=torch.from_numpy(np.stack([failing_vector(record) for record in records])),
-        formula=torch.tensor([text_label(record["formula"]) for record in records]),
+        answers=torch.tensor([[text_label(name) for name in answers(record)] for record in records]),
     )
 
 
@@ -292,19 +266,10 @@ def _padded_labels(rows: Sequence[np.ndarray], length: int) -> Tensor:
     return torch.from_numpy(np.stack(padded))
 
 
-def _text_labels(queries: Sequence[Query]) -> TextLabels:
+def _text_labels(texts: Sequence[Text]) -> TextLabels:
     return TextLabels(
-        identity=torch.tensor([text_label(query.text) for query in queries]),
-        conditions=torch.from_numpy(np.stack([condition_vector(query.conditions) for query in queries])),
-        formula=torch.tensor([text_label(query.formula) if query.formula else 0 for query in queries]),
-    )
-
-
-def _phrase_labels(pairs: Sequence[TrainingPair]) -> TextLabels:
-    flat = _text_labels([phrase for pair in pairs for phrase in pair.phrases])
-    shape = (len(pairs), -1)
-    return TextLabels(
-        flat.identity.unflatten(0, shape), flat.conditions.unflatten(0, shape), flat.formula.unflatten(0, shape)
+        identity=torch.tensor([text_label(own.text) for own in texts]),
+        names=torch.tensor([text_label(own.names) if own.names else 0 for own in texts]),
     )
 
 

@@ -40,8 +40,6 @@ class View(StrEnum):
     CRYSTAL_COPY = "crystal'"
     TEXT = "text"
     TEXT_COPY = "text'"
-    # A second, short text of the pair, which may also describe other crystals.
-    PHRASE = "phrase"
 
     @property
     def original(self) -> View:
@@ -64,7 +62,6 @@ TERMS: dict[str, tuple[View, View]] = {
         (View.CRYSTAL_COPY, View.TEXT_COPY),
         (View.CRYSTAL, View.CRYSTAL_COPY),
         (View.TEXT, View.TEXT_COPY),
-        (View.CRYSTAL, View.PHRASE),
     )
 }
 # Phrases of the vocabulary with many right answers, see `concept_loss`; and facts predicted from crystals alone.
@@ -126,11 +123,6 @@ class ObjectiveSettings:
         return self._contrasts(View.TEXT_COPY)
 
     @property
-    def phrases(self) -> bool:
-        """Whether a term uses phrases."""
-        return self._contrasts(View.PHRASE)
-
-    @property
     def pairs(self) -> tuple[str, ...]:
         """Terms between the views of pairs."""
         return tuple(term for term in self.terms if term in TERMS)
@@ -186,14 +178,12 @@ class ContrastiveObjective(nn.Module):
         if "text-text'" in settings.terms:
             heads[View.TEXT.value] = ClacProjection(model.text_output_size, dim, dropout)
         start = config.logit_scale_init_value if settings.loss == "info_nce" else _START_SCALE
-        # A phrase says less than a narrative, so it has a separate temperature.
-        kinds = (*heads, *((View.PHRASE.value,) if settings.phrases else ()))
-        for name in kinds:
+        for name in heads:
             scales[name] = nn.Parameter(torch.tensor(math.log(start)))
         if CONCEPTS in settings.terms:
             scales[CONCEPTS] = nn.Parameter(torch.tensor(math.log(_CONCEPT_SCALE)))
         if settings.loss != "info_nce":
-            for name in (_INTER, *kinds):
+            for name in (_INTER, *heads):
                 biases[name] = nn.Parameter(torch.tensor(_START_BIAS[settings.loss]))
             with torch.no_grad():
                 model.logit_scale.fill_(math.log(start))
@@ -230,11 +220,10 @@ class ContrastiveObjective(nn.Module):
 
         Returns:
             Unit vectors `(B, D)` for each [`View`], and for `View.intra` of views with a term within their modality;
-            `(B, K, D)` for the K phrases of each pair; `mlm`, `(B,)`, the cross-entropy summed over the masked tokens
-            of each text.
+            `mlm`, `(B,)`, the cross-entropy summed over the masked tokens of each text.
 
         Raises:
-            ValueError: The chunk lacks phrases or masked tokens that the objective needs.
+            ValueError: The chunk lacks masked tokens that the objective needs.
         """
         model, graphs, tokens = self.model, chunk.graphs, chunk.tokens
         outputs: dict[str, Tensor] = {}
@@ -258,12 +247,6 @@ class ContrastiveObjective(nn.Module):
             if original in self.heads:
                 names = (original.intra, copy.intra)
                 outputs |= _originals_and_copies(names, self.heads[original](pooled[original]), chunk.size)
-        if self.settings.phrases:
-            if chunk.phrases is None:
-                raise ValueError("a term has phrases, but the batch has none")
-            phrases = chunk.phrases
-            # Separate from the texts, to avoid padding them to the length of the texts.
-            outputs[View.PHRASE] = self._embed_phrases(phrases).unflatten(0, (chunk.size, -1))
         if self.mlm_head is not None:
             if chunk.mlm_labels is None:
                 raise ValueError("mlm_weight is set, but the batch has no mlm_labels")
@@ -315,9 +298,7 @@ class ContrastiveObjective(nn.Module):
             if bank is not None:
                 losses[term] = self._contrast_with_bank(bank, outputs[right], labels)
                 continue
-            if right is View.PHRASE:
-                losses[term] = self._contrast_phrases(outputs[left], outputs[right], labels)
-            elif left.original is right.original:
+            if left.original is right.original:
                 losses[term] = self._contrast(left, outputs[left.intra], outputs[right.intra], *excluded[left])
             else:
                 losses[term] = self._contrast(_INTER, outputs[left], outputs[right], *excluded[_INTER])
@@ -329,15 +310,6 @@ class ContrastiveObjective(nn.Module):
             losses["mlm"] = outputs["mlm"].sum() / labels.num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
         return {"loss": total, **losses}
-
-    def _contrast_phrases(self, crystal_embeds: Tensor, phrase_embeds: Tensor, labels: Labels) -> Tensor:
-        """Average the loss over the K phrases, `(B, K, D)`. Phrases of the same pair are not contrasted."""
-        assert labels.phrases is not None
-        losses = []
-        for index in range(phrase_embeds.shape[1]):
-            excluded = _excluded_negatives(labels.crystals, labels.phrases.phrase(index))
-            losses.append(self._contrast(View.PHRASE, crystal_embeds, phrase_embeds[:, index], *excluded))
-        return torch.stack(losses).mean()
 
     def _contrast_concepts(
         self,
@@ -362,8 +334,7 @@ class ContrastiveObjective(nn.Module):
         assert self.bank is not None
         own, everything = labels.texts, self.bank.labels
         same = everything.identity[labels.rows].unsqueeze(1) == everything.identity.unsqueeze(0)
-        answers = answers_of(own.conditions, everything.failing, own.formula, everything.formula)
-        excluded = same | answers
+        excluded = same | answers_of(own.names, everything.answers)
         places = torch.arange(len(texts), device=texts.device)
         excluded[places, labels.rows] = False
         logits = self._scale(_INTER) * texts @ bank.T
@@ -403,7 +374,7 @@ def _excluded_negatives(crystals: CrystalLabels, texts: TextLabels) -> tuple[Ten
         Two bool masks, `(B, world_size * B)`: local crystals by all texts, and local texts by all crystals.
     """
     duplicates = duplicate_mask(crystals.identity, texts.identity)
-    by_crystal, by_text = answered_mask(texts.conditions, crystals.failing, texts.formula, crystals.formula)
+    by_crystal, by_text = answered_mask(texts.names, crystals.answers)
     return duplicates | by_crystal, duplicates | by_text
 
 

@@ -17,13 +17,26 @@ from modeling_clac.crystal_clac import Crystal
 from modeling_clac.data.graph_batches import graph_batches
 from modeling_clac.errors_clac import ClacInputError, ErrorPolicy, first_line
 from modeling_clac.narrator.narratives import narrate, narrate_sentences
-from modeling_clac.narrator.search_phrases import CONDITIONS, Query, failing, in_system, narrate_query
 from modeling_clac.symmetry_clac import find_space_group
 from modeling_clac.utils.progress import progress_bar
 from train.pretraining.augmentation import SentenceDropShuffle, split_sentences
 
 # Columns that a data set must have.
 COLUMNS = ("cif", "material_id", "formula", "crystal_system")
+
+
+@dataclass(frozen=True)
+class Text:
+    """
+    A text of training.
+
+    Attributes:
+        text: The text.
+        names: What a short text names, one of the [`answers`] of a crystal; `None`: it describes a single crystal.
+    """
+
+    text: str
+    names: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,17 +47,15 @@ class TrainingPair:
     Attributes:
         crystal: The parsed structure.
         record: Its row of the data set, with at least `COLUMNS`.
-        query: The text and, for a search phrase, the conditions that it sets.
+        text: The text.
         tokens: Tokens of the text, not padded: `input_ids`, `attention_mask`, `token_kinds`, ...
-        phrases: Additional short texts, for an objective that contrasts them.
         graph: Graph of the crystal; `None`: built when it is needed.
     """
 
     crystal: Crystal
     record: dict[str, Any]
-    query: Query
+    text: Text
     tokens: dict[str, list[Any]]
-    phrases: tuple[Query, ...] = ()
     graph: dict[str, np.ndarray] | None = None
 
     @property
@@ -68,7 +79,6 @@ class TextStyle:
         keep_max: Largest share of the known facts in a narrative.
         masked: Probability of a narrative without formula and element names.
         short: Probability of a short text: the formula, alone or with the crystal system, or an application.
-        query: Probability of a search phrase, see `narrate_query`.
         description: Probability of the description of the crystal, where there is one: whole, its beginning, or some
             of its sentences.
         column: Column that holds the narratives; some sentences are dropped and the others shuffled. Narratives without
@@ -79,43 +89,41 @@ class TextStyle:
     keep_max: float
     masked: float
     short: float
-    query: float = 0.0
     column: str | None = None
     description: float = 0.0
 
-    def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Query:
+    def write(self, record: dict[str, Any], seed: tuple[int, int]) -> Text:
         """
         Write the text of a record.
 
         Args:
             record: A row of the data set, with at least `COLUMNS`.
             seed: Seed of the run, and the epoch; equal seeds give equal texts.
-
-        Returns:
-            The text and, for a search phrase, the conditions that it sets.
         """
         generator = random.Random(f"{seed[0]}-{seed[1]}-{record['material_id']}")
         kind = generator.random()
         if kind < self.short:
-            formula, system = record["formula"], record["crystal_system"]
+            formula, both = answers(record)
             # The sentence on the application comes last. Without one, this is the sentence on the composition.
             use = narrate_sentences(record, generator.getrandbits(48), keep=0.0)[-1]
-            text = generator.choice([formula, f"{formula}, {system}", f"{system} {formula}", use])
-            if text == use:
-                return Query(use)
-            return Query(text, frozenset() if text == formula else frozenset([in_system(system)]), formula)
-        if kind < self.short + self.query:
-            return narrate_query(record, generator.getrandbits(48))
-        drawn = self.short + self.query + self.masked
+            named = {formula: formula, both: both, f"{record['crystal_system']} {formula}": both}
+            text = generator.choice([*named, use])
+            return Text(text, named.get(text))
+        drawn = self.short + self.masked
         if drawn <= kind < drawn + self.description and record.get("description"):
-            return Query(shortened(record["description"], generator))
+            return Text(shortened(record["description"], generator))
         keep = generator.uniform(self.keep_min, self.keep_max)
-        masked = kind < self.short + self.query + self.masked
+        masked = kind < drawn
         if self.column is not None and not masked:
             random_generator = np.random.default_rng(generator.getrandbits(48))
-            return Query(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
+            return Text(SentenceDropShuffle(1.0 - keep)(given_text(record, self.column), random_generator))
         # Without the formula, the other facts must identify the crystal, so none is left out.
-        return Query(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
+        return Text(narrate(record, generator.getrandbits(48), mask_formula=masked, keep=1.0 if masked else keep))
+
+
+def answers(record: dict[str, Any]) -> tuple[str, str]:
+    """Return what short texts name of a record: its formula, and its formula and crystal system."""
+    return record["formula"], f"{record['formula']}, {record['crystal_system']}"
 
 
 def shortened(description: str, generator: random.Random) -> str:
@@ -289,21 +297,6 @@ def crystal_label(record: dict[str, Any]) -> int:
     group = record.get("space_group_number")
     own = record.get("variant") or (record["material_id"] if group is None else int(group))
     return text_label(f"{record['formula']} {own}")
-
-
-_PLACES = {name: place for place, name in enumerate(CONDITIONS)}
-
-
-def condition_vector(names: frozenset[str]) -> np.ndarray:
-    """Encode names in `CONDITIONS` as zeros and ones, `(len(CONDITIONS),)` uint8."""
-    vector = np.zeros(len(_PLACES), dtype=np.uint8)
-    vector[[_PLACES[name] for name in names]] = 1
-    return vector
-
-
-def failing_vector(record: dict[str, Any]) -> np.ndarray:
-    """Encode the conditions that do not hold for a record, see [`condition_vector`]."""
-    return condition_vector(failing(record))
 
 
 def text_label(text: str) -> int:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ...concepts.symmetry import SYMMETRY_FLAGS
 from ...formulas_clac import read_formula
-from ..bundled import bundled_crystals, bundled_facts
+from ..bundled import bundled_counts, bundled_crystals, bundled_facts
 from ..properties import NUMERIC_COLUMNS
 from ..structure_facts import FRACTION_TOLERANCE
 from .columns import FACT_COLUMNS
@@ -86,9 +86,19 @@ class FactTable:
         return cls(pa.table(columns))
 
     @classmethod
-    def bundled(cls) -> FactTable:
-        """Read the facts of the bundled crystals, in the order train, validation and test."""
-        return cls.from_table(bundled_crystals(with_cif=False), bundled_facts())
+    def bundled(cls, split: str | None = None) -> FactTable:
+        """
+        Read the facts of the bundled crystals.
+
+        Args:
+            split: `train`, `validation` or `test`. Default: all, in this order.
+        """
+        table = cls.from_table(bundled_crystals(with_cif=False), bundled_facts())
+        if split is None:
+            return table
+        counts = bundled_counts()
+        start = sum(list(counts.values())[: list(counts).index(split)])
+        return table.take(np.arange(start, start + counts[split]))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -37,7 +37,7 @@ def test_a_batch_moves_to_a_device_as_a_whole(small_processor, records) -> None:
     (batch, *_) = batches(records[:8], small_processor, Copies(crystals=True, texts=True), chunk_size=4).epoch(0)
     moved = batch.to(torch.device("meta"))
     assert moved.material_ids == batch.material_ids and [chunk.size for chunk in moved.chunks] == [4, 4]
-    tensors = [moved.labels.num_masked, moved.labels.texts.conditions, moved.labels.phrases.formula]
+    tensors = [moved.labels.num_masked, moved.labels.texts.names, moved.labels.crystals.answers]
     for chunk in moved.chunks:
-        tensors += [*chunk.graphs.values(), *chunk.tokens.values(), *chunk.phrases.values(), chunk.mlm_labels]
+        tensors += [*chunk.graphs.values(), *chunk.tokens.values(), chunk.mlm_labels]
     assert all(tensor.device.type == "meta" for tensor in tensors)

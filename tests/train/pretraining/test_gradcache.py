@@ -96,7 +96,7 @@ embedder = ClacEmbedder.from_pretrained(checkpoint, device="cpu")
 crystals, records, _ = parse_crystals(first_records(data, "validation", 32), embedder.processor, "raise")
 places = accelerator.process_index, accelerator.num_processes
 collator = Collator(embedder.processor, 64, chunk_size=chunk_size)
-batches = PairBatches(crystals, records, collator, TextStyle(0.5, 1.0, 0.0, 0.0, 0.4), joined // places[1], 0, *places)
+batches = PairBatches(crystals, records, collator, TextStyle(0.5, 1.0, 0.0, 0.4), joined // places[1], 0, *places)
 torch.manual_seed(0)
 objective = ContrastiveObjective(embedder.model, ObjectiveSettings(loss)).double().eval()
 prepared = accelerator.prepare(objective)

@@ -29,7 +29,7 @@ from train.pretraining.objective import (
     View,
 )
 from train.pretraining.objective_heads import MaskedLanguageModelHead, PriorDiscriminator
-from train.pretraining.pairs import Copies, first_records
+from train.pretraining.pairs import Copies, TextStyle, answers, first_records
 
 ALL = tuple(TERMS)
 
@@ -154,73 +154,39 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
     assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).tolist() == [0.0] * 3
 
 
-def test_crystals_that_answer_a_phrase_are_excluded_from_its_negatives(model, small_processor, records) -> None:
-    """The loss depends on a crystal that the phrase does not describe, but not on another one that it describes."""
+def test_crystals_that_a_text_names_are_excluded_from_its_negatives(model, small_processor, records) -> None:
+    """The loss depends on a crystal that the text does not name, but not on another one that it names."""
     (batch, *_) = batches(records, small_processor, Copies()).epoch(0)
-    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
+    objective = ContrastiveObjective(model, ObjectiveSettings()).eval()
     outputs = objective.embed(batch.chunks[0])
-    outputs[View.PHRASE] = torch.linalg.qr(torch.randn(24, 8))[0].T.unsqueeze(1)
-    failing = torch.zeros_like(batch.labels.crystals.failing)
-    conditions = torch.zeros_like(failing)
-    conditions[0, 1], failing[2:, 1] = 1, 1  # phrase 0 sets a condition that only crystals 0 and 1 meet
-    phrases = TextLabels(torch.arange(8)[:, None], conditions[:, None], torch.zeros(8, 1, dtype=torch.long))
-    crystals = replace(batch.labels.crystals, failing=failing)
-    labels = replace(batch.labels, crystals=crystals, phrases=phrases)
+    outputs[View.TEXT] = torch.linalg.qr(torch.randn(24, 8))[0].T
+    names = torch.tensor([7, 0, 0, 0, 0, 0, 0, 0])
+    answers = torch.arange(100, 116).reshape(8, 2)
+    answers[0, 0] = answers[1, 1] = 7  # text 0 names crystals 0 and 1
+    texts = TextLabels(torch.arange(8), names)
+    labels = replace(batch.labels, crystals=replace(batch.labels.crystals, answers=answers), texts=texts)
 
     def loss(crystal: torch.Tensor = outputs[View.CRYSTAL]) -> float:
         return objective.contrast({**outputs, View.CRYSTAL: crystal}, labels)["loss"].item()
 
     def moved(row: int) -> torch.Tensor:
         crystal = outputs[View.CRYSTAL].clone()
-        crystal[row] += 0.5 * outputs[View.PHRASE][0, 0]  # at right angles to all other phrases
+        crystal[row] += 0.5 * outputs[View.TEXT][0]  # at right angles to all other texts
         return crystal
 
+    # Text 1 describes crystal 1 alone, but is at right angles to the change.
     assert loss(moved(1)) == pytest.approx(loss(), abs=1e-6)
     assert abs(loss(moved(2)) - loss()) > 1e-3
 
 
-def test_several_phrases_count_like_one_each(model, small_processor, records) -> None:
-    """The loss of three phrases a crystal is the mean of the losses with each of them, also in chunks."""
-    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",))).eval()
-    (batch, *_) = batches(records, small_processor, Copies(), num_phrases=3).epoch(0)
-    outputs, labels = objective.embed(batch.chunks[0]), batch.labels
-    assert outputs[View.PHRASE].shape[:2] == labels.phrases.conditions.shape[:2] == (8, 3)
-    single = []
-    for k in range(3):
-        own = TextLabels(
-            labels.phrases.identity[:, [k]], labels.phrases.conditions[:, [k]], labels.phrases.formula[:, [k]]
-        )
-        one = {**outputs, View.PHRASE: outputs[View.PHRASE][:, [k]]}
-        single.append(objective.contrast(one, replace(labels, phrases=own))["loss"])
-    assert len({round(loss.item(), 6) for loss in single}) > 1
-    torch.testing.assert_close(objective.contrast(outputs, labels)["loss"], torch.stack(single).mean())
-    (chunked, *_) = batches(records, small_processor, Copies(), chunk_size=3, num_phrases=3).epoch(0)
-    embedded = torch.cat([objective.embed(chunk)[View.PHRASE] for chunk in chunked.chunks])
-    torch.testing.assert_close(embedded, outputs[View.PHRASE], rtol=1e-4, atol=1e-5)
-
-
-def test_a_term_with_phrases_needs_them(model, small_processor, records, bert_directory, tmp_path) -> None:
-    (batch, *_) = batches(records, small_processor, Copies(), phrases=False).epoch(0)
-    objective = ContrastiveObjective(model, ObjectiveSettings(terms=("crystal-phrase",)))
-    with pytest.raises(ValueError, match="phrases"):
-        objective(batch.chunks[0])
-    options = {"terms": ["crystal-text", "crystal-phrase"], "short_probability": 0.0, "query_probability": 0.0}
-    with pytest.raises(ClacInputError, match="needs short_probability or query_probability"):
-        arguments(bert_directory, tmp_path, **options)
-
-
-def test_phrases_come_with_narratives(bert_directory, tmp_path, records) -> None:
-    shares = {"short_probability": 0.1, "query_probability": 0.3, "masked_probability": 0.2}
-    apart = arguments(bert_directory, tmp_path, terms=["crystal-text", "crystal-phrase"], **shares)
-    narratives, phrases_style = apart.text_style(), apart.phrase_style()
-    assert (narratives.masked, narratives.short, narratives.query) == (0.2, 0.0, 0.0)
-    assert (phrases_style.short, phrases_style.query) == pytest.approx((0.25, 0.75))
-    phrases = [phrases_style.write(record, (0, epoch)) for record in records for epoch in range(20)]
-    named = [phrase for phrase in phrases if phrase.formula]
-    assert 0 < len(named) < len(phrases) / 4
-    assert all(phrase.formula in phrase.text for phrase in named)
-    assert sum(bool(phrase.conditions) for phrase in phrases) > len(phrases) / 2
-    assert arguments(bert_directory, tmp_path, **shares).phrase_style() is None
+def test_short_texts_name_a_formula(records) -> None:
+    style = TextStyle(1.0, 1.0, masked=0.0, short=1.0)
+    texts = [(record, style.write(record, (0, epoch))) for record in records for epoch in range(20)]
+    named = [(record, own) for record, own in texts if own.names]
+    assert len(texts) / 2 < len(named) < len(texts)
+    for record, own in named:
+        assert own.names in answers(record) and record["formula"] in own.text
+        assert (own.names == record["formula"]) == (record["crystal_system"] not in own.text)
 
 
 def test_training_with_everything_learns_and_resumes(bert_directory: Path, tmp_path: Path) -> None:
