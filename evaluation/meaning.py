@@ -20,6 +20,7 @@ from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import share_of_possible
 from evaluation.reports.meaning import print_meaning, write_meaning
 from evaluation.retrieval import describe_model
+from evaluation.texts.poles import pole_texts, score_poles
 from evaluation.texts.query_sets import (
     CATEGORIES,
     HALVES,
@@ -41,7 +42,7 @@ from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.provenance import provenance
 from train.calibrate import split_embeddings
 
-SETS = ("realistic", "wordings", "conjunctions", "zero_shot")
+SETS = ("realistic", "wordings", "conjunctions", "poles", "zero_shot")
 WAYS = ("embeddings", "search", "estimates")
 
 
@@ -166,7 +167,7 @@ def evaluate(
         arguments: Sets, numbers and seed.
 
     Returns:
-        By set, by way: see `score_texts` and `over_concepts`; `zero_shot`: see `classify`.
+        By set, by way: see `score_texts`, `over_concepts` and `score_poles`; `zero_shot`: see `classify`.
     """
     chosen, seed = arguments.sets.split(","), arguments.seed
     found: dict[str, Any] = {}
@@ -187,6 +188,9 @@ def evaluate(
             scored["groups"] = {own: scored["groups"][own] for own in CATEGORIES if own in scored["groups"]}
             if arguments.half == "frozen":
                 del scored["texts"]  # nobody looks at single frozen queries
+    if "poles" in chosen:
+        ends = pole_texts(vocabulary, table, arguments.min_right)
+        found["poles"] = {way: score_poles(ends, rank, seed) for way, rank in rankers.items()}
     if "zero_shot" in chosen:
         found["zero_shot"] = classify(embedder, crystals, table, vocabulary, seed)
     return found

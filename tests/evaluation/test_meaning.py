@@ -10,6 +10,7 @@ import pytest
 
 from evaluation.meaning import MeaningArguments, _check, over_concepts, score_texts
 from evaluation.reports.meaning import meaning_markdown, write_meaning
+from evaluation.texts.poles import pole_texts, score_poles
 from evaluation.texts.query_sets import LabelledText
 from evaluation.texts.zero_shot import classify
 from modeling_clac.data.facts.fact_table import FactTable
@@ -74,6 +75,30 @@ def test_zero_shot_classes_of_a_reader_are_right_where_its_crystals_are() -> Non
         assert found["crystal_system"][way]["balanced_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
 
 
+def test_poles_are_told_apart_by_their_order_alone() -> None:
+    table = FactTable.from_records([{"formula": "NaCl", "density": float(value)} for value in range(1, 11)])
+    vocabulary = small_vocabulary(
+        {"id": "dense", "kind": "band", "test": "density > 7", "opposite": "light"},
+        {"id": "light", "kind": "band", "test": "density < 4", "opposite": "dense"},
+        {"id": "rocksalt", "kind": "anion", "test": "element(Cl)"},
+    )
+    texts = pole_texts(vocabulary, table)
+    assert {own.group for own in texts} == {"dense", "light"}
+    for own in texts:
+        right, wrong = ([8, 9, 10], [1, 2, 3]) if own.group == "dense" else ([1, 2, 3], [8, 9, 10])
+        assert (np.flatnonzero(own.truth == 1) + 1).tolist() == right
+        assert (np.flatnonzero(own.truth == 0) + 1).tolist() == wrong
+
+    def rank(queries):
+        sign = np.array([1.0 if "dense" in query else -1.0 for query in queries])
+        return sign[:, None] * np.arange(10)
+
+    scored = score_poles(texts, rank)
+    assert (scored["auc"], scored["flipped"], scored["interval"]) == (1.0, 0, (1.0, 1.0))
+    flipped = score_poles(texts, lambda queries: -rank(queries))
+    assert (flipped["auc"], flipped["flipped"]) == (0.0, len(texts))
+
+
 def test_the_report_names_every_set(tmp_path: Path) -> None:
     scored = score_texts(texts(), rank)
     result = {
@@ -86,10 +111,14 @@ def test_the_report_names_every_set(tmp_path: Path) -> None:
         "commit": "123",
         "command": "python -m evaluation.meaning",
         "vocabulary": {"concepts": 2, "wordings": 5},
-        "scores": {"conjunctions": {"embeddings": scored, "search": scored}},
+        "scores": {
+            "conjunctions": {"embeddings": scored, "search": scored},
+            "poles": {"search": {"auc": 0.9, "interval": [0.8, 1.0], "flipped": 2, "texts": [{}] * 7}},
+        },
     }
     table = meaning_markdown(result)
     assert "conjunctions of held-out wordings | 3 | 0.667" in table and "| · cubic | 1 | 1.000 | 1.000 |" in table
+    assert "| search | 7 | 0.900 [0.800, 1.000] | 2 |" in table
     files = write_meaning(result, tmp_path / "result.json")
     assert {path.name for path in files} == {"result.json", "table.md", "meaning.png", "meaning.svg"}
     assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["pool"] == 20
