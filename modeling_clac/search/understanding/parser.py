@@ -19,6 +19,7 @@ from ...formula_markup_clac import FlatText, flatten_markup
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
 from .lexicon import Lexicon
+from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import grouped, only_elements, with_polarity
@@ -55,22 +56,6 @@ _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
-_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
-# Concepts before which `metal` says that a metal is present, and not that the compound is one.
-_OF_METALS = frozenset({"anion", "oxyanion", "group", "class", "structure-type", "use"})
-_CONTAINS_METAL = re.compile(
-    r"\b(?:contain(?:s|ing)?|with|has|having|includ(?:es|ing))\s+(?:a\s+|any\s+|some\s+)?metals?\b(?!\s+\w+ide)"
-    r"|\bmetal[\s-]+containing\b",
-    re.I,
-)
-_METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
-# Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
-_NO_METAL = re.compile(
-    r"\b(?:(?:and|or|plus)\s+an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
-    re.I,
-)
-
-
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 _LONGEST_NAME = 4  # words
 # Series of structures with n layers.
@@ -121,7 +106,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     for reason in _REASON.finditer(plain):
         state.mark(*reason.span())
     state.add(find_symmetry(plain))
-    _read_contains_metal(state)
+    state.add(contained_metals(plain, state.free))
     _read_comparisons(state, lexicon)
     _leave_members(state)
     numbers = read_numbers(plain, flat.text, state.free)
@@ -137,7 +122,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_comparisons(state)
-    literals = minerals_as_types(plain, with_polarity(plain, _metals(plain, state.literals)), lexicon)
+    literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     constraints = grouped(plain, only_elements(plain, literals))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
@@ -161,12 +146,6 @@ def _placed(constraint: Constraint, flat: FlatText) -> Constraint:
         start, end = flat.span(literal.start, literal.end)
         literals.append(replace(literal, start=start, end=end))
     return replace(constraint, literals=tuple(literals))
-
-
-def _read_contains_metal(state: _State) -> None:
-    for match in _CONTAINS_METAL.finditer(state.text):
-        if all_free(state.free, *match.span()):
-            state.add([Literal(ElementTerm("metal"), False, *match.span())])
 
 
 def _read_comparisons(state: _State, lexicon: Lexicon) -> None:
@@ -430,26 +409,6 @@ def _leave(state: _State, word: Token) -> None:
     else:
         state.rest.append(shown)
     state.rest_end = word.end
-
-
-def _metals(text: str, literals: list[Literal]) -> list[Literal]:
-    """Read `metal` in `metal oxide`, `no metal` and `metal-free` as an element, not as a metallic compound."""
-    found = []
-    for place, literal in enumerate(literals):
-        following = literals[place + 1] if place + 1 < len(literals) else None
-        found_word = _METAL.fullmatch(text, literal.start, literal.end)
-        if isinstance(literal.term, ConceptTerm) and found_word is not None:
-            start = found_word.start("word")
-            of_compound = (
-                following is not None
-                and not text[literal.end : following.start].strip(" -")
-                and isinstance(following.term, ConceptTerm)
-                and following.term.kind_of_concept in _OF_METALS
-            )
-            if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
-                literal = replace(literal, term=ElementTerm("metal"))
-        found.append(literal)
-    return found
 
 
 __all__ = ["understand"]

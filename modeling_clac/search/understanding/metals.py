@@ -1,0 +1,66 @@
+"""The word `metal`, which means an element in `metal oxide` and a metallic compound in `a hard metal`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .chemistry import all_free
+from .query import ConceptTerm, ElementTerm, Literal
+
+_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
+# Concepts before which `metal` says that a metal is present, and not that the compound is one.
+_OF_METALS = frozenset({"anion", "oxyanion", "group", "class", "structure-type", "use"})
+_CONTAINS_METAL = re.compile(
+    r"\b(?:contain(?:s|ing)?|with|has|having|includ(?:es|ing))\s+(?:a\s+|any\s+|some\s+)?metals?\b(?!\s+\w+ide)"
+    r"|\bmetal[\s-]+containing\b",
+    re.I,
+)
+_METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
+# Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
+_NO_METAL = re.compile(
+    r"\b(?:(?:and|or|plus)\s+an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    re.I,
+)
+
+
+def contained_metals(text: str, free: Sequence[bool]) -> list[Literal]:
+    """
+    Read `contains a metal`.
+
+    Args:
+        text: The query.
+        free: Whether each character was not read yet.
+    """
+    found = [match.span() for match in _CONTAINS_METAL.finditer(text)]
+    return [Literal(ElementTerm("metal"), False, *span) for span in found if all_free(free, *span)]
+
+
+def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
+    """
+    Read `metal` in `metal oxide`, `no metal` and `metal-free` as an element, not as a metallic compound.
+
+    Args:
+        text: The query.
+        literals: What was read, in the order of the text.
+    """
+    found = []
+    for place, literal in enumerate(literals):
+        following = literals[place + 1] if place + 1 < len(literals) else None
+        found_word = _METAL.fullmatch(text, literal.start, literal.end)
+        if isinstance(literal.term, ConceptTerm) and found_word is not None:
+            start = found_word.start("word")
+            of_compound = (
+                following is not None
+                and not text[literal.end : following.start].strip(" -")
+                and isinstance(following.term, ConceptTerm)
+                and following.term.kind_of_concept in _OF_METALS
+            )
+            if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
+                literal = replace(literal, term=ElementTerm("metal"))
+        found.append(literal)
+    return found
+
+
+__all__ = ["contained_metals", "metals_as_elements"]
