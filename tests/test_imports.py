@@ -17,8 +17,8 @@ Inside `modeling_clac`, lowest first:
     narrator        facts to sentences
     inference       checkpoints to vectors, properties and entities
     search          the index, with vectors from `inference`
+    app             the MCP server, which `cli` starts
     cli             the command
-    app             the web page and the MCP server
     __init__        names that users import; nothing in the package imports them from there, except the version
 
 In `datasets_scripts`, `train` and `evaluation`, the modules that can be run use the folders of helpers, never the
@@ -43,7 +43,7 @@ PACKAGES: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"train", "datasets_scripts", "modeling_clac"}),
     "tests": frozenset({"evaluation", "train", "datasets_scripts", "modeling_clac", "clac_cli"}),
 }
-FOLDERS = (("utils",), ("data", "concepts"), ("narrator",), ("inference",), ("search",), ("cli",), ("app",))
+FOLDERS = (("utils",), ("data", "concepts"), ("narrator",), ("inference",), ("search",), ("app",), ("cli",))
 _HEIGHTS = {folder: height for height, level in enumerate(FOLDERS, start=2) for folder in level}
 _FLAT, _REGISTRATION, _ROOT = 0, 1, len(FOLDERS) + 2
 

@@ -17,6 +17,7 @@ from .concepts import concepts
 from .duplicates import compare, dedupe
 from .embed import embed, make_index
 from .explain import explain
+from .mcp import mcp
 from .predict import ner, predict
 from .publish import info, push
 from .search import search
@@ -53,6 +54,7 @@ app.command("ner")(ner)
 app.command("predict")(predict)
 app.command("compare")(compare)
 app.command("dedupe")(dedupe)
+app.command("mcp")(mcp)
 app.command("push")(push)
 app.command("info")(info)
 
