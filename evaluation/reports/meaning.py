@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
+from evaluation.reports.tables import markdown_table
 from evaluation.texts.query_sets import CATEGORIES
 from evaluation.texts.zero_shot import TASKS
 from modeling_clac.utils.atomic_files import json_bytes, write_files
@@ -69,14 +70,14 @@ def meaning_markdown(result: dict[str, Any]) -> str:
     """Return the tables in markdown, with their caption and the command that produced them."""
     ways = next((list(own) for name, own in result["scores"].items() if name in SET_LABELS), [])
     header = ["share of the possible precision@10", "number", *(WAY_LABELS[way] for way in ways)]
-    blocks = [_markdown_table(header, list(meaning_rows(result)))] if ways else []
+    blocks = [markdown_table(header, list(meaning_rows(result)))] if ways else []
     if result["scores"].get("poles"):
         header = ["ends of a property, held-out wordings", "number", "own end ahead of the other (AUC)", "below chance"]
-        blocks.append(_markdown_table(header, list(pole_rows(result))))
+        blocks.append(markdown_table(header, list(pole_rows(result))))
     if result["scores"].get("zero_shot"):
         header = ["zero-shot", "crystals", "classes"]
         header += [f"{score}, {way}" for way in ("names", "held-out wordings") for score in ("accuracy", "balanced")]
-        blocks.append(_markdown_table(header, list(zero_shot_rows(result))))
+        blocks.append(markdown_table(header, list(zero_shot_rows(result))))
     caption = (
         f"{result['model']} (weights {result['fingerprint']}), {result['pool']:,} crystals of the split "
         f"{result['split']}, {result['half']} half of the realistic queries, {result['vocabulary']['concepts']:,} "
@@ -85,11 +86,6 @@ def meaning_markdown(result: dict[str, Any]) -> str:
         "bootstrap over texts, concepts or crystals."
     )
     return "\n\n".join([*blocks, caption, f"    {result['command']}", ""])
-
-
-def _markdown_table(header: list[str], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def print_meaning(result: dict[str, Any]) -> None:
