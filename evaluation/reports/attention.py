@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
+from evaluation.reports.tables import markdown_table
 
 _COLOURS = {"before": "#999999", "after": "#0072B2"}
 _PAGE_WIDTH = 7.0  # inches
@@ -24,7 +25,7 @@ _HEADER = ("attention on", "layer", "texts", "before", "after", "change", "share
 
 def attention_markdown(result: Mapping[str, Any]) -> str:
     """Return the table in markdown, with its caption and the command that produced it."""
-    lines = ["| " + " | ".join(_HEADER) + " |", "|---|" + "---:|" * (len(_HEADER) - 1)]
+    rows = []
     for label, own in result["shares"].items():
         for layer, change in enumerate(own["change"]):
             cells = [
@@ -35,7 +36,7 @@ def attention_markdown(result: Mapping[str, Any]) -> str:
                 _with_interval(change, sign="+"),
                 f"{own['tokens']:.3f}",
             ]
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append(cells)
     before = result["before"]
     layers = "" if before["layers"] is None else f", layers {', '.join(map(str, before['layers']))}"
     caption = (
@@ -44,7 +45,7 @@ def attention_markdown(result: Mapping[str, Any]) -> str:
         "the attention of all words, mean over the heads, with 95 % bootstrap intervals over the texts; even attention "
         f"would give the share of tokens. Seed {result['seed']}, commit {result['commit'] or 'unknown'}."
     )
-    return "\n".join([*lines, "", caption, "", f"    {result['command']}", ""])
+    return "\n".join([markdown_table(_HEADER, rows), "", caption, "", f"    {result['command']}", ""])
 
 
 def _with_interval(entry: Mapping[str, Any], sign: str = "") -> str:

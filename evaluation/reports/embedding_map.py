@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from evaluation.reports.figures import SETTINGS, write_report
+from evaluation.reports.tables import markdown_table
 
 _PAGE_WIDTH = 7.0  # inches
 # Palette of Okabe and Ito; unknown is light grey.
@@ -29,7 +30,7 @@ _ORDERED = {
 def map_markdown(result: Mapping[str, Any]) -> str:
     """Return the tables in markdown, with their caption and the command that produced them."""
     spaces = result["spaces"]
-    rows = [("", *spaces)]
+    rows: list[tuple[str, ...]] = []
     for label, key in (
         ("modality gap", "gap"),
         ("cosine of a crystal and its text", "pairs"),
@@ -38,8 +39,8 @@ def map_markdown(result: Mapping[str, Any]) -> str:
         ("cosine of two texts", "texts"),
     ):
         rows.append((label, *(f"{own['modality_gap'][key]:.3f}" for own in spaces.values())))
-    lines = _table(rows)
-    rows = [("purity", "neighbours", "points", *spaces, "chance")]
+    cosines = markdown_table(("", *spaces), rows)
+    rows = []
     for colouring, kinds in next(iter(spaces.values()))["purity"].items():
         for kind in kinds:
             found = [own["purity"][colouring][kind] for own in spaces.values()]
@@ -47,6 +48,7 @@ def map_markdown(result: Mapping[str, Any]) -> str:
             cells = [_with_interval(own) for own in found]
             own_row = (colouring, kind, f"{found[0]['points']:,}", *cells, "" if chance is None else f"{chance:.3f}")
             rows.append(own_row)
+    purities = markdown_table(("purity", "neighbours", "points", *spaces, "chance"), rows)
     before = result["before"]
     caption = (
         f"{result['model']} (weights {result['fingerprint']}), {result['pool']:,} crystals of the split "
@@ -55,18 +57,13 @@ def map_markdown(result: Mapping[str, Any]) -> str:
         f"share of the {result['arguments']['purity_neighbors']} nearest neighbours with the same label, in the full "
         f"space, with 95 % intervals. Seed {result['seed']}, commit {result['commit'] or 'unknown'}."
     )
-    return "\n".join([*lines, "", *_table(rows), "", caption, "", f"    {result['command']}", ""])
+    return "\n".join([cosines, "", purities, "", caption, "", f"    {result['command']}", ""])
 
 
 def _with_interval(entry: Mapping[str, Any]) -> str:
     if entry["purity"] is None:
         return ""
     return f"{entry['purity']:.3f} [{entry['interval'][0]:.3f}, {entry['interval'][1]:.3f}]"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    header, *body = ("| " + " | ".join(row) + " |" for row in rows)
-    return [header, "|---|" + "---:|" * (len(rows[0]) - 1), *body]
 
 
 def label_colours(colouring: str, labels: np.ndarray) -> dict[str, str]:

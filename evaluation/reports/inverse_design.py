@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
+from evaluation.reports.tables import markdown_table
 from modeling_clac.data.properties import PROPERTIES
 
 _ORDER = ("embeddings", "estimates", "nearest composition", "random", "best possible")
@@ -30,7 +31,7 @@ def design_markdown(result: Mapping[str, Any]) -> str:
     ways = [way for way in _ORDER if any(way in task["ways"] for task in result["tasks"].values())]
     tops = list(next(iter(next(iter(result["tasks"].values()))["ways"].values()))["mae"])
     header = ("target", "crystals", "ranked by", *(f"MAE of {k}" for k in tops), "rank correlation", "dominating")
-    lines = ["| " + " | ".join(header) + " |", "|---|---:|---|" + "---:|" * (len(header) - 3)]
+    rows = []
     for task in result["tasks"].values():
         digits = 3 if max(task["ways"]["random"]["mae"][k]["mean"] for k in tops) < 10 else 1
         for way in ways:
@@ -43,7 +44,7 @@ def design_markdown(result: Mapping[str, Any]) -> str:
                 _with_interval(own["rank_correlation"], 2),
                 _with_interval(own["dominating"], 3) if "dominating" in own else "",
             ]
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append(cells)
     caption = (
         f"{result['model']} (weights {result['fingerprint']}), crystals of the split {result['split']} with known "
         f"values, {result['arguments']['targets']} targets for each line, from the training crystals. Mean absolute "
@@ -54,7 +55,7 @@ def design_markdown(result: Mapping[str, Any]) -> str:
         "bootstrap over the targets. "
         f"Seed {result['seed']}, commit {result['commit'] or 'unknown'}."
     )
-    return "\n".join([*lines, "", caption, "", f"    {result['command']}", ""])
+    return "\n".join([markdown_table(header, rows), "", caption, "", f"    {result['command']}", ""])
 
 
 def _with_interval(entry: Mapping[str, Any], digits: int) -> str:
