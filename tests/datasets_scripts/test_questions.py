@@ -379,7 +379,8 @@ def test_metals_and_insulators(tmp_path, table) -> None:
 
 def test_without_properties_questions_are_about_atoms(tmp_path, table) -> None:
     rows = built(table.select(["material_id", "formula", "cif"]), tmp_path, seed=3)
-    assert {row["kind"] for row in rows} == {"composition", "oxide", "anion", "density"}
+    kinds = {"composition", "oxide", "anion", "density", "structure_type", "layered"}
+    assert {row["kind"] for row in rows} == kinds
     splits = defaultdict(set)
     for row in rows:
         splits[row["formula"]].add(row["split"])

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def small(bert_directory: Path, output: Path) -> list[str]:
     return [*SMALL, "--text_model_path", str(bert_directory), "--output_dir", str(output)]
 
 
+def small_phases(recipe: PretrainArguments) -> PretrainArguments:
+    """What phases set for themselves must be small as well."""
+    phases = [{**phase, "num_epochs": 1, "batch_size": 8, "concept_phrases": 8} for phase in recipe.phases]
+    return replace(recipe, phases=phases, substituted=min(recipe.substituted, 4))
+
+
 def words_of(line: str) -> list[str]:
     return shlex.split(line.split(PRETRAIN)[1])
 
@@ -48,7 +55,8 @@ def test_lines_parse(line, monkeypatch) -> None:
 )
 def test_lines_train(line, bert_directory, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    progress = train(parse_arguments(PretrainArguments, words_of(line) + small(bert_directory, tmp_path / "run")))
+    recipe = parse_arguments(PretrainArguments, words_of(line) + small(bert_directory, tmp_path / "run"))
+    progress = train(small_phases(recipe))
     (resumed,) = (other for other in SHELL if "--resume" in other)
     if not progress.finished:
         assert SHELL.index(resumed) == SHELL.index(line) + 1

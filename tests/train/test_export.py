@@ -25,7 +25,7 @@ SMALL = (
 
 
 def trained(bert_directory: Path, output: Path, *flags: str) -> Path:
-    recipe = str(ROOT / "train" / "recipes" / "clac-mini.yaml")
+    recipe = str(ROOT / "train" / "recipes" / "clac-narratives.yaml")
     places = ["--text_model_path", str(bert_directory), "--output_dir", str(output)]
     train(parse_arguments(PretrainArguments, [recipe, *SMALL, *flags, *places]))
     return output / "best"
