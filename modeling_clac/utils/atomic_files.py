@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -290,6 +291,11 @@ def read_whole(directory: Path, read: Callable[[], T]) -> T:
         try:
             # As long as it is open, no other directory gets its number.
             opened = os.open(directory, os.O_RDONLY)
+        except FileNotFoundError:
+            if not _lock_of(directory).exists():
+                break
+            time.sleep(0.005)  # between the two renames of a writer
+            continue
         except OSError:  # not a directory, or a system that cannot open one
             break
         try:
