@@ -115,7 +115,7 @@ def make_server(tools: Tools) -> MCPServer[Any]:
         ],
         material_id: _Id = None,
         cif: _Cif = None,
-    ) -> list[dict[str, Any]]:
+    ) -> dict[str, Any]:
         """Estimate how probable it is that each description fits a crystal; give its id or a structure."""
         return tools.classify(labels, material_id, cif)
 

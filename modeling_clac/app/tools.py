@@ -132,15 +132,14 @@ class Tools:
         row = None
         if material_id is not None and cif is None:
             row = self.index.stored.row_of(material_id)
-        vector = self._embedded(material_id, cif)
+        vector, notes = self._embedded(material_id, cif)
         hits = self.index.search(vector, k + (row is not None))
         kept = [place for place, hit in enumerate(hits) if hit.row != row][:k]
         found = self._document(hits)
-        return {**found, "hits": [{**found["hits"][place], "rank": rank} for rank, place in enumerate(kept, start=1)]}
+        ranked = [{**found["hits"][place], "rank": rank} for rank, place in enumerate(kept, start=1)]
+        return {"notes": notes, **found, "hits": ranked}
 
-    def classify(
-        self, labels: Sequence[str], material_id: str | None = None, cif: str | None = None
-    ) -> list[dict[str, Any]]:
+    def classify(self, labels: Sequence[str], material_id: str | None = None, cif: str | None = None) -> dict[str, Any]:
         """
         Estimate how well descriptions fit a crystal.
 
@@ -150,7 +149,8 @@ class Tools:
             cif: Another structure, as CIF.
 
         Returns:
-            For each label, best first, its `cosine` and, if the checkpoint has a calibration, its `probability`.
+            `labels`, best first, each with its `cosine` and, if the checkpoint has a calibration, its `probability`;
+            and `notes`, what was read with doubt.
         """
         from ..inference.calibration import Calibration
 
@@ -159,7 +159,7 @@ class Tools:
         _check_count("number of labels", len(labels), MOST_LABELS)
         for label in labels:
             _check_text(label)
-        vector = self._embedded(material_id, cif)
+        vector, notes = self._embedded(material_id, cif)
         texts = self._text_encoder.encode_text(list(labels))
         cosines = texts @ vector
         calibration = Calibration.from_checkpoint(self.checkpoint)
@@ -167,7 +167,7 @@ class Tools:
         if calibration is not None:
             for entry, value in zip(found, calibration.probabilities(vector[None], texts)[0], strict=True):
                 entry["probability"] = float(value)
-        return sorted(found, key=lambda entry: -float(entry["cosine"]))
+        return {"labels": sorted(found, key=lambda entry: -float(entry["cosine"])), "notes": notes}
 
     def understand(self, text: str) -> dict[str, Any]:
         """
@@ -236,13 +236,15 @@ class Tools:
 
         return understand(text, self._vocabulary)
 
-    def _embedded(self, material_id: str | None, cif: str | None) -> np.ndarray:
+    def _embedded(self, material_id: str | None, cif: str | None) -> tuple[np.ndarray, list[str]]:
+        """Return the vector of a crystal, and what was read of its structure with doubt."""
         if (material_id is None) == (cif is None):
             raise ClacInputError("give either the id of a crystal or a structure as CIF")
         if material_id is not None:
             vector: np.ndarray = self.index.embeds[self.index.stored.row_of(material_id)]
-            return vector
-        return self._crystal_encoder.encode_crystals([_structure(str(cif))], names=["the structure"])[0]
+            return vector, []
+        crystal = _structure(str(cif))
+        return self._crystal_encoder.encode_crystals([crystal], names=["the structure"])[0], list(crystal.warnings)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
