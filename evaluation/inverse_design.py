@@ -310,14 +310,13 @@ def run(arguments: InverseDesignArguments) -> dict[str, Any]:
         FactTable.bundled(arguments.split),
     )
     crystals = split_embeddings(checkpoint, embedder)[arguments.split]
-    rankers: dict[str, Ranker] = {}
-    for way in arguments.ways.split(","):
-        if way == "embeddings":
-            rankers[way] = embedding_ranker(embedder, crystals)
-        else:
-            computed = [column for column, row in PROPERTIES.items() if not row.from_structure]
-            hidden = without_values(pool, [*ESTIMATED_PROPERTIES, *computed])
-            rankers[way] = search_ranker(embedder, crystals, hidden, load_vocabulary())
+    cosines = embedding_ranker(embedder, crystals)
+    computed = [column for column, row in PROPERTIES.items() if not row.from_structure]
+    hidden = without_values(pool, [*ESTIMATED_PROPERTIES, *computed])
+    rankers: dict[str, Ranker] = {
+        way: cosines if way == "embeddings" else search_ranker(cosines, hidden, load_vocabulary())
+        for way in arguments.ways.split(",")
+    }
     origin = provenance(asdict(arguments))
     result = {
         **describe_model(checkpoint),

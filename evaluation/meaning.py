@@ -225,10 +225,11 @@ def run(arguments: MeaningArguments) -> dict[str, Any]:
         FactTable.bundled(arguments.split),
     )
     crystals = split_embeddings(checkpoint, embedder)[arguments.split]
+    cosines = embedding_ranker(embedder, crystals)
     makers: dict[str, Callable[[], Ranker]] = {
-        "embeddings": lambda: embedding_ranker(embedder, crystals),
-        "search": lambda: search_ranker(embedder, crystals, table, vocabulary),
-        "estimates": lambda: search_ranker(embedder, crystals, without_values(table, ESTIMATED_PROPERTIES), vocabulary),
+        "embeddings": lambda: cosines,
+        "search": lambda: search_ranker(cosines, table, vocabulary),
+        "estimates": lambda: search_ranker(cosines, without_values(table, ESTIMATED_PROPERTIES), vocabulary),
     }
     rankers = {way: makers[way]() for way in arguments.ways.split(",")}
     origin = provenance(asdict(arguments))
