@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, write_report
+from evaluation.reports.figures import reliability_diagram, write_report
 
 LABELS = {"generated": "generated", "development": "written, development", "frozen": "written, frozen"}
 _STYLES = {"generated": ("#0072B2", "o"), "development": ("#009E73", "^"), "frozen": ("#D55E00", "s")}
@@ -57,38 +55,12 @@ def reliability_figure(result: dict[str, Any]) -> Figure:
     Args:
         result: Result of `evaluation.calibration`.
     """
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(COLUMN_WIDTH, 3.1), layout="constrained")
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="perfect calibration")
-        for kind, (colour, marker) in _STYLES.items():
-            bins = [entry for entry in result["phrases"][kind]["bins"] if entry["count"] >= 20]
-            right = [entry["right"] for entry in bins]
-            errors = [
-                [max(0.0, entry["right"] - entry["low"]) for entry in bins],
-                [max(0.0, entry["high"] - entry["right"]) for entry in bins],
-            ]
-            axes.errorbar(
-                [entry["predicted"] for entry in bins],
-                right,
-                yerr=errors,
-                color=colour,
-                marker=marker,
-                elinewidth=0.8,
-                capsize=1.5,
-                label=f"{LABELS[kind]} ({result['phrases'][kind]['num_groups']:,} phrases)",
-            )
-        axes.set_xlabel("predicted probability")
-        axes.set_ylabel("share of right pairs")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        axes.set_aspect("equal")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.grid(color="0.9", linewidth=0.5)
-        axes.set_axisbelow(True)
-        axes.legend(loc="upper left", frameon=False)
-    return figure
+    series = (
+        (f"{LABELS[kind]} ({own['num_groups']:,} phrases)", style, own["bins"])
+        for kind, style in _STYLES.items()
+        for own in [result["phrases"][kind]]
+    )
+    return reliability_diagram(series, "predicted probability", "share of right pairs")
 
 
 def write_calibration(result: dict[str, Any], path: Path) -> list[Path]:

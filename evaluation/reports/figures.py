@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -77,6 +77,51 @@ def retrieval_figure(result: dict[str, Any]) -> Figure:
         ]
         handles.append(Line2D([], [], color="0.4", linestyle=":", label="chance"))
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def reliability_diagram(
+    series: Iterable[tuple[str, tuple[str, str], Sequence[Mapping[str, float]]]], predicted: str, share: str
+) -> Figure:
+    """
+    Draw how often answers are right against their predicted probability, with 95 % intervals.
+
+    Args:
+        series: For each curve its label, colour and marker, and bins with `count`, `predicted`, `right`, `low`, `high`;
+            bins of fewer than 20 answers are not drawn.
+        predicted: Label of the horizontal axis.
+        share: Label of the vertical axis.
+    """
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(COLUMN_WIDTH, 3.2), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="perfect calibration")
+        for label, (colour, marker), bins in series:
+            drawn = [entry for entry in bins if entry["count"] >= 20]
+            errors = [
+                [max(0.0, entry["right"] - entry["low"]) for entry in drawn],
+                [max(0.0, entry["high"] - entry["right"]) for entry in drawn],
+            ]
+            axes.errorbar(
+                [entry["predicted"] for entry in drawn],
+                [entry["right"] for entry in drawn],
+                yerr=errors,
+                color=colour,
+                marker=marker,
+                elinewidth=0.8,
+                capsize=1.5,
+                label=label,
+            )
+        axes.set_xlabel(predicted)
+        axes.set_ylabel(share)
+        axes.set_xlim(0, 1.01)
+        axes.set_ylim(0, 1.01)
+        axes.set_aspect("equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.grid(color="0.9", linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.legend(loc="upper left", frameon=False)
     return figure
 
 

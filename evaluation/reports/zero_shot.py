@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.multiple_choice.replies import VIEWS
-from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, figure_bytes
+from evaluation.reports.figures import COLUMN_WIDTH, SETTINGS, figure_bytes, reliability_diagram
 from evaluation.reports.tables import markdown_table
 from modeling_clac.utils.atomic_files import json_bytes, write_files
 
@@ -149,38 +149,11 @@ def calibration_figure(result: dict[str, Any]) -> Figure:
     Args:
         result: Result of `evaluation.zero_shot`.
     """
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(COLUMN_WIDTH, 3.3), layout="constrained")
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="perfect calibration")
-        for way, own in result["similarity"].items():
-            colour, marker = _STYLES[way]
-            bins = [entry for entry in own["calibration"]["bins"] if entry["count"] >= 20]
-            errors = [
-                [max(0.0, entry["right"] - entry["low"]) for entry in bins],
-                [max(0.0, entry["high"] - entry["right"]) for entry in bins],
-            ]
-            axes.errorbar(
-                [entry["predicted"] for entry in bins],
-                [entry["right"] for entry in bins],
-                yerr=errors,
-                color=colour,
-                marker=marker,
-                elinewidth=0.8,
-                capsize=1.5,
-                label=f"{WAY_LABELS[way]} (ECE {own['calibration']['ece']:.3f})",
-            )
-        axes.set_xlabel("probability of the chosen option")
-        axes.set_ylabel("share of right answers")
-        axes.set_xlim(0, 1.01)
-        axes.set_ylim(0, 1.01)
-        axes.set_aspect("equal")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.grid(color="0.9", linewidth=0.5)
-        axes.set_axisbelow(True)
-        axes.legend(loc="upper left", frameon=False)
-    return figure
+    series = (
+        (f"{WAY_LABELS[way]} (ECE {own['calibration']['ece']:.3f})", _STYLES[way], own["calibration"]["bins"])
+        for way, own in result["similarity"].items()
+    )
+    return reliability_diagram(series, "probability of the chosen option", "share of right answers")
 
 
 def write_zero_shot(result: dict[str, Any], path: Path) -> list[Path]:
