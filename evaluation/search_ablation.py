@@ -27,7 +27,7 @@ from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.data.facts.columns import FACT_COLUMNS
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
-from modeling_clac.inference.checkpoints import resolve_checkpoint
+from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.search.understanding.query import ConceptTerm, Query, Term
 from modeling_clac.utils.arguments import run_script
@@ -200,7 +200,7 @@ def run(arguments: SearchAblationArguments) -> dict[str, Any]:
     return result
 
 
-def _cosines(checkpoint: str, split: str) -> Ranker:
+def _cosines(checkpoint: Checkpoint, split: str) -> Ranker:
     embedder = ClacEmbedder.from_pretrained(checkpoint)
     return embedding_ranker(embedder, split_embeddings(checkpoint, embedder)[split])
 

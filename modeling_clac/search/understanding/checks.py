@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...concepts.elements import ELEMENT_NAMES
 from ...concepts.quantities import QUANTITIES, written_number
 from ...concepts.symmetry import CRYSTAL_SYSTEMS, crystal_system
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .implied_elements import needed_elements
 from .query import (
     ConceptTerm,
@@ -106,7 +107,7 @@ def unknown_elements(query: Query, unknown: Sequence[str]) -> list[str]:
 def _may_be_element(word: str) -> bool:
     """Whether an unread word looks like the name or symbol of an element."""
     if re.fullmatch(r"[A-Z][a-z]", word):
-        return word not in _SHORT_WORDS
+        return word not in _SHORT_WORDS and word not in ATOMIC_NUMBERS
     return re.fullmatch(r"[A-Za-z]?[a-z]{4,}(?:ium|inium)", word) is not None and word.lower() not in _NOT_ELEMENTS
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ...concepts.quantities import REFERENCES, find_comparatives
 from ...concepts.spelling import Token, key, plain_text, tokens
 from ...formula_markup_clac import FlatText, flatten_markup
+from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
 from .lexicon import Lexicon
@@ -35,6 +36,7 @@ from .query import (
     SortKey,
     SpaceGroupTerm,
 )
+from .unread import unread_statements
 from .words import FUNCTION_WORDS, foreign_language
 
 if TYPE_CHECKING:
@@ -43,24 +45,24 @@ if TYPE_CHECKING:
 # Between the words of a wording: never punctuation.
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
-_LIKE_BEFORE = re.compile(
-    r"(?:\blike|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
-    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|related\s+to|same\s+structure\s+as)"
-    r"\s+(?:the\s+|an?\s+)?$",
-    re.I,
-)
-_LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
 _LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
 _LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
+_LIGHT_NOUN_BEFORE = re.compile(
+    r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
+    r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+$",
+    re.I,
+)
+_LIGHT_NOUN_BEHIND = re.compile(
+    r"[\s-]+(?:emi\w+|absor\w+|harvest\w*|scatter\w*|sources?|outputs?|yields?|detect\w*|trapping|extraction|conver\w+|guid\w+"
+    r"|of\s+\d+)\b",
+    re.I,
+)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 _LONGEST_NAME = 4  # words
-# Series of structures with n layers.
-_SERIES = re.compile(r"\bruddlesden|\bRP\b|\baurivillius|\bdion|layered\s+perovskite|\bhomologous|quasi-2D", re.I)
-_MEMBER = re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])")
 
 
 @dataclass
@@ -105,10 +107,10 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state = _State(plain, flat.text, [True] * len(plain), [False] * len(plain))
     for reason in _REASON.finditer(plain):
         state.mark(*reason.span())
+    _leave_unread(state)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
     _read_comparisons(state, lexicon)
-    _leave_members(state)
     numbers = read_numbers(plain, flat.text, state.free)
     state.literals += numbers.literals
     state.sort += numbers.sort
@@ -121,7 +123,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.add(systems)
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
-    _leave_comparisons(state)
+    _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     constraints = grouped(plain, only_elements(plain, literals))
     constraints = [_placed(constraint, flat) for constraint in constraints]
@@ -178,14 +180,13 @@ def _is_compound(lexicon: Lexicon, name: str) -> bool:
     return any(isinstance(each.term, FormulaTerm) for each in whole) or element_symbol(name, 0, len(name)) is not None
 
 
-def _leave_members(state: _State) -> None:
-    """Take `n=2` in `n=2 Ruddlesden-Popper` out: it counts layers and is not a refractive index."""
-    if _SERIES.search(state.text) is None:
-        return
-    for member in _MEMBER.finditer(state.text):
-        state.mark(*member.span())
-        state.rest.append(member.group())
-        state.notes.append(f"{member.group()} counts the layers of a series of structures, which no fact says")
+def _leave_unread(state: _State) -> None:
+    """Take out what no fact decides, such as `n=2` in `n=2 Ruddlesden-Popper`, which is not a refractive index."""
+    for start, end, note in unread_statements(state.text):
+        if all_free(state.free, start, end):
+            state.mark(start, end)
+            state.rest.append(state.text[start:end])
+            state.notes.append(note)
 
 
 def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) -> None:
@@ -261,7 +262,12 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         ):
             # `with a band gap` in `with a band gap over 5 eV`.
             continue
-        if parts[0].key in FUNCTION_WORDS and _reaches_further(state, lexicon, words, place, place + count):
+        without = "".join(part.key for part in parts[1:])
+        # `with` of `with hydrogen bonds` says nothing; `low` of `low density, high hardness` does.
+        says_nothing = parts[0].key in FUNCTION_WORDS and (
+            lexicon.id_of(without) == concept if concept is not None else lexicon.elements.get(without) == symbol
+        )
+        if says_nothing and _reaches_further(state, lexicon, words, place, place + count):
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
             continue
@@ -269,6 +275,10 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             state.text[start:end].lower() == "leads"
             or _LEAD_VERB_BEHIND.match(state.text, end)
             or _LEAD_VERB_BEFORE.search(state.text, 0, start)
+        ):
+            return None
+        if spelled == "light" and (
+            _LIGHT_NOUN_BEFORE.search(state.text, 0, start) or _LIGHT_NOUN_BEHIND.match(state.text, end)
         ):
             return None
         if count == 1 and parts[0].text in _CAPITAL_SYMBOLS and element_symbol(state.text, start, end):
@@ -345,32 +355,12 @@ def _term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | S
     return ConceptTerm(concept.id, lexicon.name_of(concept.id), concept.kind)
 
 
-def _leave_comparisons(state: _State) -> None:
-    """Take `alternatives to gallium nitride` and `BaTiO3-like` out: the substance itself is not what is looked for."""
-    kept: list[Literal] = []
-    compared: list[Literal] = []
-    for literal in state.literals:
-        is_substance = isinstance(literal.term, (ElementTerm, FormulaTerm)) or (
-            isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "name"
-        )
-        begins = is_substance and _LIKE_BEFORE.search(state.text, 0, literal.start) is not None
-        goes_on = bool(compared) and not state.text[compared[-1].end : literal.start].strip()
-        ends = is_substance and _LIKE_BEHIND.match(state.text, literal.end) is not None
-        if begins or goes_on or ends:
-            compared.append(literal)
-        else:
-            kept.append(literal)
-            compared, done = [], compared
-            _note_comparison(state, done)
-    _note_comparison(state, compared)
-    state.literals = kept
-
-
-def _note_comparison(state: _State, compared: list[Literal]) -> None:
-    if compared:
-        name = state.text[compared[0].start : compared[-1].end]
-        state.rest.append(name)
-        state.notes.append(f"crystals similar to {name} are found with --like")
+def _leave_asides(state: _State) -> None:
+    """Take out substances that are named, but are not what the crystals are made of."""
+    state.literals, asides = without_asides(state.text, state.literals)
+    for aside in asides:
+        state.rest.append(aside.name)
+        state.notes.append(aside.note)
 
 
 def _add_composition(state: _State, composition: Literal) -> None:

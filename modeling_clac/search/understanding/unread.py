@@ -1,0 +1,71 @@
+"""Statements that no fact decides. They are taken out before anything is read, so that their parts are not misread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """
+    A kind of statement.
+
+    Attributes:
+        pattern: How it is written.
+        note: What the user should know; {} is the statement.
+        only_with: What the text must contain for the pattern to mean this.
+    """
+
+    pattern: re.Pattern[str]
+    note: str
+    only_with: re.Pattern[str] | None = None
+
+
+_TEMPERATURE = r"[^,;.]{0,25}?\d+(?:\.\d+)?\s*(?:K|kelvin)\b"
+_STATEMENTS = (
+    # n counts layers here and is not a refractive index.
+    _Statement(
+        re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),
+        "{} counts the layers of a series of structures, which no fact says",
+        re.compile(r"\bruddlesden|\bRP\b|\baurivillius|\bdion|layered\s+perovskite|\bhomologous|quasi-2D", re.I),
+    ),
+    _Statement(
+        re.compile(r"(?<![\w-])[pn][-\s]type\b"),
+        "{}: whether electrons or holes conduct is decided by dopants, which no fact says",
+    ),
+    # Not technetium.
+    _Statement(
+        re.compile(rf"(?<![\w-])(?:T_?[cCN]|(?:Curie|Néel|Neel|critical|transition)\s+temperatures?){_TEMPERATURE}"),
+        "{}: temperatures of transitions are not known of the crystals",
+    ),
+    _Statement(
+        re.compile(r"(?<![\w-])T_?[cC]\b"),
+        "{}: critical temperatures are not known of the crystals",
+        re.compile(r"superconduct|ferromagnet|ferroelectric|curie", re.I),
+    ),
+    _Statement(
+        re.compile(r"(?<![\w-])(?:mp|mvc|oqmd|jvasp|aflow|agm|nmd)-\w*\d\w*\b", re.I),
+        "{} is an id: `clac show` shows the crystal, and --like finds similar ones",
+    ),
+)
+
+
+def unread_statements(text: str) -> Iterator[tuple[int, int, str]]:
+    """
+    Find statements that no fact decides.
+
+    Args:
+        text: A query.
+
+    Yields:
+        Start, end, and a note for the user.
+    """
+    for statement in _STATEMENTS:
+        if statement.only_with is None or statement.only_with.search(text):
+            for found in statement.pattern.finditer(text):
+                yield *found.span(), statement.note.format(found.group())
+
+
+__all__ = ["unread_statements"]
