@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test fuzz lint docs docs-build install minilm clean
+.PHONY: demo test fuzz code lint docs docs-build install minilm clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-test
 # Damaged files of all formats: each gives a graph or an input error in bounded time and memory. Failures are kept.
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz.campaign --cases 50000 --out fuzz-failures
+
+# The bundled checkpoint carries its code, as any checkpoint does: `cp -r` of the folder loads without the package.
+code:
+	cp modeling_clac/*_clac.py modeling_clac/assets/clac-mini/
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

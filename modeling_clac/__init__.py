@@ -77,6 +77,7 @@ def __getattr__(name: str) -> Any:
 if not os.environ.get("CLAC_LAZY_IMPORT"):
     importlib.import_module(".registration", __name__)
     importlib.import_module(".utils.bundled_names", __name__)
+    importlib.import_module(".search.pipelines", __name__).register_pipelines()
 
 __all__ = [
     "DEFAULT_MODEL",

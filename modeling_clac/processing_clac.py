@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
+from .checkpoint_files_clac import checkpoint_file
 from .errors_clac import ClacInputError
 from .texts_clac import list_of_texts, list_of_words
 from .tokenization_clac import ClacTokenizer
@@ -18,6 +19,7 @@ _OF_TOKENS = tuple(
     for name in inspect.signature(PreTrainedTokenizerBase.__call__).parameters
     if name not in ("self", "text", "return_tensors", "kwargs")
 )
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
 
 
 class ClacProcessor(ProcessorMixin):
@@ -33,6 +35,22 @@ class ClacProcessor(ProcessorMixin):
 
     def __init__(self, feature_extractor: Any, tokenizer: Any, **kwargs: Any):
         super().__init__(feature_extractor, ClacTokenizer.from_tokenizer(tokenizer))
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Load the processor of a checkpoint, see `ProcessorMixin.from_pretrained`.
+
+        `AutoProcessor` returns the [`ClacTokenizer`] of a directory that only has a tokenizer, as it does for other
+        models.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except OSError:
+            if not kwargs.get("_from_auto") or _has_processor(pretrained_model_name_or_path, kwargs):
+                raise
+            hub = {name: value for name, value in kwargs.items() if name in _HUB_OPTIONS}
+            return ClacTokenizer.from_pretrained(pretrained_model_name_or_path, **hub)
 
     @property
     def model_input_names(self) -> list[str]:
@@ -111,6 +129,11 @@ class ClacProcessor(ProcessorMixin):
             The `Batch`.
         """
         return self.feature_extractor.to_pyg(inputs)
+
+
+def _has_processor(source: Any, options: dict[str, Any]) -> bool:
+    hub = {name: value for name, value in options.items() if name in _HUB_OPTIONS and value is not None}
+    return any(checkpoint_file(source, f"{name}_config.json", **hub) for name in ("processor", "preprocessor"))
 
 
 __all__ = ["ClacProcessor"]

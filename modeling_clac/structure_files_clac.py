@@ -21,7 +21,16 @@ from .structure_formats_clac import (
     read_extxyz,
     read_poscar,
 )
-from .structure_sources_clac import READ_SUFFIXES, FileContent, StructureFile, decoded, find_files, read_files
+from .structure_sources_clac import (
+    READ_SUFFIXES,
+    FileContent,
+    StructureFile,
+    decoded,
+    find_files,
+    format_of,
+    path_exists,
+    read_files,
+)
 from .structure_tables_clac import (
     StructureTable,
     is_table_text,
@@ -264,6 +273,19 @@ def is_cif(text: str) -> bool:
     return _kind_of_text(text, "text") == "cif"
 
 
+def is_structure_text(text: str) -> bool:
+    """
+    Return whether a text is a structure rather than a sentence: the content of a CIF, POSCAR or extended XYZ file, or
+    the path of an existing file whose name ends as those of structures do.
+    """
+    if "\n" not in text.strip():
+        return format_of(text.strip()) is not None and path_exists(text.strip())
+    try:
+        return _kind_of_text(text, "text") in ("cif", "poscar", "extxyz")
+    except InvalidStructureError:
+        return False
+
+
 def load_content(content: bytes, label: str) -> Iterator[Carrier]:
     """
     Load the content of a file whose name is unknown.
@@ -316,4 +338,14 @@ def load_carriers(sources: Sequence[str | os.PathLike[str]], notes: list[str] | 
             notes.append(f"{source}: {total:,} other {'file' if total == 1 else 'files'} not read ({kinds})")
 
 
-__all__ = ["Carrier", "Text", "is_cif", "load_carriers", "load_content", "read_mapping", "read_text", "read_value"]
+__all__ = [
+    "Carrier",
+    "Text",
+    "is_cif",
+    "is_structure_text",
+    "load_carriers",
+    "load_content",
+    "read_mapping",
+    "read_text",
+    "read_value",
+]

@@ -146,13 +146,13 @@ def _is_hidden(path: PurePath) -> bool:
 
 def _is_read(path: PurePath, others: Counter[str]) -> bool:
     """Whether the name of a file is that of a format; if not, count it."""
-    if _format_of(path.name) is not None:
+    if format_of(path.name) is not None:
         return True
     others[path.suffix] += 1
     return False
 
 
-def _format_of(name: str) -> str | None:
+def format_of(name: str) -> str | None:
     """Return the format that the name of a file states."""
     stem = name[:-3] if name.lower().endswith(".gz") else name
     known = FORMATS.get(PurePath(stem).suffix.lower())
@@ -210,7 +210,7 @@ def _content(file: StructureFile) -> tuple[bytes, str | None]:
     packed = "tar" if content[257:262] == b"ustar" else packed
     if packed is not None:
         raise InvalidStructureError(f"{file.name}: packed with {packed}; unpack it, or use gzip or zip")
-    kind = _format_of(file.short)
+    kind = format_of(file.short)
     if content.startswith(_ZIP):
         kind = "zip"
     elif content.startswith(_PARQUET):
@@ -324,6 +324,7 @@ __all__ = [
     "StructureFile",
     "decoded",
     "find_files",
+    "format_of",
     "path_exists",
     "path_text",
     "read_files",

@@ -17,12 +17,12 @@ from ..errors_clac import ClacInputError, ErrorPolicy
 from ..modeling_clac import MAX_LOGIT_SCALE, ClacModel
 from ..processing_clac import ClacProcessor
 from ..structures_clac import count_structures
+from ..text_windows_clac import TextRow, mean_of_windows, text_rows, window_note
 from ..texts_clac import list_of_texts
 from ..utils.progress import progress_bar
 from .calibration import Calibration
 from .checkpoints import HUB_OPTIONS, Checkpoint, resolve_checkpoint
 from .forward_passes import forward_passes
-from .text_windows import TextRow, mean_of_windows, text_rows, window_note
 
 
 class ClacEmbedder:

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..plain_text_clac import SPLIT_FORMULAS, plain_text, take_splitting_rule
 from ..quantities_clac import read_quantities
+from ..text_windows_clac import TextRow, mean_of_windows, text_rows, window_note
 from ..texts_clac import list_of_texts
 from .checkpoints import Checkpoint
-from .text_windows import TextRow, mean_of_windows, text_rows, window_note
 
 ONNX_FILE, WEIGHTS_FILE = "text_model.onnx", "model.safetensors"
 # Metadata key of the graph that holds the fingerprint of the weights it refers to.

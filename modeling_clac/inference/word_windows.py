@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors_clac import ClacInputError
+from ..text_windows_clac import window_starts
 from ..tokenization_clac import QUANTITY_INPUTS
-from .text_windows import window_starts
 
 
 @dataclass(frozen=True)

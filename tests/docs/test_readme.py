@@ -150,6 +150,7 @@ def test_no_machine_paths_in_the_checkpoint() -> None:
 
 def test_code_beside_the_checkpoint_is_the_package() -> None:
     package = Path(DEFAULT_MODEL).parent.parent
-    names = {path.name for path in DEFAULT_MODEL.glob("*.py")}
-    assert names == {path.name for path in package.glob("*_clac.py")}
-    assert all((DEFAULT_MODEL / name).read_bytes() == (package / name).read_bytes() for name in names)
+    files = list(DEFAULT_MODEL.glob("*.py"))
+    assert {file.name for file in files} == {file.name for file in package.glob("*_clac.py")}, "run `make code`"
+    assert all(file.read_bytes() == (package / file.name).read_bytes() for file in files), "run `make code`"
+    assert not any(path.is_symlink() for path in DEFAULT_MODEL.iterdir())  # `cp -r` does not follow links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition
 from transformers import AutoProcessor, AutoTokenizer
 
-from modeling_clac import ClacInputError
+from modeling_clac import ClacInputError, ClacProcessor, ClacTokenizer
 from modeling_clac.plain_text_clac import plain_text
 from modeling_clac.tokenization_clac import read_formulas
 
@@ -137,6 +138,20 @@ def test_to_pyg_without_torch_geometric(small_processor, cifs, monkeypatch) -> N
     monkeypatch.setitem(sys.modules, "torch_geometric.data", None)
     with pytest.raises(ClacInputError, match=r"pip install 'clac-crystals\[pyg\]'"):
         small_processor.to_pyg(small_processor(structures=cifs[:1]))
+
+
+def test_directory_with_a_tokenizer_only(small_processor, small_checkpoint, tmp_path) -> None:
+    """`AutoProcessor` returns the tokenizer, as for other models; the processor itself says what is missing."""
+    for name in ("tokenizer.json", "tokenizer_config.json"):  # which name the processor
+        shutil.copy(small_checkpoint / name, tmp_path)
+    for auto in (AutoTokenizer, AutoProcessor):
+        loaded = auto.from_pretrained(tmp_path)
+        assert type(loaded) is ClacTokenizer and loaded("NaCl 5.6 eV") == small_processor.tokenizer("NaCl 5.6 eV")
+    with pytest.raises(OSError, match="feature extractor"):
+        ClacProcessor.from_pretrained(tmp_path)
+    (tmp_path / "processor_config.json").write_text("{}")  # damaged, not absent
+    with pytest.raises((OSError, ValueError)):
+        AutoProcessor.from_pretrained(tmp_path)
 
 
 def test_skipping_would_separate_pairs(small_processor, cifs) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..quantities_clac import NOTHING, NUMBER
+from .quantities_clac import NOTHING, NUMBER
 
 
 class TextRow(NamedTuple):

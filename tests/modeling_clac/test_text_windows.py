@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling_clac.inference.text_windows import mean_of_windows, text_rows, window_starts
 from modeling_clac.quantities_clac import NUMBER
 from modeling_clac.quantity_embedding_clac import text_composition
+from modeling_clac.text_windows_clac import mean_of_windows, text_rows, window_starts
 
 TOKENS = st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, 8, 26, NUMBER]), st.floats(0.1, 1.0)), min_size=1, max_size=90)
 
