@@ -296,6 +296,7 @@ def card_text(arguments: DescriptionArguments) -> CardText:
     sample = f" of {arguments.sample} crystals per split" if arguments.sample else ""
     return CardText(
         title="Structure descriptions of crystals",
+        language="en",
         summary=(
             "Inorganic crystals, each with a description of its structure: space group, structure type, coordination, "
             f"polyhedra and bond lengths, as written by Robocrystallographer {version('robocrys')}."

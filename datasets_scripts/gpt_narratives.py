@@ -265,6 +265,7 @@ def card_text(arguments: GptNarrativesArguments) -> CardText:
     """Return the parts of the card that cannot be read from the files."""
     return CardText(
         title="GPT narratives of crystals, split by formula",
+        language="en",
         summary=(
             f"The narratives that the authors of arXiv 2502.16451 published as `{REPOSITORY}`, each with its crystal, "
             "in the columns of CLaC. Rows are left out if the crystal cannot be read or its formula differs from the "

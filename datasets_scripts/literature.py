@@ -236,6 +236,7 @@ def card_text(arguments: LiteratureArguments) -> CardText:
     """Return the parts of the card that cannot be read from the files."""
     return CardText(
         title="Crystals and paragraphs of papers",
+        language="en",
         summary=(
             "Paragraphs of scientific papers, each with a crystal of a material that it mentions. Formulas, names and "
             "abbreviations that a paper introduces are recognised. Doped and non-stoichiometric materials are left out."

@@ -164,6 +164,7 @@ def card_text(arguments: NarrativeArguments) -> CardText:
     )
     return CardText(
         title="Narratives of crystals",
+        language="en",
         summary=f"Inorganic crystals with computed properties, each with a text written by {writer}. {checked}",
         provenance=(
             f"`datasets_scripts.narratives --backend {arguments.backend}`, seed {arguments.seed}, commit "

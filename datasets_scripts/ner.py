@@ -261,6 +261,7 @@ def card_text(name: str, rows: Rows) -> CardText:
     }
     return CardText(
         title=source.title,
+        language="en",
         summary=source.summary,
         details=f"## Entities\n\n{table}\n| all | | {total} |\n\nThe longest sentence has {longest} words.",
         provenance=(

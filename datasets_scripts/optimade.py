@@ -28,7 +28,7 @@ from requests.adapters import HTTPAdapter
 from tqdm.auto import tqdm
 from urllib3.util import Retry
 
-from datasets_scripts.common.cards import CardText, escaped, write_card
+from datasets_scripts.common.cards import CardText, write_card
 from datasets_scripts.common.crystal_rows import SCHEMA
 from datasets_scripts.common.http import USER_AGENT
 from datasets_scripts.common.records import Report, split_of
@@ -39,6 +39,7 @@ from modeling_clac.data.sources import SOURCES
 from modeling_clac.errors_clac import ClacInputError, one_line
 from modeling_clac.utils.arguments import require_at_least, require_positive, run_script
 from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.cards import as_code, escaped
 from modeling_clac.utils.provenance import git_commit
 
 _LONGEST_WAIT = 60.0  # s between two attempts or requests
@@ -291,8 +292,8 @@ def card_text(arguments: OptimadeArguments, server: str, licences: list[str]) ->
     if source and source.licence_stated_in and not licences:
         stated += f" {source.licence_stated_in} names {source.licence}."
     return CardText(
-        title=f"Crystals from {escaped(server)}",
-        summary=f"Crystals from {escaped(server)} for the OPTIMADE filter `{arguments.filter}`. {stated}",
+        title=f"Crystals from {one_line(server)}",
+        summary=f"Crystals from {escaped(server)} for the OPTIMADE filter {as_code(arguments.filter)}. {stated}",
         provenance=(
             f"`datasets_scripts.optimade`, seed {arguments.seed}, commit `{git_commit() or 'unknown'}`. Symmetry "
             "(spglib, 0.1 Å), density and volume were computed from the structures. Of several crystals with the same "

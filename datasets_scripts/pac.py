@@ -196,6 +196,7 @@ def card_text(name: str, rows: Rows) -> CardText:
     table = count_table(("class", "meaning"), counts, source.labels)
     return CardText(
         title=source.title,
+        language="en",
         summary=source.summary,
         details=f"## Classes\n\n{table}",
         provenance=(

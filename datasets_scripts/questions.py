@@ -189,6 +189,7 @@ def card_text(arguments: QuestionArguments, found: Sequence[Baseline]) -> CardTe
     )
     return CardText(
         title="Questions about crystals",
+        language="en",
         summary=(
             "Multiple-choice questions on inorganic crystals. The options are statements with the same wording, in "
             "random order. Exactly one is true; the others are true for other crystals of the same split."

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import yaml
+from huggingface_hub import DatasetCardData
 
 from datasets_scripts.common.records import Report
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.data.properties import PROPERTIES
-from modeling_clac.errors_clac import ClacInputError, one_line
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import replaced_file
+from modeling_clac.utils.cards import card_text, escaped
 
 _SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1e6), ("1M<n<10M", 1e7))
 
@@ -40,11 +40,6 @@ COLUMNS = {
 }
 
 
-def escaped(text: str) -> str:
-    """Return a text of a server as one line of Markdown in which nothing is markup."""
-    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", one_line(text))
-
-
 @dataclass(frozen=True)
 class CardText:
     """
@@ -59,6 +54,7 @@ class CardText:
         citations: One line each.
         columns: Meanings of columns that other data sets do not have.
         tags: Tags for the Hub.
+        language: Language of the texts, as its ISO code; `None` if there are none.
         details: Additional sections in Markdown.
     """
 
@@ -70,6 +66,7 @@ class CardText:
     citations: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ("materials-science", "crystals")
+    language: str | None = None
     details: str = ""
 
 
@@ -114,19 +111,20 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
     if unknown:
         raise ClacInputError(f"{directory}: no description of the columns {', '.join(unknown)}; add one to the card")
     total = sum(counts.values())
-    head = {
-        "pretty_name": text.title,
-        "license": text.licence,
-        "size_categories": [next((name for name, limit in _SIZES if total < limit), "n>10M")],
-        "tags": list(text.tags),
-        "configs": [
+    metadata = DatasetCardData(
+        language=text.language,
+        license=text.licence,
+        size_categories=[next((name for name, limit in _SIZES if total < limit), "n>10M")],
+        pretty_name=text.title,
+        tags=list(text.tags),
+        configs=[
             {
                 "config_name": "default",
                 "data_files": [{"split": name, "path": _pattern(name, files)} for name, files in splits.items()],
             }
         ],
-    }
-    lines = ["---", yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(), "---", "", f"# {text.title}", ""]
+    )
+    lines = [f"# {escaped(text.title)}", ""]
     lines += [text.summary.strip(), "", "| split | rows |", "|---|---:|"]
     lines += [f"| `{name}` | {count:,} |" for name, count in counts.items()]
     lines += ["", "## Columns", "", "| column | type | meaning, unit |", "|---|---|---|"]
@@ -144,7 +142,7 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
     lines += ["## Limits", "", text.limits.strip(), ""]
     if text.citations:
         lines += ["## Cite", "", *(f"* {citation}" for citation in text.citations), ""]
-    return "\n".join(lines)
+    return card_text(metadata, "\n".join(lines))
 
 
 def write_card(directory: Path, text: CardText, report: Report | None = None) -> None:
@@ -158,4 +156,4 @@ def _pattern(split: str, files: Sequence[Path]) -> str:
     return files[0].name if len(files) == 1 else f"{split}-*.parquet"
 
 
-__all__ = ["COLUMNS", "CardText", "escaped", "make_card", "split_files", "write_card"]
+__all__ = ["COLUMNS", "CardText", "make_card", "split_files", "write_card"]

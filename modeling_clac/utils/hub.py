@@ -18,6 +18,9 @@ _FILES: dict[str, tuple[str, ...]] = {
     "model": ("README.md", "*.json", "*.safetensors", "*.onnx", "*.py", "*.txt"),
     "dataset": ("README.md", "*.parquet"),
 }
+# Folder of a model whose results the Hub lists under their data sets.
+EVAL_RESULTS = ".eval_results"
+_RESULTS = f"{EVAL_RESULTS}/*.yaml"
 _HIDDEN = ("report-*.json", ".*")
 
 
@@ -68,7 +71,10 @@ def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, pri
     found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and _belongs(entry.name, kind)]
     card = _card_metadata(path / "README.md")
     _check_model(path) if kind == "model" else _check_dataset(path, card)
-    return Upload(repo_id, kind, path, {entry.name: entry.stat().st_size for entry in found}, private)
+    if kind == "model":
+        found += sorted(path.glob(_RESULTS))
+    files = {entry.relative_to(path).as_posix(): entry.stat().st_size for entry in found}
+    return Upload(repo_id, kind, path, files, private)
 
 
 def _belongs(name: str, kind: Kind) -> bool:
@@ -172,7 +178,7 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
             folder_path=upload.directory,
             allow_patterns=list(upload.files),
             # Otherwise load_dataset would also read the shards of an earlier build.
-            delete_patterns=list(_FILES[upload.kind]),
+            delete_patterns=[*_FILES[upload.kind], _RESULTS],
             commit_message=f"{upload.kind} of {len(upload.files)} files",
         )
     except LocalTokenNotFoundError:
@@ -199,4 +205,4 @@ def _refusal(error: Any) -> str:
     return f"the Hub returned status {status} ({message}); nothing was published, try again"
 
 
-__all__ = ["Kind", "Upload", "plan_upload", "publish"]
+__all__ = ["EVAL_RESULTS", "Kind", "Upload", "plan_upload", "publish"]

@@ -18,11 +18,11 @@ from pymatgen.core import Structure
 
 import clac_cli
 from datasets_scripts import narratives
-from datasets_scripts.common.cards import escaped
 from datasets_scripts.databases.optimade_entries import Duplicates, LeftOut, read_properties, to_record
 from datasets_scripts.narratives import NarrativeArguments
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.search.index import CrystalIndex
+from modeling_clac.utils.cards import escaped
 from train.pretrain import train
 from train.pretraining.arguments import PretrainArguments
 

@@ -12,10 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from huggingface_hub import ModelCardData
+
+from modeling_clac.checkpoint_files_clac import is_hub_id
 from modeling_clac.data.bundled import HELD_OUT
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.utils.atomic_files import recover, replaced_directory, write_json
+from modeling_clac.utils.cards import as_code, card_text, escaped
 from modeling_clac.utils.hub import plan_upload, publish
 from modeling_clac.utils.provenance import provenance
 from train.finetuning.arguments import FinetuneArguments, recipe_of
@@ -25,24 +29,17 @@ A = TypeVar("A", bound=FinetuneArguments)
 
 RESULTS = "results.json"
 _TRAINING = "training.json"
-_PIPELINES = {"ner": "token-classification", "pac": "text-classification", "property": "other"}
+_PIPELINES = {"ner": "token-classification", "pac": "text-classification", "property": "graph-ml"}
 _TITLES = {
     "ner": "named entities in materials science",
     "pac": "abstract classification",
     "property": "crystal property prediction",
 }
 
-_CARD = """---
-license: {licence}
-library_name: transformers
-pipeline_tag: {pipeline}
-base_model: {model}
-tags: [materials-science]
----
-
+_CARD = """
 # {encoder} for {title}
 
-Fine-tuned from `{model}` on `{dataset}`{target}. Seed {seed}; epoch {epoch}, the best on the validation split.
+Fine-tuned from {model} on {dataset}{target}. Seed {seed}; epoch {epoch}, the best on the validation split.
 
 | metric | validation | test |
 |---|---:|---:|
@@ -184,14 +181,20 @@ def _print_scores(task: Task, result: dict[str, Any]) -> None:
 def _card(task: Task, arguments: FinetuneArguments, origin: dict[str, Any], run: dict[str, Any]) -> str:
     target = task.target or {}
     unit = f" in {target['unit']}" if target.get("unit") else ""
-    return _CARD.format(
-        licence=arguments.licence,
-        pipeline=_PIPELINES[task.kind],
-        model=arguments.model_name,
-        encoder=arguments.encoder,
+    metadata = ModelCardData(
+        language=None if task.kind == "property" else "en",
+        license=arguments.licence,
+        library_name="transformers",
+        pipeline_tag=_PIPELINES[task.kind],
+        base_model=arguments.model_name if is_hub_id(arguments.model_name) else None,
+        tags=["materials-science"],
+    )
+    body = _CARD.format(
+        model=as_code(arguments.model_name),
+        encoder=escaped(arguments.encoder),
         title=_TITLES[task.kind],
-        dataset=arguments.dataset_name,
-        target=f", column `{target['name']}`{unit}" if target else "",
+        dataset=as_code(arguments.dataset_name),
+        target=f", column {as_code(target['name'])}{unit}" if target else "",
         seed=run["seed"],
         epoch=run["best_epoch"],
         rows="\n".join(
@@ -202,6 +205,7 @@ def _card(task: Task, arguments: FinetuneArguments, origin: dict[str, Any], run:
         recipe="\n".join(f"{name}: {json.dumps(value)}" for name, value in origin["recipe"].items()),
         versions=", ".join(f"{package} {version}" for package, version in origin["versions"].items()),
     )
+    return card_text(metadata, body)
 
 
 def _cell(scores: dict[str, float], name: str) -> str:
