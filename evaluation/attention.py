@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from datasets_scripts.common.pool_texts import query_texts
 from evaluation.metrics.intervals import mean_interval
 from evaluation.reports.attention import attention_markdown, write_attention
-from evaluation.retrieval import describe_model, query_texts, read_split, sample_pool
+from evaluation.retrieval import describe_model, read_split, sample_pool
 from evaluation.texts.before_training import model_before_training, text_encoder_before
 from evaluation.texts.token_classes import CLASSES, SPECIAL, token_classes
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary

@@ -11,7 +11,6 @@ The descriptions in `evaluation/queries/descriptions` are by Robocrystallographe
 from __future__ import annotations
 
 import datetime
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from datasets_scripts.common.pool_texts import DESCRIPTIONS, read_descriptions, sentences_of_description
 from evaluation.metrics.intervals import bootstrap_intervals
-from evaluation.retrieval import TOP, Embedder, describe_model, read_split
-from modeling_clac.errors_clac import ClacInputError, first_line
+from evaluation.metrics.pools import TOP
+from evaluation.retrieval import Embedder, describe_model, read_split
+from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.utils.arguments import require_at_least, run_script
@@ -37,9 +36,7 @@ from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
-DESCRIPTIONS = Path(__file__).parent / "queries" / "descriptions"
 PARTS = ("whole description", "first sentence")
-_END_OF_SENTENCE = re.compile(r"(?<=[a-z)])\.\s+(?=[A-Z])")
 
 
 @dataclass
@@ -66,32 +63,6 @@ class DescriptionsArguments:
     def __post_init__(self) -> None:
         require_at_least(self, 2, "pool")
         require_at_least(self, 1, "batch_size", "bootstrap")
-
-
-def first_sentence(text: str) -> str:
-    """Return the first sentence of a description, which names the compound and its symmetry."""
-    return _END_OF_SENTENCE.split(text, maxsplit=1)[0].rstrip(".") + "."
-
-
-def read_descriptions(path: Path) -> dict[str, str]:
-    """
-    Read descriptions by material id.
-
-    Raises:
-        ClacInputError: If the file cannot be read, lacks a column or has an empty value.
-    """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ClacInputError(f"{path}: not readable as parquet ({first_line(error)})") from None
-    missing = [name for name in ("material_id", "description") if name not in table.column_names]
-    if missing:
-        raise ClacInputError(f"{path}: no column {', '.join(missing)}")
-    texts = dict(zip(table["material_id"].to_pylist(), table["description"].to_pylist(), strict=True))
-    empty = [str(name) for name, text in texts.items() if name is None or not (text or "").strip()]
-    if empty or not texts:
-        raise ClacInputError(f"{path}: no description of {empty[0] if empty else 'any crystal'}; remove empty rows")
-    return texts
 
 
 def described_pool(
@@ -151,7 +122,7 @@ def evaluate_descriptions(
     rows = [row for row, name in enumerate(names) if name in described]
     whole = [described[names[row]] for row in rows]
     scores: dict[str, Any] = {}
-    for part, texts in zip(PARTS, (whole, [first_sentence(text) for text in whole]), strict=True):
+    for part, texts in zip(PARTS, (whole, [sentences_of_description(text)[0] for text in whole]), strict=True):
         embeds = embedder.encode_text(texts, batch_size=batch_size, show_progress=None)
         ranks = retrieval_ranks(embeds, crystals, np.array(rows))
         scores[part] = {

@@ -21,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets_scripts.common.pool_texts import query_texts
 from evaluation.metrics.embedding_space import modality_gap, nearest_neighbours, purity
 from evaluation.reports.embedding_map import map_markdown, write_map
-from evaluation.retrieval import describe_model, query_texts, read_split, sample_pool
+from evaluation.retrieval import describe_model, read_split, sample_pool
 from evaluation.texts.before_training import model_before_training, text_encoder_before
 from modeling_clac.concepts.elements import ANION_NAMES
 from modeling_clac.concepts.vocabulary import load_vocabulary

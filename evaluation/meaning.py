@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets_scripts.common.pool_texts import LabelledText, held_out_texts
 from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import share_of_possible
 from evaluation.reports.meaning import print_meaning, write_meaning
@@ -24,9 +25,7 @@ from evaluation.texts.poles import pole_texts, score_poles
 from evaluation.texts.query_sets import (
     CATEGORIES,
     HALVES,
-    LabelledText,
     conjunctions,
-    held_out_texts,
     read_realistic_queries,
     realistic_texts,
 )

@@ -20,23 +20,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation.metrics.intervals import bootstrap_intervals
+from datasets_scripts.common.pool_texts import QUERIES, query_texts
+from evaluation.metrics.pools import score_pool
 from evaluation.reports.retrieval import print_retrieval, write_retrieval
 from modeling_clac.errors_clac import ClacInputError, check_on_error, first_line
 from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.narrator.applications import with_uses
-from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
-from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 
-TOP = (1, 3, 10)
-CURVE = tuple(range(1, 21))
 REQUIRED_COLUMNS = ("material_id", "cif", "formula", "crystal_system", "space_group_number")
-QUERIES = ("narrative", "narrative_masked", "formula", "formula_crystal_system")
-DIRECTIONS = ("text_to_crystal", "crystal_to_text")
 
 
 @dataclass
@@ -77,33 +71,6 @@ class Embedder(Protocol):
     def encode_text(self, texts: list[str], *, batch_size: int, show_progress: bool | None) -> np.ndarray: ...
 
 
-def query_texts(records: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, list[str]]:
-    """
-    Write the query texts of each record. They depend only on the record and the seed.
-
-    Args:
-        records: Property records of crystals.
-        seed: Seed of the narratives.
-
-    Returns:
-        For each kind of query in `QUERIES`, one text per record.
-
-    Raises:
-        ClacInputError: If a record has no facts to narrate.
-    """
-    texts: dict[str, list[str]] = {name: [] for name in QUERIES}
-    for record in with_uses(records):
-        identity = str(record["material_id"])
-        try:
-            texts["narrative"].append(narrate(record, seed=(seed, identity)))
-            texts["narrative_masked"].append(narrate(record, seed=(seed, identity), mask_formula=True))
-        except ValueError as error:
-            raise ClacInputError(f"{identity}: {error}") from None
-        texts["formula"].append(record["formula"])
-        texts["formula_crystal_system"].append(f"{record['formula']}, {record['crystal_system']}")
-    return texts
-
-
 def evaluate_retrieval(
     embedder: Embedder,
     records: Sequence[Mapping[str, Any]],
@@ -117,9 +84,6 @@ def evaluate_retrieval(
     """
     Score each kind of query in both directions over a pool of crystals.
 
-    Text -> crystal ranks all crystals of the pool for each text. Crystal -> text ranks the distinct texts for each
-    crystal: a text shared by several crystals is a single candidate, and correct for each of them.
-
     Args:
         embedder: Model that returns embeddings of unit length, see [`Embedder`].
         records: Crystals of the pool, with `REQUIRED_COLUMNS` and the properties that the narrator uses.
@@ -131,9 +95,7 @@ def evaluate_retrieval(
 
     Returns:
         `pool` (number of ranked crystals), `skipped` (reasons), `same_formula_and_space_group` (number of crystals
-        that share both with another crystal of the pool), and `scores[query][direction]`: `top_1`, `top_3`, `top_10`,
-        `mrr` (0-1), their `intervals`, the `curve` of top-k accuracies for k up to 20, the number of `candidates`, the
-        scores of `chance`, and the `ceiling`, the expected scores of a perfect model, limited by identical texts.
+        that share both with another crystal of the pool), and `scores[query][direction]`, see `score_pool`.
 
     Raises:
         ClacInputError: If there are fewer than two crystals, a record has no facts to narrate, or a crystal is
@@ -159,65 +121,13 @@ def evaluate_retrieval(
     text_embeds = embedder.encode_text(distinct.tolist(), batch_size=batch_size, show_progress=show_progress)
     scores: dict[str, Any] = {}
     for kind, rows in zip(QUERIES, places.reshape(len(QUERIES), -1), strict=True):
-        candidates, targets = np.unique(rows, return_inverse=True)
-        ranks = {
-            "text_to_crystal": retrieval_ranks(text_embeds[rows], crystals),
-            "crystal_to_text": retrieval_ranks(crystals, text_embeds[candidates], targets),
-        }
-        best = {"text_to_crystal": ideal_ranks(targets), "crystal_to_text": np.ones(len(records), dtype=np.int64)}
-        sizes = {"text_to_crystal": len(records), "crystal_to_text": len(candidates)}
-        scores[kind] = {
-            direction: _summary(ranks[direction], best[direction], sizes[direction], bootstrap, seed)
-            for direction in DIRECTIONS
-        }
+        scores[kind] = score_pool(crystals, text_embeds, rows, bootstrap=bootstrap, seed=seed)
         scores[kind]["example"] = texts[kind][0]
     return {
         "pool": len(records),
         "skipped": [reason for _, reason in skipped],
         "same_formula_and_space_group": _sharing(records, ("formula", "space_group_number")),
         "scores": scores,
-    }
-
-
-def ideal_ranks(groups: np.ndarray) -> np.ndarray:
-    """
-    Compute the ranks of a perfect model when the queries of a group are identical.
-
-    Such a model can only rank the keys of the group first, so the g queries of a group get the ranks 1..g.
-
-    Args:
-        groups: Group id of each query, `(Q,)`.
-
-    Returns:
-        Ranks, `(Q,)` int64.
-    """
-    seen: Counter[Any] = Counter()
-    ranks = np.empty(len(groups), dtype=np.int64)
-    for row, group in enumerate(groups.tolist()):
-        seen[group] += 1
-        ranks[row] = seen[group]
-    return ranks
-
-
-def _summary(ranks: np.ndarray, best: np.ndarray, candidates: int, bootstrap: int, seed: int) -> dict[str, Any]:
-    # All k in one call, so that the curve and the table use the same bootstrap samples.
-    curve = retrieval_scores(ranks, CURVE)
-    intervals = bootstrap_intervals(ranks, CURVE, bootstrap, seed)
-    reported = [*(f"top_{k}" for k in TOP), "mrr"]
-    shown = [k for k in CURVE if k <= candidates]
-    return {
-        **{name: curve[name] for name in reported},
-        "intervals": {name: intervals[name] for name in reported},
-        "ceiling": retrieval_scores(best, TOP),
-        # A random ranking puts the correct candidate at each rank with equal probability.
-        "chance": retrieval_scores(np.arange(1, candidates + 1), TOP),
-        "candidates": candidates,
-        "curve": {
-            "k": shown,
-            "accuracy": [curve[f"top_{k}"] for k in shown],
-            "low": [intervals[f"top_{k}"][0] for k in shown],
-            "high": [intervals[f"top_{k}"][1] for k in shown],
-        },
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from datasets_scripts.common.pool_texts import LabelledText
 from evaluation.metrics.intervals import mean_interval
-from evaluation.texts.query_sets import LabelledText
 from evaluation.texts.rankers import Ranker
 from modeling_clac.concepts.vocabulary import Vocabulary
 from modeling_clac.data.facts.fact_table import FactTable

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets_scripts.common.pool_texts import LabelledText
 from modeling_clac.concepts.expressions import Expression
 from modeling_clac.concepts.logic import both
 from modeling_clac.concepts.vocabulary import Vocabulary
@@ -48,27 +49,6 @@ class RealisticQuery:
     category: str
     test: Expression
     half: str
-
-
-@dataclass(frozen=True)
-class LabelledText:
-    """
-    A text and the crystals that it describes.
-
-    Attributes:
-        text: The text.
-        group: What its score is averaged in: a category, or the id of a concept.
-        truth: `(n,)` float32: 1 right, 0 wrong, anything else undecided.
-    """
-
-    text: str
-    group: str
-    truth: np.ndarray
-
-    @property
-    def right(self) -> int:
-        """Number of right crystals."""
-        return int((self.truth == 1).sum())
 
 
 def read_realistic_queries(path: Path = REALISTIC) -> list[RealisticQuery]:
@@ -131,28 +111,6 @@ def realistic_texts(
     ]
 
 
-def held_out_texts(vocabulary: Vocabulary, table: FactTable, min_right: int = 3) -> list[LabelledText]:
-    """
-    Collect the held-out wordings of the concepts that hold for enough crystals of a table.
-
-    Args:
-        vocabulary: The vocabulary.
-        table: Facts of the crystals.
-        min_right: Least number of crystals for which the concept holds.
-
-    Returns:
-        One text for each wording; the group is the id of the concept.
-    """
-    texts = []
-    for concept in vocabulary:
-        truth = vocabulary.holds(concept.id, table)
-        if (truth == 1).sum() >= min_right:
-            texts += [
-                LabelledText(wording, concept.id, truth) for wording in vocabulary.wordings(concept.id, held_out=True)
-            ]
-    return texts
-
-
 def conjunctions(
     vocabulary: Vocabulary, table: FactTable, number: int, seed: int = 0, min_right: int = 3
 ) -> Iterator[LabelledText]:
@@ -209,10 +167,8 @@ __all__ = [
     "CATEGORIES",
     "HALVES",
     "REALISTIC",
-    "LabelledText",
     "RealisticQuery",
     "conjunctions",
-    "held_out_texts",
     "read_realistic_queries",
     "realistic_texts",
 ]

@@ -11,13 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datasets_scripts.common.pool_texts import DESCRIPTIONS, read_descriptions, sentences_of_description
 from evaluation.descriptions import (
-    DESCRIPTIONS,
     DescriptionsArguments,
     described_pool,
     evaluate_descriptions,
-    first_sentence,
-    read_descriptions,
     run,
 )
 from evaluation.retrieval import sample_pool
@@ -63,10 +61,12 @@ def test_pool_contains_the_described_crystals() -> None:
         described_pool(records, {"mp-99": "text"}, 20, 0)
 
 
-def test_first_sentence() -> None:
+def test_sentences_of_a_description() -> None:
     text = "VSi2 is Titanium Disilicide-like structured and crystallizes in the hexagonal P6_222 space group. V(1) x."
-    assert first_sentence(text).endswith("P6_222 space group.")
-    assert first_sentence("Be is one sentence.") == "Be is one sentence."
+    first, rest = sentences_of_description(text)
+    assert first.endswith("P6_222 space group.")
+    assert rest == "V(1) x."
+    assert sentences_of_description("Be is one sentence.") == ("Be is one sentence.", "")
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets_scripts.common.pool_texts import LabelledText
 from evaluation.meaning import MeaningArguments, _check, over_concepts, score_texts
 from evaluation.reports.meaning import meaning_markdown, write_meaning
 from evaluation.texts.poles import pole_texts, score_poles
-from evaluation.texts.query_sets import LabelledText
 from evaluation.texts.zero_shot import classify
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError

@@ -17,15 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datasets_scripts.common.pool_texts import QUERIES, query_texts
 from evaluation.metrics.intervals import bootstrap_intervals
+from evaluation.metrics.pools import DIRECTIONS, ideal_ranks
 from evaluation.reports.retrieval import retrieval_markdown
 from evaluation.retrieval import (
-    DIRECTIONS,
-    QUERIES,
     RetrievalArguments,
     evaluate_retrieval,
-    ideal_ranks,
-    query_texts,
     read_split,
     run,
     sample_pool,

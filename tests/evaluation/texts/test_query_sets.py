@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets_scripts.common.pool_texts import held_out_texts
 from evaluation.texts.query_sets import (
     CATEGORIES,
     REALISTIC,
     conjunctions,
-    held_out_texts,
     read_realistic_queries,
     realistic_texts,
 )
