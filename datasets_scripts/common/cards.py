@@ -40,6 +40,11 @@ COLUMNS = {
 }
 
 
+def size_category(rows: int) -> str:
+    """Return the name that the Hub gives to data sets with this number of rows."""
+    return next((name for name, limit in _SIZES if rows < limit), "n>10M")
+
+
 @dataclass(frozen=True)
 class CardText:
     """
@@ -114,7 +119,7 @@ def make_card(directory: Path, text: CardText, report: Report | None = None) -> 
     metadata = DatasetCardData(
         language=text.language,
         license=text.licence,
-        size_categories=[next((name for name, limit in _SIZES if total < limit), "n>10M")],
+        size_categories=[size_category(total)],
         pretty_name=text.title,
         tags=list(text.tags),
         configs=[
@@ -156,4 +161,4 @@ def _pattern(split: str, files: Sequence[Path]) -> str:
     return files[0].name if len(files) == 1 else f"{split}-*.parquet"
 
 
-__all__ = ["COLUMNS", "CardText", "make_card", "split_files", "write_card"]
+__all__ = ["COLUMNS", "CardText", "make_card", "size_category", "split_files", "write_card"]
