@@ -1,13 +1,17 @@
-# Two commands on a fresh machine: `make demo` and `make test`. Both install once, into .venv; a second run starts at once.
+# Three commands on a fresh machine: `make demo`, `make app` and `make test`. They install once, into .venv; a second run starts at once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test fuzz code lint docs docs-build install minilm clean
+.PHONY: demo app test fuzz code lint docs docs-build install minilm clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
+
+# The web page, on http://127.0.0.1:7860.
+app: $(VENV)/.installed-app
+	$(BIN)/clac app
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
@@ -45,6 +49,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing CLaC into $(VENV) (a few minutes, once)"
 	$(PIP_INSTALL) "$$(grep '^torch==' constraints.txt)"
 	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-app: $(VENV)/.installed
+	@echo "Installing the web page into $(VENV)"
+	$(PIP_INSTALL) --editable ".[app]"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

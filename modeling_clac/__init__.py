@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .processing_clac import ClacProcessor
     from .search.hits import Hits
     from .search.index import CrystalIndex
-    from .search.text_search import search_text
+    from .search.text_search import search_like, search_text
     from .structures_clac import read_structures
     from .tokenization_clac import ClacTokenizer
     from .utils.paths import DEFAULT_MODEL
@@ -64,6 +64,7 @@ _MODULES = {
     "narrate": "narrator.narratives",
     "read_structures": "structures_clac",
     "require_tower": "checkpoint_files_clac",
+    "search_like": "search.text_search",
     "search_text": "search.text_search",
 }
 
@@ -106,5 +107,6 @@ __all__ = [
     "narrate",
     "read_structures",
     "require_tower",
+    "search_like",
     "search_text",
 ]

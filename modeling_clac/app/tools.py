@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors_clac import ClacInputError, InvalidStructureError
+from .engine import Engine
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..concepts.vocabulary import Vocabulary
     from ..crystal_clac import Crystal
     from ..inference.checkpoints import Checkpoint
     from ..search.hits import Hits
     from ..search.index import CrystalIndex
-    from ..search.understanding.query import Query
 
 MOST_HITS = 50
 MOST_LABELS = 50
@@ -39,8 +37,7 @@ class Tools:
     """
 
     def __init__(self, checkpoint: Checkpoint, index: CrystalIndex):
-        index.require_model(checkpoint.fingerprint)
-        self.checkpoint, self.index = checkpoint, index
+        self.engine, self.index = Engine(checkpoint, index), index
 
     def search(
         self,
@@ -80,9 +77,9 @@ class Tools:
         _check_count("k", k, MOST_HITS)
         bounds = {name: _bounds(name, pair) for name, pair in (ranges or {}).items()}
         filters = Filters(elements, exclude_elements, crystal_system, space_group, formula, bounds)
-        query = self._read(text)
-        vector = self._text_encoder.encode_text([text])[0]
-        hits = ranked_hits(self.index, vector, query, self._vocabulary, k, filters=filters, strict=strict)
+        query = self.engine.understand(text)
+        vector = self.engine.text_encoder.encode_text([text])[0]
+        hits = ranked_hits(self.index, vector, query, self.engine.vocabulary, k, filters=filters, strict=strict)
         assert hits.query is not None
         read = hits.query.to_dict()
         return {
@@ -108,7 +105,7 @@ class Tools:
         facts = self.index.facts.take([row])
         found: dict[str, Any] = {
             "record": record,
-            "concepts": [concept.name for concept in self._vocabulary.describe(facts, 0)],
+            "concepts": [concept.name for concept in self.engine.vocabulary.describe(facts, 0)],
             "link": source_link(record),
             "licence": licence_text(record),
             "units": {name: unit for name, unit in UNITS.items() if name in record},
@@ -152,17 +149,15 @@ class Tools:
             `labels`, best first, each with its `cosine` and, if the checkpoint has a calibration, its `probability`;
             and `notes`, what was read with doubt.
         """
-        from ..inference.calibration import Calibration
-
         if not labels:
             raise ClacInputError("labels: none given; give at least one description")
         _check_count("number of labels", len(labels), MOST_LABELS)
         for label in labels:
             _check_text(label)
         vector, notes = self._embedded(material_id, cif)
-        texts = self._text_encoder.encode_text(list(labels))
+        texts = self.engine.text_encoder.encode_text(list(labels))
         cosines = texts @ vector
-        calibration = Calibration.from_checkpoint(self.checkpoint)
+        calibration = self.engine.calibration
         found = [{"label": label, "cosine": float(value)} for label, value in zip(labels, cosines, strict=True)]
         if calibration is not None:
             for entry, value in zip(found, calibration.probabilities(vector[None], texts)[0], strict=True):
@@ -184,8 +179,8 @@ class Tools:
         from ..search.understanding.optimade import optimade_filter
 
         _check_text(text)
-        query = self._read(text)
-        written = optimade_filter(query, self._vocabulary, Filters())
+        query = self.engine.understand(text)
+        written = optimade_filter(query, self.engine.vocabulary, Filters())
         return {**query.to_dict(), "optimade": written.to_dict()}
 
     def concepts(self, words: str, k: int = 20) -> list[dict[str, Any]]:
@@ -204,7 +199,8 @@ class Tools:
         _check_text(words)
         _check_count("k", k, MOST_CONCEPTS)
         wanted = key(words)
-        found = [each for each in self._vocabulary if any(wanted in spelled for spelled in (key(each.id), *each.keys))]
+        vocabulary = self.engine.vocabulary
+        found = [each for each in vocabulary if any(wanted in spelled for spelled in (key(each.id), *each.keys))]
         exact = [each for each in found if wanted in (key(each.id), key(each.name), *each.keys)]
         ordered = [*exact, *(each for each in found if each not in exact)][:k]
         facts = self.index.facts
@@ -213,7 +209,7 @@ class Tools:
                 "id": each.id,
                 "kind": each.kind,
                 "name": each.name,
-                "crystals": int((self._vocabulary.holds(each.id, facts) == 1).sum()),
+                "crystals": int((vocabulary.holds(each.id, facts) == 1).sum()),
                 "wordings": list(each.wordings[:8]),
             }
             for each in ordered
@@ -231,11 +227,6 @@ class Tools:
             "hits": records,
         }
 
-    def _read(self, text: str) -> Query:
-        from ..search.understanding.parser import understand
-
-        return understand(text, self._vocabulary)
-
     def _embedded(self, material_id: str | None, cif: str | None) -> tuple[np.ndarray, list[str]]:
         """Return the vector of a crystal, and what was read of its structure with doubt."""
         if (material_id is None) == (cif is None):
@@ -244,25 +235,9 @@ class Tools:
             vector: np.ndarray = self.index.embeds[self.index.stored.row_of(material_id)]
             return vector, []
         crystal = _structure(str(cif))
-        return self._crystal_encoder.encode_crystals([crystal], names=["the structure"])[0], list(crystal.warnings)
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        from ..concepts.vocabulary import load_vocabulary
-
-        return load_vocabulary()
-
-    @cached_property
-    def _text_encoder(self) -> Any:
-        from ..inference.onnx_text_tower import OnnxTextTower
-
-        return OnnxTextTower.from_checkpoint(self.checkpoint) or self._crystal_encoder
-
-    @cached_property
-    def _crystal_encoder(self) -> Any:
-        from ..inference.embedder import ClacEmbedder
-
-        return ClacEmbedder.from_pretrained(self.checkpoint)
+        return self.engine.crystal_encoder.encode_crystals([crystal], names=["the structure"])[0], list(
+            crystal.warnings
+        )
 
 
 def _structure(cif: str) -> Crystal:

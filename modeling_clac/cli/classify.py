@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors_clac import ClacInputError, ErrorPolicy
+from ..utils.json_text import plain
 from .options import (
     STRUCTURES,
     Disorder,
@@ -29,7 +30,6 @@ from .support import (
     note_crystals,
     nothing_left,
     open_checkpoint,
-    plain,
     print_json,
     reading_json,
     report_reading,

@@ -12,6 +12,7 @@ import typer
 from ..errors_clac import ClacInputError, first_line
 from ..utils.streams import prepare_streams
 from ..utils.version import __version__
+from .app import app as serve_app
 from .classify import classify
 from .concepts import concepts
 from .duplicates import compare, dedupe
@@ -54,6 +55,7 @@ app.command("ner")(ner)
 app.command("predict")(predict)
 app.command("compare")(compare)
 app.command("dedupe")(dedupe)
+app.command("app")(serve_app)
 app.command("mcp")(mcp)
 app.command("push")(push)
 app.command("info")(info)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors_clac import ClacInputError, ErrorPolicy, one_line
+from ..utils.json_text import plain
 from .options import (
     STRUCTURES,
     Disorder,
@@ -28,7 +29,6 @@ from .support import (
     note_crystals,
     nothing_left,
     open_checkpoint,
-    plain,
     print_json,
     reading_json,
     report_reading,

@@ -11,11 +11,11 @@ from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import UNITS
 from ..errors_clac import ClacInputError
 from ..structure_sources_clac import STANDARD_INPUT, path_exists
+from ..utils.json_text import json_text
 from .options import Concepts, Disorder, Json, MaxAtoms, Model, check_policy, elements_from, one_of, reading_options
 from .property_ranges import given_ranges, with_property_ranges
 from .support import (
     file_or_row,
-    json_text,
     load_embedder,
     named,
     note,

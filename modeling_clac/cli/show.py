@@ -11,6 +11,7 @@ import typer
 
 from ..data.properties import PROPERTIES, UNITS
 from ..errors_clac import ClacInputError, Warned, visible
+from ..narrator.crystal_page import SYMMETRY, TITLES, crystal_page, structure_lines, title_of
 from ..structure_sources_clac import STANDARD_INPUT, path_text
 from .options import Disorder, Json, MaxAtoms, Strict, check_policy
 from .support import file_or_row, note, prepare_imports, print_json, read_one, report_reading, warnings_json
@@ -20,14 +21,9 @@ if TYPE_CHECKING:
     from ..data.facts.fact_table import FactTable
 
 _STDOUT = "-"
-_SYMMETRY = ("space_group_symbol", "space_group_number", "crystal_system")
-# The composition says them.
-_ELEMENT_KINDS = ("element", "element-group")
-# Paragraphs of concepts: names, other kinds, uses.
-_TITLES = ("Known as", "Concepts", "Uses")
 _MOST_CONCEPTS = 20
 # Columns of a record that the page shows in other places than the lines of further columns.
-_PLACED = {"material_id", "source", "formula", "chemsys", "elements", "nsites", *_SYMMETRY, *PROPERTIES}
+_PLACED = {"material_id", "source", "formula", "chemsys", "elements", "nsites", *SYMMETRY, *PROPERTIES}
 
 
 def show(
@@ -67,7 +63,7 @@ def show(
         texts = {target: writers[option](crystal, identity) for option, target in targets.items() if target}
         _write(texts, f"{identity}, {len(crystal):,} {'atom' if len(crystal) == 1 else 'atoms'}")
         return
-    page = _page(record, crystal, is_bundled)
+    page = crystal_page(record, crystal, _facts(record, crystal, is_bundled))
     if as_json:
         print_json(id=identity, **page, warnings=warnings_json(warned), units=_UNITS)
     else:
@@ -143,51 +139,6 @@ _UNITS = {
 }
 
 
-def _page(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> dict[str, Any]:
-    """Collect what is known about a crystal."""
-    from ..data.sources import UNKNOWN_LICENCE, licence_text, source_link, value_sources
-    from ..data.structure_writing import cell_parameters
-    from ..narrator.applications import uses_of_table
-    from ..narrator.narratives import narrate
-
-    facts = _facts(record, crystal, is_bundled)
-    try:
-        narrative = narrate({**record, **uses_of_table(facts)[0]})
-    except ValueError:  # no facts, or columns of other types
-        narrative = None
-    page: dict[str, Any] = {
-        "link": source_link(record),
-        "licence": licence_text(record),
-        "record": dict(record),
-        "narrative": narrative,
-        "sources": {
-            what: {
-                "name": source.name if source else None,
-                "licence": source.licence if source else UNKNOWN_LICENCE,
-                "citations": list(source.citations) if source else [],
-            }
-            for what, source in value_sources(record).items()
-        },
-    }
-    if crystal is not None:
-        page["cell"] = dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), cell_parameters(crystal), strict=True))
-        page["composition"] = _composition(crystal)
-        page["is_ordered"] = crystal.is_ordered
-    page["concepts"] = _concepts(facts)
-    return page
-
-
-def _concepts(facts: FactTable) -> list[dict[str, str]]:
-    """What the vocabulary says of a crystal: concepts that it meets, without those that others imply."""
-    from ..concepts.vocabulary import load_vocabulary
-
-    return [
-        {"id": concept.id, "kind": concept.kind, "name": concept.name}
-        for concept in load_vocabulary().describe(facts, 0)
-        if concept.kind not in _ELEMENT_KINDS
-    ]
-
-
 def _facts(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool) -> FactTable:
     """Facts of a crystal: those stored with the bundled crystals, or computed from the structure."""
     from ..data.facts.fact_table import FactTable
@@ -203,31 +154,12 @@ def _facts(record: Mapping[str, Any], crystal: Crystal | None, is_bundled: bool)
     return FactTable.from_records([{**record, **facts}])
 
 
-def _composition(crystal: Crystal) -> dict[str, dict[str, float]]:
-    import gemmi
-
-    amounts: dict[str, float] = {}
-    for number, weight in zip(crystal.atomic_numbers.tolist(), crystal.weights.tolist(), strict=True):
-        symbol = gemmi.Element(number).name
-        amounts[symbol] = amounts.get(symbol, 0.0) + weight
-    masses = {symbol: amount * gemmi.Element(symbol).weight for symbol, amount in amounts.items()}
-    atoms, mass = sum(amounts.values()), sum(masses.values())
-    return {
-        symbol: {
-            "amount": amount,
-            "atomic_percent": 100 * amount / atoms,
-            "mass_percent": 100 * masses[symbol] / mass,
-        }
-        for symbol, amount in amounts.items()
-    }
-
-
 def _print_page(identity: str, page: Mapping[str, Any]) -> None:
     from ..search.hits import shown_value
     from .printing import print_paragraphs, print_table
 
     record = page["record"]
-    lines = {"formula": record.get("formula"), **_structure_lines(record, page)}
+    lines = {"formula": record.get("formula"), **structure_lines(record, page)}
     lines["link"] = page["link"]
     for column, value in record.items():
         if column not in _PLACED and value is not None and value != identity:
@@ -256,7 +188,7 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
         ]
         print_table([column for column in columns if any(column[1])], numeric={"value"})
     paragraphs = [page["narrative"]] if page["narrative"] else []
-    named = {title: [own["name"] for own in page["concepts"] if _title(own["kind"]) == title] for title in _TITLES}
+    named = {title: [own["name"] for own in page["concepts"] if title_of(own["kind"]) == title] for title in TITLES}
     for title, names in named.items():
         if names:
             more = f" and {len(names) - _MOST_CONCEPTS} more" if len(names) > _MOST_CONCEPTS else ""
@@ -270,32 +202,6 @@ def _print_page(identity: str, page: Mapping[str, Any]) -> None:
         print("\nCite:")
     for citation in citations:
         print(visible(f"* {citation}"))
-
-
-def _title(kind: str) -> str:
-    return {"name": _TITLES[0], "use": _TITLES[2]}.get(kind, _TITLES[1])
-
-
-def _structure_lines(record: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, str | None]:
-    symbol, number, system = (record.get(column) for column in _SYMMETRY)
-    group = f"{symbol} (no. {number})" if symbol and number else symbol or number
-    lines: dict[str, str | None] = {"symmetry": ", ".join(str(part) for part in (group, system) if part) or None}
-    if "cell" in page:
-        cell = page["cell"]
-        lengths = ", ".join(f"{name} = {cell[name]:.3f}" for name in "abc")
-        angles = ", ".join(
-            f"{sign} = {cell[name]:.2f}" for sign, name in {"α": "alpha", "β": "beta", "γ": "gamma"}.items()
-        )
-        lines["cell"] = f"{lengths} Å; {angles}°"
-        composition = page["composition"]
-        total = sum(part["amount"] for part in composition.values())
-        lines["cell content"] = " ".join(f"{symbol}{part['amount']:.6g}" for symbol, part in composition.items())
-        lines["atoms"] = f"{total:.6g} in the cell" + (
-            "" if page["is_ordered"] else ", on mixed or partly occupied sites"
-        )
-        lines["at.%"] = ", ".join(f"{symbol} {part['atomic_percent']:.2f}" for symbol, part in composition.items())
-        lines["mass %"] = ", ".join(f"{symbol} {part['mass_percent']:.2f}" for symbol, part in composition.items())
-    return lines
 
 
 __all__ = ["show"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors_clac import ClacInputError, visible
 from ..structure_sources_clac import STANDARD_INPUT, path_exists
+from ..utils.json_text import json_text
 
 if TYPE_CHECKING:
     from ..cif_clac import NamedCrystal
@@ -225,17 +224,3 @@ def note(line: str) -> None:
 def print_json(**document: Any) -> None:
     """Print a JSON document to stdout. NaN and infinity become null."""
     print(json_text(document))
-
-
-def json_text(document: Mapping[str, Any]) -> str:
-    """Write a JSON document. NaN and infinity become null."""
-    return json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str)
-
-
-def plain(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not have, by `None`."""
-    if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -42,6 +42,11 @@ def write_hits(hits: Hits, path: Path, document: str) -> None:
             new.write_text(hits.to_csv() if suffix == ".csv" else document + "\n", encoding="utf-8", newline="\n")
 
 
+def safe_name(name: str) -> str:
+    """Return a name that is valid as that of a file on all systems."""
+    return re.sub(r"[^\w.+-]", "_", name)[:100]
+
+
 def _write_archive(hits: Hits, path: Path) -> None:
     crystals = hits.to_crystals()
     width = len(str(len(hits)))
@@ -49,7 +54,7 @@ def _write_archive(hits: Hits, path: Path) -> None:
         files = {"hits.csv": hits.to_csv()}
         for hit, crystal in zip(hits, crystals, strict=True):
             name = str(hit.record.get("material_id") or f"row-{hit.row}").removesuffix(".cif")
-            safe = re.sub(r"[^\w.+-]", "_", name)[:100]
+            safe = safe_name(name)
             files[f"{hit.rank:0{width}d}_{safe}.cif"] = cif_text(crystal, name)
         for file, text in files.items():
             information = zipfile.ZipInfo(file, _TIME)
@@ -58,4 +63,4 @@ def _write_archive(hits: Hits, path: Path) -> None:
             archive.writestr(information, text)
 
 
-__all__ = ["SUFFIXES", "write_hits"]
+__all__ = ["SUFFIXES", "safe_name", "write_hits"]
