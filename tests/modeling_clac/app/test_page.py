@@ -173,6 +173,99 @@ def test_a_property_is_limited_by_a_slider(page) -> None:
     assert "density_min" not in page.url
 
 
+def test_crystals_are_compared(page) -> None:
+    search(page, "oxide")
+    boxes = page.locator("input[data-compare]")
+    boxes.nth(0).check()
+    page.get_by_text("Choose another one to compare").wait_for()
+    boxes.nth(1).check()
+    page.wait_for_selector(".comparison table")
+    assert page.locator(".comparison thead th").count() == 3
+
+
+def test_a_dropped_crystal_is_shown_described_and_classified(page, tmp_path, cifs) -> None:
+    file = tmp_path / "<b>mine.cif"
+    file.write_text(cifs[2], encoding="utf-8")
+    with found(page):
+        page.locator("#clac-drop input[type=file]").set_input_files(file)
+    name = page.locator("#clac-panel h2 .id").inner_text()
+    assert name.endswith("mine.cif") and page.locator("#clac-panel h2 b").count() == 0
+    page.wait_for_selector(".stage[data-size='1'] canvas")
+    page.get_by_role("button", name="What is it good for?").click()
+    page.get_by_role("button", name="Rank concepts and uses").click()
+    page.locator("#clac-description table").nth(2).wait_for()
+    captions = page.locator("#clac-description caption").all_inner_texts()
+    assert captions == ["Nearest relatives", "Uses", "Concepts"]
+    page.get_by_label("Your own labels").fill("metal, <i>oxide</i>")
+    page.get_by_role("button", name="Classify").click()
+    page.locator("#clac-classified table").wait_for()
+    assert "<i>oxide</i>" in page.locator("#clac-classified").inner_text()
+    file.write_text("no structure", encoding="utf-8")
+    page.locator("#clac-drop input[type=file]").set_input_files(file)
+    message = page.get_by_role("alert").inner_text()
+    assert "mine.cif" in message and "/tmp" not in message and "gradio" not in message
+
+
+def test_the_map_shows_all_crystals_and_opens_one(page, engine) -> None:
+    search(page, "oxide")
+    page.get_by_role("button", name="Map of all crystals").click()
+    canvas = page.locator("#clac-map canvas")
+    page.wait_for_selector(f"#clac-map canvas[data-points='{len(engine.index)}'][data-hits='20']")
+    for colour in ("band gap (eV)", "crystal system", "similarity to the search"):
+        page.locator("#clac-map select").select_option(label=colour)
+    box = canvas.bounding_box()
+    # The nearest point to somewhere on the map: move until one is named.
+    for step in range(400):
+        x = box["x"] + box["width"] / 2 + (step % 20 - 10) * 12
+        y = box["y"] + box["height"] / 2 + (step // 20 - 10) * 12
+        page.mouse.move(x, y)
+        named = page.locator(".map-name").inner_text()
+        if named:
+            break
+    page.mouse.click(x, y)
+    page.wait_for_function(
+        "name => document.querySelector('#clac-panel h2 .id')?.innerText === name", arg=named.split()[-1]
+    )
+
+
+def test_own_files_are_searched_in_this_visit_only(page, tmp_path, cifs) -> None:
+    files = []
+    for number, cif in enumerate(cifs[:3]):
+        files.append(tmp_path / f"own-{number}.cif")
+        files[-1].write_text(cif, encoding="utf-8")
+    page.get_by_role("button", name="Search in your own files").click()
+    with found(page):
+        page.locator("#clac-own input[type=file]").set_input_files(files)
+    assert sorted(re.findall(r"own-\d", " ".join(column(page, "Formula")))) == ["own-0", "own-1", "own-2"]
+    assert "3 of your crystals" in page.locator("#clac-own-notes").inner_text()
+    with found(page):
+        page.get_by_label("crystals of the index").check()
+    assert page.locator("table.clac-results tbody tr").count() > 3
+
+
+@pytest.mark.parametrize(
+    ("scheme", "size"), [("light", (1400, 1000)), ("dark", (1400, 1000)), ("light", (390, 844)), ("dark", (390, 844))]
+)
+def test_the_page_is_accessible(address, scheme, size) -> None:
+    """WCAG 2.2 AA as far as axe-core finds it, in both colour schemes and on a phone."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    viewport = dict(zip(("width", "height"), size, strict=True))
+    with opened(BROWSER, color_scheme=scheme, viewport=viewport) as page:
+        page.goto(f"{address}?q=oxide+without+iron&element=O")
+        page.wait_for_selector("table.clac-results")
+        page.locator("button.open").first.click()
+        page.wait_for_selector(".stage[data-size='1'] canvas")
+        for name in ("Elements", "Properties", "Map of all crystals", "What the model has not seen"):
+            page.get_by_role("button", name=name).first.click()
+        page.wait_for_selector("#clac-map canvas[data-points]")
+        options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+        found = axe.run(page, options=options).response["violations"]
+        assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == []
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, "the page scrolls sideways"
+        assert not page.foreign and not page.failures
+
+
 def test_words_of_the_user_are_shown_as_they_are(page) -> None:
     search(page, "oxide <img src=x onerror=document.title=1>{{1+1}}${1+1}")
     assert page.locator("#clac-table img, ul.chips img").count() == 0
