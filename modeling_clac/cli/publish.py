@@ -12,18 +12,27 @@ from .support import load_embedder, named, open_checkpoint, prepare_imports, pri
 
 
 def push(
-    directory: Annotated[Path, typer.Argument(help="Checkpoint directory with a model card.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Checkpoint directory with a model card; with --space, the folder to write.")
+    ],
     repo_id: Annotated[str, typer.Option(help="Repository on the Hub: owner/name.")],
     public: Annotated[bool, typer.Option("--public", help="Create a public repository. Default: private.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Replace the files of an existing repository.")] = False,
+    space: Annotated[
+        bool, typer.Option("--space", help="Write the folder of a Space that runs `clac app`, and publish that.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without uploading them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish a checkpoint on the Hugging Face Hub."""
+    """Publish a checkpoint, or a Space that runs the page, on the Hugging Face Hub."""
     prepare_imports(online=True)
     from ..utils.hub import plan_upload, publish
 
-    upload = plan_upload(directory, repo_id, "model", private=not public)
+    if space:
+        from ..app.space import write_space
+
+        write_space(directory)
+    upload = plan_upload(directory, repo_id, "space" if space else "model", private=not public)
     address = None if dry_run else publish(upload, update=update)
     if as_json:
         plan = {"repo_id": repo_id, "private": upload.private, "files": upload.files, "size": upload.size}

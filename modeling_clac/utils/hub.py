@@ -1,4 +1,4 @@
-"""Upload of a checkpoint or data set, with its card, to the Hugging Face Hub in a single commit."""
+"""Upload of a checkpoint, a data set or a Space, with its card, to the Hugging Face Hub in a single commit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any, Literal
 from ..checkpoint_files_clac import checkpoint_config, is_hub_id, require_clac, weight_files
 from ..errors_clac import ClacInputError, first_line, one_line
 
-Kind = Literal["model", "dataset"]
+Kind = Literal["model", "dataset", "space"]
 
 # Files that are published. Journals, reports and caches are not.
 _FILES: dict[str, tuple[str, ...]] = {
     "model": ("README.md", "*.json", "*.safetensors", "*.onnx", "*.py", "*.txt"),
     "dataset": ("README.md", "*.parquet"),
+    "space": ("README.md", "*.py", "requirements.txt", "modeling_clac/*"),
 }
+# Folder of a Space that holds the package.
+_PACKAGE = "modeling_clac/**/*"
 # Folder of a model whose results the Hub lists under their data sets.
 EVAL_RESULTS = ".eval_results"
 _RESULTS = f"{EVAL_RESULTS}/*.yaml"
@@ -31,7 +34,7 @@ class Upload:
 
     Attributes:
         repo_id: Repository id, `owner/name`.
-        kind: `model` or `dataset`.
+        kind: `model`, `dataset` or `space`.
         directory: Directory that holds the files.
         files: Name -> size in bytes.
         private: Whether a new repository is private.
@@ -54,9 +57,9 @@ def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, pri
     Check that a directory can be published. Needs no network.
 
     Args:
-        directory: A checkpoint or data set.
+        directory: A checkpoint, a data set or the folder of a Space.
         repo_id: Repository id, `owner/name`.
-        kind: `model` or `dataset`.
+        kind: `model`, `dataset` or `space`.
         private: Whether a new repository is private.
 
     Raises:
@@ -70,9 +73,14 @@ def plan_upload(directory: str | os.PathLike[str], repo_id: str, kind: Kind, pri
         raise ClacInputError(f"{repo_id}: not a repository id, expected owner/name")
     found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and _belongs(entry.name, kind)]
     card = _card_metadata(path / "README.md")
-    _check_model(path) if kind == "model" else _check_dataset(path, card)
     if kind == "model":
+        _check_model(path)
         found += sorted(path.glob(_RESULTS))
+    elif kind == "dataset":
+        _check_dataset(path, card)
+    else:
+        _check_space(path, card)
+        found += sorted(entry for entry in path.glob(_PACKAGE) if entry.is_file())
     files = {entry.relative_to(path).as_posix(): entry.stat().st_size for entry in found}
     return Upload(repo_id, kind, path, files, private)
 
@@ -137,6 +145,13 @@ def _check_dataset(path: Path, card: dict[str, Any]) -> None:
             raise ClacInputError(f"{file}: damaged ({first_line(error)}); build the data set again") from None
 
 
+def _check_space(path: Path, card: dict[str, Any]) -> None:
+    if card.get("sdk") != "gradio" or not (path / str(card.get("app_file"))).is_file():
+        raise ClacInputError(
+            f"{path / 'README.md'}: not the card of a Space with gradio; write the folder with `clac push --space`"
+        )
+
+
 def publish(upload: Upload, token: str | None = None, update: bool = False) -> str:
     """
     Create the repository and upload the files.
@@ -172,7 +187,8 @@ def publish(upload: Upload, token: str | None = None, update: bool = False) -> s
                     "to replace them"
                 )
         else:
-            api.create_repo(**place, private=upload.private)
+            sdk = "gradio" if upload.kind == "space" else None
+            api.create_repo(**place, private=upload.private, space_sdk=sdk)
         commit = api.upload_folder(
             **place,
             folder_path=upload.directory,
