@@ -143,7 +143,7 @@ def _images(fractional: np.ndarray, size: int) -> Iterable[list[tuple[int, int, 
     """Yield the lattice images of each site in a block of cells, with those on its far faces."""
     for own in fractional:
         counts = [range(size + 1) if coordinate < _ON_FACE else range(size) for coordinate in own]
-        yield list(itertools.product(*counts))
+        yield [(a, b, c) for a, b, c in itertools.product(*counts)]
 
 
 def _around(place: Place, neighbours: list[list[Place]]) -> list[Place]:
