@@ -26,8 +26,10 @@ from .symmetry_clac import CLASS_SIZES, NUM_SPACE_GROUPS, symmetry_classes
 DEGREES = (1, 2, 3, 4, 6)
 # Squared order parameters below this are noise from rounded coordinates.
 _NOISE = 1e-4
-# Makes the biaxiality of (nearly) cubic crystals, 0/0, zero.
+# Makes the biaxiality of (nearly) cubic crystals, 0/0, zero. The fraction is expanded by a power of two, which changes
+# no bit: optimisers of exported graphs drop the addition of a constant below 1e-8.
 _EPS = 1e-10
+_EXPANSION = 2.0**20
 # Ranges of the values of solids, and the number of Gaussians on their logarithms.
 _VOLUME_RANGE = (3.0, 150.0)  # Å³ per atom
 _DENSITY_RANGE = (0.05, 30.0)  # g/cm³
@@ -115,7 +117,7 @@ def bond_order(direction: Tensor, weight: Tensor, graph: Tensor, num_graphs: int
     square = traceless @ traceless
     tr_2 = torch.diagonal(square, dim1=-2, dim2=-1).sum(dim=-1)
     tr_3 = (square * traceless).sum(dim=(-2, -1))
-    biaxiality = (tr_2**3 - 6.0 * tr_3**2) / (tr_2**3 + _EPS)
+    biaxiality = (_EXPANSION * (tr_2**3 - 6.0 * tr_3**2)) / (_EXPANSION * tr_2**3 + _EXPANSION * _EPS)
     return torch.stack(orders, dim=-1), biaxiality
 
 

@@ -350,6 +350,7 @@ class _ClacGraphHead(_ClacHead):
     tower = "graph"
     _keys_to_ignore_on_load_unexpected = [OF_THE_TEXT_TOWER, OF_BOTH_TOWERS]
     main_input_name = "atomic_numbers"
+    supports_gradient_checkpointing = False
 
     def __init__(self, config: ClacConfig):
         super().__init__(config)

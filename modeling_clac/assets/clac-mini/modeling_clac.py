@@ -164,6 +164,8 @@ class ClacGraphModel(ClacPreTrainedModel):
     config_class = ClacGraphConfig  # type: ignore[assignment]
     base_model_prefix = "graph_model"
     main_input_name = "atomic_numbers"
+    # The sums over neighbours recompute their messages anyway, see `sum_messages`.
+    supports_gradient_checkpointing = False
     # The tower is small, and its edges would have to be copied to each device.
     _no_split_modules = ["ClacGraphModel"]
     # transformers would take `_keys_to_ignore_on_load_unexpected` of a tower for the whole model as well.
@@ -258,15 +260,16 @@ def pool_tokens(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> 
     Args:
         hidden: `(B, L, F)`, features of the tokens.
         attention_mask: `(B, L)`, 0 for padding; `None` if there is no padding.
-        pooling: `"cls"` for the first token, `"mean"` for the mean over the attended tokens.
+        pooling: `"cls"` for the first attended token, `"mean"` for the mean over the attended tokens.
 
     Returns:
         `(B, F)`.
     """
-    if pooling == "cls":
-        return hidden[:, 0]
     if attention_mask is None:
-        return hidden.mean(dim=1)
+        return hidden[:, 0] if pooling == "cls" else hidden.mean(dim=1)
+    if pooling == "cls":
+        first = attention_mask.long().argmax(dim=1)
+        return hidden[torch.arange(hidden.shape[0], device=hidden.device), first]
     weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
@@ -283,6 +286,22 @@ def without_pooler(config: Any) -> dict[str, bool]:
     """
     signature = inspect.signature(MODEL_MAPPING[type(config)])  # type: ignore[arg-type]
     return {"add_pooling_layer": False} if "add_pooling_layer" in signature.parameters else {}
+
+
+def first_position(encoder: nn.Module) -> int | None:
+    """
+    Return the position id of the first token of a text; `None` if the encoder takes no absolute positions.
+
+    Args:
+        encoder: A BERT-type encoder.
+
+    Returns:
+        0 for BERT; RoBERTa and its descendants count from the id after that of the padding.
+    """
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, nn.Embedding) or "position_ids" not in inspect.signature(encoder.forward).parameters:
+        return None
+    return 0 if table.padding_idx is None else table.padding_idx + 1
 
 
 def load_text_encoder(
@@ -339,6 +358,7 @@ class ClacTextModel(ClacPreTrainedModel):
         super().__init__(config)
         text_config: Any = config.text_config
         self.text_model = AutoModel.from_config(text_config, **without_pooler(text_config))
+        self._first_position = first_position(self.text_model)
         self.text_values = QuantityEmbedding(text_config.hidden_size) if config.token_values else None
         self.text_composition = None
         self.text_output_size: int = text_config.hidden_size
@@ -385,7 +405,8 @@ class ClacTextModel(ClacPreTrainedModel):
                 with `token_values` in its configuration needs both `token_kinds` and `token_values`; others ignore
                 them.
             inputs_embeds: `(B, L, H)`, word embeddings of the tokens. Default: those of `input_ids`.
-            kwargs: Arguments of the encoder, such as `output_hidden_states` and `output_attentions`.
+            kwargs: Arguments of the encoder, such as `output_hidden_states`, `output_attentions` and `position_ids`.
+                Default of the last: the attended tokens of each text in their order.
 
         Returns:
             A `BaseModelOutputWithPooling` with `last_hidden_state` `(B, L, H)`, `pooler_output`
@@ -409,7 +430,11 @@ class ClacTextModel(ClacPreTrainedModel):
             inputs["inputs_embeds"] = words + self.text_values(token_kinds, token_values).to(words.dtype)
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        output = self.text_model(**inputs, return_dict=True, **kwargs)
+        if attention_mask is not None and self._first_position is not None:
+            # Encoders count from the first column, which is padding if texts are padded on the left.
+            places = attention_mask.long().cumsum(dim=1) - 1
+            inputs["position_ids"] = places.clamp(min=0) + self._first_position
+        output = self.text_model(**{**inputs, **kwargs}, return_dict=True)
         hidden = output.last_hidden_state
         pooled = pool_tokens(hidden, attention_mask, self.config.text_pooling)
         if self.text_values is not None and self.text_composition is not None:
@@ -425,18 +450,34 @@ class ClacTextModel(ClacPreTrainedModel):
         )
 
     @can_return_tuple
-    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        token_kinds: Tensor | None = None,
+        token_values: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
         """
         Encode and pool texts.
 
         Args:
-            args: See [`ClacTextModel.pool_text`].
+            input_ids: See [`ClacTextModel.pool_text`].
+            attention_mask: See [`ClacTextModel.pool_text`].
+            token_type_ids: See [`ClacTextModel.pool_text`].
+            token_kinds: See [`ClacTextModel.pool_text`].
+            token_values: See [`ClacTextModel.pool_text`].
+            inputs_embeds: See [`ClacTextModel.pool_text`].
             kwargs: See [`ClacTextModel.pool_text`].
 
         Returns:
             See [`ClacTextModel.pool_text`].
         """
-        return self.pool_text(*args, **kwargs)
+        return self.pool_text(
+            input_ids, attention_mask, token_type_ids, token_kinds, token_values, inputs_embeds, **kwargs
+        )
 
 
 class ClacModel(ClacTextModel):
