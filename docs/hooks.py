@@ -42,6 +42,7 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, f"api/{folder}.md", content=api_page(folder)))
     for name, source in {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_text(encoding="utf-8")))
+    files.append(File.generated(config, "report.html", content=report_page()))
     for figure in sorted((ROOT / _RESULTS).rglob("*.png")):
         files.append(File.generated(config, str(figure.relative_to(ROOT)), abs_src_path=str(figure)))
     return files
@@ -71,6 +72,13 @@ def api_page(folder: str) -> str:
             lines += [f"## `{path.stem}`", "", f"::: {name}", "    options:"]
             lines += ["      show_root_heading: false", "      show_root_toc_entry: false", ""]
     return "\n".join(lines)
+
+
+def report_page() -> str:
+    """The report on the bundled checkpoint, from the committed results of `make report`."""
+    report = importlib.import_module("evaluation.report")
+    page: str = report.stored_page(ROOT / _RESULTS / "report", [ROOT / _RESULTS / "paper-models"])
+    return page
 
 
 def _table(match: re.Match[str]) -> str:

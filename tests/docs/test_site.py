@@ -81,6 +81,13 @@ def test_figures_are_where_the_site_has_them() -> None:
     assert hooks.on_page_markdown("![x](../evaluation/results/a.png)") == "![x](evaluation/results/a.png)"
 
 
+def test_the_report_is_a_page_of_the_site() -> None:
+    page = hooks.report_page()
+    assert page.startswith("<!doctype html>")
+    assert all(f'<section id="{name}">' in page for name in ("retrieval", "zero-shot", "open-benchmark"))
+    assert "](report.html)" in PAGES["evaluation.md"]
+
+
 def test_formulas_become_mathml() -> None:
     content = hooks.on_page_content(r'a <span class="arithmatex">\(x_i &lt; 1\)</span> b')
     assert content.startswith("a <math ") and content.endswith("</math> b")
