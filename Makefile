@@ -22,6 +22,7 @@ fuzz: $(VENV)/.installed-test
 
 # The bundled checkpoint carries its code, as any checkpoint does: `cp -r` of the folder loads without the package.
 code:
+	rm -f modeling_clac/assets/clac-mini/*.py
 	cp modeling_clac/*_clac.py modeling_clac/assets/clac-mini/
 
 lint: $(VENV)/.installed-test

@@ -204,3 +204,12 @@ def test_imports_in_the_wrong_direction_are_seen(source: str, text: str, target:
 def test_cycles_are_seen() -> None:
     assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert not find_cycle({"a": {"b", "c"}, "b": {"c"}})
+
+
+def test_code_beside_the_bundled_checkpoint_is_the_package() -> None:
+    """As with any checkpoint, a plain copy of the folder loads without the package; links would not survive it."""
+    package, bundled = ROOT / "modeling_clac", ROOT / "modeling_clac" / "assets" / "clac-mini"
+    code = {file.name: file.read_bytes() for file in package.glob("*_clac.py")}
+    found = {file.name: file.read_bytes() for file in bundled.glob("*.py")}
+    assert code == found, "run `make code`: cp modeling_clac/*_clac.py modeling_clac/assets/clac-mini/"
+    assert not any(path.is_symlink() for path in bundled.iterdir()), "run `make code`"

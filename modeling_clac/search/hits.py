@@ -190,6 +190,19 @@ class Hits(Sequence[Hit]):
         """
         return [to_ase(crystal) for crystal in self.to_crystals()]
 
+    def to_chemiscope(self) -> Any:
+        """
+        Return a map of the crystals with their structures, as a widget of chemiscope for notebooks. See
+        [`modeling_clac.search.chemiscope_map.chemiscope_widget`].
+
+        Raises:
+            ClacInputError: If there are fewer than three crystals, the index has no structures, or chemiscope is not
+                installed.
+        """
+        from .chemiscope_map import chemiscope_widget
+
+        return chemiscope_widget(self.to_crystals(), self.to_arrow(), self._index.embeds[[hit.row for hit in self]])
+
     def __repr__(self) -> str:
         header, rows = self._cells()
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -146,11 +146,3 @@ def test_no_machine_paths_in_the_checkpoint() -> None:
     for path in [*DEFAULT_MODEL.glob("*.json"), *RESULTS.glob("*.json"), CRYSTALS / "README.md"]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/(home|root|work|tmp|Users)/", text), path
-
-
-def test_code_beside_the_checkpoint_is_the_package() -> None:
-    package = Path(DEFAULT_MODEL).parent.parent
-    files = list(DEFAULT_MODEL.glob("*.py"))
-    assert {file.name for file in files} == {file.name for file in package.glob("*_clac.py")}, "run `make code`"
-    assert all(file.read_bytes() == (package / file.name).read_bytes() for file in files), "run `make code`"
-    assert not any(path.is_symlink() for path in DEFAULT_MODEL.iterdir())  # `cp -r` does not follow links

@@ -110,6 +110,12 @@ class Crystal:
             masses = masses * self.occupancy
         return density_of(float(masses.sum()), self.volume)
 
+    def _repr_html_(self) -> str:
+        """Drawing for notebooks."""
+        from .crystal_drawing_clac import drawing
+
+        return drawing(self)
+
 
 def _volume(cell: np.ndarray) -> float:
     """|a · (b x c)| of a cell `(3, 3)`, in Å³. Takes a tenth of the time of `numpy.linalg.det`."""
