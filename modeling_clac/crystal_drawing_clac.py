@@ -214,7 +214,9 @@ def _formula(crystal: Any) -> str:
     amounts: dict[str, float] = {}
     for number, weight in zip(crystal.atomic_numbers.tolist(), crystal.weights.tolist(), strict=True):
         amounts[_symbol(number)] = amounts.get(_symbol(number), 0.0) + weight
-    return str(Composition(amounts).reduced_formula)
+    if all(amount == int(amount) for amount in amounts.values()):
+        return str(Composition(amounts).reduced_formula)
+    return "".join(symbol + ("" if amount == 1 else f"{amount:.3g}") for symbol, amount in amounts.items())
 
 
 def _symbol(number: int) -> str:

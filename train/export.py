@@ -31,7 +31,7 @@ from train.publishing.model_card import CardArguments, RetrievalResult, model_ca
 PACKAGE = Path(modeling_clac.__file__).parent
 # The module of sentence-transformers, and the code it needs beyond that of the model and the processor.
 _SENTENCE_MODULE = "sentence_transformers_clac.ClacSentenceModule"
-_SENTENCE_CODE = ("sentence_transformers_clac.py", "text_windows_clac.py")
+SENTENCE_CODE = ("sentence_transformers_clac.py", "text_windows_clac.py")
 
 
 @dataclass
@@ -119,7 +119,7 @@ def _write_sentence_module(new: Path) -> None:
     """Make a checkpoint load with `SentenceTransformer(checkpoint, trust_remote_code=True)`."""
     modules = [{"idx": 0, "name": "0", "path": "", "type": _SENTENCE_MODULE}]
     (new / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
-    for name in _SENTENCE_CODE:
+    for name in SENTENCE_CODE:
         shutil.copyfile(PACKAGE / name, new / name)
 
 

@@ -54,6 +54,7 @@ def test_mixed_and_partly_occupied_sites(extractor) -> None:
         group for group in svg_of(page).iter("g") if group.findtext("title") == "Ba0.7 Sr0.2"
     ]
     assert mixed.find("circle").attrib["fill"] == "#fff" and len(mixed.findall("path")) == 2
+    assert "Ba0.7Sr0.2Ti" in page or "Sr0.2Ba0.7Ti" in page
     assert "&lt;b&gt;mine&lt;/b&gt;" in page and "<b>" not in page
 
 
