@@ -23,14 +23,30 @@ def app(
         Path | None, typer.Option(help="Directory of an index built by `clac index`. Default: the bundled data set.")
     ] = None,
     model: Model = None,
+    static: Annotated[
+        bool,
+        typer.Option("--static", help="Write a page that searches in the browser, by similarity alone."),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write with --static, for any web server.")
+    ] = None,
 ) -> None:
     """Serve the web page, on which crystals are searched with words, formulas, elements and structures."""
+    if static != (output is not None):
+        raise ClacInputError("--static and --output belong together: clac app --static -o site/")
     checkpoint = open_checkpoint(model)
-    from ..app.engine import Engine
     from ..search.index import BUNDLED_INDEX, CrystalIndex
 
-    port = _free_port(host, port)
     directory = index or BUNDLED_INDEX
+    if output is not None:
+        from ..app.static_site import write_site
+
+        size = write_site(output, checkpoint, CrystalIndex.load(directory))
+        print(f"{output}: {size / 1e6:.1f} MB; show it with python -m http.server -d {output}")
+        return
+    from ..app.engine import Engine
+
+    port = _free_port(host, port)
     engine = Engine(checkpoint, CrystalIndex.load(directory), directory)
     from ..app.server import serve
 

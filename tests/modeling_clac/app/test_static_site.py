@@ -23,6 +23,7 @@ from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.onnx_text_tower import OnnxTextTower
 from modeling_clac.search.index import CrystalIndex, bundled_index
 from tests.conftest import ROOT
+from tests.helpers.cli import Run
 
 pytest.importorskip("onnx")
 
@@ -56,6 +57,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = write_site(directory, resolve_checkpoint(), bundled_index())
     assert size == sum(file.stat().st_size for file in directory.iterdir())
     return directory
+
+
+def test_the_command_writes_the_folder(clac: Run, tmp_path: Path) -> None:
+    done = clac("app", "--static", "-o", tmp_path / "site")
+    assert done.code == 0 and "MB; show it with python -m http.server" in done.out
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert (
+        clac("app", "--static").err
+        == "clac: error: --static and --output belong together: clac app --static -o site/\n"
+    )
+    (tmp_path / "mine").write_text("mine")
+    assert "not a folder" in clac("app", "--static", "-o", tmp_path / "mine").err
 
 
 def test_the_folder_is_small_and_says_what_it_is(site: Path) -> None:
