@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm.auto import tqdm
 
 from datasets_scripts.common.records import Report
-from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.atomic_files import replaced_file, replaced_files
+from modeling_clac.utils.executors import each_result
 
-EXECUTORS = ("local", "ray")
 _ROW_GROUP = 2048
 
 
@@ -101,54 +98,12 @@ def build_shards(
     Raises:
         ClacInputError: If `build` raises it, the executor is unknown, or Ray is not installed.
     """
-    if executor not in EXECUTORS:
-        raise ClacInputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
-    bar = tqdm(total=len(shards), desc="shards", disable=None if len(shards) > 1 else True)
     total = Report()
-    with bar:
-        for report in _reports(build, arguments, shards, executor, workers):
-            total.merge(report)
-            bar.update()
+    # Ray uses all of its cluster.
+    workers_given = workers if executor == "local" else None
+    for report in each_result(partial(build, arguments), shards, executor, workers_given, "shards"):
+        total.merge(report)
     return total
-
-
-def _reports(build: Any, arguments: Any, shards: Sequence[int], executor: str, workers: int) -> Any:
-    if executor == "ray":
-        yield from _reports_of_ray(build, arguments, shards)
-        return
-    if workers == 1 or len(shards) == 1:
-        for shard in shards:
-            yield build(arguments, shard)
-        return
-    # Spawned, because the threads of pyarrow do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(build, [arguments] * len(shards), shards)
-
-
-def _reports_of_ray(build: Any, arguments: Any, shards: Sequence[int]) -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise ClacInputError("--executor ray requires Ray: pip install 'clac-crystals[ray]'") from None
-
-    def build_row(row: dict[str, Any]) -> dict[str, Any]:
-        # Ray Data transfers Arrow rows, so the report and the error message are encoded as text.
-        try:
-            report = build(arguments, int(row["shard"]))
-        except ClacInputError as error:
-            return {"report": "", "problem": str(error)}
-        return {"report": json.dumps([report.counts, report.left_out]), "problem": ""}
-
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
-    rows = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
-    for row in rows.map(build_row).iter_rows():
-        if row["problem"]:
-            raise ClacInputError(row["problem"])
-        yield Report(*json.loads(row["report"]))
 
 
 def write_report(directory: Path, shard: int, num_shards: int, report: Report) -> None:
@@ -169,4 +124,4 @@ def read_reports(directory: Path, num_shards: int) -> Report | None:
     return total
 
 
-__all__ = ["EXECUTORS", "ShardWriter", "build_shards", "read_reports", "report_file", "shard_file", "write_report"]
+__all__ = ["ShardWriter", "build_shards", "read_reports", "report_file", "shard_file", "write_report"]

@@ -232,7 +232,7 @@ class Tools:
         if (material_id is None) == (cif is None):
             raise ClacInputError("give either the id of a crystal or a structure as CIF")
         if material_id is not None:
-            vector: np.ndarray = self.index.embeds[self.index.stored.row_of(material_id)]
+            vector: np.ndarray = self.index.vectors[self.index.stored.row_of(material_id)]
             return vector, []
         crystal = _structure(str(cif))
         return self.engine.crystal_encoder.encode_crystals([crystal], names=["the structure"])[0], list(

@@ -12,8 +12,10 @@ from ..errors_clac import ClacInputError
 from .options import STRUCTURES, Disorder, Json, MaxAtoms, Model, OnError, Strict, check_policy, reading_options
 from .support import (
     StructureInput,
+    be_quiet,
     load_embedder,
     named,
+    note,
     nothing_left,
     open_checkpoint,
     print_json,
@@ -36,34 +38,35 @@ def make_index(
     max_atoms: MaxAtoms = None,
     disorder: Disorder = "keep",
     strict: Strict = False,
+    executor: Annotated[str, typer.Option(help="local, or ray for a Ray cluster that shares the directory.")] = "local",
+    ann: Annotated[
+        bool, typer.Option("--ann", help="Also build a graph of neighbours for `clac search --ann`.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that work at a time. Default: 1, or all cores of Ray.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Build an index of crystals for `clac search --index`."""
+    """Build an index of crystals for `clac search --index`. A build that was interrupted goes on where it stopped."""
     check_policy(on_error, max_atoms, disorder)
-    checkpoint = open_checkpoint(model)
-    from ..data.crystal_table import crystal_table
-    from ..search.index import CrystalIndex
-    from ..search.index_files import check_target
+    from ..utils.executors import check_executor
 
-    check_target(output)
-    embedder = load_embedder(checkpoint)
-    options = reading_options(max_atoms, disorder, strict)
-    read = crystal_table(sources, options, on_error)
-    if not read.table.num_rows:
-        raise ClacInputError(nothing_left([left_out.reason for left_out in read.skipped]))
-    index = CrystalIndex.build(
-        embedder,
-        read.table,
-        crystals=read.crystals,
-        max_atoms=options.max_atoms,
-        disorder=disorder,
-        strict=strict,
-        on_error=on_error,
+    check_executor(executor)
+    checkpoint = open_checkpoint(model)
+    from ..search.index_building import BuildOptions, build_index
+
+    be_quiet()
+    built = build_index(
+        sources,
+        output,
+        BuildOptions(checkpoint, reading_options(max_atoms, disorder, strict), on_error, ann),
+        executor=executor,
+        workers=workers,
+        tell=note,
     )
-    index.save(output)
-    skipped = [left_out.reason for left_out in (*read.skipped, *index.skipped)]
-    report_reading(read.notes, read.warned, skipped)
-    _report(as_json, output, len(index), index.embeds.shape[1], checkpoint, reading_json(read.warned, skipped))
+    skipped = [left_out.reason for left_out in built.skipped]
+    report_reading(built.notes, built.warned, skipped)
+    _report(as_json, output, built.num_crystals, built.dim, checkpoint, reading_json(built.warned, skipped))
 
 
 def embed(

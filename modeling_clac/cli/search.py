@@ -96,6 +96,13 @@ def search(
             "--optimade", help="Print TEXT and the filters as an OPTIMADE filter for public databases instead."
         ),
     ] = False,
+    ann: Annotated[
+        bool,
+        typer.Option(
+            "--ann",
+            help="Search by the graph of neighbours that `clac index --ann` built: fast for millions of crystals.",
+        ),
+    ] = False,
     as_json: Json = False,
     **bounds: float | None,
 ) -> None:
@@ -151,11 +158,11 @@ def search(
             embedder = _load_encoder(checkpoint, text_only=not by_file)
     query, notes = _query(checkpoint, table, embedder, words, similar, str(like))
     if reading is None:
-        hits = table.search(query, k, filters)
+        hits = table.search(query, k, filters, ann)
     else:
         if similar is not None:
             reading.compare_with(similar, str(like), table)
-        hits, more = reading.search(table, query, k, filters, strict)
+        hits, more = reading.search(table, query, k, filters, strict, ann)
         notes = [*more, *notes]
     for line in notes:
         note(line)
@@ -269,7 +276,7 @@ def _query(
     calibration = Calibration.from_checkpoint(checkpoint)
     parts, notes = [], []
     if isinstance(similar, int):
-        parts.append(index.embeds[similar])
+        parts.append(index.vectors[similar])
     elif similar is not None:
         embeds = embedder.encode_crystals([similar], names=[name])
         parts.append(embeds[0])

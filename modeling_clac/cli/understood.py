@@ -110,7 +110,13 @@ class Reading:
         return written
 
     def search(
-        self, index: CrystalIndex, vector: np.ndarray, k: int, filters: Filters, strict: bool
+        self,
+        index: CrystalIndex,
+        vector: np.ndarray,
+        k: int,
+        filters: Filters,
+        strict: bool,
+        approximate: bool = False,
     ) -> tuple[Hits, list[str]]:
         """
         Search by the constraints, then by the cosine with a vector.
@@ -139,6 +145,7 @@ class Reading:
             strict=strict,
             facts=facts,
             by_likeness=self.reference is not None,
+            approximate=approximate,
         )
         return hits, notes
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..data.facts.columns import FACT_COLUMNS
+from ..data.facts.compositions import NUMBERS
 from ..data.facts.derived import DERIVED
 from ..data.properties import NUMERIC_COLUMNS
 from ..formula_grammar_clac import ATOMIC_NUMBERS
@@ -64,11 +65,8 @@ def _numbers_of(names: tuple[str, ...]) -> list[int]:
 
 
 def _any_element(scope: Scope, names: tuple[str, ...]) -> Array:
-    call = ("present",)
-    if call not in scope.cache:
-        scope.cache[call] = np.ascontiguousarray(scope.facts.fractions.T > 0)
-    present = scope.cache[call][_numbers_of(names)].any(axis=0)
-    return truth(np.asarray(present), ~scope.facts.known_composition)
+    present = scope.facts.compositions.has_any(_numbers_of(names))
+    return truth(present, ~scope.facts.known_composition)
 
 
 def _all_elements(scope: Scope, names: tuple[str, ...]) -> Array:
@@ -81,12 +79,17 @@ def _only_elements(scope: Scope, names: tuple[str, ...]) -> Array:
 
 
 def _share(scope: Scope, names: tuple[str, ...]) -> Array:
-    total = scope.facts.fractions[:, _numbers_of(names)].sum(axis=1, dtype=np.float64)
-    return np.where(scope.facts.known_composition, total, np.nan)
+    return _total(scope, names, "shares")
 
 
 def _amount(scope: Scope, names: tuple[str, ...]) -> Array:
-    total = scope.facts.amounts[:, _numbers_of(names)].sum(axis=1, dtype=np.float64)
+    return _total(scope, names, "amounts")
+
+
+def _total(scope: Scope, names: tuple[str, ...], of: str) -> Array:
+    chosen = np.zeros(NUMBERS)
+    chosen[_numbers_of(names)] = 1
+    total = scope.facts.compositions.total(chosen, of)
     return np.where(scope.facts.known_composition, total, np.nan)
 
 
@@ -158,7 +161,7 @@ def _pattern(scope: Scope, values: tuple[str, ...]) -> Array:
     for value in values:
         pattern = read_pattern(value)
         assert pattern is not None, value
-        found |= pattern.matches(scope.facts.amounts)
+        found |= scope.facts.matches(pattern)
     return truth(found, ~scope.facts.known_composition)
 
 

@@ -36,6 +36,11 @@ class Pattern:
     fixed: Mapping[str, int]
     free: tuple[tuple[int, frozenset[str]], ...]
 
+    @property
+    def num_elements(self) -> int:
+        """Number of elements of a crystal that matches."""
+        return len(self.fixed) + len(self.free)
+
     def matches(self, amounts: np.ndarray) -> np.ndarray:
         """
         Compare compositions with the pattern.
@@ -47,20 +52,21 @@ class Pattern:
             `(num_crystals,)` bool.
         """
         wanted = np.sort([*self.fixed.values(), *(amount for amount, _ in self.free)]).astype(float)
-        possible = (amounts > 0).sum(axis=1) == len(wanted)
+        possible = (amounts > 0).sum(axis=1) == self.num_elements
         for symbol, amount in self.fixed.items():
             possible &= np.abs(amounts[:, ATOMIC_NUMBERS[symbol]] - amount) < 1e-3
         rows = np.flatnonzero(possible)
-        largest = np.sort(amounts[rows], axis=1)[:, -len(wanted) :]
-        rows = rows[(np.abs(largest - wanted) < 1e-3).all(axis=1)]
+        # As many in each row as the pattern has.
+        present = amounts[rows][amounts[rows] > 0].reshape(-1, len(wanted))
+        rows = rows[(np.abs(np.sort(present, axis=1) - wanted) < 1e-3).all(axis=1)]
         found = np.zeros(len(amounts), dtype=bool)
         for row in rows:
-            present = {
+            others = {
                 _SYMBOLS[number]: float(amounts[row, number])
                 for number in np.flatnonzero(amounts[row]).tolist()
                 if _SYMBOLS[number] not in self.fixed
             }
-            found[row] = _assigned(self.free, present)
+            found[row] = _assigned(self.free, others)
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path, PurePath
@@ -70,14 +70,14 @@ def crystal_table(
             two sources have incompatible types.
         InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
-    reader = _TableReader(options, ErrorPolicy(on_error))
+    reader = TableReader(options, ErrorPolicy(on_error))
     if isinstance(sources, (str, os.PathLike)):
         sources = [sources]
     for bundled, group in groupby(sources, lambda source: str(source) == BUNDLED_CRYSTALS):
         if bundled:
             reader.add(bundled_crystals())
         else:
-            reader.read(list(group))
+            reader.read(load_carriers(list(group), reader.notes))
     return reader.result()
 
 
@@ -97,7 +97,7 @@ def table_of_structures(
         ClacInputError: If a table has no column with structures, or a value of a property is not a number.
         InvalidStructureError: If a structure is invalid and `on_error="raise"`.
     """
-    reader = _TableReader(options, ErrorPolicy(on_error))
+    reader = TableReader(options, ErrorPolicy(on_error))
     table = _arrow_table(structures)
     if table is not None:
         file = StructureFile("table", "table")
@@ -119,8 +119,14 @@ def _arrow_table(source: Any) -> pa.Table | None:
     return source.to_arrow() if hasattr(source, "to_arrow") else pa.Table.from_pandas(source)
 
 
-def _unique(ids: Sequence[str], paths: Sequence[str | None]) -> list[str]:
-    """Make ids unique: by the paths of files with the same name, then by numbers (`a`, `a (2)`)."""
+def unique_ids(ids: Sequence[str], paths: Sequence[str | None]) -> list[str]:
+    """
+    Make ids unique: by the paths of files with the same name, then by numbers (`a`, `a (2)`).
+
+    Args:
+        ids: The ids.
+        paths: Path of the file of each crystal; `None` if it is a row of a table.
+    """
     repeated = {name for name, count in Counter(ids).items() if count > 1}
     named = [path if path and name in repeated else name for name, path in zip(ids, paths, strict=True)]
     counts: Counter[str] = Counter()
@@ -138,7 +144,7 @@ class _FileRow(NamedTuple):
     crystal: Crystal
 
 
-class _TableReader:
+class TableReader:
     """
     Reads sources into tables.
 
@@ -167,9 +173,12 @@ class _TableReader:
             [None] * table.num_rows if crystals is None else [replace(crystal, warnings=()) for crystal in crystals]
         )
 
-    def result(self) -> CrystalTable:
+    def result(self, unique: bool = True) -> CrystalTable:
         """
         Return all rows as one table.
+
+        Args:
+            unique: Whether to make ids different that several rows have.
 
         Raises:
             ClacInputError: If columns have incompatible types.
@@ -180,16 +189,17 @@ class _TableReader:
             raise ClacInputError(
                 f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
             ) from None
-        paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
-        ids = pa.array(_unique(table["material_id"].to_pylist(), paths), pa.string())
-        table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
+        if unique:
+            paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
+            ids = pa.array(unique_ids(table["material_id"].to_pylist(), paths), pa.string())
+            table = table.set_column(table.column_names.index("material_id"), "material_id", ids)
         return CrystalTable(table, self.crystals, self.errors.skipped, self.errors.warned, self.notes)
 
-    def read(self, sources: Sequence[str | os.PathLike[str]]) -> None:
-        """Read files, folders and patterns."""
+    def read(self, carriers: Iterable[Carrier]) -> None:
+        """Read the contents of files."""
         rows: list[_FileRow] = []
         with progress_bar("reading files", None) as bar:
-            for carrier in load_carriers(sources, self.notes):
+            for carrier in carriers:
                 if isinstance(carrier.content, StructureTable):
                     self._add_files(rows)
                     rows = []
@@ -250,8 +260,9 @@ class _TableReader:
         rows = [rows[place] for place in kept]
         crystals = [crystals[place] for place in kept]
         facts = [facts[place] for place in kept]
-        own = own_columns(content.table, rows, file.name)
-        table = _with_facts(row_ids(content.table, rows, PurePath(file.short).stem), facts, own)
+        numbers = [row + 1 if content.numbers is None else content.numbers[row] for row in rows]
+        own = own_columns(content.table, rows, numbers, file.name)
+        table = _with_facts(row_ids(content.table, rows, numbers, PurePath(file.short).stem), facts, own)
         cifs = []
         for row, crystal in zip(rows, crystals, strict=True):
             value = content.structures[row]
@@ -303,7 +314,9 @@ def write_embeddings(
 
 __all__ = [
     "CrystalTable",
+    "TableReader",
     "crystal_table",
     "table_of_structures",
+    "unique_ids",
     "write_embeddings",
 ]

@@ -24,13 +24,14 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0|")
 _DENSITY_TOLERANCE, _FRACTION_TOLERANCE = 0.05, 0.01
 
 
-def row_ids(table: pa.Table, rows: Sequence[int], stem: str) -> list[str]:
+def row_ids(table: pa.Table, rows: Sequence[int], numbers: Sequence[int], stem: str) -> list[str]:
     """
     Return the ids of rows: those of the table if they are unique, else the name of the file with the number of the row.
 
     Args:
         table: Columns of the table.
         rows: Rows that are kept, from 0.
+        numbers: Their numbers in the file, from 1.
         stem: Name of the file without its suffix.
     """
     for column in ID_COLUMNS:
@@ -38,16 +39,17 @@ def row_ids(table: pa.Table, rows: Sequence[int], stem: str) -> list[str]:
             ids = [None if value is None else str(value).strip() for value in _plain(table[column]).to_pylist()]
             if all(ids) and len(set(ids)) == len(ids):
                 return [str(ids[row]) for row in rows]
-    return [f"{stem}-{row + 1}" for row in rows]
+    return [f"{stem}-{number}" for number in numbers]
 
 
-def own_columns(table: pa.Table, rows: Sequence[int], label: str) -> dict[str, pa.ChunkedArray]:
+def own_columns(table: pa.Table, rows: Sequence[int], numbers: Sequence[int], label: str) -> dict[str, pa.ChunkedArray]:
     """
     Return the columns of a table that do not follow from its structures.
 
     Args:
         table: Columns of the table.
         rows: Rows that are kept, from 0.
+        numbers: Their numbers in the file, from 1.
         label: Name of the table in error messages.
 
     Returns:
@@ -62,7 +64,7 @@ def own_columns(table: pa.Table, rows: Sequence[int], label: str) -> dict[str, p
         if name in STRUCTURE_COLUMNS or name == "material_id" or _PANDAS_INDEX.fullmatch(name):
             continue
         column = _plain(table[name]).take(kept)
-        columns[name] = _numbers(column, rows, f"{label}: column {name}") if name in PROPERTIES else column
+        columns[name] = _numbers(column, numbers, f"{label}: column {name}") if name in PROPERTIES else column
     return columns
 
 
@@ -71,17 +73,17 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _numbers(column: pa.ChunkedArray, rows: Sequence[int], label: str) -> pa.ChunkedArray:
+def _numbers(column: pa.ChunkedArray, row_numbers: Sequence[int], label: str) -> pa.ChunkedArray:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        numbers = []
-        for row, text in zip(rows, column.to_pylist(), strict=True):
+        values = []
+        for number, text in zip(row_numbers, column.to_pylist(), strict=True):
             try:
-                numbers.append(float(text) if text and text.strip() else None)
+                values.append(float(text) if text and text.strip() else None)
             except ValueError:
                 raise ClacInputError(
-                    f"{label}, row {row + 1}: {one_line(text, 40)!r} is not a number; correct it, or rename the column"
+                    f"{label}, row {number}: {one_line(text, 40)!r} is not a number; correct it, or rename the column"
                 ) from None
-        column = pa.chunked_array([pa.array(numbers, pa.float64())])
+        column = pa.chunked_array([pa.array(values, pa.float64())])
     try:
         column = column.cast(pa.float64())
     except pa.ArrowException:

@@ -104,7 +104,7 @@ class CompositionPhrases:
             pattern = read_pattern(text)
             if pattern is None:
                 return None
-            self._patterns[text] = pattern.matches(self.table.amounts)
+            self._patterns[text] = self.table.matches(pattern)
         form = pick(
             ("{p}", "{p} compound", "{p} stoichiometry", "{p} composition", "general formula {p}", "of the form {p}",
              "{p} type formula", "formula {p}", "{p} compounds"),

@@ -9,9 +9,11 @@ from functools import cached_property
 import gemmi
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..concepts.symmetry import CRYSTAL_SYSTEMS, space_group_number
-from ..data.structure_facts import reduced_formula, same_composition
+from ..data.facts.fact_table import FactTable
+from ..data.structure_facts import reduced_formula
 from ..errors_clac import ClacInputError
 from ..formulas_clac import find_formulas, read_formula
 
@@ -66,27 +68,6 @@ class Filters:
             if low is not None and high is not None and low > high:
                 raise ClacInputError(f"{column}: the minimum {low:g} is above the maximum {high:g}; swap them")
 
-    def formula_mask(self, formulas: np.ndarray) -> np.ndarray:
-        """
-        Compare formulas with `formula`.
-
-        Args:
-            formulas: `(num_crystals,)`, reduced formulas; `None` where unknown.
-
-        Returns:
-            `(num_crystals,)` bool, true where the composition is the required one; all true without a `formula`.
-        """
-        if self.formula is None:
-            return np.ones(len(formulas), dtype=bool)
-        mask = np.asarray(formulas == self.formula, dtype=bool)
-        required = read_formula(self.formula)
-        fractional = "." in self.formula
-        for row in np.flatnonzero(~mask):
-            formula = formulas[row]
-            if isinstance(formula, str) and (fractional or "." in formula):
-                mask[row] = same_composition(read_formula(formula), required)
-        return mask
-
 
 class FilteredTable:
     """
@@ -113,48 +94,76 @@ class FilteredTable:
             ClacInputError: If a filter needs a column that the table does not have.
         """
         mask = np.ones(self.table.num_rows, dtype=bool)
-        if filters.elements or filters.exclude_elements:
-            present = self._element_masks
-            for symbol in filters.elements:
-                mask &= present.get(symbol, False)
-            for symbol in filters.exclude_elements:
-                mask &= ~present.get(symbol, np.zeros(self.table.num_rows, dtype=bool))
-        equal = {
-            "crystal_system": filters.crystal_system,
-            "space_group_number": filters.space_group,
-        }
+        for symbol in filters.elements:
+            mask &= self._has(symbol)
+        for symbol in filters.exclude_elements:
+            mask &= ~self._has(symbol)
+        equal = {"crystal_system": filters.crystal_system, "space_group_number": filters.space_group}
         for column, value in equal.items():
             if value is not None:
-                mask &= self._column(column) == value
+                mask &= self._equals(column, value)
         if filters.formula is not None:
-            mask &= filters.formula_mask(self._column("formula"))
+            mask &= self._has_formula(filters.formula)
         for column, (low, high) in filters.ranges.items():
-            values = self._column(column)
-            if not np.issubdtype(values.dtype, np.number):
-                raise ClacInputError(f"column {column} of the index is not numeric, so it cannot be filtered by range")
+            values = self._numbers(column)
             # Unknown values are NaN, which fails every comparison.
             mask &= (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
         return mask
 
-    def _column(self, name: str) -> np.ndarray:
+    def _column(self, name: str) -> pa.ChunkedArray:
         if name not in self.table.column_names:
             raise ClacInputError(
                 f"the index has no column {name}; remove the filter, or rebuild the index from a table that has it"
             )
-        return self.table[name].to_numpy()
+        return self.table[name]
+
+    def _equals(self, column: str, value: str | int) -> np.ndarray:
+        return _bools(pc.equal(self._column(column), value))
+
+    def _numbers(self, column: str) -> np.ndarray:
+        values = self._column(column)
+        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            raise ClacInputError(f"column {column} of the index is not numeric, so it cannot be filtered by range")
+        return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan))
+
+    def _has_formula(self, formula: str) -> np.ndarray:
+        column = self._column("formula")
+        mask = self._equals("formula", formula)
+        # Whole amounts are compared exactly, others with a tolerance.
+        near = self._facts.formula_is(formula) == 1
+        if "." not in formula:
+            near &= _bools(pc.match_substring(column, "."))
+        return mask | near
 
     @cached_property
-    def _element_masks(self) -> dict[str, np.ndarray]:
-        """Map element symbols to `(num_crystals,)` bool, true where a crystal contains the element."""
-        self._column("elements")
-        column = self.table["elements"].combine_chunks()
+    def _facts(self) -> FactTable:
+        return FactTable(self.table.select(["formula"]))
+
+    def _has(self, symbol: str) -> np.ndarray:
+        """`(num_rows,)` bool, true where a crystal contains the element."""
+        rows, codes, numbers = self._elements
+        present = np.zeros(self.table.num_rows, dtype=bool)
+        if symbol in numbers:
+            present[rows[codes == numbers[symbol]]] = True
+        return present
+
+    @cached_property
+    def _elements(self) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+        """Row and code of each element of each crystal, and the codes of the elements."""
+        column = self._column("elements").combine_chunks()
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise ClacInputError("column elements of the index does not contain lists of element symbols")
         symbols = column.flatten().dictionary_encode()
-        rows = np.repeat(np.arange(self.table.num_rows), column.value_lengths().fill_null(0).to_numpy())
-        present = np.zeros((len(symbols.dictionary), self.table.num_rows), dtype=bool)
-        present[symbols.indices.to_numpy(), rows] = True
-        return dict(zip(symbols.dictionary.to_pylist(), present, strict=True))
+        rows = np.repeat(
+            np.arange(self.table.num_rows, dtype=np.int32), np.asarray(pc.fill_null(column.value_lengths(), 0))
+        )
+        numbers = {symbol: code for code, symbol in enumerate(symbols.dictionary.to_pylist())}
+        return rows, np.asarray(symbols.indices).astype(np.int16), numbers
+
+
+def _bools(values: pa.ChunkedArray) -> np.ndarray:
+    """Values as numpy, false where unknown."""
+    return np.asarray(pc.fill_null(values, False), dtype=bool)
 
 
 def _element(symbol: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pyarrow as pa
 
+from ..data.arrow_files import take_rows
 from ..data.properties import PROPERTIES, Property
 from ..data.sources import licence_text, source_link
 from ..data.structure_writing import to_ase, to_pymatgen
@@ -117,7 +118,7 @@ class Hits(Sequence[Hit]):
         crystal in its database) and `licence` (of its structure and values, see [`licence_text`]). The names of
         properties end with their unit, as in `band_gap (eV)`; unknown values are null.
         """
-        own = self._index.table.select(self._index.columns).take(pa.array([hit.row for hit in self], pa.int64()))
+        own = take_rows(self._index.table.select(self._index.columns), [hit.row for hit in self])
         columns = dict(zip(self._names().values(), own.columns, strict=True))
         for name, kind in _ADDED.items():
             columns[name] = pa.array([getattr(hit, name) for hit in self], kind)

@@ -1,10 +1,9 @@
-"""Exact nearest-neighbour search over embedded crystals, with filters. An index is saved as four plain files."""
+"""Exact nearest-neighbour search over embedded crystals, with filters. A saved index is read as far as it is needed."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,39 +11,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-from safetensors.numpy import save as to_bytes
 
-from ..data.bundled import BUNDLED_FACTS, bundled_files, has_cifs, read_table
+from ..data.arrow_files import take_rows, write_columns
 from ..errors_clac import ClacInputError, Skipped, one_line
-from ..utils.atomic_files import file_state, read_whole, replaced_directory
-from ..utils.paths import ASSETS
+from ..utils.atomic_files import file_state, replaced_directory
+from .embedded_tables import embed_table
 from .filters import FilteredTable, Filters
 from .hits import Hit, Hits
 from .index_files import (
+    BUNDLED_INDEX,
+    COLUMNS,
     EMBEDDINGS,
     FACTS,
-    JSON,
+    ROW_GROUP,
     TABLE,
     check_target,
-    content_digests,
+    read_index,
     source_table,
     table_digest,
+    write_description,
 )
+from .neighbors import Neighbors, best_places
 from .stored_crystals import StoredCrystals
 from .stored_facts import compute_facts, read_facts, write_facts
+from .vector_files import write_vectors
+from .vectors import Vectors, unit_vectors
 
 if TYPE_CHECKING:
     from ..crystal_clac import Crystal
     from ..data.facts.fact_table import FactTable
     from ..inference.embedder import ClacEmbedder
     from .understanding.ranking import Evaluation
-
-BUNDLED_INDEX = ASSETS / "mp-index"
-
-_FORMAT = 1
-_ROW_GROUP = 4096  # rows
 
 
 def bundled_index() -> CrystalIndex:
@@ -66,7 +63,7 @@ class CrystalIndex:
         >>> hits = index.search(embedder.encode_text("a hard ceramic")[0], k=5, filters=Filters(elements=["N"]))
 
     Args:
-        embeds: Embeddings of the crystals, `(num_crystals, dim)` float32, unit length.
+        embeds: Embeddings of the crystals, `(num_crystals, dim)`, unit length; or vectors that stay on disk.
         table: Table with one row per crystal, in the same order.
         model_fingerprint: Fingerprint of the checkpoint that computed the embeddings, see [`Checkpoint`].
         model_name: Name of that checkpoint in messages.
@@ -75,31 +72,38 @@ class CrystalIndex:
         skipped: Crystals that `build` skipped, as (row of the given table, reason): those that could not be read, then
             those that could not be embedded.
         stored: Ids and structures of the crystals.
+        vectors: Embeddings of the crystals.
 
     Raises:
         ClacInputError: If the number of embeddings differs from the number of rows.
     """
 
-    def __init__(self, embeds: np.ndarray, table: pa.Table, model_fingerprint: str, model_name: str = ""):
-        embeds = np.asarray(embeds, dtype=np.float32)
-        if embeds.ndim != 2 or len(embeds) != table.num_rows:
+    def __init__(self, embeds: np.ndarray | Vectors, table: pa.Table, model_fingerprint: str, model_name: str = ""):
+        vectors = embeds if isinstance(embeds, Vectors) else Vectors(np.asarray(embeds, dtype=np.float32))
+        if vectors.stored.ndim != 2 or len(vectors) != table.num_rows:
             raise ClacInputError(
-                f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals; expected "
+                f"embeddings of shape {vectors.stored.shape} for a table of {table.num_rows} crystals; expected "
                 "(num_crystals, dim)"
             )
-        self.embeds = embeds
+        self.vectors = vectors
         self.table = table
         self.model_fingerprint = model_fingerprint
         self.model_name = model_name
         self.skipped: list[Skipped] = []
         self.stored = StoredCrystals(table)
         self._facts_file: Path | None = None
+        self._graph_file: Path | None = None
         self._facts_state: tuple[int, int] | None = None
         # Structures that were read while the index was built, until its facts are computed.
         self._parsed: list[Crystal | None] | None = None
 
     def __len__(self) -> int:
-        return len(self.embeds)
+        return len(self.vectors)
+
+    @cached_property
+    def embeds(self) -> np.ndarray:
+        """All embeddings in memory, `(num_crystals, dim)` float32, unit length. A search does not need them."""
+        return self.vectors[:]
 
     @classmethod
     def build(
@@ -145,36 +149,21 @@ class CrystalIndex:
             read_table_of = crystal_table if isinstance(table, (str, os.PathLike)) else table_of_structures
             read = read_table_of(table, embedder.reading_options(max_atoms, disorder, strict), on_error)
             table, crystals, unread = read.table, read.crystals, read.skipped
-        if "cif" not in table.column_names:
-            raise ClacInputError(f"no column `cif` in the table; found {', '.join(table.column_names) or 'no columns'}")
-        checkpoint = embedder.checkpoint
-        fingerprint = checkpoint.fingerprint
-        names = [f"row {row + 1}" for row in range(table.num_rows)]
-        for column in ("material_id", "path"):
-            if column in table.column_names:
-                values = table[column].to_pylist()
-                names = [name if value is None else str(value) for name, value in zip(names, values, strict=True)]
-        structures: Any = table["cif"]
-        if crystals is not None:
-            rows = zip(crystals, structures, strict=True)
-            structures = [text.as_py() if crystal is None else crystal for crystal, text in rows]
-        embeds, skipped = embedder.encode_crystals(
-            structures,
-            names=names,
-            max_atoms=max_atoms,
-            disorder=disorder,
-            strict=strict,
+        embedded = embed_table(
+            embedder,
+            table,
+            crystals,
+            options=embedder.reading_options(max_atoms, disorder, strict),
             on_error=on_error,
-            return_skipped=True,
             show_progress=show_progress,
         )
-        if not len(embeds):
-            reasons = [left_out.reason for left_out in (*unread, *skipped)]
-            raise ClacInputError(f"no crystal to index: {reasons[0] if reasons else 'the table is empty'}")
-        kept = np.delete(np.arange(table.num_rows), [row for row, _ in skipped])
-        index = cls(embeds, table.take(kept), fingerprint, model_name or checkpoint.name)
-        index.skipped = [*unread, *skipped]
-        index._parsed = None if crystals is None else [crystals[row] for row in kept.tolist()]
+        skipped = [*unread, *embedded.skipped]
+        if not len(embedded.embeds):
+            raise ClacInputError(f"no crystal to index: {skipped[0].reason if skipped else 'the table is empty'}")
+        checkpoint = embedder.checkpoint
+        index = cls(embedded.embeds, embedded.table, checkpoint.fingerprint, model_name or checkpoint.name)
+        index.skipped = skipped
+        index._parsed = embedded.crystals
         return index
 
     def require_model(self, fingerprint: str) -> None:
@@ -234,17 +223,21 @@ class CrystalIndex:
         """
         return self.stored.structures(self.stored.rows(which))
 
-    def search(self, query: np.ndarray | str, k: int = 10, filters: Filters | None = None) -> Any:
+    def search(
+        self, query: np.ndarray | str, k: int = 10, filters: Filters | None = None, approximate: bool = False
+    ) -> Any:
         """
         Find the crystals nearest to a query by cosine similarity, best first.
 
-        The search is exact: the query is compared with every crystal that passes the filters.
+        The query is compared with every crystal that passes the filters, unless the search is approximate.
 
         Args:
             query: Query vector `(dim,)`, or several queries `(num_queries, dim)`. Vectors are normalized first. Or the
                 id of a crystal of the index, to find similar ones.
             k: Number of crystals to return. Fewer are returned if fewer pass the filters.
             filters: Conditions on the crystals. Default: none.
+            approximate: Whether to compare the query only with candidates that the graph of neighbours proposes, for
+                indexes of more than two million crystals. `clac index --ann` builds the graph.
 
         Returns:
             [`Hits`], a sequence of [`Hit`]; for several queries, a list of them.
@@ -254,39 +247,63 @@ class CrystalIndex:
                 id; if `k` is below 1; or if a filter needs a column that the index does not have.
         """
         if isinstance(query, str):
-            query = self.embeds[self.stored.row_of(query)]
+            query = self.vectors[self.stored.row_of(query)]
+        if k < 1:
+            raise ClacInputError(f"k={k}: must be at least 1")
         vectors = np.asarray(query)
-        scores = np.atleast_2d(self.cosines(vectors, k))
-        rows = np.arange(len(self)) if filters is None else np.flatnonzero(self.mask(filters))
-        found = [self.hits(rows[_best(each[rows], k)], each) for each in scores]
+        rows = None if filters is None else np.flatnonzero(self.mask(filters))
+        nearest = self._nearest(vectors, k, rows, approximate)
+        found = [self.hits(best, self.cosines(unit, best)) for unit, best in nearest]
         return found[0] if vectors.ndim == 1 else found
 
-    def cosines(self, query: np.ndarray, k: int = 1) -> np.ndarray:
+    def nearest(
+        self, query: np.ndarray, k: int = 10, rows: np.ndarray | None = None, approximate: bool = False
+    ) -> np.ndarray:
         """
-        Compare queries with all crystals.
+        Find the rows of the crystals nearest to a query.
+
+        Args:
+            query: Query vector `(dim,)`.
+            k: Number of crystals.
+            rows: Rows that may be found, ascending. Default: all.
+            approximate: See [`search`].
+
+        Returns:
+            Up to `k` rows, best first.
+
+        Raises:
+            ClacInputError: As [`search`].
+        """
+        ((_, best),) = self._nearest(query, k, rows, approximate)
+        return best
+
+    def _nearest(
+        self, queries: np.ndarray, k: int, rows: np.ndarray | None, approximate: bool
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each query of unit length and its rows."""
+        units = unit_vectors(queries, self.vectors.dim)
+        if approximate:
+            yield from ((unit, self._neighbors.nearest(unit, k, rows)) for unit in units)
+            return
+        for unit, cosines in zip(units, self.vectors.cosines(units, rows), strict=True):
+            places = best_places(cosines, k)
+            yield unit, places if rows is None else rows[places]
+
+    def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """
+        Compare queries with crystals.
 
         Args:
             query: Query vector `(dim,)`, or several queries `(num_queries, dim)`.
-            k: Number of crystals that will be wanted, which is checked.
+            rows: Rows of the crystals. Default: all.
 
         Returns:
-            Cosine similarities, `(num_crystals,)` or `(num_queries, num_crystals)`.
+            Cosine similarities, `(num_rows,)` or `(num_queries, num_rows)`.
 
         Raises:
-            ClacInputError: If a query has the wrong dimension, or is zero, NaN or infinite; or if `k` is below 1.
+            ClacInputError: If a query has the wrong dimension, or is zero, NaN or infinite.
         """
-        if k < 1:
-            raise ClacInputError(f"k={k}: must be at least 1")
-        queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
-        if queries.ndim != 2 or queries.shape[1] != self.embeds.shape[1]:
-            raise ClacInputError(
-                f"query of shape {np.shape(query)} for an index of {self.embeds.shape[1]} dimensions; embed it with "
-                "the checkpoint of the index"
-            )
-        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
-        if not (np.isfinite(lengths).all() and lengths.all()):
-            raise ClacInputError("the query vector is zero, NaN or infinite; give a vector with a direction")
-        cosines = np.clip((queries / lengths) @ self.embeds.T, -1, 1)
+        cosines = self.vectors.cosines(unit_vectors(query, self.vectors.dim), rows)
         return cosines[0] if np.ndim(query) == 1 else cosines
 
     def hits(self, rows: np.ndarray, cosines: np.ndarray, evaluation: Evaluation | None = None) -> Hits:
@@ -295,17 +312,15 @@ class CrystalIndex:
 
         Args:
             rows: Rows of the crystals, best first.
-            cosines: `(num_crystals,)` cosine of each crystal of the index with the query.
+            cosines: `(num_rows,)` cosine of each of them with the query.
             evaluation: What holds of a query that was read.
         """
-        # Not by pa.array, which imports pandas.
-        chosen = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.astype(np.int64))])
-        records = self._records.take(chosen).to_pylist()
+        records = take_rows(self._records, rows).to_pylist()
         found = []
-        for rank, (row, record) in enumerate(zip(rows.tolist(), records, strict=True), start=1):
+        for rank, (row, cosine, record) in enumerate(zip(rows.tolist(), cosines.tolist(), records, strict=True), 1):
             marks = () if evaluation is None else evaluation.marks(row)
             values = {} if evaluation is None else evaluation.values(row)
-            found.append(Hit(rank, float(cosines[row]), row, record, marks, values))
+            found.append(Hit(rank, cosine, row, record, marks, values))
         return Hits(found, self, None if evaluation is None else evaluation.query)
 
     def mask(self, filters: Filters) -> np.ndarray:
@@ -346,7 +361,12 @@ class CrystalIndex:
             return None
         if file_state(self._facts_file) != self._facts_state:
             raise ClacInputError(f"{self.stored.name} has changed since it was loaded; load it again")
-        facts = read_facts(self._facts_file)
+        try:
+            facts = read_facts(self._facts_file)
+        except (OSError, pa.ArrowException) as error:
+            raise ClacInputError(
+                f"{self._facts_file}: damaged ({one_line(error)}); rebuild the index with `clac index`"
+            ) from None
         return None if facts is None or facts.num_rows != len(self) else facts
 
     @cached_property
@@ -355,6 +375,10 @@ class CrystalIndex:
             return self._stored_facts
         parsed, self._parsed = self._parsed, None
         return compute_facts(self.stored, parsed)
+
+    @cached_property
+    def _neighbors(self) -> Neighbors:
+        return Neighbors(self.vectors, self._graph_file)
 
     @cached_property
     def _filtered(self) -> FilteredTable:
@@ -366,7 +390,8 @@ class CrystalIndex:
 
     def save(self, directory: str | os.PathLike[str], table_source: str | None = None) -> None:
         """
-        Write `index.json`, `crystals.parquet`, `facts.parquet` and `embeddings.safetensors` (float16) to a directory.
+        Write an index to a directory: `embeddings.safetensors` (float16), `crystals.parquet` with the structures, and
+        the columns of both table and facts as Arrow files, which are mapped into memory.
 
         The write is atomic, also if another process writes to or reads from the directory. An existing index is
         replaced. The structures are kept.
@@ -384,34 +409,32 @@ class CrystalIndex:
         target = Path(directory).resolve()
         if table_source is not None and table_digest(source_table(table_source)) != table_digest(self.table):
             raise ClacInputError(f"the table of this index is not {table_source}; omit table_source")
-        described = {
-            "format": _FORMAT,
-            "model_name": self.model_name,
-            "model_fingerprint": self.model_fingerprint,
-            "num_crystals": len(self),
-            "dim": self.embeds.shape[1],
-            "table": table_source or TABLE,
-            "table_digest": table_digest(self.table) if table_source else None,
-        }
         table = self.table
         if table_source is None and self.stored.has_structures and "cif" not in table.column_names:
             cifs = self.stored.cifs(range(len(self)))
             table = table.append_column("cif", pa.array(cifs, pa.large_string()))
         with replaced_directory(target) as new:
-            # `save_file` would create a file that only its owner can read.
-            (new / EMBEDDINGS).write_bytes(to_bytes({"embeddings": self.embeds.astype(np.float16)}))
+            write_vectors(new / EMBEDDINGS, len(self), self.vectors.dim, [self.vectors.stored])
             if table_source is None:
                 # Small groups of rows, so that a few structures can be read fast.
-                pq.write_table(table, new / TABLE, compression="zstd", row_group_size=_ROW_GROUP)
+                pq.write_table(table, new / TABLE, compression="zstd", row_group_size=ROW_GROUP)
+                write_columns(new / COLUMNS, self._records.schema, [self._records])
                 if self._fact_columns is not None:
                     write_facts(self._fact_columns, new / FACTS)
-            described["content"] = content_digests(new)
-            (new / JSON).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+            write_description(
+                new,
+                model_name=self.model_name,
+                model_fingerprint=self.model_fingerprint,
+                num_crystals=len(self),
+                dim=self.vectors.dim,
+                table=table_source or TABLE,
+                table_digest=table_digest(self.table) if table_source else None,
+            )
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
         """
-        Load a saved index, without the CIFs of its table.
+        Load a saved index. Its vectors and columns stay on disk until they are used.
 
         Args:
             directory: Directory of the index.
@@ -419,72 +442,13 @@ class CrystalIndex:
         Raises:
             ClacInputError: If the directory contains no index, or the index is damaged.
         """
-        return read_whole(Path(directory), lambda: cls._read(directory))
-
-    @classmethod
-    def _read(cls, directory: str | os.PathLike[str]) -> CrystalIndex:
-        path = Path(directory)
-        if not (path / JSON).is_file():
-            raise ClacInputError(f"{directory}: no index found ({JSON} missing); build one with `clac index`")
-        try:
-            described = json.loads((path / JSON).read_text(encoding="utf-8"))
-            if described["format"] > _FORMAT:
-                raise ClacInputError(
-                    f"{directory}: index of a later version; upgrade clac-crystals, or rebuild it with `clac index`"
-                )
-            irregular = [
-                name for name in (TABLE, EMBEDDINGS, FACTS) if (path / name).exists() and not (path / name).is_file()
-            ]
-            if irregular:
-                raise ValueError(f"{irregular[0]} is not a regular file")
-            # Indexes of earlier versions do not state it.
-            stated = described.get("content", {})
-            differing = [name for name, digest in content_digests(path, stated).items() if digest != stated[name]]
-            if differing:
-                raise ValueError(f"{differing[0]} is not the file that belongs to {JSON}")
-            if described["table"] == TABLE:
-                files = [path / TABLE]
-                table = read_table(path / TABLE, with_cif=False)
-            else:
-                files = bundled_files()
-                table = source_table(described["table"])
-                if table_digest(table) != described["table_digest"]:
-                    raise ValueError(f"{described['table']} has changed since the index was built")
-            embeds = load_file(path / EMBEDDINGS)["embeddings"].astype(np.float32)
-            if embeds.shape != (described["num_crystals"], described["dim"]) or len(embeds) != table.num_rows:
-                raise ValueError(f"embeddings of shape {embeds.shape} for a table of {table.num_rows} crystals")
-            lengths = np.linalg.norm(embeds, axis=1, keepdims=True)
-            if not (np.isfinite(lengths).all() and lengths.all()):
-                raise ValueError("some embeddings are zero, NaN or infinite")
-            index = cls(embeds / lengths, table, described["model_fingerprint"], described["model_name"])
-            name = "the bundled data set" if path == BUNDLED_INDEX else str(directory)
-            index.stored = StoredCrystals(table, files if has_cifs(files[0]) else (), name)
-            index._facts_file = path / FACTS if described["table"] == TABLE else BUNDLED_FACTS
-            index._facts_state = file_state(index._facts_file)
-            return index
-        except ClacInputError:
-            raise
-        except (
-            OSError,
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            MemoryError,
-            RecursionError,
-            TypeError,
-            ValueError,
-            SafetensorError,
-            pa.ArrowException,
-        ) as error:
-            raise ClacInputError(
-                f"{directory}: damaged index ({one_line(error)}); rebuild it with `clac index`"
-            ) from None
-
-
-def _best(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return the places of the k largest scores, the largest first; of equal ones, the first in the table."""
-    best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
-    return best[np.argsort(-scores[best], kind="stable")]
+        saved = read_index(directory)
+        index = cls(saved.vectors, saved.table, saved.model_fingerprint, saved.model_name)
+        index.stored = saved.stored
+        index._facts_file = saved.facts
+        index._facts_state = file_state(saved.facts)
+        index._graph_file = saved.graph
+        return index
 
 
 __all__ = [

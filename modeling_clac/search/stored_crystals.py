@@ -6,7 +6,6 @@ import difflib
 import operator
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +57,12 @@ class StoredCrystals:
 
     def __contains__(self, material_id: object) -> bool:
         """Whether a crystal has this id."""
-        return material_id in self._rows_by_id
+        return isinstance(material_id, str) and len(self._rows_of(material_id)) > 0
 
     def id_hint(self, material_id: str) -> str:
         """Name the ids that are similar to an unknown one, for an error message."""
-        near = difflib.get_close_matches(material_id, islice(self._rows_by_id, _COMPARED_IDS), n=3)
+        known = dict.fromkeys(self._ids.slice(0, _COMPARED_IDS).to_pylist())
+        near = difflib.get_close_matches(material_id, filter(None, known), n=3)
         return f"the nearest ids are {', '.join(near)}" if near else "no id is similar"
 
     def row_of(self, material_id: str) -> int:
@@ -75,15 +75,15 @@ class StoredCrystals:
         Raises:
             ClacInputError: If no crystal, or more than one, has this id.
         """
-        rows = self._rows_by_id.get(material_id, [])
-        if not rows:
+        rows = self._rows_of(material_id)
+        if not len(rows):
             raise ClacInputError(f"{material_id}: no crystal of {self.name} has this id; {self.id_hint(material_id)}")
         if len(rows) > 1:
             raise ClacInputError(
                 f"{material_id}: rows {rows[0]} and {rows[1]} of {self.name} have this id; use the number of the row "
                 "in Python, or rebuild the index with different ids"
             )
-        return rows[0]
+        return int(rows[0])
 
     def rows(self, which: Iterable[int | str]) -> list[int]:
         """
@@ -145,12 +145,16 @@ class StoredCrystals:
         return [parse_structure(cif, name, options) for cif, name in zip(self.cifs(rows), names, strict=True)]
 
     @cached_property
-    def _rows_by_id(self) -> dict[str, list[int]]:
-        rows: dict[str, list[int]] = {}
-        if "material_id" in self.table.column_names:
-            for row, material_id in enumerate(self.table["material_id"].to_pylist()):
-                rows.setdefault(str(material_id), []).append(row)
-        return rows
+    def _ids(self) -> pa.ChunkedArray:
+        """Ids as strings; no column of the table may have them."""
+        if "material_id" not in self.table.column_names:
+            return pa.chunked_array([], pa.string())
+        return self.table["material_id"].cast(pa.string())
+
+    def _rows_of(self, material_id: str) -> list[int]:
+        import pyarrow.compute as pc  # most searches look up no id
+
+        return pc.indices_nonzero(pc.fill_null(pc.equal(self._ids, material_id), False)).to_pylist()
 
 
 __all__ = ["StoredCrystals"]

@@ -29,6 +29,7 @@ def search_text(
     understanding: bool = True,
     strict: bool = False,
     vocabulary: Vocabulary | None = None,
+    approximate: bool = False,
 ) -> Any:
     """
     Find crystals by a description, as `clac search` does.
@@ -52,6 +53,7 @@ def search_text(
         understanding: Whether to read the text as constraints.
         strict: Whether to return only crystals that meet all constraints for sure.
         vocabulary: Concepts that the text may name. Default: the bundled ones.
+        approximate: Whether the graph of neighbours decides which crystals are compared, see `CrystalIndex.search`.
 
     Returns:
         [`Hits`] with the attribute `query`; for several texts, a list of them.
@@ -62,7 +64,7 @@ def search_text(
     texts = [text] if isinstance(text, str) else list(text)
     embeds = embedder.encode_text(texts)
     if not understanding:
-        found = [index.search(vector, k, filters) for vector in embeds]
+        found = [index.search(vector, k, filters, approximate) for vector in embeds]
     else:
         from ..concepts.vocabulary import load_vocabulary
         from .understanding.parser import understand
@@ -70,7 +72,7 @@ def search_text(
         vocabulary = load_vocabulary() if vocabulary is None else vocabulary
         queries = [understand(each, vocabulary) for each in texts]
         found = [
-            ranked_hits(index, vector, query, vocabulary, k, filters=filters, strict=strict)
+            ranked_hits(index, vector, query, vocabulary, k, filters=filters, strict=strict, approximate=approximate)
             for vector, query in zip(embeds, queries, strict=True)
         ]
     return found[0] if isinstance(text, str) else found
@@ -155,6 +157,7 @@ def ranked_hits(
     strict: bool = False,
     facts: FactTable | None = None,
     by_likeness: bool = False,
+    approximate: bool = False,
 ) -> Hits:
     """
     Rank the crystals of an index by a query that was read, then by the cosine with a vector.
@@ -170,6 +173,7 @@ def ranked_hits(
         facts: Facts of the crystals. Default: those of the index.
         by_likeness: Whether the vector is that of a crystal, so that similar ones come first among those that meet the
             constraints.
+        approximate: See `CrystalIndex.search`.
 
     Returns:
         The hits, best first, with their marks.
@@ -183,12 +187,20 @@ def ranked_hits(
     facts = index.facts if facts is None else facts
     query = with_compounds(query, facts, vocabulary)
     require_sense(query)
-    cosines = index.cosines(vector, k)
+    if k < 1:
+        raise ClacInputError(f"k={k}: must be at least 1")
     rows = np.arange(len(index)) if filters is None else np.flatnonzero(index.mask(filters))
     evaluation = Evaluation(query, facts, vocabulary)
     if strict:
         rows = rows[evaluation.met[rows]]
-    return index.hits(evaluation.order(cosines, rows, by_likeness)[:k], cosines, evaluation)
+    best = evaluation.best(
+        k,
+        lambda chosen: index.cosines(vector, chosen),
+        lambda count, tied: index.nearest(vector, count, tied, approximate),
+        rows,
+        by_likeness,
+    )
+    return index.hits(best, index.cosines(vector, best), evaluation)
 
 
 __all__ = ["ranked_hits", "require_sense", "search_like", "search_text"]

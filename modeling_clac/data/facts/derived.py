@@ -55,21 +55,21 @@ def _volume_per_atom(table: FactTable) -> np.ndarray:
 
 
 def _mass_per_atom(table: FactTable) -> np.ndarray:
-    return np.where(table.known_composition, table.fractions @ _MASSES, np.nan)
+    return np.where(table.known_composition, table.compositions.total(_MASSES), np.nan)
 
 
 def _number_of_elements(table: FactTable) -> np.ndarray:
-    return np.where(table.known_composition, (table.fractions > 0).sum(axis=1), np.nan)
+    return np.where(table.known_composition, table.compositions.counts, np.nan)
 
 
 def _price(table: FactTable) -> np.ndarray:
-    masses = table.fractions * _MASSES
-    unknown = ~table.known_composition | (table.fractions[:, np.isnan(_PRICES)] > 0).any(axis=1)
-    return np.where(unknown, np.nan, masses @ np.nan_to_num(_PRICES) / masses.sum(axis=1))
+    compositions = table.compositions
+    unknown = ~compositions.known | compositions.has_any(np.flatnonzero(np.isnan(_PRICES)))
+    return np.where(unknown, np.nan, compositions.total(_MASSES * np.nan_to_num(_PRICES)) / compositions.total(_MASSES))
 
 
 def _toxic_share(table: FactTable) -> np.ndarray:
-    return np.where(table.known_composition, table.fractions[:, _TOXIC].sum(axis=1), np.nan)
+    return np.where(table.known_composition, table.compositions.total(_TOXIC), np.nan)
 
 
 def _pugh_ratio(table: FactTable) -> np.ndarray:

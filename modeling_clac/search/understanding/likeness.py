@@ -301,7 +301,8 @@ def changes(reference: Reference, facts: FactTable, rows: Iterable[int], columns
 
 
 def _elements(facts: FactTable, row: int) -> frozenset[str]:
-    return frozenset(_SYMBOLS[number - 1] for number in np.flatnonzero(facts.fractions[row]).tolist())
+    present = np.flatnonzero(facts.compositions.dense([row])[0])
+    return frozenset(_SYMBOLS[number - 1] for number in present.tolist())
 
 
 def _symbol(facts: FactTable, row: int) -> str | None:

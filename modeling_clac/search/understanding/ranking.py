@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -34,9 +35,9 @@ from .query import (
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
+    from ...data.facts.compositions import Compositions
     from ...data.facts.fact_table import FactTable
 
-ESTIMATED = "estimated_"
 # A constraint whose value is unknown costs about half of one that fails; an estimate shifts it.
 _UNKNOWN, _BY_ESTIMATE = 0.45, 0.25
 _PREFERRED = 0.3
@@ -49,6 +50,8 @@ _NEAR = 0.6
 SIGNS = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}
 
 _FORMULA = re.compile(r'formula\((?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))')
+# Function of rows that returns one number for each of them; crystals with smaller ones come first.
+SortValues = Callable[[np.ndarray], np.ndarray]
 _estimated: WeakKeyDictionary[FactTable, FactTable | None] = WeakKeyDictionary()
 
 
@@ -143,12 +146,52 @@ class Evaluation:
             The rows, best first.
         """
         rows = np.arange(len(self.table)) if rows is None else rows
-        keys: list[np.ndarray] = [self.costs[rows]]
-        for column, descending in ((key.column, key.descending) for key in self.query.sort):
-            keys += _sort_keys(self.table, column, descending, rows)
-        others = [] if by_likeness else [self._other_elements[rows]]
-        keys += [self._distances[rows], *others, -cosines[rows], rows]
-        return rows[np.lexsort(keys[::-1])]
+        return _sorted(rows, self._keys(lambda chosen: cosines[chosen], by_likeness))
+
+    def best(
+        self,
+        k: int,
+        cosines: SortValues,
+        nearest: Callable[[int, np.ndarray], np.ndarray],
+        rows: np.ndarray | None = None,
+        by_likeness: bool = False,
+    ) -> np.ndarray:
+        """
+        Return the first crystals of [`order`], without sorting all of them.
+
+        Args:
+            k: Number of crystals.
+            cosines: Returns the cosines of some rows with the query.
+            nearest: Returns the given number of rows, among some rows, that have the largest cosines. It is called for
+                crystals that are equal in all that comes before the cosine.
+            rows: Rows to sort, ascending. Default: all.
+            by_likeness: See [`order`].
+
+        Returns:
+            The rows, best first.
+        """
+        tied = np.arange(len(self.table)) if rows is None else rows
+        keys = self._keys(cosines, by_likeness)
+        chosen: list[np.ndarray] = []
+        for key in keys[:-2]:
+            if len(tied) <= k:
+                break
+            values = key(tied)
+            last = np.partition(values, k - 1)[k - 1]
+            before = tied[values < last]
+            chosen.append(before)
+            tied, k = tied[values == last], k - len(before)
+        if len(tied) > k:
+            tied = nearest(k, tied)
+        return _sorted(np.concatenate([*chosen, tied]), keys)
+
+    def _keys(self, cosines: SortValues, by_likeness: bool) -> list[SortValues]:
+        """Return what decides the order of crystals, the most important first; at the end the cosine and the row."""
+        keys: list[SortValues] = [lambda rows: self.costs[rows]]
+        for sort in self.query.sort:
+            keys += _sort_keys(self.table, sort.column, sort.descending)
+        others = [] if by_likeness else [lambda rows: self._other_elements[rows]]
+        return [*keys, lambda rows: self._distances[rows], *others, lambda rows: -cosines(rows), lambda rows: rows]
 
     @cached_property
     def _distances(self) -> np.ndarray:
@@ -175,9 +218,8 @@ class Evaluation:
                 allowed |= allowed_elements(term, self.vocabulary)
         if not elements:
             return np.zeros(len(self.table))
-        others = np.ones(119, dtype=bool)
-        others[[ATOMIC_NUMBERS[symbol] for symbol in allowed]] = False
-        return np.asarray((self.table.fractions[:, others] > 0).sum(axis=1))
+        compositions = self.table.compositions
+        return compositions.counts - compositions.count(ATOMIC_NUMBERS[symbol] for symbol in allowed)
 
     def marks(self, row: int) -> list[Mark]:
         """
@@ -244,15 +286,18 @@ def _column_of(term: Term, vocabulary: Vocabulary) -> str | None:
     return None
 
 
-def _sort_keys(table: FactTable, column: str, descending: bool, rows: np.ndarray) -> list[np.ndarray]:
+def _sorted(rows: np.ndarray, keys: list[SortValues]) -> np.ndarray:
+    return rows[np.lexsort([key(rows) for key in reversed(keys)])]
+
+
+def _sort_keys(table: FactTable, column: str, descending: bool) -> list[SortValues]:
     """Keys of an order: known values first, then estimates, then unknown ones."""
-    values = table.number(column)[rows]
+    known = table.number(column)
     filled = with_estimates(table)
-    unknown = np.isnan(values)
-    if filled is not None and unknown.any():
-        values = np.where(unknown, filled.number(column)[rows], values)
-    missing = np.isnan(values)
-    return [unknown.astype(int) + missing, np.where(missing, 0.0, -values if descending else values)]
+    values = known if filled is None else filled.number(column)
+    unknown = np.isnan(known).astype(np.int8) + np.isnan(values)
+    shown = np.where(np.isnan(values), 0.0, -values if descending else values)
+    return [lambda rows: unknown[rows], lambda rows: shown[rows]]
 
 
 def with_estimates(table: FactTable) -> FactTable | None:
@@ -262,29 +307,11 @@ def with_estimates(table: FactTable) -> FactTable | None:
     Args:
         table: Facts with columns such as `estimated_band_gap`.
     """
+    from ...data.facts.fact_table import EstimatedFacts
+
     if table not in _estimated:
-        _estimated[table] = _filled(table)
+        _estimated[table] = EstimatedFacts(table) if EstimatedFacts.exist(table) else None
     return _estimated[table]
-
-
-def _filled(table: FactTable) -> FactTable | None:
-    import pyarrow as pa
-
-    from ...data.facts.fact_table import FactTable
-
-    names = [name for name in table.table.column_names if name.startswith(ESTIMATED) and not name.endswith("_error")]
-    data = table.table
-    for name in names:
-        column = name.removeprefix(ESTIMATED)
-        values, estimates = table.number(column), table.number(name)
-        whole = np.ascontiguousarray(np.where(np.isnan(values), estimates, values), dtype=np.float64)
-        # Not by pa.array, which imports pandas.
-        array = pa.Array.from_buffers(pa.float64(), len(whole), [None, pa.py_buffer(whole)])
-        if column in data.column_names:
-            data = data.set_column(data.column_names.index(column), column, array)
-        else:
-            data = data.append_column(column, array)
-    return FactTable(data) if names else None
 
 
 def constraint_grade(constraint: Constraint, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
@@ -330,15 +357,14 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     known = table.known_composition
     if isinstance(term, ElementTerm):
         symbols = GROUPS["metal"] if term.symbol == "metal" else {term.symbol}
-        columns = [ATOMIC_NUMBERS[symbol] for symbol in symbols]
-        grade: np.ndarray = np.asarray((table.fractions[:, columns] > 0).any(axis=1))
+        grade = table.compositions.has_any(ATOMIC_NUMBERS[symbol] for symbol in symbols)
     elif isinstance(term, PatternTerm):
         pattern = read_pattern(term.pattern)
-        grade = np.zeros(len(table), dtype=bool) if pattern is None else pattern.matches(table.amounts)
+        grade = np.zeros(len(table), dtype=bool) if pattern is None else table.matches(pattern)
     elif isinstance(term, SystemTerm):
-        grade = _grade_of_system(term, table.fractions > 0)
+        grade = _grade_of_system(term, table.compositions)
     else:
-        grade = _grade_of_formula(term, table.fractions)
+        grade = _grade_of_formula(term, table.compositions)
     return np.where(known, grade, np.nan).astype(np.float32)
 
 
@@ -347,15 +373,15 @@ def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabular
     unknown = np.isnan(grade)
     if unknown.any() and (needed := needed_elements(term, vocabulary)):
         # Without facts, a compound without nitrogen still is not a nitride.
-        columns = [ATOMIC_NUMBERS[symbol] for symbol in needed]
-        lacks = table.known_composition & (table.fractions[:, columns] == 0).any(axis=1)
+        has = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in needed)
+        lacks = table.known_composition & (has < len(needed))
         grade = np.where(unknown & lacks, np.float32(0), grade)
     if term.kind_of_concept == "name" and (named := _FORMULA.search(vocabulary[term.id].test.text)):
         # Compounds of the same elements come before all others.
         amounts = read_formula(named["quoted"] or named["plain"])
         if amounts:
             # Less than what holds by half, such as another polymorph.
-            near = 0.8 * _grade_of_formula(FormulaTerm("", tuple(amounts.items())), table.fractions)
+            near = 0.8 * _grade_of_formula(FormulaTerm("", tuple(amounts.items())), table.compositions)
             near = np.minimum(near, 0.49)
             grade = np.where(grade < near, near, grade)
     return grade.astype(np.float32)
@@ -385,12 +411,10 @@ def _grade_of_symmetry(term: SpaceGroupTerm | PointGroupTerm, numbers: np.ndarra
     return np.where(numbers == term.number, 1.0, np.where(same_class, 0.3, 0.0))
 
 
-def _grade_of_system(term: SystemTerm, present: np.ndarray) -> np.ndarray:
+def _grade_of_system(term: SystemTerm, compositions: Compositions) -> np.ndarray:
     """1 for exactly these elements; less for compounds of some of them, and with others."""
-    wanted = np.zeros(119, dtype=bool)
-    wanted[[ATOMIC_NUMBERS[symbol] for symbol in term.symbols]] = True
-    shared = (present & wanted).sum(axis=1)
-    others = (present & ~wanted).sum(axis=1)
+    shared = compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
+    others = compositions.counts - shared
     size = len(term.symbols)
     inside = np.where(shared >= 2, 0.6, 0.4)
     overlapping = 0.3 * shared / np.maximum(size + others, 1)
@@ -398,18 +422,21 @@ def _grade_of_system(term: SystemTerm, present: np.ndarray) -> np.ndarray:
     return np.where(shared == 0, 0.0, grade)
 
 
-def _grade_of_formula(term: FormulaTerm, fractions: np.ndarray) -> np.ndarray:
+def _grade_of_formula(term: FormulaTerm, compositions: Compositions) -> np.ndarray:
     """1 for the composition; less for others of the same elements, and for those that share some of them."""
-    wanted = np.zeros(119, dtype=np.float32)
-    for symbol, amount in term.amounts:
-        wanted[ATOMIC_NUMBERS[symbol]] = amount
-    wanted /= wanted.sum()
-    differences = np.abs(fractions - wanted)
-    present, needed = fractions > 0, wanted > 0
-    same_elements = (present == needed).all(axis=1)
-    shared = (present & needed).sum(axis=1) / np.maximum((present | needed).sum(axis=1), 1)
-    near = np.where(same_elements, 0.5 * (1.0 - 0.5 * differences.sum(axis=1)), 0.35 * shared)
-    return np.where(differences.max(axis=1) <= FRACTION_TOLERANCE, 1.0, near)
+    wanted = {ATOMIC_NUMBERS[symbol]: amount for symbol, amount in term.amounts}
+    total = sum(wanted.values())
+    largest, differences = (np.zeros(len(compositions)) for _ in range(2))
+    for number, amount in wanted.items():
+        difference = np.abs(compositions.share(number) - amount / total)
+        differences += difference
+        largest = np.maximum(largest, difference)
+    shared, counts = compositions.count(wanted), compositions.counts
+    same_elements = (shared == counts) & (shared == len(wanted))
+    overlap = shared / np.maximum(counts + len(wanted) - shared, 1)
+    near = np.where(same_elements, 0.5 * (1.0 - 0.5 * differences), 0.35 * overlap)
+    others = compositions.largest_share(frozenset(range(1, 119)) - wanted.keys())
+    return np.where(np.maximum(largest, others) <= FRACTION_TOLERANCE, 1.0, near)
 
 
 __all__ = ["SIGNS", "Evaluation", "Mark", "constraint_grade", "literal_grade", "with_estimates"]

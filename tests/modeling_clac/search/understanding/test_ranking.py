@@ -239,3 +239,25 @@ def test_the_order_of_rows_does_not_matter(parts: list[str], seed: int) -> None:
 def test_without_constraints_the_cosine_decides(text: str) -> None:
     cosines = np.linspace(-1, 1, len(RECORDS))
     assert ranked(text, cosines) == FORMULAS[::-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PARTS, "lowest density", "hardest"]), min_size=0, max_size=3, unique=True),
+    st.integers(1, 16),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_the_best_are_the_first_of_the_order(parts: list[str], k: int, seed: int, by_likeness: bool) -> None:
+    generator = np.random.default_rng(seed)
+    # Several crystals have the same cosine.
+    cosines = generator.integers(-2, 3, len(RECORDS)) / 2
+    rows = np.flatnonzero(generator.random(len(RECORDS)) < 0.8)
+    evaluation = Evaluation(understand("; ".join(parts), VOCABULARY), TABLE, VOCABULARY)
+
+    def nearest(count: int, tied: np.ndarray) -> np.ndarray:
+        return tied[np.argsort(-cosines[tied], kind="stable")[:count]]
+
+    best = evaluation.best(k, lambda chosen: cosines[chosen], nearest, rows, by_likeness)
+    assert best.tolist() == evaluation.order(cosines, rows, by_likeness)[:k].tolist()
+    np.testing.assert_array_equal(np.sort(evaluation.order(cosines)), np.arange(len(RECORDS)))

@@ -1,0 +1,145 @@
+"""Vectors of an index, which stay on disk as float16 and are compared with queries block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..errors_clac import ClacInputError
+from ..utils.paths import ASSETS
+
+# Converts a block of float16 to float32 and multiplies it by queries; numpy takes twenty times as long to convert.
+# `python -m train.scan_graph` writes it.
+SCAN_GRAPH = ASSETS / "scan.onnx"
+_BLOCK = 1 << 21  # numbers in a block: converted, it fits into the cache of a core
+_THREADS = 8  # memory cannot feed more
+# Vectors that are compared one by one if they are fewer than this share of all.
+_FEW = 0.25
+
+
+class Vectors:
+    """
+    Unit vectors of n crystals.
+
+    Args:
+        stored: `(n, dim)` float16, such as a memory-mapped file, or float32.
+        lengths: `(n,)` float32, lengths of the stored vectors, which rounding makes different from 1. Default: 1.
+    """
+
+    def __init__(self, stored: np.ndarray, lengths: np.ndarray | None = None):
+        self.stored, self.lengths = stored, lengths
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return int(self.stored.shape[1])
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Return vectors of unit length, `(dim,)` or `(num_rows, dim)` float32."""
+        found = np.asarray(self.stored[rows], dtype=np.float32)
+        return found if self.lengths is None else found / self.lengths[rows][..., None]
+
+    def cosines(self, queries: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """
+        Compare queries with crystals.
+
+        Args:
+            queries: `(num_queries, dim)` float32, unit length.
+            rows: Rows of the crystals. Default: all.
+
+        Returns:
+            `(num_queries, num_rows)` float32, in [-1, 1].
+        """
+        if rows is not None and len(rows) > _FEW * len(self):
+            return self.cosines(queries)[:, rows]
+        count = len(self) if rows is None else len(rows)
+        found = np.empty((count, len(queries)), dtype=np.float32)
+        by_column = np.ascontiguousarray(queries.T, dtype=np.float32)
+
+        def compare(block: slice) -> None:
+            chosen: Any = block if rows is None else rows[block]
+            found[block] = _products(self.stored[chosen], by_column)
+            if self.lengths is not None:
+                found[block] /= self.lengths[chosen, None]
+
+        blocks = list(_blocks(count, max(_BLOCK // max(self.dim, 1), 1)))
+        threads = min(_THREADS, _cores(), len(blocks))
+        if threads > 1:
+            # Each thread takes the next block, so that a core that is busy with other work holds up no one.
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(compare, blocks))
+        else:
+            for block in blocks:
+                compare(block)
+        return np.clip(found.T, -1, 1)
+
+
+def unit_vectors(query: np.ndarray, dim: int) -> np.ndarray:
+    """
+    Check queries and normalize them.
+
+    Args:
+        query: Query vector `(dim,)`, or several queries `(num_queries, dim)`.
+        dim: Number of dimensions of the index.
+
+    Returns:
+        `(num_queries, dim)` float32, unit length.
+
+    Raises:
+        ClacInputError: If a query has another dimension, or is zero, NaN or infinite.
+    """
+    queries = np.atleast_2d(np.asarray(query, dtype=np.float32))
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        raise ClacInputError(
+            f"query of shape {np.shape(query)} for an index of {dim} dimensions; embed it with the checkpoint of the "
+            "index"
+        )
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        raise ClacInputError("the query vector is zero, NaN or infinite; give a vector with a direction")
+    return np.asarray(queries / lengths)
+
+
+def lengths_of(stored: np.ndarray) -> np.ndarray:
+    """Return the lengths of stored vectors, `(n,)` float32, without a copy of all of them."""
+    found = np.empty(len(stored), dtype=np.float32)
+    for block in _blocks(len(stored), max(_BLOCK // max(stored.shape[1], 1), 1)):
+        found[block] = np.linalg.norm(stored[block].astype(np.float32), axis=1)
+    return found
+
+
+def _blocks(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _products(block: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    if block.dtype == np.float32:
+        return np.asarray(block @ queries)
+    (products,) = _scan().run(None, {"vectors": block, "queries": queries})
+    return np.asarray(products)
+
+
+@lru_cache(maxsize=1)
+def _scan() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(SCAN_GRAPH), options, providers=["CPUExecutionProvider"])
+
+
+__all__ = ["SCAN_GRAPH", "Vectors", "lengths_of", "unit_vectors"]
