@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -300,6 +301,75 @@ def load_content(content: bytes, label: str) -> Iterator[Carrier]:
     yield from map(_parsed, read_files(StructureFile(label, label, lambda: content), Counter()))
 
 
+@dataclass
+class Source:
+    """
+    A file, a folder or a pattern that the user named, and what was found there.
+
+    Attributes:
+        name: As it was written.
+        others: Counts, by suffix, of files of other kinds.
+        known: Number of files with structures.
+    """
+
+    name: str
+    others: Counter[str] = field(default_factory=Counter)
+    known: int = 0
+
+    def find(self, seen: set[tuple[str, str | None]]) -> list[StructureFile]:
+        """
+        Find the files.
+
+        Args:
+            seen: Names and selectors of files that were found before and are not read again, which are added to.
+        """
+        files, others = find_files(self.name)
+        self.others += others
+        found = []
+        for file in files:
+            if (file.name, file.selector) in seen:
+                self.known += 1
+            else:
+                seen.add((file.name, file.selector))
+                found.append(file)
+        return found
+
+    def load(self, files: Iterable[StructureFile]) -> Iterator[Carrier]:
+        """
+        Load files of the source, one at a time.
+
+        Args:
+            files: The files.
+
+        Yields:
+            The content of each file. A file that cannot be read is a carrier of its error.
+        """
+        for file in files:
+            for carrier in map(_parsed, read_files(file, self.others)):
+                if carrier.file.found and isinstance(carrier.content, NoStructuresError):
+                    self.others[PurePath(carrier.file.short).suffix] += 1
+                else:
+                    self.known += 1
+                    yield carrier
+
+    def finish(self, notes: list[str] | None = None) -> None:
+        """
+        Check that structures were found, after all files were loaded.
+
+        Args:
+            notes: List to which a line about files of other kinds is added.
+
+        Raises:
+            InvalidStructureError: If there is no file with structures.
+        """
+        if not self.known:
+            raise InvalidStructureError(f"{self.name}: no file with structures found; files read are {READ_SUFFIXES}")
+        if self.others and notes is not None:
+            kinds = ", ".join(suffix or "without a suffix" for suffix in sorted(self.others))
+            total = sum(self.others.values())
+            notes.append(f"{self.name}: {total:,} other {'file' if total == 1 else 'files'} not read ({kinds})")
+
+
 def load_carriers(sources: Sequence[str | os.PathLike[str]], notes: list[str] | None = None) -> Iterator[Carrier]:
     """
     Find the files of sources and load them, one at a time.
@@ -316,30 +386,15 @@ def load_carriers(sources: Sequence[str | os.PathLike[str]], notes: list[str] | 
         InvalidStructureError: If a folder, pattern or archive has no file with structures.
     """
     seen: set[tuple[str, str | None]] = set()
-    for source in [os.fspath(given) for given in sources]:
-        files, others = find_files(source)
-        known = 0
-        for file in files:
-            if (file.name, file.selector) in seen:
-                known += 1
-                continue
-            seen.add((file.name, file.selector))
-            for carrier in map(_parsed, read_files(file, others)):
-                if carrier.file.found and isinstance(carrier.content, NoStructuresError):
-                    others[PurePath(carrier.file.short).suffix] += 1
-                else:
-                    known += 1
-                    yield carrier
-        if not known:
-            raise InvalidStructureError(f"{source}: no file with structures found; files read are {READ_SUFFIXES}")
-        if others and notes is not None:
-            kinds = ", ".join(suffix or "without a suffix" for suffix in sorted(others))
-            total = sum(others.values())
-            notes.append(f"{source}: {total:,} other {'file' if total == 1 else 'files'} not read ({kinds})")
+    for given in sources:
+        source = Source(os.fspath(given))
+        yield from source.load(source.find(seen))
+        source.finish(notes)
 
 
 __all__ = [
     "Carrier",
+    "Source",
     "Text",
     "is_cif",
     "is_structure_text",
