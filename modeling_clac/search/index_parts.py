@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ..data.bundled import BUNDLED_CRYSTALS, bundled_counts, bundled_crystals
 from ..errors_clac import InvalidStructureError, one_line
 from ..structure_files_clac import Carrier, Source
-from ..structure_sources_clac import StructureFile
+from ..structure_sources_clac import STANDARD_INPUT, StructureFile
 from ..structure_tables_clac import StructureTable, table_from_arrow
 from .index_files import ROW_GROUP
 
@@ -52,7 +52,7 @@ class Part:
         for file in self.files:
             size, time = _state(file)
             digest.update(f"\n{file.name}\n{file.selector}\n{size} {time}".encode())
-            if size < 0:  # standard input
+            if self.source == STANDARD_INPUT:
                 digest.update(file.read())
         return digest.hexdigest()[:32]
 
@@ -109,8 +109,7 @@ def cut_into_parts(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[Part
         group: list[StructureFile] = []
         size = 0
         for file in source.find(seen):
-            # Standard input can be read once.
-            file = file if _state(file)[0] >= 0 else _kept(file)
+            file = _kept(file) if name == STANDARD_INPUT else file
             count = _structures_in(file)
             if group and size + count > ROW_GROUP:
                 cut.append((name, tuple(group), None))
@@ -130,12 +129,13 @@ def _slices(count: int) -> list[tuple[int, int]]:
 
 
 def _kept(file: StructureFile) -> StructureFile:
+    """Read a file that can be read once only."""
     content = file.read()
     return StructureFile(file.name, file.short, functools.partial(bytes, content), file.found, file.selector)
 
 
 def _state(file: StructureFile) -> tuple[int, int]:
-    """Return size and time of a file; -1 if it is not one on disk."""
+    """Return size and time of a file; a size of -1 if it is not one on disk."""
     try:
         status = os.stat(_path(file.name))  # noqa: PTH116  a third of the time, for a million files
     except (OSError, ValueError):

@@ -111,7 +111,7 @@ def test_an_index_without_facts_says_so(clac: Run, small_checkpoint: Path, tmp_p
     CrystalIndex.build(
         ClacEmbedder.from_pretrained(small_checkpoint), pq.read_table(bundled_files()[-1]).slice(0, 12)
     ).save(old)
-    (old / "facts.parquet").unlink()
+    (old / "facts.arrow").unlink()
     result = clac("search", "perovskite without lead", "--index", old, "--model", small_checkpoint)
     assert result.code == 0
     assert "this index has no facts of its crystals" in result.err

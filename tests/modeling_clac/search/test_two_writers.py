@@ -83,6 +83,6 @@ def test_facts_of_another_index_are_not_read(tmp_path: Path) -> None:
     loaded = CrystalIndex.load(tmp_path / "index")
     shutil.rmtree(tmp_path / "index")
     _index(1).save(tmp_path / "index")
-    (tmp_path / "index" / "facts.parquet").write_bytes(b"of another index")
+    (tmp_path / "index" / "facts.arrow").write_bytes(b"of another index")
     with pytest.raises(ClacInputError, match="has changed since it was loaded; load it again"):
         _ = loaded.facts
