@@ -74,7 +74,7 @@ def run(arguments: ScaleArguments) -> dict[str, Any]:
             sizes[str(count)] = {"write_s": seconds, "ways": {}}
             for way in arguments.ways:
                 if _fits(way, count, arguments):
-                    sizes[str(count)]["ways"][way] = _measured(way, directory, Path(scratch) / "way.json", arguments)
+                    sizes[str(count)]["ways"][way] = _measured(way, directory, arguments)
                     print(f"{count:,} {way}: measured", file=sys.stderr)
     origin = provenance({name: value for name, value in asdict(arguments).items() if name not in ("output", "scratch")})
     result = {
@@ -97,20 +97,17 @@ def _fits(way: str, count: int, arguments: ScaleArguments) -> bool:
     return bytes_of_a_number * count * arguments.dim / 1e9 <= arguments.memory
 
 
-def _measured(way: str, directory: Path, output: Path, arguments: ScaleArguments) -> dict[str, Any]:
+def _measured(way: str, directory: Path, arguments: ScaleArguments) -> dict[str, Any]:
+    names = ("queries", "k", "seed", "threads")
+    described = {"way": way, "directory": str(directory), **{name: getattr(arguments, name) for name in names}}
     threads = str(arguments.threads)
-    command = [sys.executable, "-m", "evaluation.benchmarks.scale_ways", "--way", way, "--directory", str(directory)]
-    for name in ("queries", "k", "seed", "threads"):
-        command += [f"--{name}", str(getattr(arguments, name))]
-    done = subprocess.run(
-        [*command, "--worker_output", str(output)],
-        env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
-        capture_output=True,
-        text=True,
-    )
+    # As in the command `clac`, nothing is imported that a search does not need.
+    environment = {**os.environ, "CLAC_LAZY_IMPORT": "1", "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    command = [sys.executable, "-m", "evaluation.benchmarks.scale_ways", json.dumps(described)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise ClacInputError(f"{way} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    return dict(json.loads(output.read_text(encoding="utf-8")))
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,32 @@ from modeling_clac.search.neighbors import build_graph
 from modeling_clac.search.text_search import ranked_hits
 from modeling_clac.search.understanding.parser import understand
 from modeling_clac.search.vector_files import open_vectors
-from modeling_clac.utils.arguments import run_script
 
 # Filters that many crystals pass, and few.
 FILTERS = {"oxides": Filters(["O"]), "lithium, gap above 3 eV": Filters(["Li"], ranges={"band_gap": (3, None)})}
 UNDERSTOOD = ("lead-free halide perovskite", "layered sulfides lighter than 4 g/cm3", "hard ceramic")
 
 
-@dataclass
+@dataclass(frozen=True)
 class WayArguments:
-    """Arguments of the measurement of one way."""
+    """
+    What to measure.
 
-    way: str = field(default="clac", metadata={"help": "One of WAYS."})
-    directory: str = field(default="", metadata={"help": "Directory of the synthetic index."})
-    queries: int = field(default=20, metadata={"help": "Number of queries."})
-    k: int = field(default=10, metadata={"help": "Number of crystals to find."})
-    seed: int = field(default=0, metadata={"help": "Seed of the vectors."})
-    threads: int = field(default=2, metadata={"help": "Threads."})
-    worker_output: str = field(default="", metadata={"help": "JSON file to write."})
+    Attributes:
+        way: One of `WAYS`.
+        directory: Directory of the synthetic index.
+        queries: Number of queries.
+        k: Number of crystals to find.
+        seed: Seed of the vectors.
+        threads: Number of threads.
+    """
+
+    way: str
+    directory: str
+    queries: int
+    k: int
+    seed: int
+    threads: int
 
 
 def memory_gb() -> dict[str, float]:
@@ -183,14 +191,13 @@ WAYS: dict[str, Callable[[WayArguments, np.ndarray], dict[str, Any]]] = {
 }
 
 
-def run(arguments: WayArguments) -> None:
-    """Measure one way and write the figures."""
+def measure(arguments: WayArguments) -> dict[str, Any]:
+    """Measure one way."""
     described = json.loads((Path(arguments.directory) / "index.json").read_text(encoding="utf-8"))
     queries = Clusters(described["num_crystals"], described["dim"], arguments.seed).queries(arguments.queries)
-    found = WAYS[arguments.way](arguments, queries)
-    Path(arguments.worker_output).write_text(json.dumps(found), encoding="utf-8")
+    return WAYS[arguments.way](arguments, queries)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
-    run_script(WayArguments, run)
+    # Without the parser of arguments, which imports transformers and with it as much memory as the index takes.
+    print(json.dumps(measure(WayArguments(**json.loads(sys.argv[1])))))
