@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from .query import ConceptTerm, Literal
 
 _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
+# `with silicon` is a wording of silicon as well.
+_LEADING = re.compile(r"(?:with|of|on|to|for|against|in)\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEFORE = re.compile(
     r"(?:\blike|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
     r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to|same\s+structure\s+as)"
@@ -18,7 +20,7 @@ _LIKE_BEFORE = re.compile(
 _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
-    r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst"
+    r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
     r"|match(?:ed|ing|es)?\s+(?:to|with)|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grown|growth|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
@@ -81,7 +83,7 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
 
 
 def _aside(text: str, group: list[Literal], note: str) -> Aside:
-    name = text[group[0].start : group[-1].end]
+    name = text[_start(text, group[0]) : group[-1].end]
     return Aside(name, note.format(name))
 
 
@@ -89,12 +91,17 @@ def _kind(literal: Literal) -> str:
     return literal.term.kind_of_concept if isinstance(literal.term, ConceptTerm) else literal.term.kind
 
 
+def _start(text: str, literal: Literal) -> int:
+    leading = _LEADING.match(text, literal.start, literal.end)
+    return literal.start if leading is None else leading.end()
+
+
 def _note(text: str, literal: Literal) -> str | None:
     """What is said of a literal that is taken out; `None` for others."""
-    kind = _kind(literal)
-    if kind in _SUBSTANCES and (_LIKE_BEFORE.search(text, 0, literal.start) or _LIKE_BEHIND.match(text, literal.end)):
+    kind, start = _kind(literal), _start(text, literal)
+    if kind in _SUBSTANCES and (_LIKE_BEFORE.search(text, 0, start) or _LIKE_BEHIND.match(text, literal.end)):
         return "crystals similar to {} are found with --like"
-    if kind in _NAMED and _WITH_BEFORE.search(text, 0, literal.start):
+    if kind in _NAMED and _WITH_BEFORE.search(text, 0, start):
         return _PARTNER
     if kind in _SUBSTANCES and _WITH_BEHIND.match(text, literal.end):
         return _PARTNER

@@ -245,6 +245,7 @@ _ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
 _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
+_SLASH_BEHIND = re.compile(rf"/(?:{_ELEMENT})(?![\w])")
 _LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
 
 
@@ -276,7 +277,8 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
         return word
     if word != "I" and _SYMBOL_BEFORE.search(text, 0, start):
         return word
-    return word if _LIST_BEHIND.match(text, end) and word != "I" else None
+    behind = _SLASH_BEHIND if word == "I" else _LIST_BEHIND
+    return word if behind.match(text, end) else None
 
 
 __all__ = ["all_free", "element_symbol", "find_compositions", "find_symmetry", "find_systems", "group_symbol"]

@@ -25,17 +25,20 @@ _ABOVE = (
     r"|exceed(?:s|ing)?|beyond|wider\s+than|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|no\s+less\s+than"
     r"|not\s+less\s+than|not\s+(?:below|under)|no\s+lower\s+than|not\s+smaller\s+than|upwards?\s+of|starting\s+(?:at|from)"
     r"|in\s+excess\s+of|no\s+fewer\s+than|not\s+fewer\s+than|surpass(?:es|ing)|greater\s+or\s+equal\s+to"
+    # Misspelt as well.
+    r"|abov|atleast|grater\s+than|gre+ter\s+than|hig(?:er|her)\s+then|mor\s+than"
     r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|tougher\s+than|north\s+of"
 )
 _BELOW = (
     r"below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
     r"|fewer\s+than|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|no\s+more\s+than|not\s+more\s+than"
     r"|not\s+(?:above|over)|not\s+exceeding|no\s+larger\s+than|no\s+greater\s+than|no\s+higher\s+than|within"
+    r"|belov|bellow|les+\s+th[ae]n|lower\s+then|smal+er\s+then"
     r"|lighter\s+than|softer\s+than|cheaper\s+than|less\s+dense\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
     r"|doesn't\s+exceed|does\s+not\s+exceed|do\s+not\s+exceed|south\s+of|shorter\s+than"
 )
 _ABOUT = (
-    r"around|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
+    r"ar+ound|arond|aprox(?:imately)?\.?|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
     r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
 )
 _OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?|mohs(?:\s+hardness)?)\b|:|-))*\s*$"
@@ -64,7 +67,7 @@ _AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
 _MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
 _TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus)\s*", re.I)
 _RANGE_BEFORE = re.compile(
-    r"(?:between|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
+    r"(?:betwe+n|be+tween|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
     r"|window(?:\s+of)?|range\s+of|lies\s+between|lying\s+between)\s*:?\s*$",
     re.I,
 )
@@ -85,7 +88,7 @@ _MOHS_BEHIND = re.compile(
     r"\s*(?:(?:on|of|in)\s+)?(?:the\s+)?mohs\b(?:\s+(?:hardness\s+)?scale\b|\s+hardness\b)?", re.I
 )
 # Elements with a number that is not a count: `group 13 elements`, `3d elements`.
-_GROUP_BEFORE = re.compile(r"group\s*$", re.I)
+_GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )group\s*$", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
 _NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:also\s+)?", re.I)
 
@@ -227,7 +230,11 @@ _REFERENCE_BEHIND_NAME = re.compile(
 
 def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
     """The numbers of a text that are not read yet, number words included."""
-    found = [measure for measure in find_measures(text) if all(free[measure.start : measure.end])]
+    found = [
+        measure
+        for measure in find_measures(text)
+        if all(free[measure.start : measure.end]) and _GROUP_BEFORE.search(text, 0, measure.start) is None
+    ]
     for place, measure in enumerate(found):
         minus = _MINUS.search(text, 0, measure.start)
         if minus is not None and measure.value > 0:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...concepts.quantities import REFERENCES, find_comparatives
 from ...concepts.spelling import Token, key, plain_text, tokens
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formula_markup_clac import FlatText, flatten_markup
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
@@ -281,7 +282,8 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             _LIGHT_NOUN_BEFORE.search(state.text, 0, start) or _LIGHT_NOUN_BEHIND.match(state.text, end)
         ):
             return None
-        if count == 1 and parts[0].text in _CAPITAL_SYMBOLS and element_symbol(state.text, start, end):
+        if count == 1 and len(parts[0].text) == 2 and parts[0].text in ATOMIC_NUMBERS and symbol is None:
+            # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
             return None
         _add_wording(state, lexicon, concept, symbol, start, end)
         return (place + count,)
@@ -321,10 +323,6 @@ def _is_systematic(state: _State, lexicon: Lexicon, parts: list[Token], concept:
         return kind in ("anion", "oxyanion")
     # `barium titanate ceramics` are of one compound, `lithium oxide electrolytes` of many.
     return kind == "anion" and state.text.strip(" .?!") != state.text[parts[0].start : parts[1].end]
-
-
-# Symbols whose small letters are a word of chemistry.
-_CAPITAL_SYMBOLS = frozenset({"Tm", "Re", "Os", "Am"})
 
 
 def _add_wording(

@@ -10,8 +10,8 @@ from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm, Sys
 
 _NEGATORS = (
     r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
-    r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|isn't|aren't|doesn't|don't|minus|sans|zero"
-    r"|must\s+not|cannot|can't|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
+    r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
+    r"|must\s+not|cannot|can'?t|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
@@ -248,6 +248,8 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if gap.strip() == "," and _or_follows(text, literals, place):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
+        if "," in gap and _in_brackets(text, before, literal):
+            return True
         if family(literal) in _EXCLUSIVE:
             return True
         if family(literal) == "chemistry" and _of_plural(text, literals, place):
@@ -255,6 +257,12 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         plural = text[literal.end - 1] == "s" and text[before.end - 1] == "s"
         return plural and family(literal) in _UNION_WITH_AND
     return False
+
+
+def _in_brackets(text: str, first: Literal, last: Literal) -> bool:
+    """Whether two terms stand in the same brackets: `chalcogenides (S, Se, Te)` are of any of these."""
+    opened = text.rfind("(", 0, first.start + 1)
+    return opened >= 0 and ")" not in text[opened : last.end] and ")" in text[last.end :]
 
 
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:

@@ -22,7 +22,8 @@ FUNCTION_WORDS = frozenset(
     possessing feature features featuring include includes including included present lots lot bit few several many
     much number numbers range ranges ranging order equal exactly approximately roughly nearly about near close circa
     least most maximum minimum upto through via because yet since while when during per each every same different
-    various hi hello hey pls im thanks thank dear could can't don't doesn't isn't aren't not no nor non none neither
+    various hi hello hey pls im thanks thank dear could can't don't doesn't isn't aren't cant dont
+    doesnt isnt arent hasnt havent shouldnt mustnt wont thats whats theres not no nor non none neither
     without never
     free lacking lack lacks excluding exclude except excepting devoid absence absent avoid avoiding instead minus sans
     ideally preferably preferred prefer maybe perhaps possibly hopefully wish nice interested interesting example

@@ -1,4 +1,4 @@
-"""Substances that are not looked for, statements that no fact decides, and words that belong together."""
+"""Readings with the bundled vocabulary: what is not looked for, what no fact decides, and sloppy queries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ CASES = [
     ("solid electrolyte stable against lithium metal", "solid electrolyte · thermodynamically stable",
      "against lithium metal", "read 'lithium metal' as what"),
     ("battery anode stable in contact with Li", "battery anode · thermodynamically stable", "contact Li", "read 'Li'"),
+    ("low-k dielectric compatible with silicon", "low-k dielectric", "compatible silicon", "read 'silicon'"),
+    ("silver oxide with bismuth", "Ag · oxide · Bi", "", ""),
+    ("halide with Ag and Bi", "halide · Ag · Bi", "", ""),
+    ("something that scratches sapphire", "", "scratches sapphire", "read 'sapphire' as what"),
+    ("anode material for Na-ion batteries", "battery anode · sodium-ion battery material", "", ""),
     ("coating for titanium alloys", "", "coating titanium alloys", "read 'titanium alloys' as what"),
     ("CO oxidation catalyst", "oxidation catalyst", "CO", "read 'CO' as what"),
     ("isoelectronic with GaN", "", "isoelectronic GaN", "crystals similar to GaN are found with --like"),
@@ -36,6 +41,31 @@ def test_what_is_not_looked_for_is_left_and_noted(text: str, reading: str, rest:
     query = understand(text, load_vocabulary())
     assert (query.render(), " ".join(query.rest)) == (reading, rest)
     assert (query.notes[-1] if query.notes else "").startswith(note) and bool(query.notes) == bool(note)
+
+
+READINGS = {
+    "perovskite with band gap arround 1.5ev no lead": "perovskite · band gap about 1.5 eV · no Pb",
+    "gap betwen 1 and 2 eV, density bellow 3": "band gap 1 to 2 eV · density ≤ 3 g/cm³",
+    "bulk modulus > 200 gpa": "bulk modulus > 200 GPa",
+    "solar cells that isnt toxic": "solar cell absorber · not toxic",
+    "oxides that dont contain lead": "oxide · no Pb",
+    "chalcogenides (S, Se, Te) of Ge": "chalcogenide · S or Se or Te · Ge",
+    "oxides (with Fe and Co)": "oxide · Fe · Co",
+    "no metals from group 1": "no alkali metal",
+    "nitrides with elements of group 13": "nitride · triel",
+    "space group 225": "space group Fm-3m",
+    "I/Br perovskites": "I or Br · perovskite",
+    "I need an oxide": "oxide",
+    "B_i structure": "TiAs-type",
+    "Poisson ratio negative": "auxetic",
+    "Li-ion battery": "lithium-ion battery material",
+}
+
+
+@pytest.mark.parametrize(("text", "reading"), READINGS.items(), ids=list(READINGS))
+def test_sloppy_queries_are_read(text: str, reading: str) -> None:
+    query = understand(text, load_vocabulary())
+    assert query.render() == reading and query.rest == ()
 
 
 @pytest.mark.parametrize("first", ["density", "hardness", "bulk modulus", "refractive index"])
