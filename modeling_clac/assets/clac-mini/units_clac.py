@@ -62,6 +62,10 @@ _PLAIN = (
     "formula unit",
 )
 _WORDS = {
+    # Typed without looking at capitals.
+    "ev|EV|Ev": "eV",
+    "mev": "meV",
+    "gpa|Gpa|GPA": "GPa",
     "electron ?volts?": "eV",
     "gigapascals?": "GPa",
     "megapascals?": "MPa",
