@@ -75,6 +75,7 @@ def reading_tables(tokenizer: Path) -> dict[str, Any]:
     patterns = {
         "symbol": formula_grammar_clac.SYMBOL,
         "acronym": "(?:" + "|".join(sorted(map(re.escape, words.ACRONYMS), key=len, reverse=True)) + r")(?![\w])",
+        "anion": formula_grammar_clac._ANION.pattern,
         "layered": words._LAYERED + r"(?![\w])",
         "symmetry": words.SYMMETRY.pattern,
         "plural": roles._PLURAL.pattern,

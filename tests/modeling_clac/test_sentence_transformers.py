@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 
 from modeling_clac import DEFAULT_MODEL, ClacEmbedder
 from tests.conftest import ROOT
+from tests.helpers.hub_server import Hub
 
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
@@ -135,6 +137,21 @@ def test_a_copy_of_the_folder_loads_without_the_package(embedder, tmp_path) -> N
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    found = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+    expected = np.concatenate([embedder.encode_text(["rock salt"]), embedder.encode_crystals([file])])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_from_the_hub_without_the_package(embedder, tmp_path) -> None:
+    file = str(ROOT / "tests" / "fixtures" / "nacl.cif")
+    with Hub().run() as hub:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        environment = kept | hub.environment(str(tmp_path / "home"), "hf_test")
+        push = [sys.executable, "-m", "clac_cli", "push", str(DEFAULT_MODEL), "--repo-id", "me/clac-mini"]
+        load = [sys.executable, "-c", _FRESH, "me/clac-mini", file]
+        for command, place in ((push, ROOT), (load, tmp_path)):
+            done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
     found = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
     expected = np.concatenate([embedder.encode_text(["rock salt"]), embedder.encode_crystals([file])])
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -24,7 +24,7 @@ export class Reader {
     const symbol = tables.patterns.symbol;
     this.candidate = new RegExp(
       `(?<![\\w.])(?:(?<brackets>[(\\[]{0,12})(?<symbol>${symbol}(?!(?![xyz](?![a-z]))[a-z]))|(?<word>[A-Za-z]+(?:\\([A-Za-z]+\\))?\\d[A-Za-z\\d.()]*|[A-Za-z]+))`, "g");
-    this.token = new RegExp(`(${symbol})(?!(?![xyz](?![a-z]))[a-z])|(\\d+\\.\\d+|\\d+)|([(\\[])|([)\\]])`, "y");
+    this.token = new RegExp(`(${symbol})(?!(?![xyz](?![a-z]))[a-z])|(\\d+\\/\\d+(?!\\d|H-)|\\d+\\.\\d+|\\d+)|([(\\[])|([)\\]])`, "y");
     this.spaced = new RegExp(
       `${symbol}(?!(?![xyz](?![a-z]))[a-z])[\\d.]*(?: ${symbol}(?!(?![xyz](?![a-z]))[a-z])[\\d.]*(?<!\\.)(?![\\w(/-])){1,40}`, "y");
   }
@@ -136,6 +136,9 @@ export class Reader {
     for (let match; (match = this.candidate.exec(text)); ) {
       if (match.index < place) continue;
       const formula = this.formulaAt(text, match);
+      // `GaN:Mg`, `NaYF4:Yb,Er`
+      const separator = found.at(-1)?.role === "dopant" ? "," : ":";
+      if (formula?.role && place > 0 && formula.start === place + 1 && text[place] === separator) formula.role = "dopant";
       if (formula) {
         if (formula.role) found.push(formula);
         place = formula.end;
@@ -150,8 +153,7 @@ export class Reader {
     const begin = symbol === undefined ? match.index : first;
     const acronym = this.match("layered", text, begin) ?? this.match("acronym", text, begin);
     if (acronym) {
-      const spelled = this.ofAcronym(text, begin, acronym);
-      const parsed = spelled && this.parse(spelled, 0, true);
+      const parsed = this.ofAcronym(text, begin, acronym);
       return parsed && { ...parsed, start: begin, end: begin + acronym[0].length, role: "composition" };
     }
     if (word !== undefined) return this.restored(text, match.index);
@@ -179,12 +181,12 @@ export class Reader {
     const { acronyms, needs } = this.tables, [name] = acronym, tenths = acronym.groups?.tenths;
     if (!tenths) {
       const means = !needs[name] || text.trim() === name || new RegExp(needs[name], "y").test(text.slice(begin + name.length));
-      return means ? acronyms[name] : null;
+      return means ? this.parse(acronyms[name], 0, true) : null;
     }
     const metals = name.startsWith("NMC") ? ["Ni", "Mn", "Co"] : ["Ni", "Co", "Mn"], shares = [...tenths].map(Number);
-    if (tenths === "111") return acronyms.NMC;
+    if (tenths === "111") return this.parse(acronyms.NMC, 0, true);
     if (shares[0] + shares[1] + shares[2] !== 10) return null;
-    return `Li${metals.map((metal, place) => (shares[place] ? `${metal}0.${shares[place]}` : "")).join("")}O2`;
+    return this.parse(`Li${metals.map((metal, place) => (shares[place] ? `${metal}0.${shares[place]}` : "")).join("")}O2`, 0, true);
   }
 
   // The formula that begins at a place: symbols, amounts and brackets. Null if a letter or digit follows it.
@@ -202,9 +204,10 @@ export class Reader {
         pieces.push(token);
       } else if (amount) {
         if (!last) break;
-        if (Number(amount) === 0) return null;
-        for (const part of parts.slice(...last)) part.amount *= Number(amount);
-        if (Number(amount) !== 1) pieces.push(written(Number(amount)));
+        const [above, below = 1] = amount.split("/").map(Number), number = above / below;
+        if (!(number > 0 && number < Infinity)) return null;
+        for (const part of parts.slice(...last)) part.amount *= number;
+        if (number !== 1) pieces.push(written(number));
         last = null;
       } else if (opening) {
         if (!whole && !open.length && parts.length && /^\([A-Z]\)(?![\dA-Za-z(])/.test(text.slice(place))) break;
@@ -231,11 +234,10 @@ export class Reader {
     if (whole && place !== text.length) return null;
     // Variables, shares of a site and water are not read here.
     if (!whole && /^(?:[-−–+±][xyzδ]|[·•∙⋅])/.test(text.slice(place))) return null;
-    let charged = false;
-    if (/^\+(?![A-Za-z0-9+])/.test(text.slice(place))) {
-      charged = true;
-      place += 1;
-    }
+    const anion = this.match("anion", text, start + (text.slice(start).match(/^[(\[]*/)[0].length));
+    const ends = anion && anion.index + anion[0].length;
+    const charged = /^\+(?![A-Za-z0-9+])/.test(text.slice(place)) || (ends === place + 1 && !/[\w-]/.test(text[ends] ?? ""));
+    if (charged) place += 1;
     return { start, end: place, parts, pieces, plain: pieces.join(""), charged };
   }
 
@@ -272,6 +274,7 @@ export class Reader {
     if ((number ? this.sets.never_elements : this.sets.not_elements).has(symbol)) return null;
     if (word === this.tables.strukturbericht) return "prototype";
     if (symbol.length === 1 && !this.sets.molecules.has(word)) return null;
+    if (behind === ":" && (/[a-z]/.test(text[end + 1] ?? "") || this.isHost(text, end + 1))) return "dopant";
     if ("-–".includes(behind) && behind) return null;
     if ("-–−".includes(before) && before && !/(?<![A-Za-z])(?:[a-zα-ω]|poly|nano|bulk|mono)-$/.test(text.slice(0, start))) return null;
     if (/^\([IV]\)/.test(text.slice(end))) return "ion";
@@ -301,6 +304,13 @@ export class Reader {
       else if (/(?<![\d.])1(?![\d.])/.test(word) && !parsed.parts.every((part) => /\d/.test(text[part.end] ?? ""))) return null;
     }
     return sets.prototypes.has(word) && text.startsWith("-type", parsed.end) ? "prototype" : "composition";
+  }
+
+  // Whether a compound begins at a place, as in `Nd:YAG` and `Mg:GaN`.
+  isHost(text, start) {
+    if (this.match("acronym", text, start)) return true;
+    const parsed = /[A-Z]/.test(text[start] ?? "") ? this.parse(text, start) : null;
+    return parsed !== null && parsed.parts.length > 1;
   }
 
   inCapitals(text, start, end) {

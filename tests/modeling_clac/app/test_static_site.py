@@ -32,6 +32,7 @@ NODE = shutil.which("node")
 QUERIES = ROOT / "evaluation" / "queries"
 FORMULAS = """NaCl TiO2 LiFePO4 Ca3(PO4)2 Li1.3Al0.3Ti1.7(PO4)3 [Co(NH3)6]Cl3 YBCO lifepo4 tio2 GAN Gan Ga₂O₃ Fe2+
 Li1 Fe1 P1 O4|Ti O2|In situ|InAs|Co-based alloys|CO adsorption|BN|NaCl-type|B2|P63/mmc|C2/m|mp-149|CsPbBr3 at 300 K
+GaN:Mg|Nd:YAG laser|NMC111|PMN-PT|PF6-|CO32-|LiNi1/3Mn1/3Co1/3O2
 4.2 eV|gap of 1.5 to 2 eV|more than 3 GPa|7.2 g/cc|7200 kg/m3|2.5-3.5 eV|1,200 kbar|50 meV/atom|2x10^3 MPa|3.9 Å
 density 5.1 g/cm³|below 0.5 eV|−0.3 eV per atom|10 nm films|NMC 811|Tc = 39 K|He gas|As-grown|café β-Ga2O3|鉄 oxide"""
 
