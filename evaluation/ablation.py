@@ -15,7 +15,6 @@ import datetime
 import json
 import shlex
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.reports.ablation import METRICS, print_ablation, write_ablation
+from evaluation.reports.statistics import mean_and_deviation
 from evaluation.retrieval import evaluate_retrieval, sample_pool
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.embedder import ClacEmbedder
@@ -100,7 +100,7 @@ def read_variants(arguments: AblationArguments) -> dict[str, PretrainArguments]:
 
 
 def finished_runs(
-    file: Path, wanted: dict[tuple[str, int], dict[str, Any]], pool: int
+    file: Path, wanted: dict[tuple[str, int], dict[str, Any]], pool: int, script: str = "evaluation.ablation"
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """
     Read the finished runs in `file` whose recipe and pool size match the requested ones.
@@ -109,6 +109,7 @@ def finished_runs(
         file: The `result.json` of an earlier run; it need not exist.
         wanted: Recipe by (variant, seed).
         pool: Number of crystals in the pool.
+        script: The script that writes such files, for messages.
 
     Returns:
         Finished runs by (variant, seed).
@@ -123,9 +124,33 @@ def finished_runs(
         found = {(run["variant"], run["seed"]): run for run in runs if run["pool"] == pool}
     except (OSError, ValueError, KeyError, TypeError):
         raise ClacInputError(
-            f"{file}: not a result of evaluation.ablation; move the file or choose another --output_dir"
+            f"{file}: not a result of {script}; move the file or choose another --output_dir"
         ) from None
     return {key: found[key] for key, recipe in wanted.items() if key in found and found[key]["recipe"] == recipe}
+
+
+def train_and_evaluate(
+    recipe: PretrainArguments, records: Sequence[dict[str, Any]], bootstrap: int
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """
+    Train a model (or resume its training), and score it.
+
+    Args:
+        recipe: Training arguments.
+        records: Crystals of the retrieval pool.
+        bootstrap: Number of bootstrap samples for the intervals.
+
+    Returns:
+        `steps` and `training_seconds`, and the result of `evaluate_retrieval` for the best epoch on validation; `None`
+        if a signal stopped the training.
+    """
+    directory = Path(recipe.output_dir)
+    progress = train(replace(recipe, resume=(directory / "last").exists()))
+    if not progress.finished:
+        return None
+    embedder = ClacEmbedder.from_pretrained(directory / "best")
+    result = evaluate_retrieval(embedder, records, bootstrap=bootstrap, on_error=recipe.on_error, show_progress=False)
+    return {"steps": progress.step, "training_seconds": progress.seconds}, result
 
 
 def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -140,17 +165,14 @@ def train_and_score(recipe: PretrainArguments, records: Sequence[dict[str, Any]]
         `steps`, `training_seconds` and `scores` by the name of the metric (0-1, see `METRICS`); `None` if a signal
         stopped the training.
     """
-    directory = Path(recipe.output_dir)
-    progress = train(replace(recipe, resume=(directory / "last").exists()))
-    if not progress.finished:
-        return None
-    # The recipes train for one epoch, so the best checkpoint is also the last.
-    embedder = ClacEmbedder.from_pretrained(directory / "best")
     # Reports show the deviation over seeds, so the bootstrap over queries is not needed.
-    result = evaluate_retrieval(embedder, records, bootstrap=1, on_error=recipe.on_error, show_progress=False)
+    outcome = train_and_evaluate(recipe, records, bootstrap=1)
+    if outcome is None:
+        return None
+    progress, result = outcome
     scores = {name: result["scores"][m.query][m.direction][m.score] for name, m in METRICS.items()}
-    shutil.rmtree(directory)
-    return {"steps": progress.step, "training_seconds": progress.seconds, "scores": scores}
+    shutil.rmtree(recipe.output_dir)
+    return {**progress, "scores": scores}
 
 
 def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -171,10 +193,7 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         variant: {
             "runs": len(scores),
             **{
-                name: {
-                    "mean": statistics.fmean(score[name] for score in scores),
-                    "sd": statistics.stdev(score[name] for score in scores) if len(scores) > 1 else None,
-                }
+                name: dict(zip(("mean", "sd"), mean_and_deviation([score[name] for score in scores]), strict=True))
                 for name in scores[0]
             },
         }
@@ -211,7 +230,7 @@ def run(arguments: AblationArguments) -> dict[str, Any]:
     # Determined once, because the files written below change the checkout.
     origin = provenance({})
     result = _result(arguments, recipes, runs, len(records))
-    for key, recipe in _with_progress(planned, set(runs)):
+    for key, recipe in with_progress(planned, set(runs)):
         started = time.monotonic()
         outcome = train_and_score(recipe, records)
         if outcome is None:
@@ -236,7 +255,7 @@ def run(arguments: AblationArguments) -> dict[str, Any]:
     return result
 
 
-def _with_progress(
+def with_progress(
     planned: dict[tuple[str, int], PretrainArguments], done: set[tuple[str, int]]
 ) -> Iterator[tuple[tuple[str, int], PretrainArguments]]:
     """Yield the missing runs, and print the progress and the estimated time left before each."""
@@ -258,24 +277,32 @@ def _result(
     pool: int,
 ) -> dict[str, Any]:
     ordered = [runs[variant, seed] for variant in recipes for seed in arguments.seeds if (variant, seed) in runs]
+    words = public_words(sys.argv[1:], "--text_model_path")
     return {
         "split": SPLIT,
         "pool": pool,
         "seeds": arguments.seeds,
         "summary": summarise(ordered),
         "runs": ordered,
-        "command": shlex.join(["python", "-m", "evaluation.ablation", *_public(sys.argv[1:])]),
+        "command": shlex.join(["python", "-m", "evaluation.ablation", *words]),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def _public(words: Sequence[str]) -> list[str]:
-    """Return the command-line words without --text_model_path, which names a local directory."""
+def public_words(words: Sequence[str], option: str) -> list[str]:
+    """
+    Return the words of a command line without an option that names local directories.
+
+    Args:
+        words: The words.
+        option: The option, which is left out with its values.
+    """
     kept, skip = [], False
     for word in words:
-        if not skip and not word.startswith("--text_model_path"):
+        if word.startswith("--"):
+            skip = word.partition("=")[0] == option
+        if not skip:
             kept.append(word)
-        skip = word == "--text_model_path"
     return kept
 
 

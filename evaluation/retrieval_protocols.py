@@ -200,7 +200,7 @@ def run(arguments: ProtocolArguments) -> dict[str, Any]:
     if arguments.random_model is not None and arguments.random_data is not None:
         random = resolve_checkpoint(arguments.random_model)
         random.require_whole()
-        splits["random"] = score_split(random, Path(arguments.random_data), {}, arguments)
+        splits["at random"] = score_split(random, Path(arguments.random_data), {}, arguments)
     own = score_split(checkpoint, Path(arguments.data or ASSETS / "mp-crystals"), described, arguments)
     # What the data set is decides, not what it is called.
     splits = {"by formula" if own["known_formulas"] == 0 else "shares formulas": own, **splits}

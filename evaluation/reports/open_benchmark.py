@@ -99,7 +99,8 @@ def benchmark_figure(result: Mapping[str, Any]) -> Figure:
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.set_xlabel(f"top-1 among {largest:,}; share of the possible; accuracy (line: chance)")
+        axes.set_xlabel(f"blue: top-1 among {largest:,}, share of the possible\ngreen: accuracy; line: chance")
+        axes.margins(y=0.01)
         axes.grid(axis="x", color="0.9", linewidth=0.5)
         axes.set_axisbelow(True)
     return figure

@@ -127,7 +127,7 @@ def markdown_html(text: str) -> str:
     """
     # The preset of CommonMark lets HTML through.
     made = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    return made.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+    return made.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 
 __all__ = ["markdown_html", "report_page"]

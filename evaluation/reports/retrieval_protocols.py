@@ -72,7 +72,7 @@ def protocols_figure(result: Mapping[str, Any]) -> Figure:
                     low, high = scores["intervals"]["top_1"]
                     axes.plot([low, high], [height, height], color=colour, linewidth=0.8)
                     axes.plot(scores["top_1"], height, marker=_MARKERS[direction], color=colour, linestyle="")
-        labels = [SOURCES[name][0].replace("Robocrystallographer, ", "Robocrystallographer,\n") for name in names]
+        labels = [SOURCES[name][0].replace(", ", ",\n") for name in names]
         axes.set_yticks(range(len(names)), labels)
         axes.invert_yaxis()
         axes.set_xlim(-0.02, 1.02)
@@ -81,7 +81,7 @@ def protocols_figure(result: Mapping[str, Any]) -> Figure:
         axes.grid(axis="x", color="0.9", linewidth=0.5)
         axes.set_axisbelow(True)
         handles = [
-            Line2D([], [], color=_COLOURS[place % len(_COLOURS)], label=f"{pool:,} crystals, split {split}")
+            Line2D([], [], color=_COLOURS[place % len(_COLOURS)], label=f"{pool:,} crystals, {split}")
             for place, (split, pool) in enumerate(series)
         ]
         handles += [

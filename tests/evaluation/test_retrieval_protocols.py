@@ -154,7 +154,7 @@ def test_one_table_of_both_splits(small_checkpoint: Path, data: Path, tmp_path: 
     )
     stored = json.loads(output.read_text(encoding="utf-8"))
     assert stored["splits"] == json.loads(json.dumps(result["splits"]))
-    ours, random = stored["splits"]["by formula"], stored["splits"]["random"]
+    ours, random = stored["splits"]["by formula"], stored["splits"]["at random"]
     assert ours["known_formulas"] == 0
     assert random["known_formulas"] >= 4 / 12
     assert {(row["pool"], row["source"]) for row in ours["rows"]} == {(p, s) for p in (6, 12) for s in SOURCES}
