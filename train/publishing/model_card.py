@@ -42,7 +42,7 @@ load it with `trust_remote_code=True`.
 
 The {num_train} training crystals of `mp-crystals` (Materials Project records distributed with matminer 0.3.9,
 CC BY 4.0; splits without common formulas). Their narratives are generated from their properties, with new wording in
-every epoch. The training data contains no text written by people or language models.
+every epoch. {data}
 
 ## Training
 
@@ -62,7 +62,7 @@ All choices were made on the validation split.{earlier}
   No molecules. Disordered crystals are embedded with their occupancies, but none was in the training data.
 * Trained on narratives of DFT properties. The model knows formulas, elements, symmetry, density, the properties in the
   records, and areas of application as far as the properties justify them. It has read no papers.
-* Generated narratives are easier than real queries: on search phrases, accuracy is much lower.
+* Generated narratives are easier than real queries, on which accuracy is lower.
 * Cosine similarities rank crystals. They are neither probabilities nor property predictions.
 
 ## Hardware and carbon
@@ -203,7 +203,7 @@ def model_card(
     energy = hours * arguments.hardware_watts / 1000  # kWh
     grams = energy * CARBON_INTENSITY
     carbon = (
-        f"Trained on {escaped(arguments.hardware)}: {hours:.1f} hours up to the best epochs of all stages. Energy was "
+        f"Trained on {escaped(arguments.hardware)}: {hours:.1f} hours up to these weights. Energy was "
         f"not metered: at {arguments.hardware_watts:g} W, these hours are {energy:.2f} kWh, and at the mean of the "
         f"world ({CARBON_INTENSITY:g} g/kWh in 2023; Ember, Global Electricity Review 2024) {grams:.0f} g of CO2 "
         "equivalents. Runs that tried other choices are not counted."
@@ -240,6 +240,7 @@ def model_card(
         summary=textwrap.fill(_summary(embedder, recipe), 100, break_on_hyphens=False),
         source="" if name == DEFAULT_MODEL.name else json.dumps(name),
         num_train=f"{arguments.num_train:,}",
+        data=textwrap.fill(_data(recipe), 120, break_on_hyphens=False),
         stages="\n\n".join(_stage(stage, arguments.hardware) for stage in stages),
         versions=", ".join(f"{package} {version}" for package, version in training["versions"].items()),
         earlier=_EARLIER if len(stages) > 1 else "",
@@ -260,13 +261,38 @@ def _summary(embedder: ClacEmbedder, recipe: dict[str, Any]) -> str:
         neighbors=graph.max_neighbors or "(all)",
         cutoff=graph.cutoff,
         readout=(", bond-order parameters, volume per atom and density" if graph.geometry_readout else "")
-        + (", atomic fractions" if graph.composition_readout else ""),
+        + (", atomic fractions" if graph.composition_readout else "")
+        + (", symmetry" if graph.symmetry_readout else "")
+        + (", pattern of the formula" if graph.pattern_readout else ""),
         shared=_shared(config),
         values=" that read numbers and formulas by value" if config.token_values else "",
         layers=config.text_config.num_hidden_layers,
         text_model=as_code(recipe["text_model"]),
         parameters=sum(p.numel() for p in embedder.model.parameters()) / 1e6,
     )
+
+
+def _data(recipe: dict[str, Any]) -> str:
+    """What else was in the training data."""
+    phases = recipe.get("phases") or []
+    terms = {term for part in (recipe, *phases) for term in part.get("terms", ())}
+    said = []
+    if recipe.get("descriptions"):
+        share = recipe["description_probability"]
+        said.append(f"A share of {share:g} of the texts are descriptions of structures by Robocrystallographer.")
+    if "crystal-concept" in terms:
+        said.append(
+            "Phrases of the vocabulary of the package are matched with all crystals that they describe, as far as "
+            "facts decide it. One wording in five of each concept is held out. They were written for the package."
+        )
+    if recipe.get("substituted"):
+        said.append(
+            f"Exchanging elements makes {recipe['substituted']:,} more crystals, whose properties are unknown; none "
+            "has a formula of the validation or test split."
+        )
+    if not said:
+        said.append("The training data contains no text written by people or language models.")
+    return " ".join(said)
 
 
 def _shared(config: Any) -> str:
@@ -295,11 +321,17 @@ def _stage(training: dict[str, Any], hardware: str) -> str:
             f"{training['stoichiometry_gain']}, chosen on the\nvalidation split: large enough to separate formulas, "
             "small enough for search phrases."
         )
-    return (
-        f"Recipe at commit `{training['commit']}`, seed {recipe['seed']}. The best epoch on the validation split was\n"
-        f"epoch {validation['epoch']}, after {minutes:.0f} minutes of training on {escaped(hardware)}:"
-        f"\n\n```yaml\n{lines}\n```" + gain
-    )
+    if recipe.get("phases"):
+        made = (
+            f"One run at commit `{training['commit']}`, seed {recipe['seed']}, in phases: {minutes:.0f} minutes on "
+            f"{escaped(hardware)}.\nThe weights are those at the end of its last phase."
+        )
+    else:
+        made = (
+            f"Recipe at commit `{training['commit']}`, seed {recipe['seed']}. The best epoch on the validation split "
+            f"was\nepoch {validation['epoch']}, after {minutes:.0f} minutes of training on {escaped(hardware)}:"
+        )
+    return f"{made}\n\n```yaml\n{lines}\n```{gain}"
 
 
 __all__ = ["CardArguments", "RetrievalResult", "model_card"]
