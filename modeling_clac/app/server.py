@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+# The import of torch would slow down the first page.
 _SECONDS_BEFORE_LOADING = 5.0
 
 
@@ -77,19 +79,19 @@ def serve(engine: Engine, host: str, port: int) -> None:
     import uvicorn
 
     app = make_app(engine)
-    warm_up(engine)
+    loading = threading.Thread(target=warm_up, args=(engine,), daemon=True)
+    loading.start()
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def warm_up(engine: Engine) -> None:
-    """Carry out a first search, which loads what later ones need, and load the crystal tower in the background."""
+    """Carry out a first search, which loads what later ones need; then load the crystal tower."""
     from .request import SearchRequest
     from .searches import find
 
     find(engine, SearchRequest(text="oxide"), engine.index)
-    timer = threading.Timer(_SECONDS_BEFORE_LOADING, lambda: engine.crystal_encoder)
-    timer.daemon = True
-    timer.start()
+    time.sleep(_SECONDS_BEFORE_LOADING)
+    _ = engine.crystal_encoder
 
 
-__all__ = ["make_app", "serve", "warm_up"]
+__all__ = ["make_app", "serve"]

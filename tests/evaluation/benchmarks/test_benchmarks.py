@@ -155,3 +155,12 @@ def test_invalid_arguments_are_one_line_errors(monkeypatch, capsys, name, kind, 
     with pytest.raises(SystemExit, match="2"):
         start(monkeypatch, name, kind, *words)
     assert message in capsys.readouterr().err
+
+
+def test_app_load(monkeypatch, tmp_path) -> None:
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    words = ("--users", 2, "--searches", 2, "--starts", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "app_load", "AppLoadArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert figures["errors"] == [] and figures["searches"] == {"one user": 2, "2 users at once": 4}
+    assert figures["start_seconds"][0] > 0
