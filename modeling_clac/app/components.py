@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors_clac import ClacInputError
-from .markup import tag, text
+from .markup import notes, tag, text
 from .searches import Found
 
 # Read on import: no telemetry.
@@ -92,12 +92,17 @@ def live_html(behaviour: str, value: str = "", template: str = "${value}", **opt
 def share_html(found: Found) -> str:
     """Write a search as a link, as a command and as Python, each with a button that copies it."""
     request = found.request
-    parts = {"Command": request.command(), "Python": request.python()}
+    parts = {"Command": request.command(), "Python": request.python(found.of_file)}
     copy = tag("button", "Copy", type="button", class_="copy")
-    lines = tag("div", tag("span", "Link") + tag("code") + copy, data_link=request.to_link())
+    lines = "" if found.of_file else tag("div", tag("span", "Link") + tag("code") + copy, data_link=request.to_link())
     for label, content in parts.items():
         lines += tag("div", tag("span", label) + tag("code", text(content)) + copy)
-    return tag("div", lines, class_="share")
+    reasons = (
+        ["No link carries a dropped structure; command and program read it from your disk."] if found.of_file else []
+    )
+    if found.of_own:
+        reasons.append("These search the crystals of the index; index your own with clac index, and add --index.")
+    return notes(reasons) + tag("div", lines, class_="share")
 
 
 __all__ = ["MAP", "STATIC", "STATIC_ADDRESS", "VIEWER", "gr", "live_html", "share_html", "theme"]
