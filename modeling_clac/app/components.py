@@ -59,12 +59,33 @@ MAP = (
 
 
 def theme() -> Any:
-    """Return the theme: the fonts of the user's system, so that none is loaded."""
-    return gr.themes.Default(
-        primary_hue="indigo",
-        font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )
+    """Return the theme: the fonts of the user's system, so that none is loaded, and colours of enough contrast."""
+    fonts = {
+        "font": ["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
+        "font_mono": ["ui-monospace", "monospace"],
+    }
+    subdued = {
+        f"{name}{scheme}": colour
+        for name in (
+            "body_text_color_subdued",
+            "block_label_text_color",
+            "block_title_text_color",
+            "block_info_text_color",
+            "input_placeholder_color",
+            "checkbox_label_text_color",
+        )
+        for scheme, colour in (("", "*neutral_600"), ("_dark", "*neutral_300"))
+    }
+    filled = {
+        f"button_primary_{part}{scheme}": colour
+        for part, colour in (
+            ("background_fill", "*primary_700"),
+            ("background_fill_hover", "*primary_800"),
+            ("text_color", "white"),
+        )
+        for scheme in ("", "_dark")
+    }
+    return gr.themes.Default(primary_hue="indigo", **fonts).set(**subdued, **filled)
 
 
 def live_html(behaviour: str, value: str = "", template: str = "${value}", **options: Any) -> Any:

@@ -59,6 +59,7 @@ class Layout:
                 examples = "".join(
                     markup.tag("li", markup.tag("button", markup.text(each), type="button", data_text=each))
                     for each in EXAMPLES
+                    if not each.startswith("mp-") or each in self.engine.index.stored
                 )
                 listed = markup.tag("ul", examples, class_="examples", aria_label="Examples")
                 self.examples = live_html("texts", listed)

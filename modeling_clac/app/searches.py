@@ -120,7 +120,7 @@ def find(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: D
         index, vector, query, engine.vocabulary, request.k, filters=request.filters, strict=request.strict
     )
     notes = [] if hits.query is None else list(hits.query.notes)
-    notes += _text_notes(engine, request.words)
+    notes += _text_notes(engine, request.text) if request.text.strip() else []
     read = hits.query if request.text.strip() else None
     return Found(request, index, hits, read, index.cosines(vector), notes, of_own=index is not engine.index)
 
