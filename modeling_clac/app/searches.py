@@ -136,7 +136,7 @@ def _find_like(engine: Engine, request: SearchRequest, index: CrystalIndex, drop
     else:
         source = index if request.like in index.stored else engine.index
         row = source.stored.row_of(request.like)
-        vector = source.embeds[row]
+        vector = source.vectors[row]
         reference = Reference.of_row(request.like, row, source.facts)
     query, notes = engine.understand(request.text), []
     if request.text.strip() and (not query or query.rest):
