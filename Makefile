@@ -52,7 +52,7 @@ mutants: $(VENV)/.installed-test
 audit: $(VENV)/.installed-test
 	$(PIP_INSTALL) --editable ".[audit]"
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml modeling_clac clac_cli.py datasets_scripts train evaluation
-	$(BIN)/pip-audit --requirement constraints.txt --disable-pip --no-deps
+	$(BIN)/pip-audit --requirement constraints.txt --disable-pip --no-deps --strict
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
