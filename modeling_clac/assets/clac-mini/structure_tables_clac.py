@@ -68,8 +68,11 @@ class StructureTable:
     def rows(self, label: str) -> Iterator[tuple[str, Any]]:
         """Yield name and structure of each row, as Python objects."""
         for place, value in enumerate(self.structures):
-            number = place + 1 if self.numbers is None else self.numbers[place]
-            yield f"{label} row {number}", value.as_py() if hasattr(value, "as_py") else value
+            yield f"{label} row {self.number(place)}", value.as_py() if hasattr(value, "as_py") else value
+
+    def number(self, row: int) -> int:
+        """Return the number of a row in messages, from 1."""
+        return row + 1 if self.numbers is None else self.numbers[row]
 
     def select(self, selector: str, label: str) -> StructureTable:
         """
