@@ -16,7 +16,7 @@ import torch
 from pymatgen.core import Structure
 from safetensors.torch import load_file, save_file
 
-from modeling_clac import structure_sources_clac, structure_tables_clac
+from modeling_clac import ClacEmbedder, structure_sources_clac, structure_tables_clac
 from modeling_clac.search.index import CrystalIndex
 from tests.fuzz.hostile import hostile_files
 from tests.helpers.carriers import cif_of
@@ -126,27 +126,30 @@ def test_texts_where_numbers_are_needed(clac: Run, tmp_path: Path, small_checkpo
 def test_an_index_with_texts_where_numbers_are_needed(
     clac: Run, tmp_path: Path, small_checkpoint: Path, good: str
 ) -> None:
-    table = write_table(tmp_path / "own.parquet", id=["a"], cif=[good], band_gap=[2.5])
-    index = tmp_path / "index"
-    indexed(clac, small_checkpoint, tmp_path, table)
+    """Columns of a table in memory are taken as they are."""
+    embedder, index = ClacEmbedder.from_pretrained(small_checkpoint), tmp_path / "index"
+    table = pa.table({"material_id": ["a"], "cif": [good], "band_gap": ["wide"]})
+    CrystalIndex.build(embedder, table).save(index)
     model = ("--index", index, "--model", small_checkpoint)
-    assert clac("search", "a salt", "--band-gap-min", "1", *model).code == 0
-    stored = pq.read_table(index / "crystals.parquet")
-    place = stored.column_names.index("band_gap")
-    changed = stored.set_column(place, "band_gap", pa.array(["wide"]))
-    pq.write_table(changed, index / "crystals.parquet")
-    # Another file in an index is noticed; so is one in an index of a version that did not.
-    assert_one_line(clac("search", "a salt", *model), "crystals.parquet is not the file that belongs to index.json")
-    described = json.loads((index / "index.json").read_text())
-    del described["content"]
-    (index / "index.json").write_text(json.dumps(described))
     assert_one_line(clac("search", "a salt", "--band-gap-min", "1", *model), "band_gap", "not numeric")
     assert_one_line(clac("search", "a wide gap", *model), "band_gap", "holds string instead of numbers", "clac index")
-    pq.write_table(stored, index / "crystals.parquet")
-    vectors = load_file(index / "embeddings.safetensors")["embeddings"]
-    for kind in (torch.float8_e4m3fn, torch.int64, torch.bool):
-        save_file({"embeddings": vectors.to(kind)}, index / "embeddings.safetensors")
-        assert_one_line(clac("search", "a salt", *model), str(index), "damaged index", "clac index")
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.int64, torch.bool])
+def test_an_index_with_embeddings_of_other_types(
+    clac: Run, tmp_path: Path, small_checkpoint: Path, good: str, kind: torch.dtype
+) -> None:
+    (tmp_path / "a.cif").write_text(good)
+    indexed(clac, small_checkpoint, tmp_path, tmp_path / "a.cif")
+    file = tmp_path / "index" / "embeddings.safetensors"
+    tensors = load_file(file)
+    save_file(tensors | {"embeddings": tensors["embeddings"].to(kind)}, file)
+    # Another file in an index is noticed by its digest, which indexes of earlier versions lack.
+    described = json.loads((tmp_path / "index" / "index.json").read_text())
+    del described["content"]
+    (tmp_path / "index" / "index.json").write_text(json.dumps(described))
+    result = clac("search", "a salt", "--index", tmp_path / "index", "--model", small_checkpoint)
+    assert_one_line(result, str(tmp_path / "index"), "damaged index", "clac index")
 
 
 def test_weights_in_eight_bits_are_converted(clac: Run, tmp_path: Path, small_checkpoint: Path, good: str) -> None:
