@@ -21,10 +21,9 @@ from rich.table import Table
 from torch import nn
 
 from evaluation.benchmarks.common import timed, write_figures
-from evaluation.free_text import read_phrases
 from modeling_clac.data.bundled import SPLITS, bundled_files, read_table
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.utils.arguments import require_at_least, run_script
+from modeling_clac.utils.arguments import read_yaml, require_at_least, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
 
 QUERIES = Path(__file__).parents[1] / "queries" / "development.yaml"
@@ -80,7 +79,7 @@ def run(arguments: QuantisedArguments) -> dict[str, Any]:
     require_at_least(arguments, 1, "k", "threads")
     require_at_least(arguments, 0, "queries", "crystals")
     torch.set_num_threads(arguments.threads)
-    texts = [phrase.text for phrase in read_phrases(QUERIES)][: arguments.queries or None]
+    texts = [entry["text"] for entry in read_yaml(QUERIES)][: arguments.queries or None]
     validation = bundled_files()[SPLITS.index("validation")]
     cifs = read_table(validation)["cif"].to_pylist()[: arguments.crystals or None]
     whole = ClacEmbedder.from_pretrained(arguments.model)
