@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo app test fuzz code lint docs docs-build install minilm report clean
+# What the oldest and the newest versions of the dependencies have to pass; needs the extra `core-test` only.
+CORE_TESTS := $(addprefix tests/modeling_clac/test_,all_models.py contract.py modeling.py heads.py loaded_weights.py \
+	exported_graphs.py graph_encoders.py descriptors.py disorder.py equations.py equations_of_networks.py loss.py crf.py \
+	tokenization.py quantities.py processing.py cif_cases.py cif_symmetry.py symmetry.py) \
+	tests/modeling_clac/inference tests/modeling_clac/search tests/train/pretraining
+
+.PHONY: demo app test test-lowest test-newest fuzz mutants audit code lint docs docs-build install minilm report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
@@ -24,6 +30,29 @@ fuzz: $(VENV)/.installed-test
 code:
 	rm -f modeling_clac/assets/clac-mini/*.py
 	cp modeling_clac/*_clac.py modeling_clac/assets/clac-mini/
+
+# constraints-lowest.txt is written by: uv pip compile --resolution lowest-direct --python-version 3.11 --extra core-test
+# --no-emit-package clac-crystals --no-header --no-annotate -o constraints-lowest.txt pyproject.toml
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt --editable ".[core-test]"
+	.venv-lowest/bin/python -m pytest $(CORE_TESTS)
+
+test-newest:
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable ".[core-test]"
+	.venv-newest/bin/python -m pytest $(CORE_TESTS)
+
+# Small changes of the code, each of which a test should notice; survivors are listed in mutants/.
+mutants: $(VENV)/.installed-test
+	$(PIP_INSTALL) --editable ".[mutants]"
+	$(BIN)/python -m tests.mutants.campaign --out mutants
+
+# Known vulnerabilities of the installed versions, and patterns of unsafe code; what is accepted is in pyproject.toml.
+audit: $(VENV)/.installed-test
+	$(PIP_INSTALL) --editable ".[audit]"
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml modeling_clac clac_cli.py datasets_scripts train evaluation
+	$(BIN)/pip-audit --requirement constraints.txt --disable-pip --no-deps --strict
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -74,4 +103,4 @@ report: minilm
 	$(BIN)/python -m evaluation.report -o evaluation/results/report --before runs/minilm --sentence_encoder runs/minilm
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-newest mutants build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

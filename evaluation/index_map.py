@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.embedding_map import reduce_to_plane
-from modeling_clac.app.map_view import MAP_FILE, write_map
+from modeling_clac.app.map_view import write_map
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.search.index import BUNDLED_INDEX, CrystalIndex
+from modeling_clac.search.index_files import MAP
 from modeling_clac.utils.arguments import require_at_least, run_script
 
 
@@ -45,7 +46,7 @@ def run(arguments: IndexMapArguments) -> None:
         raise ClacInputError(f"{directory}: {len(index)} crystals are too few for {arguments.neighbors} neighbours")
     points = reduce_to_plane(index.embeds, arguments.neighbors, arguments.min_dist, arguments.seed)
     write_map(directory, points, index.model_fingerprint)
-    print(f"{directory / MAP_FILE}: {len(index):,} crystals")
+    print(f"{directory / MAP}: {len(index):,} crystals")
 
 
 if __name__ == "__main__":

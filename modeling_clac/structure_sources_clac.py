@@ -44,7 +44,7 @@ _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Of one decompressed file, and of all files of an archive; a small archive can hold terabytes.
-_MAX_BYTES, _MAX_ARCHIVE_BYTES, _MAX_MEMBERS = 1 << 30, 4 << 30, 200_000
+MAX_BYTES, _MAX_ARCHIVE_BYTES, _MAX_MEMBERS = 1 << 30, 4 << 30, 200_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def find_files(source: str) -> tuple[list[StructureFile], Counter[str]]:
         if before:
             return [_on_disk(Path(before), selector=selector)], others
         if glob.has_magic(source):
-            matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  absolute ones too
+            matches = _matches(source)
             if not matches:
                 raise InvalidStructureError(f"{source}: no file matches this pattern")
             # Reading a pipe may wait for ever.
@@ -103,6 +103,18 @@ def find_files(source: str) -> tuple[list[StructureFile], Counter[str]]:
     if path.is_dir():
         return [_on_disk(file, found=True) for file in _below(path, others) if _is_read(file, others)], others
     return [_on_disk(path)], others
+
+
+def _matches(pattern: str) -> list[Path]:
+    """Return the paths that match a pattern, sorted; `**` does not follow links to folders, which may form loops."""
+    if "**" not in PurePath(pattern).parts:
+        return [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207  absolute ones too
+    parts = PurePath(pattern).parts
+    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    hidden = any(part.startswith(".") for part in parts[fixed:])
+    found = root.glob(str(PurePath(*parts[fixed:])))
+    return sorted((path for path in found if hidden or not _is_hidden(path.relative_to(root))), key=str)
 
 
 def _exists(path: Path) -> bool:
@@ -223,11 +235,11 @@ def _content(file: StructureFile) -> tuple[bytes, str | None]:
 def _decompressed(content: bytes, label: str) -> bytes:
     try:
         with gzip.open(BytesIO(content)) as stream:
-            whole = stream.read(_MAX_BYTES + 1)
+            whole = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidStructureError(f"{label}: damaged gzip file ({first_line(error)}); compress it again") from None
-    if len(whole) > _MAX_BYTES:
-        raise InvalidStructureError(f"{label}: more than {_MAX_BYTES >> 30} GiB when decompressed; split it")
+    if len(whole) > MAX_BYTES:
+        raise InvalidStructureError(f"{label}: more than {MAX_BYTES >> 30} GiB when decompressed; split it")
     return whole
 
 
@@ -288,9 +300,9 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], label: str) -> None:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     # The size that the archive states may be wrong.
     with archive.open(member) as stream:
-        content = stream.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise OSError(f"more than {_MAX_BYTES >> 30} GiB when decompressed")
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(f"more than {MAX_BYTES >> 30} GiB when decompressed")
     return content
 
 
@@ -318,6 +330,7 @@ def decoded(content: bytes, label: str) -> str:
 
 __all__ = [
     "FORMATS",
+    "MAX_BYTES",
     "READ_SUFFIXES",
     "STANDARD_INPUT",
     "FileContent",

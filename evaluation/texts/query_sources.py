@@ -53,7 +53,7 @@ class QuerySource:
         Args:
             rows: Sorted rows of the crystals of a smaller pool, which are counted from 0 in the result.
         """
-        kept = np.flatnonzero(np.isin(self.targets, rows))
+        kept = np.flatnonzero(np.isin(self.targets, rows)).tolist()
         return QuerySource(self.name, [self.texts[place] for place in kept], np.searchsorted(rows, self.targets[kept]))
 
 

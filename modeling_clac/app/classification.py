@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,8 +75,16 @@ class ConceptRanking:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.concepts: list[Concept] = [each for each in engine.vocabulary if each.kind in _KINDS]
-        self._embeds: np.ndarray | None = None
+
+    @cached_property
+    def concepts(self) -> list[Concept]:
+        """The concepts."""
+        return [each for each in self.engine.vocabulary if each.kind in _KINDS]
+
+    @cached_property
+    def _embeds(self) -> np.ndarray:
+        found: np.ndarray = self.engine.text_encoder.encode_text([each.name for each in self.concepts])
+        return found
 
     def rank(self, vector: np.ndarray, facts: FactTable) -> dict[str, list[Ranked]]:
         """
@@ -88,8 +97,6 @@ class ConceptRanking:
         Returns:
             The best of each by `Uses` and `Concepts`.
         """
-        if self._embeds is None:
-            self._embeds = self.engine.text_encoder.encode_text([each.name for each in self.concepts])
         grades = [float(self.engine.vocabulary.holds(each.id, facts)[0]) for each in self.concepts]
         decided = [None if np.isnan(grade) else grade >= 0.5 for grade in grades]
         names = [each.name for each in self.concepts]

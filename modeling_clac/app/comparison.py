@@ -49,7 +49,8 @@ def comparison_html(index: CrystalIndex, rows: Sequence[int], vocabulary: Vocabu
         if any(values):
             lines.append(_line(f"{row.label} ({row.unit})" if row.unit else row.label, [text(each) for each in values]))
     lines += _concept_lines(index, rows, vocabulary)
-    cosines = index.embeds[list(rows)] @ index.embeds[list(rows)].T
+    vectors = index.vectors[list(rows)]
+    cosines = vectors @ vectors.T
     for place, record in enumerate(records):
         label = f"cosine with {record.get('formula') or record.get('material_id')}"
         lines.append(_line(label, [f"{value:.3f}" for value in cosines[place].tolist()]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors_clac import ClacInputError
-from .markup import tag, text
+from .markup import notes, tag, text
 from .searches import Found
 
 # Read on import: no telemetry.
@@ -59,12 +59,33 @@ MAP = (
 
 
 def theme() -> Any:
-    """Return the theme: the fonts of the user's system, so that none is loaded."""
-    return gr.themes.Default(
-        primary_hue="indigo",
-        font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )
+    """Return the theme: the fonts of the user's system, so that none is loaded, and colours of enough contrast."""
+    fonts = {
+        "font": ["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
+        "font_mono": ["ui-monospace", "monospace"],
+    }
+    subdued = {
+        f"{name}{scheme}": colour
+        for name in (
+            "body_text_color_subdued",
+            "block_label_text_color",
+            "block_title_text_color",
+            "block_info_text_color",
+            "input_placeholder_color",
+            "checkbox_label_text_color",
+        )
+        for scheme, colour in (("", "*neutral_600"), ("_dark", "*neutral_300"))
+    }
+    filled = {
+        f"button_primary_{part}{scheme}": colour
+        for part, colour in (
+            ("background_fill", "*primary_700"),
+            ("background_fill_hover", "*primary_800"),
+            ("text_color", "white"),
+        )
+        for scheme in ("", "_dark")
+    }
+    return gr.themes.Default(primary_hue="indigo", **fonts).set(**subdued, **filled)
 
 
 def live_html(behaviour: str, value: str = "", template: str = "${value}", **options: Any) -> Any:
@@ -92,12 +113,17 @@ def live_html(behaviour: str, value: str = "", template: str = "${value}", **opt
 def share_html(found: Found) -> str:
     """Write a search as a link, as a command and as Python, each with a button that copies it."""
     request = found.request
-    parts = {"Command": request.command(), "Python": request.python()}
+    parts = {"Command": request.command(), "Python": request.python(found.of_file)}
     copy = tag("button", "Copy", type="button", class_="copy")
-    lines = tag("div", tag("span", "Link") + tag("code") + copy, data_link=request.to_link())
+    lines = "" if found.of_file else tag("div", tag("span", "Link") + tag("code") + copy, data_link=request.to_link())
     for label, content in parts.items():
         lines += tag("div", tag("span", label) + tag("code", text(content)) + copy)
-    return tag("div", lines, class_="share")
+    reasons = (
+        ["No link carries a dropped structure; command and program read it from your disk."] if found.of_file else []
+    )
+    if found.of_own:
+        reasons.append("These search the crystals of the index; index your own with clac index, and add --index.")
+    return notes(reasons) + tag("div", lines, class_="share")
 
 
 __all__ = ["MAP", "STATIC", "STATIC_ADDRESS", "VIEWER", "gr", "live_html", "share_html", "theme"]

@@ -18,6 +18,7 @@ from .crystal_panel import panel_html, panel_of_row
 from .downloads import Download
 from .engine import Engine
 from .layout import Layout
+from .request import ANY_CRYSTAL
 from .results import MOST_COMPARED
 from .session import OWN, Session
 from .structure_view import structure_view
@@ -197,7 +198,7 @@ class CrystalEvents(Layout):
     def _choose_shelf(self, session: Session, shelf: str) -> dict[Any, Any]:
         """Search in the crystals of the index, or in the user's own."""
         session.shelf = shelf
-        found = {self.session: session} if session.request.is_empty else self.shown(session)
+        found = self.shown(session, **({"text": ANY_CRYSTAL} if session.request.is_empty else {}))
         return {**found, self.side: gr.update(visible=False)}
 
 

@@ -12,6 +12,7 @@ from .filter_views import element_counts, histograms, periodic_html, ranges_html
 from .request import DEFAULT_HITS, LONGEST_TEXT, SearchRequest
 from .searches import EXAMPLES
 from .session import BUNDLED, OWN, Session
+from .tools import MAX_ATOMS
 from .uploads import MOST_CRYSTALS, MOST_FILES
 
 SECONDS_KEPT = 3600  # of the state of a visit
@@ -58,14 +59,14 @@ class Layout:
                 examples = "".join(
                     markup.tag("li", markup.tag("button", markup.text(each), type="button", data_text=each))
                     for each in EXAMPLES
+                    if not each.startswith("mp-") or each in self.engine.index.stored
                 )
                 listed = markup.tag("ul", examples, class_="examples", aria_label="Examples")
                 self.examples = live_html("texts", listed)
             with gr.Column(scale=1, min_width=200):
                 self.go = gr.Button("Search", variant="primary")
-                self.drop = gr.File(
-                    label=f"Or drop a crystal ({_FORMATS})", file_types=_SUFFIXES, height=110, elem_id="clac-drop"
-                )
+                self.drop = gr.File(label="Or a crystal", file_types=_SUFFIXES, height=130, elem_id="clac-drop")
+                gr.HTML(markup.notes([f"{_FORMATS}, up to {MAX_ATOMS} atoms"]), elem_classes="clac-page")
 
     def _add_filters(self) -> None:
         with gr.Accordion("Elements", open=False):
@@ -122,14 +123,15 @@ class Layout:
             gr.HTML(
                 markup.notes(
                     [
-                        f"Up to {MOST_FILES} files with up to {MOST_CRYSTALS} crystals. They are searched in this "
+                        f"Up to {MOST_FILES} files ({_FORMATS}, or a zip of them) with up to {MOST_CRYSTALS} "
+                        "crystals. They are searched in this "
                         "visit only, and are deleted when it ends."
                     ]
                 ),
                 elem_classes="clac-page",
             )
             self.own = gr.File(
-                label=f"Your files ({_FORMATS}, or a zip of them)",
+                label="Your files",
                 file_count="multiple",
                 file_types=[*_SUFFIXES, ".zip", ".csv", ".parquet"],
                 height=120,

@@ -11,11 +11,11 @@ import numpy as np
 from ..concepts.symmetry import CRYSTAL_SYSTEMS
 from ..data.properties import PROPERTIES
 from ..errors_clac import ClacInputError, first_line
+from ..search.index_files import MAP
 
 if TYPE_CHECKING:
     from ..search.index import CrystalIndex
 
-MAP_FILE = "map.safetensors"
 _FINGERPRINT = "model_fingerprint"
 _COLUMNS = ("band_gap", "density", "formation_energy_per_atom", "energy_above_hull", "bulk_modulus_vrh")
 _GRID = 10_000
@@ -35,7 +35,7 @@ def write_map(directory: Path, points: np.ndarray, fingerprint: str) -> None:
 
     from ..utils.atomic_files import replaced_file
 
-    with replaced_file(directory / MAP_FILE) as new:
+    with replaced_file(directory / MAP) as new:
         new.write_bytes(save({"points": np.asarray(points, np.float32)}, {_FINGERPRINT: fingerprint}))
 
 
@@ -55,7 +55,7 @@ def read_map(directory: Path, index: CrystalIndex) -> np.ndarray | None:
     """
     from safetensors import SafetensorError, safe_open
 
-    file = directory / MAP_FILE
+    file = directory / MAP
     if not file.is_file():
         return None
     try:
@@ -146,4 +146,4 @@ def similarity_bytes(cosines: np.ndarray) -> str:
     return base64.b64encode(levels.tobytes()).decode("ascii")
 
 
-__all__ = ["MAP_FILE", "map_payload", "principal_plane", "read_map", "similarity_bytes", "write_map"]
+__all__ = ["map_payload", "principal_plane", "read_map", "similarity_bytes", "write_map"]

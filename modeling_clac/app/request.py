@@ -139,21 +139,26 @@ class SearchRequest:
         parts += ["--strict"] if self.strict else []
         return shlex.join(parts)
 
-    def python(self) -> str:
-        """Write the search as a program."""
+    def python(self, of_file: bool = False) -> str:
+        """
+        Write the search as a program.
+
+        Args:
+            of_file: Whether `like` names a file.
+        """
         filters = self._filters_code()
-        options = [
-            f"k={self.k}",
-            *([f"filters={filters}"] if filters else []),
-            *(["strict=True"] if self.strict else []),
-        ]
-        lines = ["from modeling_clac import ClacEmbedder" + (", search_like" if self.like else ", search_text")]
+        options = [f"k={self.k}"]
+        options += [f"filters={filters}"] if filters else []
+        options += ["strict=True"] if self.strict else []
+        function = "search_like" if self.like else "search_text"
+        names = ["ClacEmbedder", *(["read_structures"] if of_file else []), function]
+        lines = [f"from modeling_clac import {', '.join(names)}"]
         lines += ["from modeling_clac.search.filters import Filters"] if filters else []
         lines += ["from modeling_clac.search.index import bundled_index", ""]
         lines += ["embedder, index = ClacEmbedder.from_pretrained(), bundled_index()"]
-        wanted = [repr(self.like)] if self.like else []
+        lines += [f"(structure,) = read_structures({self.like!r})"] if of_file else []
+        wanted = ["structure.crystal" if of_file else repr(self.like)] if self.like else []
         wanted += [repr(self.words)] if self.words or not self.like else []
-        function = "search_like" if self.like else "search_text"
         lines.append(f"hits = {function}(index, embedder, {', '.join([*wanted, *options])})")
         return "\n".join([*lines, "print(hits)", ""])
 

@@ -61,7 +61,8 @@ def results_html(found: Found) -> str:
         tabindex="0",
         role="region",
         aria_label="Results",
-        data_link=found.request.to_link(),
+        # A link cannot carry a structure or files.
+        data_link="?" if found.of_file or found.of_own else found.request.to_link(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,8 @@ class Found:
         cosines: `(num_crystals,)` similarity of all crystals with the request.
         notes: Lines for the user.
         changes: What changed for each hit, if the text speaks of another crystal.
+        of_file: Whether the request speaks of a dropped structure, which no link carries.
+        of_own: Whether the user's own crystals were searched.
     """
 
     request: SearchRequest
@@ -86,7 +88,9 @@ class Found:
     query: Query | None
     cosines: np.ndarray
     notes: Sequence[str] = ()
-    changes: Sequence[Change] = field(default=())
+    changes: Sequence[Change] = ()
+    of_file: bool = False
+    of_own: bool = False
 
 
 def find(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: Dropped | None = None) -> Found:
@@ -116,21 +120,23 @@ def find(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: D
         index, vector, query, engine.vocabulary, request.k, filters=request.filters, strict=request.strict
     )
     notes = [] if hits.query is None else list(hits.query.notes)
-    notes += _text_notes(engine, request.words)
-    return Found(request, index, hits, hits.query if request.text.strip() else None, index.cosines(vector), notes)
+    notes += _text_notes(engine, request.text) if request.text.strip() else []
+    read = hits.query if request.text.strip() else None
+    return Found(request, index, hits, read, index.cosines(vector), notes, of_own=index is not engine.index)
 
 
 def _find_like(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: Dropped | None) -> Found:
     from ..search.text_search import ranked_hits
     from ..search.understanding.likeness import Reference, changed_columns, changes, relative_to
 
-    if dropped is not None and dropped.name == request.like:
+    of_file = dropped is not None and dropped.name == request.like
+    if dropped is not None and of_file:
         vector, facts = dropped.vector, engine.index.facts
         reference = Reference.of_crystal(dropped.name, dropped.crystal, facts)
     else:
         source = index if request.like in index.stored else engine.index
         row = source.stored.row_of(request.like)
-        vector = source.embeds[row]
+        vector = source.vectors[row]
         reference = Reference.of_row(request.like, row, source.facts)
     query, notes = engine.understand(request.text), []
     if request.text.strip() and (not query or query.rest):
@@ -151,7 +157,9 @@ def _find_like(engine: Engine, request: SearchRequest, index: CrystalIndex, drop
     assert hits.query is not None
     changed = changes(reference, index.facts, [hit.row for hit in hits], changed_columns(hits.query))
     read = hits.query if request.text.strip() else None
-    return Found(request, index, hits, read, index.cosines(vector), [*hits.query.notes, *notes], changed)
+    notes = [*hits.query.notes, *notes]
+    own = index is not engine.index
+    return Found(request, index, hits, read, index.cosines(vector), notes, changed, of_file, own)
 
 
 def _text_notes(engine: Engine, text: str) -> list[str]:

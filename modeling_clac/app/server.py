@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Awaitable, Callable
+import time
 from typing import Any
 
 from .components import STATIC, STATIC_ADDRESS, gr, theme
@@ -19,7 +19,28 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+# The import of torch would slow down the first page.
 _SECONDS_BEFORE_LOADING = 5.0
+
+
+class _Headers:
+    """Adds headers to all answers of an ASGI application, without holding back streams."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 def make_app(engine: Engine) -> Any:
@@ -32,18 +53,12 @@ def make_app(engine: Engine) -> Any:
     Returns:
         A FastAPI application.
     """
-    from fastapi import FastAPI, Request, Response
+    from fastapi import FastAPI, Response
     from fastapi.staticfiles import StaticFiles
 
     app = FastAPI(title="CLaC", docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+    app.add_middleware(_Headers)
 
     @app.get("/clac-map.json")
     def show_map() -> Response:
@@ -77,19 +92,19 @@ def serve(engine: Engine, host: str, port: int) -> None:
     import uvicorn
 
     app = make_app(engine)
-    warm_up(engine)
+    loading = threading.Thread(target=warm_up, args=(engine,), daemon=True)
+    loading.start()
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def warm_up(engine: Engine) -> None:
-    """Carry out a first search, which loads what later ones need, and load the crystal tower in the background."""
+    """Carry out a first search, which loads what later ones need; then load the crystal tower."""
     from .request import SearchRequest
     from .searches import find
 
     find(engine, SearchRequest(text="oxide"), engine.index)
-    timer = threading.Timer(_SECONDS_BEFORE_LOADING, lambda: engine.crystal_encoder)
-    timer.daemon = True
-    timer.start()
+    time.sleep(_SECONDS_BEFORE_LOADING)
+    _ = engine.crystal_encoder
 
 
-__all__ = ["make_app", "serve", "warm_up"]
+__all__ = ["make_app", "serve"]

@@ -114,7 +114,7 @@ class Session:
         self.opened_name()
         if self.opened is not None:
             index, row = self.opened
-            vector, facts = index.embeds[row], index.facts.take([row])
+            vector, facts = index.vectors[row], index.facts.take([row])
             crystals = [index.structure(row)] if index.stored.has_structures else []
         else:
             assert self.dropped is not None

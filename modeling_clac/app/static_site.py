@@ -57,7 +57,7 @@ def write_site(directory: Path, checkpoint: Checkpoint, index: CrystalIndex) -> 
         "model": checkpoint.name,
         "fingerprint": checkpoint.fingerprint,
         "crystals": len(index),
-        "dimension": index.embeds.shape[1],
+        "dimension": index.vectors.dim,
         "tokens": min(int(limit), int(checkpoint.config["text_config"]["max_position_embeddings"])),
         "source": f"{len(index):,} crystals, embedded with {checkpoint.name} ({checkpoint.fingerprint}).",
     }

@@ -23,7 +23,7 @@ MOST_SITES = 4_000
 # Atoms closer than this times the sum of their covalent radii are bonded.
 BOND_SHARE = 1.15
 _LONGEST_BOND = 4.0  # Å
-_LEAST_VERTICES, _MOST_VERTICES = 4, 12
+_LEAST_VERTICES, _MOST_VERTICES = 4, 8
 # Of a fractional coordinate: an atom on a face of the cell is drawn on the opposite face as well.
 _ON_FACE = 1e-3
 _SYMBOLS = tuple(ELEMENT_NAMES)
@@ -131,6 +131,10 @@ def _neighbours(crystal: Crystal, species: list[list[tuple[str, float]]], positi
     if not metal.all():
         # Next to anions, metals are close to each other without a bond.
         bonded &= ~(metal[centers] & metal[points])
+        # Large cations touch many anions, which are not bonds either.
+        counts = np.bincount(centers[bonded], minlength=len(species))
+        crowded = counts > _MOST_VERTICES
+        bonded &= ~(crowded[centers] & metal[centers] | crowded[points] & metal[points])
     found: list[list[Place]] = [[] for _ in species]
     for center, point, image in zip(
         centers[bonded].tolist(), points[bonded].tolist(), images[bonded].tolist(), strict=True

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "vocabulary"
 # One wording in five is held out.
 _HELD_OUT_SHARE = 5
+# Values of concepts that are kept for a table, in numbers of four bytes.
+_KEPT = 1 << 26
 
 # What the sentences of `modeling_clac.narrator` say of many crystals, {} with the words of an id.
 _SAID_OF_IDS = (
@@ -135,7 +137,7 @@ class Vocabulary:
 
     def holds(self, concept_id: str, table: FactTable) -> Array:
         """
-        Evaluate one concept. The values are kept as long as the table is.
+        Evaluate one concept. The values are kept as long as the table is, in up to 256 MB.
 
         Args:
             concept_id: Id of the concept.
@@ -236,6 +238,9 @@ class Vocabulary:
 
     def _scope(self, table: FactTable) -> Scope:
         values = self._values.setdefault(table, {})
+        while values and len(values) * len(table) > _KEPT:
+            # The oldest ones; they are computed again when they are needed.
+            values.pop(next(iter(values)))
         return Scope(table, lambda other: self.holds(other, table), values)
 
     def wordings(self, concept_id: str, held_out: bool | None = None) -> tuple[str, ...]:

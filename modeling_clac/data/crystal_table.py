@@ -26,7 +26,7 @@ from .bundled import BUNDLED_CRYSTALS, bundled_crystals
 from .graph_batches import parse_structures
 from .structure_facts import STRUCTURE_COLUMNS, crystal_formula, describe_crystal
 from .structure_writing import cif_text
-from .user_columns import contradictions, own_columns, row_ids
+from .user_columns import contradictions, not_numbers, own_columns, row_ids
 
 _DESCRIBED = pa.schema([("material_id", pa.string()), *STRUCTURE_COLUMNS.items()])
 
@@ -66,9 +66,9 @@ def crystal_table(
             row.
 
     Raises:
-        ClacInputError: If a source has no structures, if a value of a property is not a number, or if the columns of
-            two sources have incompatible types.
-        InvalidStructureError: If a structure is invalid and `on_error="raise"`.
+        ClacInputError: If a source has no structures.
+        InvalidStructureError: If a structure is invalid, a value of a property is not a number, or a column has
+            another type than in the sources before, and `on_error="raise"`.
     """
     reader = TableReader(options, ErrorPolicy(on_error))
     if isinstance(sources, (str, os.PathLike)):
@@ -94,8 +94,9 @@ def table_of_structures(
         on_error: What to do with an invalid structure, see [`crystal_table`].
 
     Raises:
-        ClacInputError: If a table has no column with structures, or a value of a property is not a number.
-        InvalidStructureError: If a structure is invalid and `on_error="raise"`.
+        ClacInputError: If a table has no column with structures.
+        InvalidStructureError: If a structure is invalid, or a value of a property is not a number, and
+            `on_error="raise"`.
     """
     reader = TableReader(options, ErrorPolicy(on_error))
     table = _arrow_table(structures)
@@ -162,12 +163,19 @@ class TableReader:
         self.options = options
         self.errors = errors
         self.tables: list[pa.Table] = []
+        self._schema = _DESCRIBED
         self.crystals: list[Crystal | None] = []
         self.notes: list[str] = []
         self._read = 0
 
-    def add(self, table: pa.Table, crystals: Sequence[Crystal] | None = None) -> None:
-        """Add rows. What was read with doubt is recorded already."""
+    def add(self, table: pa.Table, crystals: Sequence[Crystal] | None = None, label: str = BUNDLED_CRYSTALS) -> None:
+        """Add rows, unless a column has another type than before. What was read with doubt is recorded already."""
+        try:
+            self._schema = pa.unify_schemas([self._schema, table.schema], promote_options="permissive")
+        except pa.ArrowException as error:
+            reason = f"{label}: its columns have incompatible types with those read before ({one_line(error)})"
+            self.errors.apply(0, InvalidStructureError(f"{reason}; rename or convert one of them"))
+            return
         self.tables.append(table)
         self.crystals += (
             [None] * table.num_rows if crystals is None else [replace(crystal, warnings=()) for crystal in crystals]
@@ -179,16 +187,8 @@ class TableReader:
 
         Args:
             unique: Whether to make ids different that several rows have.
-
-        Raises:
-            ClacInputError: If columns have incompatible types.
         """
-        try:
-            table = pa.concat_tables(self.tables or [_DESCRIBED.empty_table()], promote_options="permissive")
-        except pa.ArrowException as error:
-            raise ClacInputError(
-                f"the columns of the inputs have incompatible types ({one_line(error)}); rename or convert one of them"
-            ) from None
+        table = pa.concat_tables(self.tables or [_DESCRIBED.empty_table()], promote_options="permissive")
         if unique:
             paths = table["path"].to_pylist() if "path" in table.column_names else [None] * table.num_rows
             ids = pa.array(unique_ids(table["material_id"].to_pylist(), paths), pa.string())
@@ -244,15 +244,24 @@ class TableReader:
         """Add the valid rows of a table."""
         file, content = carrier.file, carrier.content
         assert isinstance(content, StructureTable)
+        try:
+            others = content.table
+            own_columns(others, (), file.name)
+        except ClacInputError as error:
+            self.errors.apply(0, error)
+            return
         # One structure for each row.
         parsed = list(parse_structures(carrier.structures(self.options), errors=self.errors, options=self.options))
         rows = [place for place, *_ in parsed]
         names = [name for _, name, _ in parsed]
         crystals = [crystal for *_, crystal in parsed]
         facts = _facts(crystals)
+        unread = not_numbers(others, {row: content.number(row) for row in rows}, file.name)
         kept = []
-        for place, wrong in enumerate(contradictions(content.table, rows, facts)):
-            if wrong and self.options.strict:
+        for place, wrong in enumerate(contradictions(others, rows, facts)):
+            if rows[place] in unread:
+                self.errors.apply(rows[place], InvalidStructureError(unread[rows[place]]))
+            elif wrong and self.options.strict:
                 self.errors.apply(rows[place], InvalidStructureError(f"{names[place]}: {wrong[0]}"))
             else:
                 self.errors.record(names[place], wrong)
@@ -260,16 +269,16 @@ class TableReader:
         rows = [rows[place] for place in kept]
         crystals = [crystals[place] for place in kept]
         facts = [facts[place] for place in kept]
-        numbers = [row + 1 if content.numbers is None else content.numbers[row] for row in rows]
-        own = own_columns(content.table, rows, numbers, file.name)
-        table = _with_facts(row_ids(content.table, rows, numbers, PurePath(file.short).stem), facts, own)
+        own = own_columns(others, rows, file.name)
+        numbers = [content.number(row) for row in rows]
+        table = _with_facts(row_ids(others, rows, numbers, PurePath(file.short).stem), facts, own)
         cifs = []
         for row, crystal in zip(rows, crystals, strict=True):
             value = content.structures[row]
             value = value.as_py() if hasattr(value, "as_py") else value
             stated = isinstance(value, str) and is_cif(value) and self._as_stated
             cifs.append(value if stated else cif_text(crystal))
-        self.add(table.append_column("cif", pa.array(cifs, pa.large_string())), crystals)
+        self.add(table.append_column("cif", pa.array(cifs, pa.large_string())), crystals, file.name)
 
 
 def _facts(crystals: Sequence[Crystal]) -> list[dict[str, Any]]:

@@ -42,21 +42,21 @@ def row_ids(table: pa.Table, rows: Sequence[int], numbers: Sequence[int], stem: 
     return [f"{stem}-{number}" for number in numbers]
 
 
-def own_columns(table: pa.Table, rows: Sequence[int], numbers: Sequence[int], label: str) -> dict[str, pa.ChunkedArray]:
+def own_columns(table: pa.Table, rows: Sequence[int], label: str) -> dict[str, pa.ChunkedArray]:
     """
     Return the columns of a table that do not follow from its structures.
 
     Args:
         table: Columns of the table.
         rows: Rows that are kept, from 0.
-        numbers: Their numbers in the file, from 1.
         label: Name of the table in error messages.
 
     Returns:
         The columns. Properties of `PROPERTIES` are cast to float64, with nulls for NaN and empty texts.
 
     Raises:
-        ClacInputError: If a value of a property is not a number.
+        ClacInputError: If the type of a property is not that of numbers or texts. For texts that are not numbers, see
+            [`not_numbers`].
     """
     kept = pa.array(rows, pa.int64())
     columns = {}
@@ -64,7 +64,7 @@ def own_columns(table: pa.Table, rows: Sequence[int], numbers: Sequence[int], la
         if name in STRUCTURE_COLUMNS or name == "material_id" or _PANDAS_INDEX.fullmatch(name):
             continue
         column = _plain(table[name]).take(kept)
-        columns[name] = _numbers(column, numbers, f"{label}: column {name}") if name in PROPERTIES else column
+        columns[name] = _numbers(column, f"{label}: column {name}") if name in PROPERTIES else column
     return columns
 
 
@@ -73,17 +73,47 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _numbers(column: pa.ChunkedArray, row_numbers: Sequence[int], label: str) -> pa.ChunkedArray:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        values = []
-        for number, text in zip(row_numbers, column.to_pylist(), strict=True):
+def not_numbers(table: pa.Table, numbers: Mapping[int, int], label: str) -> dict[int, str]:
+    """
+    Find texts that are not numbers in columns of properties.
+
+    Args:
+        table: Columns of the table.
+        numbers: Rows to check, from 0, with their numbers in the file, from 1.
+        label: Name of the table in error messages.
+
+    Returns:
+        Row -> message of the error, for the rows with such a text.
+    """
+    found: dict[int, str] = {}
+    for name in table.column_names:
+        column = _plain(table[name]) if name in PROPERTIES else None
+        if column is None or not _is_text(column.type):
+            continue
+        texts = column.take(pa.array(list(numbers), pa.int64())).to_pylist()
+        for (row, number), text in zip(numbers.items(), texts, strict=True):
             try:
-                values.append(float(text) if text and text.strip() else None)
+                _number(text)
             except ValueError:
-                raise ClacInputError(
-                    f"{label}, row {number}: {one_line(text, 40)!r} is not a number; correct it, or rename the column"
-                ) from None
-        column = pa.chunked_array([pa.array(values, pa.float64())])
+                found.setdefault(
+                    row,
+                    f"{label}: column {name}, row {number}: {one_line(text, 40)!r} is not a number; correct it, or "
+                    "rename the column",
+                )
+    return found
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and text.strip() else None
+
+
+def _numbers(column: pa.ChunkedArray, label: str) -> pa.ChunkedArray:
+    if _is_text(column.type):
+        column = pa.chunked_array([pa.array(map(_number, column.to_pylist()), pa.float64())])
     try:
         column = column.cast(pa.float64())
     except pa.ArrowException:
@@ -175,4 +205,4 @@ _CHECKS: dict[str, Callable[[Any, Mapping[str, Any]], bool]] = {
     "crystal_system": _same_system,
 }
 
-__all__ = ["contradictions", "own_columns", "row_ids"]
+__all__ = ["contradictions", "not_numbers", "own_columns", "row_ids"]

@@ -25,9 +25,11 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) 
     """
     Run a network on batches and yield the results in order.
 
-    The operations of message passing are too small to be divided among the cores of a CPU. There several threads run
-    the network and share the cores that torch uses. They take turns with the reading of batches, because both need the
-    Python interpreter lock. On an accelerator the next batch is read while the network runs.
+    The operations of message passing are too small to be divided among the cores of a CPU: threads of one operation
+    wait for each other, and if another program keeps a core, they wait for most of the time. Therefore several threads
+    run the network and share the cores that torch uses, with one thread of torch each on up to four cores, and so does
+    a single batch. They take turns with the reading of batches, because both need the Python interpreter lock. On an
+    accelerator the next batch is read while the network runs.
 
     Args:
         forward: runs the network on a batch; may be called from several threads at once.
@@ -42,9 +44,15 @@ def forward_passes(forward: Callable[[T], R], batches: Iterator[T], model: Any) 
         return
     # The hooks that load offloaded layers cannot run in two threads at once.
     num_workers = 1 if hasattr(model, "hf_device_map") else min(torch.get_num_threads(), _MAX_WORKERS)
+    if num_workers == 1:
+        yield from ((batch, forward(batch)) for batch in batches)
+        return
     first = list(islice(batches, 2))
-    if num_workers == 1 or len(first) < 2:
-        yield from ((batch, forward(batch)) for batch in chain(first, batches))
+    if len(first) < 2:
+        for batch in first:
+            with _fewer_threads(num_workers):
+                result = forward(batch)
+            yield batch, result
         return
     autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
@@ -65,6 +73,19 @@ def _one_ahead(batches: Iterator[T]) -> Iterator[T]:
         while (batch := following.result()) is not None:
             following = pool.submit(next, batches, None)
             yield batch
+
+
+@contextmanager
+def _fewer_threads(num_workers: int) -> Iterator[None]:
+    """Give the operations of the calling thread as many threads of torch as those of one of several workers have."""
+    num_threads = torch.get_num_threads()
+    with _STARTING:
+        torch.set_num_threads(num_threads // num_workers)
+    try:
+        yield
+    finally:
+        with _STARTING:
+            torch.set_num_threads(num_threads)
 
 
 @contextmanager

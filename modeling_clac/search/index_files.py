@@ -28,8 +28,10 @@ JSON, EMBEDDINGS, TABLE = "index.json", "embeddings.safetensors", "crystals.parq
 # Columns of the table without the structures, and facts, both to be mapped into memory.
 COLUMNS, FACTS = "columns.arrow", "facts.arrow"
 GRAPH = "neighbors.usearch"
+# Coordinates of a map, see `modeling_clac.app.map_view`.
+MAP = "map.safetensors"
 _OLD_FACTS = "facts.parquet"
-_ALL = frozenset({JSON, EMBEDDINGS, TABLE, COLUMNS, FACTS, GRAPH, _OLD_FACTS})
+_ALL = frozenset({JSON, EMBEDDINGS, TABLE, COLUMNS, FACTS, GRAPH, MAP, _OLD_FACTS})
 
 ROW_GROUP = 4096  # rows of the table
 _FORMAT = 1
@@ -214,6 +216,7 @@ __all__ = [
     "FACTS",
     "GRAPH",
     "JSON",
+    "MAP",
     "ROW_GROUP",
     "TABLE",
     "SavedIndex",

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -188,9 +188,7 @@ def _rows(name: str, start: int, stop: int) -> StructureTable:
         table.validate(full=True)  # damaged texts are found nowhere else
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InvalidStructureError(f"{name}: cannot be read as parquet ({one_line(error)})") from None
-    found = table_from_arrow(table, name)
-    numbers = range(start + 1, start + 1 + table.num_rows)
-    return StructureTable(found.structures, found.table, found.column, numbers)
+    return replace(table_from_arrow(table, name), numbers=range(start + 1, start + 1 + table.num_rows))
 
 
 __all__ = ["Part", "cut_into_parts"]

@@ -115,7 +115,7 @@ def search_like(
         ClacInputError: If no crystal has this id, or the constraints of the text contradict each other.
     """
     row = index.stored.row_of(like) if isinstance(like, str) else None
-    vector = index.embeds[row] if row is not None else embedder.encode_crystals([like])[0]
+    vector = index.vectors[row] if row is not None else embedder.encode_crystals([like])[0]
     if text is None or not text.strip():
         found: Hits = index.search(vector, k, filters)
         return found

@@ -7,10 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors_clac import with_commands_as
+
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """Write a JSON document. NaN and infinity become null."""
-    return json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    """Write a JSON document. NaN and infinity become null, and what a terminal would execute is escaped."""
+    text = json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    return with_commands_as(text, lambda command: f"\\u{ord(command):04x}")
 
 
 def plain(value: Any) -> Any:

@@ -29,11 +29,11 @@ class Service:
         self.requests: list[dict[str, str]] = []
         self.agents: set[str] = set()
         self.trouble: list[tuple[int, dict[str, str]]] = []
-        self.garbled = False
+        self.garbled: bytes | None = None
 
     def answer(self, path: str, query: dict[str, str]) -> bytes:
-        if self.garbled:
-            return b"<html>gateway</html>"
+        if self.garbled is not None:
+            return self.garbled
         return self.openalex(query) if path == "/works" else self.arxiv(query)
 
     def openalex(self, query: dict[str, str]) -> bytes:
@@ -133,12 +133,22 @@ def test_failures_are_retried_and_pages_requested_once(service, tmp_path) -> Non
     assert [page["cursor"] for page in own.requests[before:]] == ["200", "400"]
 
 
+GATEWAY = b"<html>gateway</html>"
+# Entities of entities: a few lines that stand for gigabytes.
+_NESTED = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 20}">' for i in range(9))
+_FEED = '<feed xmlns="http://www.w3.org/2005/Atom">&e9;</feed>'
+ENTITIES = f'<!DOCTYPE feed [<!ENTITY e0 "x">{_NESTED}]>{_FEED}'.encode()
+UTF16 = ('<?xml version="1.0" encoding="utf-16"?>' + ENTITIES.decode()).encode("utf-16")
+
+
 @pytest.mark.parametrize(
     ("spoil", "options", "message"),
     [
         (lambda own: own.trouble.append((403, {})), {}, "request rejected"),
-        (lambda own: setattr(own, "garbled", True), {}, "not a valid response of openalex"),
-        (lambda own: setattr(own, "garbled", True), {"source": "arxiv"}, "not a valid response of arxiv"),
+        (lambda own: setattr(own, "garbled", GATEWAY), {}, "not a valid response of openalex"),
+        (lambda own: setattr(own, "garbled", GATEWAY), {"source": "arxiv"}, "not a valid response of arxiv"),
+        (lambda own: setattr(own, "garbled", ENTITIES), {"source": "arxiv"}, "the feed has a document type, feed"),
+        (lambda own: setattr(own, "garbled", UTF16), {"source": "arxiv"}, "the feed has a document type, feed"),
         (lambda own: None, {"base_url": "http://127.0.0.1:9", "retries": 0}, "no valid response after 1 attempts"),
         (lambda own: None, {"source": "scopus"}, "must be one of openalex, arxiv"),
         (lambda own: None, {"query": " "}, "--query is empty"),

@@ -41,7 +41,8 @@ def test_notebooks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shown = executed(path, tmp_path, monkeypatch)
     pages = [data["text/html"] for data in shown if "text/html" in data]
     if path.stem == "search":
-        assert sum("<table>" in page and "mp-" in page for page in pages) >= 3
+        assert sum("<table>" in page and "mp-" in page for page in pages) == 2  # searches
+        assert sum('class="dataframe"' in page and "mp-2133" in page for page in pages) == 1
         assert any("<svg" in page for page in pages)
         assert any("application/vnd.jupyter.widget-view+json" in data for data in shown)
     elif path.stem == "own-crystals":

@@ -6,6 +6,7 @@ import re
 import tomllib
 
 import yaml
+from packaging.version import Version
 
 import modeling_clac
 from tests.conftest import ROOT
@@ -62,7 +63,29 @@ def test_changelog_is_in_the_form_of_keep_a_changelog() -> None:
 
 def test_the_workflow_and_the_hooks_run_the_commands_of_the_project() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    (job,) = workflow["jobs"].values()
-    assert job["steps"][-1] == {"run": "bash .ci/run"}
+    commands = {name: job["steps"][-1]["run"] for name, job in workflow["jobs"].items()}
+    assert commands == {"check": "bash .ci/run", "lowest": "make test-lowest", "newest": "make test-newest"}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in ("test-lowest", "test-newest"))
+    versions = workflow["jobs"]["newest"]["strategy"]["matrix"]["python-version"]
+    assert f">={versions[0]}" == PROJECT["requires-python"]
+
+
+def test_the_lowest_versions_are_those_of_the_project() -> None:
+    """Each bound of the packages that users and the core tests install is tested with exactly that version."""
+    pinned = dict(line.split("==") for line in (ROOT / "constraints-lowest.txt").read_text().split() if "==" in line)
+    extras = PROJECT["optional-dependencies"]
+    bounds = [*PROJECT["dependencies"], *extras["train"], *extras["finetune"], *extras["core-test"]]
+    stated = [match for match in (re.match(r"([\w-]+)>=([\w.]+)", bound) for bound in bounds) if match]
+    assert len(stated) > 25
+    lowest: dict[str, Version] = {}
+    for match in stated:
+        lowest[match[1]] = max(Version(match[2]), lowest.get(match[1], Version("0")))
+    # What needs a later one: datasets, which users of the base package do not install.
+    later = {"pyarrow"}
+    assert {name: Version(pinned[name]) for name in lowest.keys() - later} == {
+        name: version for name, version in lowest.items() if name not in later
+    }
+    assert all(Version(pinned[name]) >= lowest[name] for name in later)
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     assert [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]] == ["make lint"]

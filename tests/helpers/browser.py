@@ -15,7 +15,7 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # WebGL without a graphics card.
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 180_000  # milliseconds; a loaded machine draws slowly
 
 
 def browser_path() -> str:
@@ -49,26 +49,34 @@ def served(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def opened(path: str, **options: Any) -> Iterator[Any]:
-    """
-    Open a page of a browser.
-
-    Args:
-        path: Path of the browser.
-        options: Of the context, such as `viewport` and `color_scheme`.
-
-    Yields:
-        The page. Its attribute `foreign` lists requests to other sites, and `failures` errors of scripts.
-    """
+def started(path: str) -> Iterator[Any]:
+    """Start the browser at a path. There can be one in a process at a time."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        page = browser.new_context(accept_downloads=True, **options).new_page()
-        page.set_default_timeout(PATIENCE)
-        watch(page)
-        yield page
+        yield browser
         browser.close()
+
+
+@contextmanager
+def opened(browser: Any, **options: Any) -> Iterator[Any]:
+    """
+    Open a page as a new visitor.
+
+    Args:
+        browser: The browser.
+        options: Of the visit, such as `viewport` and `color_scheme`.
+
+    Yields:
+        The page. Its attribute `foreign` lists requests to other sites, and `failures` errors of scripts.
+    """
+    context = browser.new_context(accept_downloads=True, **options)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    watch(page)
+    yield page
+    context.close()
 
 
 def watch(page: Any) -> None:

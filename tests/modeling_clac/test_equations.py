@@ -80,6 +80,23 @@ def test_readouts_of_the_composition(rows: list[dict[int, int]]) -> None:
         torch.testing.assert_close(stoichiometry(fraction)[row], amounts, atol=1e-4, rtol=1e-4)
 
 
+def test_pattern_of_many_elements() -> None:
+    """Those beyond the sixth are left out, and more than six count as six."""
+    amounts = [13, 11, 7, 5, 3, 2, 1, 1]
+    features = pattern_features(fractions_of([{place + 1: amount for place, amount in enumerate(amounts)}]))[0]
+    assert features[:7].tolist() == [0, 0, 0, 0, 0, 0, 1]
+    expected = [wave for amount in amounts[:6] for wave in waves(amount / sum(amounts), FRACTION_PERIODS)]
+    torch.testing.assert_close(features[7:], torch.tensor(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_crystals_without_bonds_have_no_bond_order() -> None:
+    direction = torch.nn.functional.normalize(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    order, biaxiality = bond_order(direction, torch.full((4, 2), 0.01), torch.tensor([0, 0, 2, 2]), 3)
+    alone, _ = bond_order(direction[:2], torch.full((2, 2), 3.0), torch.tensor([0, 0]), 1)
+    assert not order[1].any() and not biaxiality[1].any()
+    torch.testing.assert_close(order[0], alone[0])  # weights count by their ratio
+
+
 @settings(max_examples=15, deadline=None)
 @given(rows=compositions)
 def test_pattern_of_amounts(rows: list[dict[int, int]]) -> None:

@@ -157,6 +157,8 @@ def test_shared_facts() -> None:
         (of_density, density, number_waves(density, DENSITY_PERIODS).double()),
     ):
         found = shared(embeds, given)
+        # What both sides state exactly is not dropped in training.
+        assert torch.equal(shared.train()(embeds, given), found)
         for row in (0, 2):
             expected = unit(embeds[row] + torch.exp(shared.log_gain) * shared.projection(features)[row])
             torch.testing.assert_close(found[row], expected)

@@ -238,6 +238,24 @@ def test_pooling() -> None:
 
 
 @pytest.mark.parametrize("encoder", ["painn", "cgcnn"])
+def test_initial_weights(encoder) -> None:
+    """Unit normal vectors of the elements 0 to 118, Xavier weights, and zero biases."""
+    model, _ = build(encoder, hidden_size=64, geometry_readout=True, composition_readout=True, symmetry_readout=True)
+    assert model.encoder.embedding.weight.shape == (119, 64)
+    assert len(model.encoder.interactions if encoder == "painn" else model.encoder.convolutions) == 2
+    for name, parameter in model.named_parameters():
+        if "norm" in name:
+            assert torch.equal(parameter, torch.ones(64) if name.endswith("weight") else torch.zeros(64)), name
+        elif name.endswith("bias"):
+            assert not parameter.any(), name
+        elif any(part in name for part in ("embedding", "composition")):
+            assert parameter.std().item() == pytest.approx(1.0, rel=0.1 if parameter.numel() > 1000 else 0.3), name
+        else:
+            limit = (6 / sum(parameter.shape)) ** 0.5
+            assert 0.9 * limit < parameter.abs().max().item() <= limit, name
+
+
+@pytest.mark.parametrize("encoder", ["painn", "cgcnn"])
 @pytest.mark.parametrize("geometry_readout", [False, True])
 def test_trains_under_bf16_autocast(encoder, geometry_readout, structure_nacl, structure_perovskite) -> None:
     model, extractor = build(encoder, geometry_readout=geometry_readout)
@@ -262,10 +280,9 @@ def test_invalid_configuration_is_an_error(field) -> None:
 
 def test_the_convolution_of_cgcnn_is_that_of_torch_geometric(structure_perovskite) -> None:
     """Equal to the bit, with the same names of parameters."""
-    from torch_geometric.nn import CGConv
-
+    theirs = pytest.importorskip("torch_geometric.nn").CGConv(16, dim=8)
     torch.manual_seed(0)
-    ours, theirs = CrystalGraphConvolution(16, 8), CGConv(16, dim=8)
+    ours = CrystalGraphConvolution(16, 8)
     theirs.load_state_dict(ours.state_dict())
     graph = ClacFeatureExtractor()(structure_perovskite)
     features, edges = torch.randn(5, 16), torch.randn(graph["edge_index"].shape[1], 8)

@@ -12,7 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from modeling_clac.loss_clac import answered_mask, duplicate_mask, info_nce_loss, jensen_shannon_loss, sigmoid_loss
+from modeling_clac.loss_clac import (
+    IGNORE_INDEX,
+    answered_mask,
+    duplicate_mask,
+    gather_with_grad,
+    info_nce_loss,
+    jensen_shannon_loss,
+    sigmoid_loss,
+)
 
 SCALE, BIAS = 9.0, -2.0
 
@@ -94,6 +102,24 @@ def test_jensen_shannon_loss_equals_its_formula(pairs, ignored) -> None:
     expected = sum(attracted) / len(attracted) + sum(repelled) / len(repelled)
     result = jensen_shannon_loss(x, y, torch.tensor(SCALE), torch.tensor(BIAS), mask_of(ignored))
     assert result.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_negatives_only_the_pairs_count(pairs) -> None:
+    x, y = pairs
+    ignored = ~torch.eye(6, dtype=torch.bool)
+    attracted = sum(math.log(1 + math.exp(-(SCALE * float(x[i] @ y[i]) + BIAS))) for i in range(6)) / 6
+    options = (torch.tensor(SCALE), torch.tensor(BIAS), ignored)
+    assert jensen_shannon_loss(x, y, *options).item() == pytest.approx(attracted, rel=1e-9)
+    assert sigmoid_loss(x, y, *options).item() == pytest.approx(attracted, rel=1e-9)
+    assert info_nce_loss(x, y, torch.tensor(SCALE), ignored).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_single_process_gathers_nothing(pairs) -> None:
+    x, y = pairs
+    assert gather_with_grad(x) is x
+    alone, gathered = (info_nce_loss(x, y, torch.tensor(SCALE), gather=gather) for gather in (False, True))
+    assert torch.equal(alone, gathered)
+    assert torch.nn.CrossEntropyLoss().ignore_index == IGNORE_INDEX
 
 
 def test_duplicates_are_rows_that_share_a_label() -> None:

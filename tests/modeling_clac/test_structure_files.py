@@ -391,7 +391,7 @@ def test_archives_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
     bomb = write(tmp_path, "bomb.cif.gz", gzip.compress(b"#" * 100_000))
     archive = write(tmp_path, "bomb.zip", zipped(**{"a.cif": "#" * 100_000}))
     many = write(tmp_path, "many.zip", zipped(**{f"{i}.cif": "x" for i in range(30)}))
-    monkeypatch.setattr(sources, "_MAX_BYTES", 10_000)
+    monkeypatch.setattr(sources, "MAX_BYTES", 10_000)
     monkeypatch.setattr(sources, "_MAX_MEMBERS", 20)
     for path, reason in ((bomb, "when decompressed"), (archive, "when decompressed"), (many, "30 files .* exceed")):
         with pytest.raises(InvalidStructureError, match=reason) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 ON_ERROR = ("raise", "skip", "warn")
@@ -141,7 +141,18 @@ def visible(text: str) -> str:
     Returns:
         The text with these characters as `\x1b`.
     """
-    return _COMMANDS.sub(lambda found: ascii(found.group())[1:-1], text)
+    return with_commands_as(text, lambda command: ascii(command)[1:-1])
+
+
+def with_commands_as(text: str, written: Callable[[str], str]) -> str:
+    """
+    Replace the characters that a terminal would execute.
+
+    Args:
+        text: A text.
+        written: How to write such a character.
+    """
+    return _COMMANDS.sub(lambda found: written(found.group()), text)
 
 
 def first_line(error: object, limit: int = 200) -> str:
@@ -180,4 +191,5 @@ __all__ = [
     "first_line",
     "one_line",
     "visible",
+    "with_commands_as",
 ]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
 from .errors_clac import InvalidStructureError, one_line
 from .structure_formats_clac import NoStructuresError, found_keys, is_structure
+from .structure_sources_clac import MAX_BYTES
 
 try:  # not a requirement of checkpoints on the Hub
     import pyarrow as pa
@@ -22,6 +26,11 @@ STRUCTURE_COLUMNS = ("cif", "structure")
 ID_COLUMNS = ("material_id", "id", "identifier", "mp_id", "cod_id", "icsd_id", "filename")
 _DELIMITERS = (",", "\t", ";")
 _SHOWN_COLUMNS = 12
+# A parquet file of kilobytes can hold more rows than there are crystals, and decode to terabytes.
+_MAX_ROWS = 100_000_000
+_ROWS_AT_ONCE = 1024
+# Escapes of lone surrogates in JSON, which no file or terminal can hold; those of pairs look alike.
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -31,24 +40,39 @@ class StructureTable:
 
     Attributes:
         structures: Structure of each row, as it stands in the table.
-        table: The other columns.
+        names: Names of the other columns.
+        read: Reads some of the other columns. Most users of a table need none.
         column: Name of the column with the structures.
         numbers: Number of each row in messages, from 1. Default: all rows.
     """
 
     structures: Sequence[Any]
-    table: pa.Table
+    names: Sequence[str]
+    read: Callable[[Sequence[str]], pa.Table]
     column: str
     numbers: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.structures)
 
+    @cached_property
+    def table(self) -> pa.Table:
+        """
+        The other columns.
+
+        Raises:
+            InvalidStructureError: If they cannot be read.
+        """
+        return self.read(self.names)
+
     def rows(self, label: str) -> Iterator[tuple[str, Any]]:
         """Yield name and structure of each row, as Python objects."""
         for place, value in enumerate(self.structures):
-            number = place + 1 if self.numbers is None else self.numbers[place]
-            yield f"{label} row {number}", value.as_py() if hasattr(value, "as_py") else value
+            yield f"{label} row {self.number(place)}", value.as_py() if hasattr(value, "as_py") else value
+
+    def number(self, row: int) -> int:
+        """Return the number of a row in messages, from 1."""
+        return row + 1 if self.numbers is None else self.numbers[row]
 
     def select(self, selector: str, label: str) -> StructureTable:
         """
@@ -63,8 +87,8 @@ class StructureTable:
         """
         rows: list[int] = []
         for column in ID_COLUMNS:
-            if column in self.table.column_names and not rows:
-                ids = self.table[column].to_pylist()
+            if column in self.names and not rows:
+                ids = self.read([column])[column].to_pylist()
                 rows = [row for row, found in enumerate(ids) if found is not None and str(found).strip() == selector]
         if not rows and selector.isdecimal() and 1 <= int(selector) <= len(self):
             rows = [int(selector) - 1]
@@ -73,7 +97,11 @@ class StructureTable:
                 f"{label}#{selector}: no such row; give an id or a number from 1 to {len(self)}"
             )
         return StructureTable(
-            [self.structures[row] for row in rows], self.table.take(rows), self.column, [row + 1 for row in rows]
+            [self.structures[row] for row in rows],
+            self.names,
+            lambda names: self.read(names).take(rows),
+            self.column,
+            [row + 1 for row in rows],
         )
 
 
@@ -92,6 +120,9 @@ def _required_column(names: Sequence[str], label: str) -> str:
         shown = ", ".join(one_line(name, 30) for name in names[:_SHOWN_COLUMNS]) or "no columns"
         more = ", ..." if len(names) > _SHOWN_COLUMNS else ""
         raise NoStructuresError(f"{label}: no column `cif` or `structure`; found {shown}{more}")
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise InvalidStructureError(f"{label}: two columns are called {one_line(repeated, 30)}; rename one of them")
     return found
 
 
@@ -108,9 +139,18 @@ def table_from_arrow(table: pa.Table, label: str) -> StructureTable:
         InvalidStructureError: If that column holds neither texts nor structures.
     """
     column = _required_column(table.column_names, label)
-    if not table.num_rows:
+    _check_column(table.num_rows, table.schema.field(column).type, column, label)
+    return StructureTable(table[column], _others(table.column_names), table.select, column)
+
+
+def _others(names: Sequence[str]) -> list[str]:
+    return [name for name in names if structure_column([name]) is None]
+
+
+def _check_column(num_rows: int, kind: pa.DataType, column: str, label: str) -> None:
+    """Check that a table has rows, and its column with structures texts or structures."""
+    if not num_rows:
         raise NoStructuresError(f"{label}: a table without rows; expected one row for each structure")
-    kind = table[column].type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     texts = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -118,32 +158,89 @@ def table_from_arrow(table: pa.Table, label: str) -> StructureTable:
         raise InvalidStructureError(
             f"{label}: column `{column}` has type {kind}; expected strings with the text of CIF files, or structures"
         )
-    rest = [name for name in table.column_names if structure_column([name]) is None]
-    return StructureTable(table[column], table.select(rest), column)
 
 
 def read_parquet(content: bytes, label: str) -> StructureTable:
     """
-    Read the content of a parquet file.
+    Read the structures of a parquet file. Other columns are read when they are needed.
 
     Args:
         content: The content.
         label: Name of the file in error messages.
 
     Raises:
-        InvalidStructureError: If it cannot be read or has no column with structures.
+        InvalidStructureError: If it cannot be read, or is too large when decompressed; or if it has no column with
+            structures.
     """
     _require_pyarrow(label)
-    try:
-        # Not by `read_table`, whose data sets import pandas.
-        import pyarrow.parquet as pq
+    import pyarrow.parquet as pq
 
+    try:
         with pq.ParquetFile(BytesIO(content)) as file:
-            table = file.read()
+            schema, num_rows = file.schema_arrow, file.metadata.num_rows
+        column = _required_column(schema.names, label)
+        _check_column(num_rows, schema.field(column).type, column, label)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unread(error, label) from None
+    structures = _parquet_columns(content, [column], label)[column]
+    return StructureTable(
+        structures, _others(schema.names), lambda names: _parquet_columns(content, names, label), column
+    )
+
+
+def _unread(error: Exception, label: str) -> InvalidStructureError:
+    if isinstance(error, InvalidStructureError):
+        return error
+    return InvalidStructureError(f"{label}: cannot be read as parquet ({one_line(error)})")
+
+
+def _parquet_columns(content: bytes, names: Sequence[str], label: str) -> pa.Table:
+    """Read columns of a parquet file, as long as they take at most `MAX_BYTES` of memory."""
+    import pyarrow.parquet as pq
+
+    too_large = InvalidStructureError(
+        f"{label}: more than {MAX_BYTES >> 30} GiB or {_MAX_ROWS:,} rows when decompressed; split it"
+    )
+    batches, size = [], 0
+    try:
+        with pq.ParquetFile(BytesIO(content)) as file:
+            schema = pa.schema([file.schema_arrow.field(name) for name in names])
+        # A text that is repeated is stored once. Its copies are counted before they are made.
+        texts = [field.name for field in schema if _is_text(field.type)]
+        with pq.ParquetFile(BytesIO(content), read_dictionary=texts) as file:
+            chunks = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+            stated = sum(
+                chunk.column(leaf).total_uncompressed_size
+                for chunk in chunks
+                for leaf in range(chunk.num_columns)
+                if chunk.column(leaf).path_in_schema.partition(".")[0] in names
+            )
+            if stated > MAX_BYTES or file.metadata.num_rows > _MAX_ROWS:
+                raise too_large
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(names)):
+                size += sum(map(_decoded_size, batch.columns))
+                if size > MAX_BYTES:
+                    raise too_large
+                batches.append(batch.select(list(names)).cast(schema))
+        table = pa.Table.from_batches(batches, schema)
         table.validate(full=True)  # damaged texts are found nowhere else
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InvalidStructureError(f"{label}: cannot be read as parquet ({one_line(error)})") from None
-    return table_from_arrow(table, label)
+        raise _unread(error, label) from None
+    return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
+
+
+def _decoded_size(column: pa.Array) -> int:
+    """Size in bytes of a column without its dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    import pyarrow.compute as pc
+
+    total = pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py()
+    return int(total or 0) + 4 * len(column)
 
 
 def read_csv(text: str, label: str) -> StructureTable:
@@ -211,7 +308,7 @@ def read_json_lines(text: str, label: str) -> StructureTable | list[tuple[str | 
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
-                values.append(json.loads(line))
+                values.append(_parsed(line))
             except (ValueError, RecursionError) as error:
                 reason = f"{label} line {number}: not JSON ({one_line(error)}); correct or remove it"
                 values.append(InvalidStructureError(reason))
@@ -233,10 +330,18 @@ def read_json(text: str, label: str) -> StructureTable | list[tuple[str | None, 
         InvalidStructureError: If the text is not JSON or holds no structure.
     """
     try:
-        value = json.loads(text)
+        value = _parsed(text)
     except (ValueError, RecursionError) as error:
         raise InvalidStructureError(f"{label}: not JSON ({one_line(error)}); truncated or damaged") from None
     return structures_of_json(value, label)
+
+
+def _parsed(text: str) -> Any:
+    """Parse JSON. Halves of surrogate pairs become question marks."""
+    value = json.loads(text)
+    if _SURROGATE_ESCAPE.search(text):
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
 
 
 def structures_of_json(value: Any, label: str) -> StructureTable | list[tuple[str | None, Any]]:
@@ -318,7 +423,8 @@ def _table_of_records(records: list[Any], label: str) -> StructureTable:
             structures.append(record.get(column))
         for name, values in columns.items():
             values.append(record.get(name))
-    return StructureTable(structures, pa.table({name: _array(values) for name, values in columns.items()}), column)
+    others = pa.table({name: _array(values) for name, values in columns.items()})
+    return StructureTable(structures, others.column_names, others.select, column)
 
 
 def _array(values: list[Any]) -> pa.Array:

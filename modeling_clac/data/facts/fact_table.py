@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...concepts.symmetry import SYMMETRY_FLAGS
+from ...errors_clac import ClacInputError
 from ..arrow_files import take_rows
 from ..bundled import bundled_counts, bundled_crystals, bundled_facts
 from ..properties import NUMERIC_COLUMNS
@@ -166,6 +167,7 @@ class FactTable:
 
         Raises:
             KeyError: If no number has this name.
+            ClacInputError: If the column is not numeric.
         """
         if name not in self._numbers:
             self._numbers[name] = self._number(name)
@@ -177,7 +179,10 @@ class FactTable:
             if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
                 return np.where(_is_null(column), np.nan, _numpy(column.cast(pa.float64()), np.float64))
             if not pa.types.is_null(column.type):
-                raise KeyError(f"column {name} is not numeric")
+                raise ClacInputError(
+                    f"column {name} of the crystals holds {column.type} instead of numbers; rebuild the index with "
+                    "`clac index`, which converts it"
+                )
         elif name in DERIVED:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 values = np.asarray(DERIVED[name].compute(self), dtype=np.float64)

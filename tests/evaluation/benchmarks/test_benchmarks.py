@@ -103,6 +103,23 @@ def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     assert figures["ratio"] == pytest.approx(figures["pairs_per_second"]["2"] / figures["pairs_per_second"]["1"])
 
 
+def test_busy_threads(monkeypatch, small_checkpoint, tmp_path) -> None:
+    words = ("--model", small_checkpoint, "--crystals", 4, "--repeats", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "busy_threads", "BusyArguments", *words, "--threads", 1)
+    found = read(tmp_path / "x.json")["crystals_per_second"]
+    assert [(row["busy"], row["threads"]) for row in found] == [(0, 1), (1, 1)]
+    assert all(row[work] > 0 for row in found for work in ("batches", "one batch", "network"))
+
+
+def test_weights_in_int8_keep_the_answers(monkeypatch, small_checkpoint, tmp_path) -> None:
+    words = ("--model", small_checkpoint, "--queries", 40, "--crystals", 100, "--output", tmp_path / "x.json")
+    start(monkeypatch, "quantised_search", "QuantisedArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert (figures["queries"], figures["crystals"]) == (40, 100)
+    assert figures["overlap"] > 0.9 and figures["same_first"] > 0.8 and figures["smallest_cosine"] > 0.99
+    assert figures["megabytes"]["int8"] < figures["megabytes"]["float32"]
+
+
 def test_embedding_throughput(monkeypatch, capsys) -> None:
     words = ("--limit", 6, "--alternative", 2, "--repeats", 1, "--threads", 1)
     start(monkeypatch, "embedding_throughput", "ThroughputArguments", *words)
@@ -149,9 +166,19 @@ def test_the_scan_finds_what_the_search_does() -> None:
         ("pretraining_step", "StepArguments", ("--recipe", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
         ("step_options", "OptionArguments", ("--options", "magic"), "--options magic: expected any of float32, bf16"),
         ("process_scaling", "ScalingArguments", ("--processes", 0), "--processes 0: must be at least 1"),
+        ("busy_threads", "BusyArguments", ("--busy", -1), "--busy -1: must be at least 0"),
     ],
 )
 def test_invalid_arguments_are_one_line_errors(monkeypatch, capsys, name, kind, words, message) -> None:
     with pytest.raises(SystemExit, match="2"):
         start(monkeypatch, name, kind, *words)
     assert message in capsys.readouterr().err
+
+
+def test_app_load(monkeypatch, tmp_path) -> None:
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    words = ("--users", 2, "--searches", 2, "--starts", 1, "--output", tmp_path / "x.json")
+    start(monkeypatch, "app_load", "AppLoadArguments", *words)
+    figures = read(tmp_path / "x.json")
+    assert figures["errors"] == [] and figures["searches"] == {"one user": 2, "2 users at once": 4}
+    assert figures["start_seconds"][0] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -78,3 +79,22 @@ def test_a_broken_link_is_an_error_of_one_line(values, message) -> None:
 
 def test_parameters_of_gradio_are_no_part_of_the_search() -> None:
     assert SearchRequest.from_link([("__theme", "dark"), ("q", "oxide")]) == SearchRequest("oxide")
+
+
+def test_the_programs_run(monkeypatch, structure_nacl, tmp_path) -> None:
+    """The names of the programs exist, with a search that only counts."""
+    import modeling_clac
+
+    for name in ("search_text", "search_like"):
+        monkeypatch.setattr(modeling_clac, name, lambda index, embedder, *words, **options: (words, options), False)
+    monkeypatch.chdir(tmp_path)
+    structure_nacl.to(filename="mine.cif")
+    filtered = SearchRequest("oxide", elements=("Li",), ranges={"density": (1.0, 2.0)}, strict=True)
+    for program in (
+        filtered.python(),
+        SearchRequest(like="mp-149").python(),
+        SearchRequest("lighter", "mine.cif").python(True),
+    ):
+        names: dict[str, Any] = {}
+        exec(program, names)
+        assert len(names["hits"][0]) >= 1

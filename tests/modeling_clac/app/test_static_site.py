@@ -188,3 +188,12 @@ def test_a_person_types_words_and_gets_crystals(page: Any, address: str) -> None
     page.wait_for_url("**#q=*nitride*")
     assert not page.problems
     assert page.seen and all(url.startswith((address, "data:", "blob:")) for url in page.seen)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 1280), ("dark", 390)])
+def test_the_page_is_accessible(page: Any, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    found = axe.run(page).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == []

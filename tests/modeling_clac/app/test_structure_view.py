@@ -61,6 +61,16 @@ def test_metals_are_bonded_to_each_other_only_without_anions() -> None:
     assert view(iron)["bonds"] and not view(iron)["polyhedra"]
 
 
+def test_large_cations_have_no_bonds() -> None:
+    perovskite = Structure.from_spacegroup(
+        "Pm-3m", Lattice.cubic(4.56), ["Cs", "Cd", "F"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    )
+    shown = view(perovskite)
+    assert {shape["centre"] for shape in shown["polyhedra"]} == {"Cd"}
+    bonded = {shown["sites"][end]["species"][0][0] for bond in shown["bonds"] for end in bond}
+    assert bonded == {"Cd", "F"}
+
+
 def test_large_supercells_are_refused(structure_nacl) -> None:
     with pytest.raises(ClacInputError, match="too many to draw"):
         view(structure_nacl * (4, 4, 4), 3)

@@ -28,6 +28,7 @@ def test_a_dropped_structure_is_embedded_and_deleted(engine: Engine, folder, cif
     assert dropped.name == "mine.cif" and not folder.exists()
     found = find(engine, SearchRequest(like="mine.cif", k=5), engine.index, dropped)
     assert len(found.hits) == 5
+    assert found.of_file and "read_structures('mine.cif')" in found.request.python(found.of_file)
     lighter = find(engine, SearchRequest("lighter", like="mine.cif", k=5), engine.index, dropped)
     assert all(change.values["density"][0] == pytest.approx(dropped.crystal.density) for change in lighter.changes)
 
@@ -60,7 +61,7 @@ def test_own_files_are_searched_and_deleted(engine: Engine, folder, cifs) -> Non
     assert "secret-folder" not in " ".join(notes) and "Skipped 1" in notes[1]
     assert "path" not in index.table.column_names and "secret-folder" not in str(index.table.to_pylist())
     found = find(engine, SearchRequest("oxide"), index)
-    assert len(found.hits) == 4 and all(mark.state != "unknown" for mark in found.hits[0].marks)
+    assert found.of_own and len(found.hits) == 4 and all(mark.state != "unknown" for mark in found.hits[0].marks)
 
 
 def test_numbers_of_files_are_limited(engine: Engine) -> None:

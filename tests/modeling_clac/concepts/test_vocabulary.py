@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modeling_clac.concepts import vocabulary
 from modeling_clac.concepts.concept_files import read_concepts
 from modeling_clac.concepts.expressions import Expression
 from modeling_clac.concepts.lint import lint
@@ -141,3 +142,11 @@ def test_held_out_and_training_wordings_are_all_wordings():
         training = vocabulary.wordings(concept.id, held_out=False)
         assert sorted((*held_out, *training)) == sorted(concept.wordings)
         assert not {key(wording) for wording in held_out} & {key(wording) for wording in training}
+
+
+def test_values_that_are_dropped_are_computed_again(table, monkeypatch) -> None:
+    expected = load_vocabulary().evaluate(table)
+    monkeypatch.setattr(vocabulary, "_KEPT", 20 * len(table))
+    fresh = Vocabulary(list(load_vocabulary()))
+    np.testing.assert_array_equal(fresh.evaluate(table), expected)
+    assert len(fresh._values[table]) <= 40

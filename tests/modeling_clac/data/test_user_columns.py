@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 
 from modeling_clac import ClacInputError
 from modeling_clac.data.structure_facts import describe_crystal
-from modeling_clac.data.user_columns import contradictions, own_columns, row_ids
+from modeling_clac.data.user_columns import contradictions, not_numbers, own_columns, row_ids
 from modeling_clac.structures_clac import parse_structure
 
 
@@ -65,9 +65,11 @@ def test_columns_and_ids() -> None:
     }
     assert columns["bulk_modulus_vrh"].type == pa.float64() and columns["phase"].type == pa.string()
     # The first column whose values are unique in the whole table.
-    assert row_ids(table, [0, 2], "t") == ["a", "c"]
-    assert row_ids(table.drop_columns(["id"]), [0, 2], "t") == ["t-1", "t-3"]
-    with pytest.raises(ClacInputError, match=r"t\.csv: column band_gap, row 2: 'wide' is not a number; correct it"):
-        own_columns(pa.table({"band_gap": ["1", "wide"]}), [0, 1], "t.csv")
+    assert row_ids(table, [0, 2], [1, 3], "t") == ["a", "c"]
+    assert row_ids(table.drop_columns(["id"]), [0, 2], [1, 3], "t") == ["t-1", "t-3"]
+    texts = pa.table({"band_gap": ["1", "wide", ""], "phase": ["α", "β", "α"]})
+    assert not_numbers(texts, {0: 1, 2: 3}, "t.csv") == {}
+    (found,) = not_numbers(texts, {0: 1, 1: 2}, "t.csv").items()
+    assert found == (1, "t.csv: column band_gap, row 2: 'wide' is not a number; correct it, or rename the column")
     with pytest.raises(ClacInputError, match=r"t\.csv: column band_gap has type list"):
         own_columns(pa.table({"band_gap": [[1.0]]}), [0], "t.csv")

@@ -16,6 +16,7 @@ from modeling_clac.data.bundled import bundled_crystals, bundled_facts
 from modeling_clac.data.facts.columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
 from modeling_clac.data.facts.derived import DERIVED
 from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.errors_clac import ClacInputError
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_numbers_are_those_of_the_columns(table: FactTable) -> None:
     np.testing.assert_allclose(table.number("volume_per_atom"), table.number("volume") / table.number("nsites"))
     with pytest.raises(KeyError, match="softness"):
         table.number("softness")
-    with pytest.raises(KeyError, match="not numeric"):
+    with pytest.raises(ClacInputError, match="instead of numbers"):
         table.number("formula")
 
 

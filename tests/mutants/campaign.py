@@ -1,0 +1,233 @@
+"""
+Change the code in many small ways, one at a time, and see whether a test fails.
+
+    python -m tests.mutants.campaign --sample 40 --out mutants
+
+Each change is tested in a process of its own, forked from one that has imported torch and the other libraries. Nothing
+is written to the code: the changed module is given to the import system. Tests that start another Python process see
+the code as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.abc
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from random import Random
+from types import CodeType
+from typing import Any, TextIO
+
+from .changes import Change, changes, is_noticeable
+from .targets import NOT_RUN, TARGETS
+
+ROOT = Path(__file__).parents[2]
+# Read by libraries on import. A process that has computed in several threads must not be forked.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_PRELOADED = (
+    "torch numpy scipy pandas pyarrow.parquet pymatgen.core pymatgen.io.cif transformers transformers.modeling_utils "
+    "transformers.models.bert accelerate datasets hypothesis pytest ase spglib moyopy gemmi rapidfuzz pint onnxruntime"
+)
+# Outcomes. Whatever is not noticed survives.
+SURVIVED, FAILED, SLOW = "survived", "killed by a test", "killed by the time limit"
+_TIMES_AS_LONG, _SECONDS_MORE = 4.0, 20.0
+
+
+class _ChangedModule(SourceFileLoader):
+    def __init__(self, name: str, path: str, source: str):
+        super().__init__(name, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds one module in its changed form."""
+
+    def __init__(self, path: str, source: str):
+        self.name, self.path, self.source = path.removesuffix(".py").replace("/", "."), str(ROOT / path), source
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        loader = _ChangedModule(fullname, self.path, self.source)
+        return importlib.util.spec_from_file_location(fullname, self.path, loader=loader)
+
+
+def _test(tests: Sequence[str], changed: tuple[str, str] | None) -> None:
+    """Run tests in this process, which ends with 0 if they pass."""
+    import pytest
+
+    os.setpgrp()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    if changed is not None:
+        sys.meta_path.insert(0, _Finder(*changed))
+    code: int = 1
+    with suppress(BaseException):
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "-k", NOT_RUN]
+        code = int(pytest.main([*options, *tests]))
+    os._exit(0 if code == 0 else 1)
+
+
+@dataclass
+class _Running:
+    change: Change | None
+    started: float
+    limit: float
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() - self.started > self.limit
+
+
+@dataclass
+class Campaign:
+    """
+    Tests of changes, several at a time.
+
+    Args:
+        tests: Files of tests.
+        limit: Seconds that they may take.
+        jobs: Number of processes.
+
+    Attributes:
+        outcomes: What became of the changes that are tested.
+    """
+
+    tests: Sequence[str]
+    limit: float
+    jobs: int
+    outcomes: list[tuple[Change | None, str]] = field(default_factory=list)
+    _running: dict[int, _Running] = field(default_factory=dict)
+
+    def start(self, change: Change | None, source: str = "") -> None:
+        """Start a process as soon as there is room for it; without a change, of the code as it is."""
+        self.wait(self.jobs - 1)
+        pid = os.fork()
+        if pid == 0:
+            _test(self.tests, None if change is None else (change.path, change.apply(source)))
+        self._running[pid] = _Running(change, time.monotonic(), self.limit)
+
+    def wait(self, at_most: int = 0) -> None:
+        """Wait until not more than a number of processes are left."""
+        while len(self._running) > at_most:
+            for pid, running in list(self._running.items()):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    outcome = SURVIVED if os.waitstatus_to_exitcode(status) == 0 else FAILED
+                elif running.is_over:
+                    with suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                    outcome = SLOW
+                else:
+                    continue
+                del self._running[pid]
+                self.outcomes.append((running.change, outcome))
+            time.sleep(0.02)
+
+
+def sampled(names: Sequence[str], sample: int, seed: int) -> list[Change]:
+    """
+    Draw changes of modules.
+
+    Args:
+        names: Files of the modules.
+        sample: Number of changes; 0 takes all.
+        seed: Seed of the draw.
+    """
+    sources = {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
+    found = [change for name, source in sources.items() for change in changes(name, source)]
+    Random(f"{seed}").shuffle(found)
+    drawn: list[Change] = []
+    for change in found:
+        if sample and len(drawn) == sample:
+            break
+        source = sources[change.path]
+        if is_noticeable(source, change.apply(source)):
+            drawn.append(change)
+    return drawn
+
+
+def run_target(name: str, arguments: argparse.Namespace, log: TextIO) -> dict[str, int]:
+    """
+    Test the changes of a part of the code, and write them to a log.
+
+    Args:
+        name: Name of the part, see `TARGETS`.
+        arguments: Arguments of the command.
+        log: File to which one line of JSON is written for each change.
+
+    Returns:
+        Number of changes by outcome.
+    """
+    target = TARGETS[name]
+    started = time.monotonic()
+    whole = Campaign(target.tests, 3600.0, 1)
+    whole.start(None)
+    whole.wait()
+    if whole.outcomes[0][1] != SURVIVED:
+        raise SystemExit(f"{name}: the tests fail without a change: pytest {' '.join(target.tests)}")
+    limit = _TIMES_AS_LONG * (time.monotonic() - started) + _SECONDS_MORE
+    campaign = Campaign(target.tests, limit, arguments.jobs)
+    sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in target.modules}
+    for change in sampled(target.modules, arguments.sample, arguments.seed):
+        campaign.start(change, sources[change.path])
+    campaign.wait()
+    counts = dict.fromkeys((FAILED, SLOW, SURVIVED), 0)
+    for tested, outcome in sorted(campaign.outcomes, key=str):
+        assert tested is not None
+        counts[outcome] += 1
+        entry = {"target": name, **tested._asdict(), "outcome": outcome, "change": tested.shown(sources[tested.path])}
+        print(json.dumps(entry, ensure_ascii=False), file=log, flush=True)
+        if outcome == SURVIVED:
+            print(f"{tested.path}:{tested.line}: {entry['change']}", flush=True)
+    return counts
+
+
+def main() -> None:
+    """Test the changes of all parts and print a table."""
+    parser = argparse.ArgumentParser(description="Change the code in small ways and see whether a test fails.")
+    parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS), help="parts of the code")
+    parser.add_argument("--sample", type=int, default=60, help="changes of each part; 0: all")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--out", type=Path, default=Path("mutants"), help="folder of the list of changes")
+    arguments = parser.parse_args()
+    os.environ.update(_ENVIRONMENT)
+    os.chdir(ROOT)
+    for name in _PRELOADED.split():
+        with suppress(ImportError):
+            importlib.import_module(name)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with (arguments.out / "changes.jsonl").open("w", encoding="utf-8") as log:
+        for name in arguments.targets:
+            rows.append((name, run_target(name, arguments, log)))
+    print("\n| part | changes | killed | survived | killed, % |\n|---|---|---|---|---|")
+    total = {outcome: sum(counts[outcome] for _, counts in rows) for outcome in (FAILED, SLOW, SURVIVED)}
+    for name, counts in [*rows, ("all", total)]:
+        number, killed = sum(counts.values()), counts[FAILED] + counts[SLOW]
+        print(f"| {name} | {number} | {killed} | {counts[SURVIVED]} | {100 * killed / max(number, 1):.0f} |")
+
+
+if __name__ == "__main__":
+    main()
