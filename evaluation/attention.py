@@ -1,7 +1,7 @@
 """
 What the text tower attends to, before and after joint training (arXiv 2502.16451, Fig. 5).
 
-    python -m evaluation.attention --before DIR --before_layers 0,2,4 --output runs/attention/result.json
+    python -m evaluation.attention --before DIR --output runs/attention/result.json
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Maps of the embeddings of crystals and texts in one plane (UMAP, arXiv 1802.03426), before and after training.
 
-    python -m evaluation.embedding_map --before DIR --before_layers 0,2,4 --output runs/map/result.json
+    python -m evaluation.embedding_map --before DIR --output runs/map/result.json
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from evaluation.free_text import phrases_row
 from evaluation.reports.calibration import calibration_markdown
 from evaluation.reports.meaning import meaning_markdown
 from evaluation.reports.retrieval import retrieval_markdown
+from evaluation.reports.search_ablation import search_ablation_markdown
 from modeling_clac.inference.calibration import Calibration
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search.index import bundled_index
@@ -115,15 +116,33 @@ def test_summary_of_fine_tuning_is_that_of_the_committed_results(
 
 def test_tables_of_meaning_and_estimates_are_those_of_the_committed_results() -> None:
     results = ROOT / "evaluation" / "results"
-    estimates, meaning, frozen = (
+    estimates, meaning, frozen, ablation = (
         json.loads((results / name / "result.json").read_text(encoding="utf-8"))
-        for name in ("estimates", "meaning-baseline", "meaning-baseline-frozen")
+        for name in ("estimates", "meaning", "meaning-frozen", "search-ablation")
     )
     assert estimates_markdown(estimates).split("\n\n")[0] in EVALUATION
-    assert all(block in EVALUATION for block in meaning_markdown(meaning).split("\n\n")[:2])
-    scored = frozen["scores"]["realistic"]["embeddings"]
-    assert f"{scored['share']:.3f} [{scored['interval'][0]:.3f}, {scored['interval'][1]:.3f}] (frozen)" in EVALUATION
-    assert "texts" not in scored
+    assert all(block in EVALUATION for block in meaning_markdown(meaning).split("\n\n")[:3])
+    assert search_ablation_markdown(ablation).split("\n\n")[0] in EVALUATION
+    for way, scored in frozen["scores"]["realistic"].items():
+        low, high = scored["interval"]
+        assert f"{scored['share']:.3f} [{low:.3f}, {high:.3f}] ({way})" in EVALUATION
+        assert "texts" not in scored
+    assert {own["fingerprint"] for own in (meaning, frozen, ablation)} == {resolve_checkpoint().fingerprint}
+
+
+def test_descriptions_of_structures_are_those_of_the_committed_results() -> None:
+    scores = [
+        json.loads((RESULTS.parent / "descriptions" / f"{split}.json").read_text(encoding="utf-8"))["scores"]
+        for split in ("validation", "test")
+    ]
+    for kind, label in (("whole description", "whole description"), ("first sentence", "first sentence")):
+        cells = [
+            f"{own[kind]['top_1']:.3f} [{low:.3f}, {high:.3f}]"
+            for own in scores
+            for low, high in [own[kind]["intervals"]["top_1"]]
+        ]
+        row = next(line for line in EVALUATION.splitlines() if line.startswith(f"| {label}"))
+        assert row.endswith(f"| {' | '.join(cells)} | {scores[1][kind]['top_10']:.3f} |")
 
 
 def test_results_belong_to_the_bundled_weights() -> None:
@@ -134,7 +153,7 @@ def test_results_belong_to_the_bundled_weights() -> None:
 
 def test_bundled_checkpoint_is_small_and_says_where_it_comes_from() -> None:
     size = sum(path.stat().st_size for path in DEFAULT_MODEL.iterdir())
-    assert size <= 48e6
+    assert size <= 70e6
     training = json.loads((DEFAULT_MODEL / "training.json").read_text(encoding="utf-8"))
     assert training["commit"] and not training["commit"].endswith("-dirty")
     card = (DEFAULT_MODEL / "README.md").read_text(encoding="utf-8")

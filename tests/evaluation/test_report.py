@@ -224,7 +224,7 @@ def committed(name: str, folder: str | None = None) -> dict[str, Any]:
 
 
 def test_model_index_is_read_back_by_model_cards() -> None:
-    results = {"retrieval": committed("clac-mini"), "meaning": committed("meaning-baseline")}
+    results = {"retrieval": committed("clac-mini"), "meaning": committed("meaning")}
     entries = eval_results(results)
     retrieval = [entry for entry in entries if entry.task_name == "retrieval among 1,024 crystals"]
     assert len(retrieval) == 4 * 2 * 3
@@ -240,7 +240,7 @@ def test_model_index_is_read_back_by_model_cards() -> None:
 
 
 def test_results_table_compares() -> None:
-    table = results_table({"retrieval": committed("clac-mini"), "meaning": committed("meaning-baseline")})
+    table = results_table({"retrieval": committed("clac-mini"), "meaning": committed("meaning")})
     assert "| text → crystal among 1,024, narrative: top-1 |" in table
     assert "chance 0.0010" in table and "realistic queries" in table
     assert results_table({}) == "Not evaluated yet."
