@@ -113,7 +113,9 @@ def run_part(part: Part, command: Sequence[str], folder: Path) -> str | None:
     if status == 0:
         return None
     lines = (own / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    reason = one_line(lines[-1]) if lines else f"ended with status {status}"
+    # Output that was buffered may follow the message.
+    errors = [line for line in lines if line.startswith("error: ")] or lines[-1:]
+    reason = one_line(errors[-1]) if errors else f"ended with status {status}"
     return f"{reason.removeprefix('error: ')} (see {own / LOG})"
 
 

@@ -48,9 +48,13 @@ def narratives_of(questions: Sequence[ChoiceQuestion], path: Path, seed: int) ->
         ClacInputError: If the file cannot be read or lacks a crystal.
     """
     wanted = {question.material_id for question in questions}
+    # A data set has its card beside the Parquet files.
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    rows: list[dict[str, Any]] = []
     try:
-        names = [name for name in pq.ParquetDataset(path).schema.names if name != "cif"]
-        rows = pq.read_table(path, columns=names).to_pylist()
+        for file in files:
+            names = [name for name in pq.read_schema(file).names if name != "cif"]
+            rows += pq.read_table(file, columns=names).to_pylist()
     except (OSError, ValueError) as error:
         raise ClacInputError(f"{path}: not readable as parquet ({first_line(error)})") from None
     records = {str(row.get("material_id")): row for row in rows}

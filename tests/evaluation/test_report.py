@@ -39,7 +39,9 @@ with (output.parent / "count").open("a") as file:
 if words.get("--how") == "wait":
     time.sleep(60)
 if words.get("--how") == "fail":
-    sys.exit("error: a.cif cannot be read")
+    print("error: a.cif cannot be read", file=sys.stderr)
+    print("output that comes late")
+    sys.exit(2)
 (output.parent / "table.md").write_text("| a | b |\\n|---|---:|\\n| <script>alert(1)</script> | 2 |\\n")
 (output.parent / "figure.png").write_bytes(b"\\x89PNG\\r\\n")
 output.write_text(json.dumps({"model": words["--model"], "date": "today"}))

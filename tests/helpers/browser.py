@@ -15,7 +15,7 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # WebGL without a graphics card.
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-PATIENCE = 180_000  # milliseconds; a loaded machine draws slowly
+PATIENCE = 90_000  # milliseconds; a loaded machine draws slowly
 
 
 def browser_path() -> str:

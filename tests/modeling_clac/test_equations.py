@@ -118,8 +118,7 @@ def test_composition_of_graphs(data: st.DataObject) -> None:
     shares = data.draw(st.lists(st.floats(0.1, 1), min_size=len(numbers), max_size=len(numbers)))
     num_atoms = torch.bincount(torch.tensor(batch), minlength=3)
     inputs = (torch.tensor(numbers), torch.tensor(batch), num_atoms, ELEMENTS - 1)
-    for occupancy in ([1.0] * len(numbers), shares):
-        given_occupancy = None if occupancy[0] == 1.0 else torch.tensor(occupancy)
+    for occupancy, given_occupancy in (([1.0] * len(numbers), None), (shares, torch.tensor(shares))):
         found = graph_composition(*inputs, given_occupancy)
         for graph in range(3):
             own = [place for place, other in enumerate(batch) if other == graph]

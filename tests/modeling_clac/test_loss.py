@@ -15,6 +15,7 @@ from torch import Tensor
 from modeling_clac.loss_clac import (
     IGNORE_INDEX,
     answered_mask,
+    concept_loss,
     duplicate_mask,
     gather_with_grad,
     info_nce_loss,
@@ -112,6 +113,17 @@ def test_without_negatives_only_the_pairs_count(pairs) -> None:
     assert jensen_shannon_loss(x, y, *options).item() == pytest.approx(attracted, rel=1e-9)
     assert sigmoid_loss(x, y, *options).item() == pytest.approx(attracted, rel=1e-9)
     assert info_nce_loss(x, y, torch.tensor(SCALE), ignored).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_single_phrase_with_a_single_answer(pairs) -> None:
+    """The mean is over the phrases that count, and over their right answers, however few they are."""
+    texts, crystals = pairs
+    holds = torch.full((6, 6), math.nan, dtype=torch.float64)
+    holds[1, 4], holds[1, 2], holds[3, 0] = 1.0, 0.0, 1.0  # nothing is wrong for phrase 3
+    difference = SCALE * (float(texts[1] @ crystals[2]) - float(texts[1] @ crystals[4]))
+    expected = math.log(1 + math.exp(difference))
+    assert concept_loss(texts, crystals, holds, torch.tensor(SCALE)).item() == pytest.approx(expected, rel=1e-9)
+    assert concept_loss(texts[2:], crystals, holds[2:], torch.tensor(SCALE)).item() == 0.0
 
 
 def test_a_single_process_gathers_nothing(pairs) -> None:
