@@ -58,7 +58,9 @@ def run(arguments: ScaleArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or a way fails.
     """
-    require_at_least(arguments, 1, "dim", "queries", "k", "threads", "counts")
+    require_at_least(arguments, 1, "dim", "queries", "k", "threads")
+    if min(arguments.counts, default=0) < 1:
+        raise ClacInputError(f"--counts {' '.join(map(str, arguments.counts))}: expected numbers of at least 1")
     unknown = [way for way in arguments.ways if way not in WAYS]
     if unknown:
         raise ClacInputError(f"--ways {unknown[0]}: must be among {', '.join(WAYS)}")
