@@ -58,11 +58,14 @@ def run(arguments: ScaleArguments) -> dict[str, Any]:
     Raises:
         ClacInputError: If an argument is out of range, or a way fails.
     """
-    require_at_least(arguments, 1, "dim", "queries", "k", "threads", "counts")
+    require_at_least(arguments, 1, "dim", "queries", "k", "threads")
+    if min(arguments.counts, default=0) < 1:
+        raise ClacInputError(f"--counts {' '.join(map(str, arguments.counts))}: expected numbers of at least 1")
     unknown = [way for way in arguments.ways if way not in WAYS]
     if unknown:
         raise ClacInputError(f"--ways {unknown[0]}: must be among {', '.join(WAYS)}")
     sizes: dict[str, dict[str, Any]] = {}
+    result: dict[str, Any] = {}
     for count in arguments.counts:
         with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
             directory = Path(scratch) / "index"
@@ -75,18 +78,24 @@ def run(arguments: ScaleArguments) -> dict[str, Any]:
             for way in arguments.ways:
                 if _fits(way, count, arguments):
                     sizes[str(count)]["ways"][way] = _measured(way, directory, arguments)
-                    print(f"{count:,} {way}: measured", file=sys.stderr)
+                    print(f"{count:,} {way}: measured", file=sys.stderr, flush=True)
+        # After each size, since the largest take hours.
+        result = _written(sizes, arguments)
+    print(scale_table(result))
+    return result
+
+
+def _written(sizes: dict[str, Any], arguments: ScaleArguments) -> dict[str, Any]:
+    """Write the result of the sizes that were measured."""
     origin = provenance({name: value for name, value in asdict(arguments).items() if name not in ("output", "scratch")})
     result = {
-        "sizes": sizes,
+        "sizes": {str(count): sizes[str(count)] for count in sorted(map(int, sizes))},
         "cores": os.cpu_count(),
         "arguments": origin["recipe"],
         "commit": origin["commit"],
         "versions": origin["versions"],
     }
-    table = scale_table(result)
-    print(table)
-    write_report(Path(arguments.output), result, table + "\n", scale_figure(result), "scale")
+    write_report(Path(arguments.output), result, scale_table(result) + "\n", scale_figure(result), "scale")
     return result
 
 

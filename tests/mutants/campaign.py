@@ -16,6 +16,7 @@ import importlib.abc
 import importlib.util
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -45,7 +46,7 @@ _PRELOADED = (
 )
 # Outcomes. Whatever is not noticed survives.
 SURVIVED, FAILED, SLOW = "survived", "killed by a test", "killed by the time limit"
-_TIMES_AS_LONG, _SECONDS_MORE = 4.0, 20.0
+_TIMES_AS_LONG, _SECONDS_MORE, _WAITING = 4.0, 20.0, 30.0
 
 
 class _ChangedModule(SourceFileLoader):
@@ -70,11 +71,13 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, self.path, loader=loader)
 
 
-def _test(tests: Sequence[str], changed: tuple[str, str] | None) -> None:
-    """Run tests in this process, which ends with 0 if they pass."""
+def _test(tests: Sequence[str], changed: tuple[str, str] | None, limit: float) -> None:
+    """Run tests in this process, which ends with 0 if they pass, and by a signal after a time of its own."""
     import pytest
 
     os.setpgrp()
+    # Time of the processor, so that other work on the machine does not count.
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
@@ -95,7 +98,8 @@ class _Running:
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() - self.started > self.limit
+        """Whether the process waits for something that does not come."""
+        return time.monotonic() - self.started > _WAITING * self.limit
 
 
 @dataclass
@@ -105,17 +109,19 @@ class Campaign:
 
     Args:
         tests: Files of tests.
-        limit: Seconds that they may take.
+        limit: Seconds of the processor that they may take.
         jobs: Number of processes.
 
     Attributes:
         outcomes: What became of the changes that are tested.
+        seconds: Time of the processor that all of them took.
     """
 
     tests: Sequence[str]
     limit: float
     jobs: int
     outcomes: list[tuple[Change | None, str]] = field(default_factory=list)
+    seconds: float = 0.0
     _running: dict[int, _Running] = field(default_factory=dict)
 
     def start(self, change: Change | None, source: str = "") -> None:
@@ -123,16 +129,18 @@ class Campaign:
         self.wait(self.jobs - 1)
         pid = os.fork()
         if pid == 0:
-            _test(self.tests, None if change is None else (change.path, change.apply(source)))
+            _test(self.tests, None if change is None else (change.path, change.apply(source)), self.limit)
         self._running[pid] = _Running(change, time.monotonic(), self.limit)
 
     def wait(self, at_most: int = 0) -> None:
         """Wait until not more than a number of processes are left."""
         while len(self._running) > at_most:
             for pid, running in list(self._running.items()):
-                done, status = os.waitpid(pid, os.WNOHANG)
+                done, status, used = os.wait4(pid, os.WNOHANG)
                 if done:
-                    outcome = SURVIVED if os.waitstatus_to_exitcode(status) == 0 else FAILED
+                    self.seconds += used.ru_utime + used.ru_stime
+                    code = os.waitstatus_to_exitcode(status)
+                    outcome = SLOW if code in (-signal.SIGXCPU, -signal.SIGKILL) else FAILED if code else SURVIVED
                 elif running.is_over:
                     with suppress(ProcessLookupError):
                         os.killpg(pid, signal.SIGKILL)
@@ -180,13 +188,12 @@ def run_target(name: str, arguments: argparse.Namespace, log: TextIO) -> dict[st
         Number of changes by outcome.
     """
     target = TARGETS[name]
-    started = time.monotonic()
     whole = Campaign(target.tests, 3600.0, 1)
     whole.start(None)
     whole.wait()
     if whole.outcomes[0][1] != SURVIVED:
         raise SystemExit(f"{name}: the tests fail without a change: pytest {' '.join(target.tests)}")
-    limit = _TIMES_AS_LONG * (time.monotonic() - started) + _SECONDS_MORE
+    limit = _TIMES_AS_LONG * whole.seconds + _SECONDS_MORE
     campaign = Campaign(target.tests, limit, arguments.jobs)
     sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in target.modules}
     for change in sampled(target.modules, arguments.sample, arguments.seed):
