@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,7 @@ def run(arguments: ScaleArguments) -> dict[str, Any]:
     for count in arguments.counts:
         with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
             directory = Path(scratch) / "index"
-            seconds = timed(
-                lambda where=directory, number=count: write_synthetic_index(
-                    where, number, arguments.dim, arguments.seed
-                )
-            )
+            seconds = timed(partial(write_synthetic_index, directory, count, arguments.dim, arguments.seed))
             sizes[str(count)] = {"write_s": seconds, "ways": {}}
             for way in arguments.ways:
                 if _fits(way, count, arguments):

@@ -7,19 +7,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evaluation.benchmarks.scale_data import Clusters
-from modeling_clac.concepts.vocabulary import load_vocabulary
+from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.search.filters import Filters
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.search.index_files import EMBEDDINGS, GRAPH
 from modeling_clac.search.neighbors import build_graph
 from modeling_clac.search.text_search import ranked_hits
 from modeling_clac.search.understanding.parser import understand
+from modeling_clac.search.understanding.query import Query
 from modeling_clac.search.vector_files import open_vectors
 
 # Filters that many crystals pass, and few.
@@ -83,6 +85,14 @@ def _seconds(call: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
+def _search(index: CrystalIndex, k: int, filters: Filters, query: np.ndarray) -> Any:
+    return index.search(query, k, filters)
+
+
+def _ranked(index: CrystalIndex, k: int, vocabulary: Vocabulary, read: Query, query: np.ndarray) -> Any:
+    return ranked_hits(index, query, read, vocabulary, k)
+
+
 def _clac(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
     """Exact search in the index of this package, with filters, and with constraints that are read from a text."""
     directory = Path(arguments.directory)
@@ -96,10 +106,7 @@ def _clac(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
         "memory_loaded_gb": loaded,
         "query_ms": milliseconds(lambda query: index.search(query, k), queries),
         "memory_gb": memory_gb(),
-        "filtered_ms": {
-            name: milliseconds(lambda query, own=own: index.search(query, k, own), queries)
-            for name, own in FILTERS.items()
-        },
+        "filtered_ms": {name: milliseconds(partial(_search, index, k, own), queries) for name, own in FILTERS.items()},
         "filtered_rows": {name: int(index.mask(own).sum()) for name, own in FILTERS.items()},
     }
     vocabulary = load_vocabulary()
@@ -108,8 +115,7 @@ def _clac(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
         lambda: ranked_hits(index, queries[0], read[UNDERSTOOD[0]], vocabulary, k)
     )
     found["understood_ms"] = {
-        text: milliseconds(lambda query, own=own: ranked_hits(index, query, own, vocabulary, k), queries[:8])
-        for text, own in read.items()
+        text: milliseconds(partial(_ranked, index, k, vocabulary, own), queries[:8]) for text, own in read.items()
     }
     found["memory_understood_gb"] = memory_gb()
     found["size_gb"] = sum(path.stat().st_size for path in directory.iterdir() if path.name != GRAPH) / 1e9

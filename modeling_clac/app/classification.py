@@ -117,12 +117,12 @@ def _ranked(
 ) -> list[Ranked]:
     cosines = embeds @ vector
     calibration = engine.calibration
-    probabilities = [None] * len(names) if calibration is None else calibration.probabilities(vector[None], embeds)[0]
+    probabilities = None if calibration is None else calibration.probabilities(vector[None], embeds)[0]
     found = [
         Ranked(
             name,
             float(cosines[place]),
-            None if probabilities[place] is None else float(probabilities[place]),
+            None if probabilities is None else float(probabilities[place]),
             None if decided is None else decided[place],
         )
         for place, name in enumerate(names)

@@ -60,7 +60,7 @@ MAP = (
 
 def theme() -> Any:
     """Return the theme: the fonts of the user's system, so that none is loaded, and colours of enough contrast."""
-    fonts = {
+    fonts: dict[str, Any] = {
         "font": ["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
         "font_mono": ["ui-monospace", "monospace"],
     }

@@ -139,7 +139,8 @@ def histograms(index: CrystalIndex) -> list[Histogram]:
         values = values[np.isfinite(values)]
         if len(values) < _FEWEST_VALUES:
             continue
-        low, high = _rounded(*np.quantile(values, [_TAIL, 1 - _TAIL]), row.decimals)
+        ends = np.quantile(values, [_TAIL, 1 - _TAIL])
+        low, high = _rounded(float(ends[0]), float(ends[1]), row.decimals)
         if high <= low:
             continue
         counts, _ = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))

@@ -155,7 +155,7 @@ class Page(CrystalEvents):
 
     @reports
     def _clear(self, session: Session, words: str, strict: bool, count: int) -> dict[Any, Any]:
-        none = {"elements": (), "exclude_elements": (), "ranges": {}}
+        none: dict[str, Any] = {"elements": (), "exclude_elements": (), "ranges": {}}
         return self._filtered(session, **self._of_box(session, words), **none, strict=strict, k=int(count))
 
     def _filtered(self, session: Session, **changed: Any) -> dict[Any, Any]:

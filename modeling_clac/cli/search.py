@@ -286,7 +286,7 @@ def _query(
         parts.append(embedder.encode_text([text])[0])
         line = None if calibration is None else calibration.vocabulary.note(text)
         notes += [found for found in (embedder.reading_note(text), line) if found is not None]
-    query = sum(parts)
+    query: Any = sum(parts)
     return query / (query @ query) ** 0.5, notes
 
 

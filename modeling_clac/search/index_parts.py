@@ -100,7 +100,7 @@ def cut_into_parts(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[Part
     cut: list[tuple[str, tuple[StructureFile, ...], tuple[int, int] | None]] = []
     found: list[Source] = []
     seen: set[tuple[str, str | None]] = set()
-    for name in map(os.fspath, sources):
+    for name in (os.fspath(each) for each in sources):
         if name == BUNDLED_CRYSTALS:
             cut += [(name, (), rows) for rows in _slices(sum(bundled_counts().values()))]
             continue
@@ -169,7 +169,8 @@ def _rows(name: str, start: int, stop: int) -> StructureTable:
     """Read rows of a parquet file without the rest of it."""
     try:
         with pq.ParquetFile(os.fsdecode(_path(name))) as file:
-            groups, first, end = [], 0, 0
+            groups: list[int] = []
+            first = end = 0
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 if end + rows > start and end < stop:

@@ -28,11 +28,11 @@ from .text_search import search_text
 class _CrystalPipeline(Pipeline):
     """A pipeline whose inputs a [`ClacEmbedder`] reads."""
 
-    _load_processor = True
-    _load_tokenizer = False
-    _load_feature_extractor = False
-    _load_image_processor = False
-    _load_video_processor = False
+    _load_processor: Any = True
+    _load_tokenizer: Any = False
+    _load_feature_extractor: Any = False
+    _load_image_processor: Any = False
+    _load_video_processor: Any = False
     _arguments: tuple[str, ...] = ()
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -12,7 +13,7 @@ from safetensors import safe_open
 from .vectors import Vectors, lengths_of
 
 _EMBEDDINGS, _LENGTHS = "embeddings", "lengths"
-_TYPES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_TYPES: dict[str, Any] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _SIZE = 8  # bytes of the number before the header
 
 

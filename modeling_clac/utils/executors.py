@@ -90,7 +90,9 @@ def _by_ray(work: Callable[[T], Any], items: Sequence[T], workers: int | None) -
         return {"result": pickle.dumps(result), "error": "", "message": ""}
 
     # The size of a cluster that runs is given.
-    started = {} if workers is None or ray.is_initialized() or "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
+    started: dict[str, Any] = (
+        {} if workers is None or ray.is_initialized() or "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
+    )
     ray.init(ignore_reinit_error=True, log_to_driver=False, **started)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True

@@ -194,7 +194,7 @@ def _card(task: Task, arguments: FinetuneArguments, origin: dict[str, Any], run:
         encoder=escaped(arguments.encoder),
         title=_TITLES[task.kind],
         dataset=as_code(arguments.dataset_name),
-        target=f", column {as_code(target['name'])}{unit}" if target else "",
+        target=f", column {as_code(str(target['name']))}{unit}" if target else "",
         seed=run["seed"],
         epoch=run["best_epoch"],
         rows="\n".join(

@@ -38,7 +38,7 @@ class ClacSentenceModule(InputModule):
         super().__init__()
         self.model = model
         self.processor = processor
-        self.tokenizer = processor.tokenizer
+        self.tokenizer: Any = processor.tokenizer
         # Longer texts are read in windows.
         self.max_seq_length = min(self.tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
 
@@ -80,7 +80,7 @@ class ClacSentenceModule(InputModule):
     def _tokens(self, texts: list[str]) -> dict[str, Tensor]:
         encoded = self.tokenizer(texts, truncation=False, verbose=False)
         columns = (encoded[name] for name in ("input_ids", "token_kinds", "token_values"))
-        rows = [text_rows(*row, self.max_seq_length) for row in zip(*columns, strict=True)]
+        rows = [text_rows(ids, kinds, values, self.max_seq_length) for ids, kinds, values in zip(*columns, strict=True)]
         padded = self.tokenizer.pad([row._asdict() for own in rows for row in own], return_tensors="pt")
         windows = torch.tensor([len(own) for own in rows])
         return {**padded, "window_of": torch.repeat_interleave(torch.arange(len(rows)), windows)}
@@ -126,7 +126,7 @@ class ClacSentenceModule(InputModule):
         self.processor.save_pretrained(output_path)
 
     @classmethod
-    def load(
+    def load(  # type: ignore[override]
         cls,
         model_name_or_path: str,
         subfolder: str = "",
