@@ -70,8 +70,9 @@ def search_ablation_figure(result: dict[str, Any]) -> Figure:
         panel.set_yticks(np.arange(len(rows)), [row["without"] for row in rows])
         panel.invert_yaxis()
         panel.axvline(0, color="0.4", linewidth=0.6)
-        panel.set_title(f"whole search: {result['rows'][0]['share']:.3f}", loc="left")
-        panel.set_xlabel("share of the possible precision@10 lost without it")
+        figure.suptitle(
+            f"share of the possible precision@10 lost without a part, of {result['rows'][0]['share']:.3f}", size=7
+        )
         panel.grid(axis="x", color="0.9", linewidth=0.5)
         panel.set_axisbelow(True)
     return figure

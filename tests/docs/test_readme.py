@@ -145,6 +145,15 @@ def test_descriptions_of_structures_are_those_of_the_committed_results() -> None
         assert row.endswith(f"| {' | '.join(cells)} | {scores[1][kind]['top_10']:.3f} |")
 
 
+@pytest.mark.parametrize("part", ["zero-shot", "applications"])
+def test_tables_of_the_report_are_those_of_the_committed_results(part: str) -> None:
+    directory = RESULTS.parent / "report" / part
+    result = json.loads((directory / "result.json").read_text(encoding="utf-8"))
+    assert result["fingerprint"] == resolve_checkpoint().fingerprint
+    table, *_ = (directory / "table.md").read_text(encoding="utf-8").split("\n\n")
+    assert table in EVALUATION
+
+
 def test_results_belong_to_the_bundled_weights() -> None:
     result = json.loads((RESULTS / "result.json").read_text(encoding="utf-8"))
     assert result["fingerprint"] == resolve_checkpoint().fingerprint == bundled_index().model_fingerprint
