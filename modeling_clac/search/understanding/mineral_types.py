@@ -13,6 +13,8 @@ from .query import ConceptTerm, ElementTerm, FormulaTerm, Literal
 
 # Kinds of concepts that say of what a structure type is: `rutile oxides`, `pyrite sulfides`.
 _OF_COMPOUNDS = frozenset({"anion", "oxyanion", "class", "element-group", "group", "attribute", "use"})
+_LIST = re.compile(r"\s*(?:,|/|&|,?\s*(?:and|or))\s*", re.I)
+_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 _COMPOUNDS_BEHIND = re.compile(r"[\s-]+(?:compounds|phases|families|family|members|relatives|analog(?:ue)?s)\b", re.I)
 
 
@@ -50,7 +52,7 @@ def _type_of(text: str, literal: Literal, lexicon: Lexicon) -> ConceptTerm | Non
 
 def _is_of_others(text: str, mineral: Literal, literals: Sequence[Literal], lexicon: Lexicon) -> bool:
     own = needed_elements(mineral.term, lexicon.vocabulary)
-    if _COMPOUNDS_BEHIND.match(text, mineral.end):
+    if _COMPOUNDS_BEHIND.match(text, mineral.end) or _is_listed_with_types(text, mineral, literals):
         return True
     for literal in literals:
         term = literal.term
@@ -62,6 +64,20 @@ def _is_of_others(text: str, mineral: Literal, literals: Sequence[Literal], lexi
         behind = mineral.end <= literal.start and not text[mineral.end : literal.start].strip(" -")
         if is_class and behind and not literal.negated:
             return True
+    return False
+
+
+def _is_listed_with_types(text: str, mineral: Literal, literals: Sequence[Literal]) -> bool:
+    """Whether a list that begins with a mineral ends with a type: `pyrite and marcasite structures`."""
+    end = mineral.end
+    for literal in literals:
+        if literal.start < end or not isinstance(literal.term, ConceptTerm):
+            continue
+        if _LIST.fullmatch(text, end, literal.start) is None:
+            return False
+        if _TYPE.search(text, literal.start, literal.end):
+            return literal.term.kind_of_concept == "structure-type"
+        end = literal.end
     return False
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
 
 # Between the words of a wording: never punctuation.
-_INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]")
+_INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 _LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
 _LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)

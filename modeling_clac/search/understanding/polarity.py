@@ -54,6 +54,8 @@ _EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "
 # `without rare earths and toxic elements`: one list.
 _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
+# `pyrite and marcasite structures`: one crystal has one of them.
+_OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -253,6 +255,8 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         if family(literal) in _EXCLUSIVE:
             return True
         if family(literal) == "chemistry" and _of_plural(text, literals, place):
+            return True
+        if family(literal) == "type" and _OF_TYPE.search(text, literal.start, literal.end):
             return True
         plural = text[literal.end - 1] == "s" and text[before.end - 1] == "s"
         return plural and family(literal) in _UNION_WITH_AND

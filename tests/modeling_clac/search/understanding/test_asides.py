@@ -58,6 +58,9 @@ READINGS = {
     "I need an oxide": "oxide",
     "B_i structure": "TiAs-type",
     "Poisson ratio negative": "auxetic",
+    "pyrite and marcasite structures": "pyrite structure or marcasite structure",
+    "calcite and aragonite type nitrates": "calcite structure or aragonite structure · nitrate",
+    "solid electrolyte, li+ conductor": "solid electrolyte · lithium solid electrolyte",
     "Li-ion battery": "lithium-ion battery material",
 }
 
