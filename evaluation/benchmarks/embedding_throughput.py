@@ -22,6 +22,7 @@ from rich.table import Table
 
 from modeling_clac.data.bundled import bundled_crystals
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.symmetry_clac import ANGLE_TOLERANCE, SYMPREC
 from modeling_clac.utils.arguments import require_at_least, run_script
 from modeling_clac.utils.paths import DEFAULT_MODEL
 
@@ -98,26 +99,32 @@ def encode_with_pymatgen(embedder: ClacEmbedder, cifs: Sequence[str], batch_size
                 # The parser tells of every coordinate that it rounds.
                 warnings.simplefilter("ignore")
                 structure = CifParser.from_str(cif).parse_structures(primitive=False)[0]
-            graphs.append(_pymatgen_graph(structure, extractor.cutoff, extractor.max_neighbors))
+            graphs.append(_pymatgen_graph(structure, extractor.cutoff, extractor.max_neighbors, extractor.symmetry))
         rows.append(_forward(embedder, extractor.collate(graphs).to(embedder.device)))
     return np.concatenate(rows)
 
 
-def _pymatgen_graph(structure: Any, cutoff: float, max_neighbors: int | None) -> dict[str, np.ndarray]:
+def _pymatgen_graph(structure: Any, cutoff: float, max_neighbors: int | None, symmetry: bool) -> dict[str, np.ndarray]:
     """Graph arrays as `ClacFeatureExtractor.graph` gives them, but the cap cuts through shells of equal distances."""
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
     sources, targets, vectors = [], [], []
     for target, neighbors in enumerate(structure.get_all_neighbors(cutoff)):
         for neighbor in sorted(neighbors, key=lambda n: n.nn_distance)[:max_neighbors]:
             sources.append(neighbor.index)
             targets.append(target)
             vectors.append(neighbor.coords - structure[target].coords)
-    return {
+    graph = {
         "atomic_numbers": np.array(structure.atomic_numbers, dtype=np.int64),
         "edge_index": np.array([sources, targets], dtype=np.int64).reshape(2, -1),
         "edge_vector": np.array(vectors, dtype=np.float32).reshape(-1, 3),
         "volume_per_atom": np.array(structure.volume / len(structure), dtype=np.float32),
         "density": np.array(structure.density, dtype=np.float32),
     }
+    if symmetry:
+        found = SpacegroupAnalyzer(structure, SYMPREC, ANGLE_TOLERANCE)
+        graph["space_group"] = np.array(found.get_space_group_number(), dtype=np.int64)
+    return graph
 
 
 def run(arguments: ThroughputArguments) -> None:

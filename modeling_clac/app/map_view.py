@@ -36,7 +36,7 @@ def write_map(directory: Path, points: np.ndarray, fingerprint: str) -> None:
     from ..utils.atomic_files import replaced_file
 
     with replaced_file(directory / MAP) as new:
-        new.write_bytes(save({"points": np.asarray(points, np.float32)}, {_FINGERPRINT: fingerprint}))
+        new.write_bytes(save({"points": np.ascontiguousarray(points, np.float32)}, {_FINGERPRINT: fingerprint}))
 
 
 def read_map(directory: Path, index: CrystalIndex) -> np.ndarray | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..crystal_clac import Crystal, ReadingOptions
@@ -154,7 +155,14 @@ class StoredCrystals:
     def _rows_of(self, material_id: str) -> list[int]:
         import pyarrow.compute as pc  # most searches look up no id
 
-        return pc.indices_nonzero(pc.fill_null(pc.equal(self._ids, material_id), False)).to_pylist()
+        try:
+            data = material_id.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which no id of a table has
+            return []
+        # Not by pa.scalar, which imports pandas.
+        buffers = [None, pa.py_buffer(np.array([0, len(data)], dtype=np.int32)), pa.py_buffer(data)]
+        wanted = pa.Array.from_buffers(pa.string(), 1, buffers)
+        return pc.indices_nonzero(pc.is_in(self._ids, value_set=wanted)).to_pylist()
 
 
 __all__ = ["StoredCrystals"]

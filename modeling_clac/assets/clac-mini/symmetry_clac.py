@@ -124,14 +124,17 @@ def _kinds_of_sites(crystal: Crystal) -> tuple[np.ndarray, np.ndarray]:
     if crystal.occupancy is None:
         return crystal.atomic_numbers, np.arange(len(crystal))
     site = site_of_each_atom(crystal)
-    occupants: dict[int, list[tuple[int, float]]] = {}
+    occupants: dict[int, dict[int, float]] = {}
     first: dict[int, int] = {}
-    atoms = zip(site.tolist(), crystal.atomic_numbers.tolist(), crystal.occupancy.round(3).tolist(), strict=True)
+    atoms = zip(site.tolist(), crystal.atomic_numbers.tolist(), crystal.occupancy.tolist(), strict=True)
     for atom, (place, number, share) in enumerate(atoms):
-        occupants.setdefault(place, []).append((number, share))
+        # A site may list an element twice.
+        own = occupants.setdefault(place, {})
+        own[number] = own.get(number, 0.0) + share
         first.setdefault(place, atom)
     kinds: dict[tuple[tuple[int, float], ...], int] = {}
-    numbers = [kinds.setdefault(tuple(sorted(own)), len(kinds)) for own in occupants.values()]
+    rounded = (tuple(sorted((number, round(share, 3)) for number, share in own.items())) for own in occupants.values())
+    numbers = [kinds.setdefault(own, len(kinds)) for own in rounded]
     return np.array(numbers), np.array(list(first.values()))
 
 

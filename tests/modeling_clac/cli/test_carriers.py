@@ -83,7 +83,7 @@ def test_folders_patterns_and_several_structures(
     assert clac("index", folder, "-o", folder / "index", "--model", small_checkpoint).code == 0
     again = clac("index", folder, "-o", folder / "index", "--model", small_checkpoint)
     assert (again.code, len(CrystalIndex.load(folder / "index"))) == (0, 5)
-    assert again.err == f"clac: {folder}: 7 other files not read (.csv, .txt, of an index)\n"
+    assert again.err == f"clac: {folder}: 8 other files not read (.csv, .txt, of an index)\n"
     # Names of files that are not unique are replaced by their paths.
     assert ids == ["POSCAR", str(folder / "a.cif"), f"{folder}/a.zip#folder/a.cif", "run.xyz#1", "run.xyz#2"]
     found = clac("search", "--like", f"{folder}/run.xyz", "--index", tmp_path / "index", *output[2:])

@@ -20,6 +20,7 @@ from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.search import index
 from modeling_clac.search.index import CrystalIndex
 from modeling_clac.utils import paths
+from modeling_clac.utils.json_text import plain
 from tests.helpers.cif import cif
 from tests.helpers.cli import Result, Run, assert_one_line, in_new_process
 
@@ -432,4 +433,4 @@ def test_info(clac: Run, small_checkpoint: Path):
 
 
 def test_json_has_no_nan():
-    assert clac_cli_support.plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
+    assert plain({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}

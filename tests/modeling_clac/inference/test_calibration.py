@@ -179,10 +179,8 @@ def _symbols(cif: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(records: list[dict[str, Any]]) -> Vocabulary:
-    from train.calibrate import training_texts
-
-    return Vocabulary.of_texts(training_texts(records, 0))
+def vocabulary() -> Vocabulary:
+    return Calibration.required(resolve_checkpoint()).vocabulary
 
 
 @pytest.mark.parametrize(
