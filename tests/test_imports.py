@@ -58,7 +58,7 @@ class Import:
 
 
 def _modules() -> dict[str, Path]:
-    """Dotted name -> file, of all our Python files; the code beside the bundled checkpoint is a link."""
+    """Dotted name -> file, of all our Python files; the code next to the bundled checkpoint is a copy."""
     files = [ROOT / "clac_cli.py"]
     for package in PACKAGES:
         files += [file for file in (ROOT / package).rglob("*.py") if "assets" not in file.parts]

@@ -114,7 +114,7 @@ def _pymatgen_graph(structure: Any, cutoff: float, max_neighbors: int | None, sy
             sources.append(neighbor.index)
             targets.append(target)
             vectors.append(neighbor.coords - structure[target].coords)
-    graph = {
+    graph: dict[str, np.ndarray] = {
         "atomic_numbers": np.array(structure.atomic_numbers, dtype=np.int64),
         "edge_index": np.array([sources, targets], dtype=np.int64).reshape(2, -1),
         "edge_vector": np.array(vectors, dtype=np.float32).reshape(-1, 3),

@@ -48,7 +48,7 @@ def narratives_of(questions: Sequence[ChoiceQuestion], path: Path, seed: int) ->
         ClacInputError: If the file cannot be read or lacks a crystal.
     """
     wanted = {question.material_id for question in questions}
-    # A data set has its card beside the Parquet files.
+    # A data set has its card next to its Parquet files.
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     rows: list[dict[str, Any]] = []
     try:

@@ -19,7 +19,7 @@ _NAMES = ("formula", "material_id", "space_group_symbol", "crystal_system")
 
 def chemiscope_widget(crystals: Sequence[Crystal], table: pa.Table, embeds: np.ndarray) -> Any:
     """
-    Show crystals on a map of their embeddings, beside their structures.
+    Show crystals on a map of their embeddings, next to their structures.
 
     Args:
         crystals: The structures.

@@ -113,7 +113,7 @@ class RetrievalResult:
 
     Attributes:
         content: Content of `result.json`.
-        table: The table beside it, in Markdown.
+        table: Content of `table.md`, in Markdown.
     """
 
     content: dict[str, Any]

@@ -69,10 +69,10 @@ def test_parts_are_cut_where_they_are_large(inputs: list[str], small_parts: None
 
 @pytest.mark.usefixtures("small_parts")
 def test_an_index_in_parts_is_that_of_one_table(inputs: list[str], options: BuildOptions, tmp_path: Path) -> None:
-    told: list[str] = []
-    built = build_index(inputs, tmp_path / "index", options, tell=told.append)
+    messages: list[str] = []
+    built = build_index(inputs, tmp_path / "index", options, tell=messages.append)
     assert sorted(path.name for path in (tmp_path / "index").iterdir()) == FILES
-    assert [path.name for path in tmp_path.iterdir()] == ["index"] and not told
+    assert [path.name for path in tmp_path.iterdir()] == ["index"] and not messages
     read = crystal_table(inputs)
     expected = CrystalIndex.build(ClacEmbedder.from_pretrained(options.checkpoint), read.table, crystals=read.crystals)
     index = CrystalIndex.load(tmp_path / "index")
@@ -111,10 +111,10 @@ def test_an_interrupted_build_goes_on(
     (tmp_path / ".index.parts" / "part-000002.new").mkdir()
     (tmp_path / ".index.parts" / "part-000001" / "report.json").write_text("{")
     monkeypatch.setattr(index_building, "build_part", until(-1))
-    told: list[str] = []
-    build_index(inputs, tmp_path / "index", options, tell=told.append)
+    messages: list[str] = []
+    build_index(inputs, tmp_path / "index", options, tell=messages.append)
     assert built[2:] == [1, 2, 3, 4, 5, 6]
-    assert told == ["1 of 7 parts were built before"]
+    assert messages == ["1 of 7 parts were built before"]
     assert _content(tmp_path / "index") == _content(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "whole"]
 
@@ -128,20 +128,20 @@ def test_parts_of_other_inputs_are_built_again(
     bad = tmp_path / "bad.parquet"
     pq.write_table(pa.table({"cif": [records[0]["cif"]] * 3 + ["data_x"]}), bad)
     sources = [str(tmp_path / f"{name}.parquet") for name in ("a", "b", "bad")]
-    told: list[str] = []
+    messages: list[str] = []
     with pytest.raises(InvalidStructureError, match=r"bad\.parquet row 4: "):
-        build_index(sources, tmp_path / "index", options, tell=told.append)
-    assert told == [f"2 of 3 parts are kept in {tmp_path / '.index.parts'}; the same command goes on from there"]
+        build_index(sources, tmp_path / "index", options, tell=messages.append)
+    assert messages == [f"2 of 3 parts are kept in {tmp_path / '.index.parts'}; the same command goes on from there"]
     pq.write_table(pa.table({"cif": [records[1]["cif"]]}), bad)
     pq.write_table(pa.table({"cif": [records[2]["cif"]]}), tmp_path / "a.parquet")
-    build_index(sources, tmp_path / "index", options, tell=told.append)
-    assert told[1:] == ["1 of 3 parts were built before"]
+    build_index(sources, tmp_path / "index", options, tell=messages.append)
+    assert messages[1:] == ["1 of 3 parts were built before"]
     ids = ["a-1", "b-1", "b-2", "b-3", "bad-1"]
     assert CrystalIndex.load(tmp_path / "index").table["material_id"].to_pylist() == ids
     # Other options are another index.
     other = BuildOptions(options.checkpoint, ReadingOptions(strict=True), "skip")
-    build_index(sources, tmp_path / "index", other, tell=told.append)
-    assert len(told) == 2
+    build_index(sources, tmp_path / "index", other, tell=messages.append)
+    assert len(messages) == 2
 
 
 @pytest.mark.usefixtures("small_parts")
