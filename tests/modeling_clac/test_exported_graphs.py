@@ -34,8 +34,8 @@ def test_sizes_of_exported_towers_are_free(
 ) -> None:
     torch.manual_seed(0)
     graph_config = small_graph_config(encoder, **READOUTS)
-    options = {"projection_dim": 24, "token_values": True, **dict.fromkeys(SHARED_FACTS, True)}
-    model = Tower(ClacModel(ClacConfig(text_config=bert_config, graph_config=graph_config, **options)).eval(), tower)
+    kept = {"projection_dim": 24, "token_values": True, **dict.fromkeys(SHARED_FACTS, True)}
+    model = Tower(ClacModel(ClacConfig(text_config=bert_config, graph_config=graph_config, **kept)).eval(), tower)
     dim = torch.export.Dim
     if tower == "get_text_features":
         texts = (["Li2O, 2.01 g/cm3", "a cathode"], ["NaCl", "a much longer text about rock salt", "gap of 5.1 eV"])
@@ -55,7 +55,10 @@ def test_sizes_of_exported_towers_are_free(
         warnings.simplefilter("ignore")
         onnx = torch.onnx.export(program, dynamo=True, verbose=False)
     assert onnx is not None
-    session = onnxruntime.InferenceSession(onnx.model_proto.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    # With several threads, onnxruntime adds to the same place of a tensor without a lock (ScatterND, reduction "add").
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(onnx.model_proto.SerializeToString(), options)
     for batch in batches:
         named = {node.name: batch[node.name.removeprefix("inputs_")].numpy() for node in session.get_inputs()}
         with torch.no_grad():
