@@ -20,6 +20,8 @@ _JOINT = re.compile(
     r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
 )
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
+# `-arsenate` in `hexafluorophosphate or -arsenate`
+_HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
 # Before the last member of a list.
@@ -30,7 +32,7 @@ _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
 )
 _FREE_BEHIND = re.compile(
-    r"(?:[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
+    r"(?:-(?:resistant|proof)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
     re.I,
 )
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
@@ -154,7 +156,7 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
 def _or_follows(text: str, literals: list[Literal], place: int) -> bool:
     """Whether the list ends with an `or`: `A, B or C`."""
     for first, second in zip(literals[place:], literals[place + 1 :], strict=False):
-        gap = text[first.end : second.start]
+        gap = _HYPHEN_FOR_START.sub("", text[first.end : second.start])
         if _JOINT.fullmatch(gap) is None or not gap.strip():
             return False
         if _OR.search(gap):
@@ -233,7 +235,7 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
 def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is another possibility of the one before."""
     before, literal = literals[place - 1], literals[place]
-    gap = text[before.end : literal.start].lower()
+    gap = _HYPHEN_FOR_START.sub("", text[before.end : literal.start].lower())
     if literal.start < before.end:
         return False
     if before.negated != literal.negated:
