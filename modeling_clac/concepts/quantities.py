@@ -139,8 +139,10 @@ QUANTITIES: dict[str, Quantity] = dict((
         symbols="AU A_U A^U", low=0.0, more="most anisotropic|more anisotropic", less="most isotropic|more isotropic",
     ),
     _of(
-        "pugh_ratio", "Pugh ratio", "pughs ratio|pugh's ratio|K/G|B/G|bulk to shear ratio|ratio of bulk to shear modulus|ratio of bulk modulus to shear modulus|ratio of the bulk to the shear modulus"
-        "|bulk to shear modulus ratio|bulk modulus to shear modulus ratio|bulk to shear modulus|bulk modulus over shear modulus",
+        "pugh_ratio", "Pugh ratio", "pughs ratio|pugh's ratio|K/G|B/G|bulk to shear ratio"
+        "|ratio of bulk to shear modulus|ratio of bulk modulus to shear modulus|ratio of the bulk to the shear modulus"
+        "|bulk to shear modulus ratio|bulk modulus to shear modulus ratio|bulk to shear modulus"
+        "|bulk modulus over shear modulus",
         low=0.0, more="most ductile|more ductile|tougher|toughest", less="most brittle|more brittle",
     ),
     _of("debye_temperature", "Debye temperature", "debye temp", unit="K", low=0.0, decimals=0),

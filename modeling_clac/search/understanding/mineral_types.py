@@ -25,8 +25,9 @@ def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) 
     """
     Read minerals as structure types where the query speaks of other compounds than the mineral.
 
-    It does if it names the type itself, as in `matlockite, PbFCl-type` (this holds for formulas as well), if a class of compounds stands behind the mineral, or if the query has an element that the mineral lacks or
-    excludes one that it has.
+    It does if it names the type itself, as in `matlockite, PbFCl-type` (this holds for formulas as well), if a class of
+    compounds stands behind the mineral, or if the query has an element that the mineral lacks or excludes one that it
+    has.
 
     Args:
         text: The query.

@@ -375,9 +375,10 @@ def _as_gap(text: str, interval: _Interval) -> _Interval:
     """
     Read a wavelength of absorption, emission or transparency as a band gap, E = hc/λ.
 
-    What is transparent down to 300 nm has a gap of at least 4.1 eV; an absorption edge above 500 nm is a gap below 2.5 eV.
+    What is transparent down to 300 nm has a gap of at least 4.1 eV; an edge above 500 nm is a gap below 2.5 eV.
     """
-    scale = {_NANOMETRE: 1.0, _MICROMETRE: 1e3}.get(interval.measure.unit)
+    unit = interval.measure.unit
+    scale = 1.0 if unit == _NANOMETRE else 1e3 if unit == _MICROMETRE else None
     around = text[max(0, interval.start - 40) : interval.measure.start] + " " + text[interval.end : interval.end + 25]
     ends = [end for end in (interval.low, interval.high, interval.about) if end is not None]
     if scale is None or not all(_SHORTEST <= end * scale <= _LONGEST for end in ends):

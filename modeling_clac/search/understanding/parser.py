@@ -132,7 +132,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
-    constraints = grouped(plain, only_elements(plain, literals))
+    constraints = grouped(plain, only_elements(plain, literals, vocabulary))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
@@ -237,7 +237,7 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
 
 def _corrected(state: _State, lexicon: Lexicon, words: list[Token], compositions: list[Literal]) -> list[Token]:
     """Replace the keys of misspelt words."""
-    found = []
+    found: list[Token] = []
     for word in words:
         before = next((each for each in reversed(found) if each.key not in FUNCTION_WORDS), None)
         whole = None if before is None else _shared_start(lexicon, state.text, before, word)

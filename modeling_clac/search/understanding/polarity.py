@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm, SystemTerm
+from .implied_elements import allowed_elements
+from .query import ConceptTerm, Constraint, ElementTerm, Literal, OnlyTerm, RangeTerm, SystemTerm
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
 
 _NEGATORS = (
     r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
@@ -58,6 +63,9 @@ _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
 # `pyrite and marcasite structures`: one crystal has one of them.
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
+_ONLY = re.compile(
+    r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", re.I
+)
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -298,17 +306,24 @@ def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
     return not gap.strip(" -") and family(before) != family(literal)
 
 
-def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
-    """Read `only Li, P and S` and `nothing but Fe and O` as a chemical system."""
-    found = re.search(
-        r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", text, re.I
+def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
+    """
+    Read `only Li, P and S` and `nothing but Fe and O` as a chemical system.
+
+    `only alkali metals and halogens` excludes all other elements, `halides of alkali metals only` does not.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+        vocabulary: The concepts that they name.
+    """
+    # `nothing but metals` may be a wording.
+    found = next(
+        (each for each in _ONLY.finditer(text) if not any(x.start <= each.start() < x.end for x in literals)), None
     )
-    elements = [literal for literal in literals if isinstance(literal.term, ElementTerm) and not literal.negated]
-    if found is None or not elements or len(elements) != len([x for x in literals if family(x) == "chemistry"]):
+    listed = [literal for literal in literals if family(literal) == "chemistry" and not literal.negated]
+    if found is None or not listed or len(listed) != len([x for x in literals if family(x) == "chemistry"]):
         return literals
-    if any(literal.term.symbol == "metal" for literal in elements):  # type: ignore[union-attr]
-        return literals
-    listed = elements
     behind = [literal for literal in listed if literal.start >= found.end()]
     chosen = behind if behind and len(_WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
     if not chosen and text[found.end() :].strip(" .!?") == "":
@@ -318,10 +333,18 @@ def only_elements(text: str, literals: list[Literal]) -> list[Literal]:
         for one, two in pairwise(chosen)
     ):
         return literals
-    symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
-    system = Literal(SystemTerm(symbols), False, chosen[0].start, chosen[-1].end)
-    kept = [literal for literal in literals if literal not in chosen]
-    return sorted([*kept, system], key=lambda literal: literal.start)
+    start, end = chosen[0].start, chosen[-1].end
+    if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):
+        symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
+        system = Literal(SystemTerm(symbols), False, start, end)
+        return sorted([*(each for each in literals if each not in chosen), system], key=lambda each: each.start)
+    allowed = [allowed_elements(literal.term, vocabulary) for literal in chosen]
+    if not all(allowed) or any(family(literal) in ("anion", "class") for literal in literals):
+        return literals
+    names = tuple(dict.fromkeys(literal.term.label for literal in chosen))
+    only = Literal(OnlyTerm(names, tuple(sorted(frozenset().union(*allowed)))), False, start, end)
+    place = literals.index(chosen[-1]) + 1
+    return [*literals[:place], only, *literals[place:]]
 
 
 __all__ = ["family", "grouped", "only_elements", "with_polarity"]

@@ -110,6 +110,27 @@ class SystemTerm:
 
 
 @dataclass(frozen=True)
+class OnlyTerm:
+    """
+    No other elements than those of some groups.
+
+    Attributes:
+        names: What is allowed, as the reading writes it.
+        symbols: All elements that are allowed, in alphabetical order.
+    """
+
+    names: tuple[str, ...]
+    symbols: tuple[str, ...]
+
+    kind: ClassVar[str] = "only"
+
+    @property
+    def label(self) -> str:
+        """Wording of the term in the reading."""
+        return f"nothing but {' and '.join(self.names)}"
+
+
+@dataclass(frozen=True)
 class RangeTerm:
     """
     A range of a number.
@@ -186,7 +207,10 @@ class PointGroupTerm:
         return f"point group {self.symbol}"
 
 
-Term = ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | RangeTerm | SpaceGroupTerm | PointGroupTerm
+Term = (
+    ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | OnlyTerm | RangeTerm | SpaceGroupTerm
+    | PointGroupTerm
+)  # fmt: skip
 # Concepts of these kinds are adjectives: "not cubic", but "no lead".
 _ADJECTIVES = frozenset({"class", "symmetry", "crystal-system", "band", "attribute", "structural"})
 _NOUNS = frozenset({"element", "formula", "pattern", "system"})
@@ -379,6 +403,7 @@ __all__ = [
     "ElementTerm",
     "FormulaTerm",
     "Literal",
+    "OnlyTerm",
     "PatternTerm",
     "PointGroupTerm",
     "Query",

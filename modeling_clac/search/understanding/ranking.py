@@ -24,6 +24,7 @@ from .query import (
     ElementTerm,
     FormulaTerm,
     Literal,
+    OnlyTerm,
     PatternTerm,
     PointGroupTerm,
     Query,
@@ -361,6 +362,10 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     elif isinstance(term, PatternTerm):
         pattern = read_pattern(term.pattern)
         grade = np.zeros(len(table), dtype=bool) if pattern is None else table.matches(pattern)
+    elif isinstance(term, OnlyTerm):
+        inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
+        counts = table.compositions.counts
+        grade = np.where(inside == counts, 1.0, 0.4 * inside / np.maximum(counts, 1))
     elif isinstance(term, SystemTerm):
         grade = _grade_of_system(term, table.compositions)
     else:
