@@ -230,7 +230,8 @@ _SUPPORT_BEHIND = re.compile(
     r"[-\s]?(?:free|based|containing|rich|bearing|poor|doped|deficient|substituted)\b"
     r"|\s+(?:compounds?|alloys?|atoms?|ions?|cations?|anions?|halides?|oxides?|sulfides?|sulphides?|nitrides?|sites?"
     r"|salts?|content|chalcogenides?|fluorides?|chlorides?|bromides?|iodides?|phosphates?|hydrides?|tellurides?"
-    r"|selenides?|carbides?|borides?|arsenides?|phosphides?|antimonides?|silicides?|system|minerals?|perovskites?)\b",
+    r"|selenides?|carbides?|borides?|arsenides?|phosphides?|antimonides?|silicides?|system|minerals?|perovskites?)\b"
+    r"|-(?:feldspars?|micas?)\b",
     re.I,
 )
 _SUPPORT_BEFORE = re.compile(

@@ -24,11 +24,12 @@ from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
-from .polarity import grouped, only_elements, with_polarity
+from .polarity import counted_groups, grouped, only_elements, with_polarity
 from .query import (
     Comparison,
     ConceptTerm,
     Constraint,
+    CountTerm,
     ElementTerm,
     FormulaTerm,
     Literal,
@@ -132,6 +133,9 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
+    literals = counted_groups(plain, literals, vocabulary)
+    counts = {*_counts(plain, literals)}
+    state.rest = [word for word in state.rest if word not in counts]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
@@ -153,6 +157,13 @@ def _with_decimal_points(text: str) -> str:
     while _DECIMAL_COMMA.search(text):
         text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)
     return text
+
+
+def _counts(text: str, literals: Iterable[Literal]) -> Iterable[str]:
+    """The words of numbers of elements, such as `three` of `three metals`."""
+    return (
+        word for each in literals if isinstance(each.term, CountTerm) for word in text[each.start : each.end].split()
+    )
 
 
 def _placed(constraint: Constraint, flat: FlatText) -> Constraint:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ...concepts.elements import GROUPS
 from .implied_elements import allowed_elements
-from .query import ConceptTerm, Constraint, ElementTerm, Literal, OnlyTerm, RangeTerm, SystemTerm
+from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, Literal, OnlyTerm, RangeTerm, SystemTerm
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
@@ -63,6 +64,18 @@ _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
 # `pyrite and marcasite structures`: one crystal has one of them.
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
+_ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:)\s*$")
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
+# Bounds of a number, with what they add to it.
+_AT_LEAST = {"at least": 0, "more than": 1, "no fewer than": 0, "no less than": 0, "not fewer than": 0}
+_AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, "not more than": 0, "up to": 0}
+_COUNT_BEFORE = re.compile(
+    rf"(?:(?P<bound>exactly|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    r"(?<![\w.-])(?<!group )(?P<number>two|three|four|five|[2-9])\s+(?:different\s+|distinct\s+)?"
+    r"(?:of\s+)?(?:an?\s+|the\s+)?$",
+    re.I,
+)
+_METALS = re.compile(r"metals?", re.I)
 _ONLY = re.compile(
     r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", re.I
 )
@@ -260,7 +273,7 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if gap.strip() == "," and _or_follows(text, literals, place):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
-        if "," in gap and _in_brackets(text, before, literal):
+        if "," in gap and (_in_brackets(text, before, literal) or _is_assigned(text, literals, place)):
             return True
         if family(literal) in _EXCLUSIVE:
             return True
@@ -277,6 +290,13 @@ def _in_brackets(text: str, first: Literal, last: Literal) -> bool:
     """Whether two terms stand in the same brackets: `chalcogenides (S, Se, Te)` are of any of these."""
     opened = text.rfind("(", 0, first.start + 1)
     return opened >= 0 and ")" not in text[opened : last.end] and ")" in text[last.end :]
+
+
+def _is_assigned(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a list stands for a letter: `MX2 with M = Mo, W`."""
+    while place and _JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
+        place -= 1
+    return _ASSIGNED.search(text, 0, literals[place].start) is not None
 
 
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
@@ -304,6 +324,33 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
 
 def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
     return not gap.strip(" -") and family(before) != family(literal)
+
+
+def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
+    """
+    Read `at least two transition metals` and `three metals` as numbers of elements.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+        vocabulary: The concepts that they name.
+    """
+    found = []
+    for literal in literals:
+        count = _COUNT_BEFORE.search(text, 0, literal.start)
+        is_metal = _METALS.fullmatch(text, literal.start, literal.end) is not None
+        is_group = isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"
+        bound = "exactly" if count is None else (count["bound"] or "exactly").lower()
+        # The `no` of `no more than two` excludes nothing.
+        if count is not None and (is_metal or is_group) and (not literal.negated or bound.startswith("no")):
+            symbols = GROUPS["metal"] if is_metal else allowed_elements(literal.term, vocabulary)
+            number = _NUMBERS.get(count["number"].lower()) or int(count["number"])
+            number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0)
+            low, high = 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
+            term = CountTerm("metal" if is_metal else literal.term.label, tuple(sorted(symbols)), low, high)
+            literal = replace(literal, term=term, start=count.start(), negated=False)
+        found.append(literal)
+    return found
 
 
 def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:

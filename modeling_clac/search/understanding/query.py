@@ -131,6 +131,32 @@ class OnlyTerm:
 
 
 @dataclass(frozen=True)
+class CountTerm:
+    """
+    A number of different elements of a group.
+
+    Attributes:
+        name: The group, as the reading writes it.
+        symbols: Its elements, in alphabetical order.
+        low: Smallest number.
+        high: Largest number; `None` if it is open.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    low: int
+    high: int | None = None
+
+    kind: ClassVar[str] = "count"
+
+    @property
+    def label(self) -> str:
+        """Wording of the term in the reading."""
+        bound = "exactly" if self.low == self.high else "at least" if self.high is None else "at most"
+        return f"{bound} {self.low if self.high is None else self.high} of {self.name}"
+
+
+@dataclass(frozen=True)
 class RangeTerm:
     """
     A range of a number.
@@ -208,8 +234,8 @@ class PointGroupTerm:
 
 
 Term = (
-    ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | OnlyTerm | RangeTerm | SpaceGroupTerm
-    | PointGroupTerm
+    ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | OnlyTerm | CountTerm | RangeTerm
+    | SpaceGroupTerm | PointGroupTerm
 )  # fmt: skip
 # Concepts of these kinds are adjectives: "not cubic", but "no lead".
 _ADJECTIVES = frozenset({"class", "symmetry", "crystal-system", "band", "attribute", "structural"})
@@ -400,6 +426,7 @@ __all__ = [
     "Comparison",
     "ConceptTerm",
     "Constraint",
+    "CountTerm",
     "ElementTerm",
     "FormulaTerm",
     "Literal",

@@ -21,6 +21,7 @@ from .implied_elements import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
     Constraint,
+    CountTerm,
     ElementTerm,
     FormulaTerm,
     Literal,
@@ -362,6 +363,12 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     elif isinstance(term, PatternTerm):
         pattern = read_pattern(term.pattern)
         grade = np.zeros(len(table), dtype=bool) if pattern is None else table.matches(pattern)
+    elif isinstance(term, CountTerm):
+        inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
+        high = np.inf if term.high is None else term.high
+        # One element too few or too many is a near miss.
+        beyond = np.maximum(np.maximum(term.low - inside, inside - high), 0.0)
+        grade = np.where(beyond == 0, 1.0, 0.4 / np.maximum(beyond, 1.0))
     elif isinstance(term, OnlyTerm):
         inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
         counts = table.compositions.counts

@@ -43,6 +43,12 @@ _NUMBER_WITH_UNIT = (
 _STATEMENTS = (
     _Statement(
         re.compile(
+            r"(?<![\w-])(?:La-(?:Lu|Yb)|Ce-Lu|Sc-(?:Zn|Cu)|Ti-Cu|Y-Cd|Hf-Hg)(?![\w-])(?!\s+(?:chemical\s+|phase\s+)?system)"
+        ),
+        "{} was taken for the ends of a series; name the group, such as lanthanides, or write `system` behind it",
+    ),
+    _Statement(
+        re.compile(
             rf"(?<![\w-])(?:{_UNKNOWN_QUANTITIES})\b[^,;.\d]{{0,30}}(?<![\w.]){_NUMBER_WITH_UNIT}"
             rf"|(?<![\w.-]){_NUMBER_WITH_UNIT}\s+(?:{_UNKNOWN_QUANTITIES})\b",
             re.I,

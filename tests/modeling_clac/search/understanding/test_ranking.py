@@ -120,6 +120,12 @@ def test_nothing_but_some_groups_comes_first() -> None:
     assert states("only transition metals and oxygen", "Fe2O3")[-1].startswith("✓")
 
 
+def test_the_number_of_elements_of_a_group_counts() -> None:
+    assert states("oxides with one metal and at least two transition metals", "Fe2O3")[-1].startswith("✗")
+    assert ranked("exactly two alkali metals")[-1] not in ("NaCl", "CsPbI3")
+    assert states("at most 2 alkali metals", "NaCl") == states("at most 2 alkali metals", "TiN")
+
+
 def test_about_a_value_the_nearest_comes_first() -> None:
     assert ranked("band gap around 4.3 eV")[:2] == ["AlN", "BN"]
 
