@@ -65,6 +65,8 @@ def _caption(result: Mapping[str, Any]) -> str:
         f"{name}: `{source.removeprefix('random:')}`" + (" with random weights" if source.startswith("random:") else "")
         for name, source in result["towers"].items()
     )
+    layers = runs[0]["recipe"]["text_layers"]
+    kept = "" if layers is None else f", the layers {' and '.join(map(str, layers))} of each"
     around = (
         f"± standard deviation over the seeds {', '.join(map(str, result['seeds']))}"
         if len(result["seeds"]) > 1
@@ -72,7 +74,7 @@ def _caption(result: Mapping[str, Any]) -> str:
     )
     return (
         f"Each model is trained for {' or '.join(map(str, steps))} steps of {' or '.join(map(str, batches))} pairs "
-        f"({min(minutes):.0f} to {max(minutes):.0f} minutes) with all terms of the paper. Text encoders: {towers}; "
+        f"({min(minutes):.0f} to {max(minutes):.0f} minutes) with all terms of the paper. Text encoders: {towers}{kept}; "
         "those of the paper are SciBERT and MatSciBERT. Additions: formulas split into elements, descriptors of the "
         f"crystal, values of numbers, shared maps of both modalities. Split {result['split']}, {result['pool']:,} "
         f"crystals, chance {1 / result['pool']:.4f} for top-1; {around}. Commit {', '.join(commits)}."
