@@ -76,8 +76,9 @@ def _caption(result: Mapping[str, Any]) -> str:
         f"Each model is trained for {' or '.join(map(str, steps))} steps of {' or '.join(map(str, batches))} pairs "
         f"({min(minutes):.0f} to {max(minutes):.0f} minutes) with all terms of the paper. Text encoders: "
         f"{towers}{kept}; those of the paper are SciBERT and MatSciBERT. Additions: formulas split into elements, "
-        f"descriptors of the crystal, values of numbers, shared maps of both modalities. Split {result['split']}, {result['pool']:,} "
-        f"crystals, chance {1 / result['pool']:.4f} for top-1; {around}. Commit {', '.join(commits)}."
+        f"descriptors of the crystal, values of numbers, shared maps of both modalities. "
+        f"Split {result['split']}, {result['pool']:,} crystals, chance {1 / result['pool']:.4f} for top-1; {around}. "
+        f"Commit {', '.join(commits)}."
     )
 
 
