@@ -69,7 +69,7 @@ def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: 
 
 @pytest.mark.parametrize("name", ["calibration", "domain", "coverage"])
 def test_tables_of_confidence_are_those_of_the_committed_results(name: str) -> None:
-    directory = RESULTS.parent / name
+    directory = RESULTS.parent / ("coverage" if name == "coverage" else f"report/{name}")
     result = json.loads((directory / "result.json").read_text(encoding="utf-8"))
     written = {"calibration": calibration_markdown, "domain": domain_markdown, "coverage": coverage_markdown}[name]
     table = written(result)
