@@ -14,6 +14,8 @@ _MIN_SIZE = 10_000
 # Steps of the rounding in a standard deviation of a row. A word is looked up once, so its rounding matters less than
 # that of a matrix, and the table of words is half of the weights.
 _STEPS_OF_TABLE, _STEPS_OF_MATRIX = 64, 200
+# Name of the constant 256, the value of a high byte.
+_HIGH = "high"
 
 
 def quantized_tower(checkpoint: Checkpoint) -> bytes:
@@ -60,13 +62,9 @@ def quantized_tower(checkpoint: Checkpoint) -> bytes:
         graph.initializer.extend([numpy_helper.from_array(value, key) for key, value in constants.items()])
         for reader in readers:
             replace(graph, name, reader)
-    graph.initializer.append(numpy_helper.from_array(np.float32(256), _HIGH))
+    graph.initializer.append(numpy_helper.from_array(np.array(256, dtype=np.float32), _HIGH))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
-
-
-# Name of the constant 256, the value of a high byte.
-_HIGH = "high"
 
 
 def two_bytes(integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +119,7 @@ def _insert(graph: Any, place: int, name: str, inputs: list[str], target: str) -
     from onnx import TensorProto, helper
 
     low, high, scales = inputs
-    nodes = [
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("Cast", [low], f"{name}.l", {"to": TensorProto.FLOAT}),
         ("Cast", [high], f"{name}.h", {"to": TensorProto.FLOAT}),
         ("Mul", [f"{name}.h", _HIGH], f"{name}.m", {}),
