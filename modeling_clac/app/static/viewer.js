@@ -168,12 +168,18 @@
       stage.dataset.size = data.size;
     };
 
+    /* Below a long table, as on a phone, a crystal that is opened would be out of sight. */
+    const bringIntoSight = () => {
+      const { top, bottom } = stage.getBoundingClientRect();
+      if (top > window.innerHeight - 100 || bottom < 100) stage.scrollIntoView({ block: "start" });
+    };
+
     const update = () => {
       if (props.value && props.value !== drawn) {
         const same = drawn && JSON.parse(drawn).name === JSON.parse(props.value).name;
         drawn = props.value;
         if (!same) element.querySelector("select").value = "1";
-        draw(false);
+        draw(false).then(() => same || bringIntoSight());
       }
     };
     watch("value", update);

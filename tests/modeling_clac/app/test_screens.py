@@ -120,6 +120,8 @@ def test_all_that_the_page_does(
         screens.open("?q=spinel+oxide")
         page.locator("button.open").first.click()
         page.wait_for_selector(".stage[data-size='1'] canvas")
+        seen = "() => { const { top, bottom } = document.querySelector('.stage').getBoundingClientRect();"
+        page.wait_for_function(f"{seen} return bottom > 100 && top < innerHeight - 50; }}")
         screens.take("3-crystal")
         page.get_by_label("Polyhedra").check()
         page.locator("#clac-viewer select").select_option("2")
