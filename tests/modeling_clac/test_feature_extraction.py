@@ -230,6 +230,8 @@ def test_on_error(extractor, cifs) -> None:
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0.01]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms(cell=[3, 3, 3]), "no atoms"),
+        (ase.Atoms("Na", cell=[20_000, 20_000, 20_000]), "lattice vector of 20,000 Å; expected at most 10,000 Å"),
+        (ase.Atoms("Na", cell=[3, 3, 12_000]), "lattice vector of 12,000 Å; expected at most 10,000 Å"),
         ({"atomic_numbers": [11], "positions": [[0, 0, 0]]}, "cell missing"),
         ({"atomic_numbers": [11, 17], "positions": [[0, 0, 0]], "cell": np.eye(3)}, "2 atomic numbers but 1"),
         (3.14, "cannot read a structure from float"),
