@@ -16,6 +16,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
+from modeling_clac.crystal_clac import neighbor_pairs
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE, build_edges
@@ -99,6 +100,12 @@ def test_edges_agree_with_the_neighbours_of_pymatgen(cifs) -> None:
                 expected_vectors.append(neighbor.coords - structure[target].coords)
         expected = edge_set(np.array(expected_index).T, np.array(expected_vectors))
         np.testing.assert_allclose(edge_set(index, vectors), expected, atol=2e-3)
+
+
+def test_neighbours_are_closer_than_the_radius() -> None:
+    crystal = parse_structure(Structure(Lattice.cubic(3.0), ["Po"], [[0, 0, 0]]))
+    assert len(neighbor_pairs(crystal, 3.0)[0]) == 0
+    assert neighbor_pairs(crystal, 3.001)[3].tolist() == pytest.approx([3.0] * 6)
 
 
 def test_self_images_and_multi_edges(structure_po) -> None:
