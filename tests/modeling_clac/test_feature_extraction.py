@@ -108,6 +108,17 @@ def test_neighbours_are_closer_than_the_radius() -> None:
     assert neighbor_pairs(crystal, 3.001)[3].tolist() == pytest.approx([3.0] * 6)
 
 
+def test_neighbours_of_atoms_far_from_the_cell() -> None:
+    crystal = parse_structure(
+        Structure(Lattice.hexagonal(3.19, 5.19), ["Ga", "N"], [[1 / 3, 2 / 3, 0], [0.4, 0.6, 0.4]])
+    )
+    far = crystal._replace(positions=crystal.positions + np.array([[0.0], [90_000.0]]) * crystal.cell[1])
+    centers, points, images, distances = neighbor_pairs(far, 4.0)
+    vectors = far.positions[points] + images @ far.cell - far.positions[centers]
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), distances, atol=1e-6)
+    np.testing.assert_allclose(np.sort(distances), np.sort(neighbor_pairs(crystal, 4.0)[3]), atol=1e-6)
+
+
 def test_self_images_and_multi_edges(structure_po) -> None:
     """Simple cubic: 6 images of the single atom at distance a, 12 at √2 a."""
     index, vectors = build_edges([parse_structure(structure_po)], 4.8, None)[0]
