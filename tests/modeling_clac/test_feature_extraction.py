@@ -16,7 +16,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
-from modeling_clac.crystal_clac import neighbor_pairs
+from modeling_clac.crystal_clac import Crystal, neighbor_pairs
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE, build_edges
@@ -112,7 +112,8 @@ def test_neighbours_of_atoms_far_from_the_cell() -> None:
     crystal = parse_structure(
         Structure(Lattice.hexagonal(3.19, 5.19), ["Ga", "N"], [[1 / 3, 2 / 3, 0], [0.4, 0.6, 0.4]])
     )
-    far = crystal._replace(positions=crystal.positions + np.array([[0.0], [90_000.0]]) * crystal.cell[1])
+    shifted = crystal.positions + np.array([[0.0], [90_000.0]]) * crystal.cell[1]
+    far = Crystal(crystal.atomic_numbers, shifted, crystal.cell)
     centers, points, images, distances = neighbor_pairs(far, 4.0)
     vectors = far.positions[points] + images @ far.cell - far.positions[centers]
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), distances, atol=1e-6)
