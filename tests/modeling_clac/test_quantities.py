@@ -16,6 +16,7 @@ from modeling_clac import ClacConfig, ClacModel, ClacProcessor
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.formula_words_clac import ACRONYMS, NOT_COMPOUNDS
 from modeling_clac.formulas_clac import ELEMENTS
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import narrate
 from modeling_clac.quantities_clac import (
     DENSITY,
@@ -114,7 +115,7 @@ def test_densities(text: str, expected: list[float]) -> None:
 
 def test_narratives_state_their_own_density(records) -> None:
     stated = 0
-    for record in records:
+    for record in with_uses(records):
         text = narrate(record, seed=1)
         found = [value for *_, kind, value in find_quantities(text) if kind == DENSITY]
         assert found == pytest.approx([record["density"]] * len(found), rel=0.03)
@@ -124,7 +125,7 @@ def test_narratives_state_their_own_density(records) -> None:
 
 def test_narratives_name_their_own_composition_only(records) -> None:
     unread = 0
-    for record in records:
+    for record in with_uses(records):
         expected = Composition(record["formula"]).fractional_composition.as_dict()
         found = formulas(narrate(record, seed=1))
         assert not found or found == pytest.approx(expected)

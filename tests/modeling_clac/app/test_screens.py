@@ -3,8 +3,8 @@ Screens of all that the page does, on the bundled crystals: light, dark, and as 
 
     CLAC_SCREENS=screens pytest tests/modeling_clac/app/test_screens.py
 
-keeps them in the folder `screens`. The test looks for what a picture would show: text that is cut or runs out of its
-box, and a page that scrolls sideways.
+keeps them in the folder `screens`, in four looks instead of two. The test looks for what a picture would show: text
+that is cut or runs out of its box, and a page that scrolls sideways.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from tests.helpers.browser import browser_path, opened, served, started
 
 PATH = browser_path()
 LAPTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+LOOKS = [("light", LAPTOP), ("dark", PHONE)]
+if KEPT := os.environ.get("CLAC_SCREENS"):
+    LOOKS += [("dark", LAPTOP), ("light", PHONE)]
 # Na0.8K0.2Cl with a vacancy: a mixed and a partly occupied site.
 DISORDERED = """data_mixed
 _cell_length_a 5.7
@@ -90,13 +93,13 @@ class Screens:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    given = os.environ.get("CLAC_SCREENS")
-    if given:
-        Path(given).mkdir(parents=True, exist_ok=True)
-    return Path(given) if given else tmp_path
+    if not KEPT:
+        return tmp_path
+    Path(KEPT).mkdir(parents=True, exist_ok=True)
+    return Path(KEPT)
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", LAPTOP), ("dark", LAPTOP), ("light", PHONE), ("dark", PHONE)])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS)
 def test_all_that_the_page_does(
     browser: Any, address: str, folder: Path, tmp_path: Path, scheme: str, size: dict[str, int]
 ) -> None:
