@@ -73,6 +73,11 @@ def test_words_and_space_groups_are_not_formulas(text: str) -> None:
     assert formulas(text) == {}
 
 
+@pytest.mark.parametrize("text", ["Na0-xCl0-x", "Fe0-δO0-δ with vacancies"])
+def test_a_formula_of_no_atoms_states_no_fractions(text: str) -> None:
+    assert formulas(text) == {}
+
+
 @pytest.mark.parametrize("word", ["In", "C", "W"])
 def test_a_single_element_is_a_formula(word: str) -> None:
     assert formulas(f" {word} ") == {word: 1.0}
