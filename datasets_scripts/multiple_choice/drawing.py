@@ -128,6 +128,11 @@ KINDS = {
         statement="The crystal is {}.",
         size=4,
     ),
+    "stable": Kind(
+        text=f"Is the crystal stable, on the hull, or unstable, more than {METASTABLE:g} {_ENERGY_UNIT} above it?",
+        statement="The crystal is thermodynamically {}.",
+        size=2,
+    ),
     "stability": Kind(
         text=(
             "Is the crystal stable (on the hull), "

@@ -76,7 +76,7 @@ def facts_of(where: str, record: Mapping[str, Any], seed: int) -> tuple[Facts, C
         "oxide": "an oxide" if "O" in amounts and len(amounts) > 1 else "no oxide",
         "anion": _anion(amounts),
         **_by_gap(known.numbers.get("band_gap")),
-        "stability": _stability(known.numbers.get("energy_above_hull")),
+        **_by_energy(known.numbers.get("energy_above_hull")),
         "density": class_word("density", crystal.density),
         "stiffness": _word("bulk_modulus_vrh", known.numbers.get("bulk_modulus_vrh")),
     }
@@ -137,12 +137,13 @@ def _by_gap(gap: float | None) -> dict[str, str]:
     return {"metal": "an insulator", "band_gap": with_article(class_word("band_gap", gap))}
 
 
-def _stability(energy: float | None) -> str | None:
+def _by_energy(energy: float | None) -> dict[str, str]:
     if energy is None:
-        return None
-    if energy <= ON_HULL:
-        return "stable"
-    return "metastable" if energy <= METASTABLE else "unstable"
+        return {}
+    if ON_HULL < energy <= METASTABLE:
+        return {"stability": "metastable"}
+    label = "stable" if energy <= ON_HULL else "unstable"
+    return {"stable": label, "stability": label}
 
 
 def _word(column: str, value: float | None) -> str | None:

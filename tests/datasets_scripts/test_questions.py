@@ -74,12 +74,14 @@ def class_of(value: float, bounds: tuple[float, ...], words: Sequence[str]) -> s
 
 
 GAPS = ["narrow-gap semiconductor", "medium-gap semiconductor", "wide-gap semiconductor", "ultrawide-gap insulator"]
+ENDS = ("stable", "unstable")
 EXPECTED: dict[str, Callable[[Row], str]] = {
     "composition": lambda r: f"The crystal has the composition {r['formula']}.",
     "crystal_system": lambda r: f"The crystal is {r['crystal_system']}.",
     "space_group": lambda r: f"The crystal has the space group {r['space_group_symbol']}.",
     "oxide": lambda r: f"The crystal is {'an' if r['is_oxide'] else 'no'} oxide.",
     "band_gap": lambda r: re.sub(r"a (?=u)", "an ", f"The crystal is a {class_of(r['band_gap'], (1, 3, 4), GAPS)}."),
+    "stable": lambda r: f"The crystal is thermodynamically {ENDS[r['energy_above_hull'] > 0.2]}.",
     "stability": lambda r: "The crystal is thermodynamically {}.".format(
         class_of(r["energy_above_hull"], (1e-6, 0.2), ["stable", "metastable", "unstable"])
     ),

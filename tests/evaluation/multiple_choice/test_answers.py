@@ -30,6 +30,7 @@ LABELS = [
     *(("anion", with_article(own)) for own in ANION_NAMES.values()),
     *(("metal", own) for own in ("a metal", "an insulator")),
     *(("band_gap", with_article(own)) for bound, own in CLASS_WORDS["band_gap"] if bound > 0),
+    *(("stable", own) for own in ("stable", "unstable")),
     *(("stability", own) for own in ("stable", "metastable", "unstable")),
     *(("density", own) for _, own in CLASS_WORDS["density"]),
     *(("stiffness", own) for own in ("soft", "very stiff")),
