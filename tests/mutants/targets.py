@@ -33,7 +33,10 @@ def _target(modules: str, tests: str) -> Target:
 
 
 _FACTS = "bonding chemistry conditions coordination derived frameworks ions oxidation polyhedra surroundings symmetry"
-_UNDERSTANDING = "checks chemistry implied_elements lexicon metals numbers parser polarity query words"
+_UNDERSTANDING = (
+    "checks chemistry element_sets implied_elements intervals lexicon metals numbers parser polarity query query_units "
+    "unread wavelengths words"
+)
 TARGETS: dict[str, Target] = {
     "structures": _target(
         "crystal_clac neighbors_clac contacts_clac cif_sites_clac cif_species_clac cif_symmetry_clac structures_clac",

@@ -1,0 +1,223 @@
+"""Numbers in queries with what stands around them: comparisons, ranges, tolerances and number words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...units_clac import Measure, find_measures
+from .query_units import with_unit_behind
+
+_ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"
+_ABOVE = (
+    r"above|over|greater\s+than(?:\s+or\s+equal\s+to)?|more\s+than|larger\s+than|bigger\s+than|higher\s+than"
+    r"|exceed(?:s|ing)?|beyond|wider\s+than|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|no\s+less\s+than"
+    r"|not\s+less\s+than|not\s+(?:below|under)|no\s+lower\s+than|not\s+smaller\s+than|upwards?\s+of|starting\s+(?:at|from)"
+    r"|in\s+excess\s+of|no\s+fewer\s+than|not\s+fewer\s+than|surpass(?:es|ing)|greater\s+or\s+equal\s+to"
+    # Misspelt as well.
+    r"|abov|atleast|grater\s+than|gre+ter\s+than|hig(?:er|her)\s+then|mor\s+than"
+    r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|tougher\s+than|north\s+of"
+)
+_BELOW = (
+    r"below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
+    r"|fewer\s+than|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|no\s+more\s+than|not\s+more\s+than"
+    r"|not\s+(?:above|over)|not\s+exceeding|no\s+larger\s+than|no\s+greater\s+than|no\s+higher\s+than|within"
+    r"|belov|bellow|les+\s+th[ae]n|lower\s+then|smal+er\s+then"
+    r"|lighter\s+than|softer\s+than|cheaper\s+than|less\s+dense\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
+    r"|doesn't\s+exceed|does\s+not\s+exceed|do\s+not\s+exceed|south\s+of|shorter\s+than"
+)
+_ABOUT = (
+    r"ar+ound|arond|aprox(?:imately)?\.?|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
+    r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
+)
+_OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?|mohs(?:\s+hardness)?)\b|:|-))*\s*$"
+_BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
+    re.compile(rf"(?:{signs}|(?<!\w)(?:{words})){_OF}", re.I)
+    for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
+)
+_STRICT = re.compile(r"(?:<|>|above|over|below|under|than|beyond|exceed\w*)\s*$", re.I)
+_NOT_STRICT = re.compile(r"(?:\bno[t]?\b|n't)[\w\s]*$", re.I)
+_BEHIND_ABOVE = re.compile(
+    r"\s*(?:(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
+    r"|at\s+least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
+    re.I,
+)
+_BEHIND_BELOW = re.compile(
+    r"\s*(?:(?:or|and)\s+(?:less|lower|below|smaller|fewer|under|down|narrower|lighter)\b|at\s+(?:the\s+)?most\b"
+    r"|maximum\b|max\b|tops\b)",
+    re.I,
+)
+_RANGE_HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å)(?!\w))")
+# Between the ends of a range, and before it.
+_TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
+_AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
+# A sign in words, but not that of a tolerance.
+_MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
+_TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus)\s*", re.I)
+_RANGE_BEFORE = re.compile(
+    r"(?:betwe+n|be+tween|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
+    r"|window(?:\s+of)?|range\s+of|lies\s+between|lying\s+between)\s*:?\s*$",
+    re.I,
+)
+# `1 eV < gap < 2 eV`: the sign behind the number, and the name between.
+_CHAIN = re.compile(r"\s*(?P<sign><=?|≤|>=?|≥)\s*")
+_NEGATIVE = re.compile(r"(?:more\s+negative|stronger|more\s+stable)\s+than\s*$", re.I)
+_WORDS = {
+    "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
+}  # fmt: skip
+_COUNTED = re.compile(
+    rf"(?<![\w-])(?P<number>{'|'.join(_WORDS)}|\d+)(?=[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
+    r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
+    re.I,
+)
+# Elements with a number that is not a count: `group 13 elements`, `3d elements`.
+_GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )group\s*$", re.I)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """
+    One or two numbers with what stands around them.
+
+    Attributes:
+        low: Lower end; `None` if there is none.
+        high: Upper end; `None` if there is none.
+        about: The value, if there are no ends.
+        exact: Whether `about` stands alone, without a word such as *around*.
+        strict: Whether the ends themselves are excluded.
+        measure: The first number, with the unit of both.
+        start: Index of the first character of the expression.
+        end: Index after it.
+        needs_name_behind: Whether it is one end of a chain, `1 < gap < 2`.
+        wavelength: The wavelength that was read as an energy, as it was written.
+    """
+
+    low: float | None
+    high: float | None
+    about: float | None
+    exact: bool
+    strict: bool
+    measure: Measure
+    start: int
+    end: int
+    needs_name_behind: bool = False
+    wavelength: str = ""
+
+
+def read_intervals(text: str, with_units: str, free: Sequence[bool]) -> list[Interval]:
+    """
+    Read the numbers of a text that are not read yet, with the comparisons and ranges that they belong to.
+
+    Args:
+        text: The plain text.
+        with_units: A text of the same length that still has the signs of units (Å³).
+        free: For each character, whether it is not read yet.
+    """
+    # `1.1eV-1.5eV` is a range, not a unit with a power.
+    return _intervals(text, _measures(_RANGE_HYPHEN.sub("…", with_units), free))
+
+
+def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
+    """The numbers of a text that are not read yet, number words included."""
+    found = [
+        measure
+        for measure in find_measures(text)
+        if all(free[measure.start : measure.end]) and _GROUP_BEFORE.search(text, 0, measure.start) is None
+    ]
+    for place, measure in enumerate(found):
+        minus = _MINUS.search(text, 0, measure.start)
+        if minus is not None and measure.value > 0:
+            found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
+        if measure.unit:
+            continue
+        found[place] = with_unit_behind(text, measure)
+    for match in _COUNTED.finditer(text):
+        start, end = match.span("number")
+        if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
+            found = [measure for measure in found if measure.start != start]
+            continue
+        number = match["number"].lower()
+        value = float(_WORDS.get(number, 0) or number)
+        found = [measure for measure in found if measure.start != start]
+        is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
+        unit = (("atom", 1),) if is_atom else (("elements", 1),)
+        found.append(Measure(start, end, value, unit, match.end("what"), False))
+    return sorted(found)
+
+
+def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
+    """Join the ends of ranges, and read the words around."""
+    found: list[Interval] = []
+    skip = False
+    for number, measure in enumerate(measures):
+        if skip:
+            skip = False
+            continue
+        following = measures[number + 1] if number + 1 < len(measures) else None
+        between = text[measure.stop : following.start] if following else ""
+        head = text[: measure.start]
+        if following is not None:
+            tolerance = _TOLERANCE.fullmatch(between)
+            # A hyphen before the second number is its sign for the reader of numbers.
+            second = following.value
+            hyphen = between.strip() == "" and text[following.start] == "-" and measure.stop == following.start
+            if hyphen and second < 0:
+                between, second = "-", -second
+            unit = measure.unit or following.unit
+            joined = measure._replace(unit=unit, stop=following.stop)
+            if tolerance:
+                low, high = measure.value - second, measure.value + second
+                found.append(Interval(low, high, None, False, False, joined, measure.start, following.stop))
+                skip = True
+                continue
+            before = _RANGE_BEFORE.search(head)
+            is_range = _TO.fullmatch(between) or (before is not None and _AND.fullmatch(between))
+            bounded = _BEFORE_ABOVE.search(head) or _BEFORE_BELOW.search(head)
+            if is_range and (before is not None or not bounded):
+                start = before.start() if before is not None else measure.start
+                about = _BEFORE_ABOUT.search(head)
+                if before is None and about is not None:
+                    start = about.start()
+                low, high = sorted((measure.value, second))
+                found.append(Interval(low, high, None, False, False, joined, start, following.stop))
+                skip = True
+                continue
+        found.append(_single(text, measure))
+    return found
+
+
+def _single(text: str, measure: Measure) -> Interval:
+    head = text[: measure.start]
+    value = measure.value
+    above, below, about = (pattern.search(head) for pattern in (_BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT))
+    if above is not None and below is not None:
+        # The longer one: `no less than` contains `less than`.
+        above, below = (above, None) if above.start() <= below.start() else (None, below)
+    behind_above, behind_below = _BEHIND_ABOVE.match(text, measure.stop), _BEHIND_BELOW.match(text, measure.stop)
+    negative = _NEGATIVE.search(head)
+    if negative is not None:
+        return Interval(None, value, None, False, True, measure, negative.start(), measure.stop)
+    if above is not None or below is not None:
+        words = above or below
+        assert words is not None
+        said = words.group()
+        strict = bool(_STRICT.search(re.sub(_OF, "", said) or said)) and not _NOT_STRICT.match(said)
+        strict = strict and "equal" not in said and not said.lstrip().startswith((">=", "<=", "≥", "≤"))
+        low, high = (value, None) if above is not None else (None, value)
+        return Interval(low, high, None, False, strict, measure, words.start(), measure.stop)
+    if behind_above is not None:
+        return Interval(value, None, None, False, False, measure, measure.start, behind_above.end())
+    if behind_below is not None:
+        return Interval(None, value, None, False, False, measure, measure.start, behind_below.end())
+    chain = _CHAIN.match(text, measure.stop)
+    if chain is not None:
+        low, high = (value, None) if chain["sign"].startswith(("<", "≤")) else (None, value)
+        strict = chain["sign"] in "<>"
+        return Interval(low, high, None, False, strict, measure, measure.start, chain.end(), True)
+    start = about.start() if about is not None else measure.start
+    return Interval(None, None, value, about is None, False, measure, start, measure.stop)
+
+
+__all__ = ["Interval", "read_intervals"]
