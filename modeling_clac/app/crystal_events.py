@@ -66,7 +66,7 @@ class CrystalEvents(Layout):
             outputs: Components that show its result.
         """
         own: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        busy = {**own, "show_progress": "minimal"}
+        busy = {**own, "show_progress": "minimal", "trigger_mode": "always_last"}
         opened = [self.session, self.side, self.viewer, self.panel, self.but, self.description, self.classified]
         opened.append(self.notes)
         # By default, an event is dropped while an earlier one of its kind is under way.

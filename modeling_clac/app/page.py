@@ -47,7 +47,14 @@ class Page(CrystalEvents):
         outputs = [self.session, self.box, self.chips, self.notes, self.table, self.after, self.share, self.map]
         outputs.append(self.compared)
         inputs = [self.session, self.box, self.strict, self.count]
-        own: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+        # By default, an event is dropped while an earlier one of its kind is under way. What a box or a slider says last
+        # is searched for; each click on an element counts, in its order.
+        own: dict[str, Any] = {
+            "api_visibility": "private",
+            "show_progress": "minimal",
+            "trigger_mode": "always_last",
+        }
+        in_order: dict[str, Any] = {**own, "trigger_mode": "multiple", "concurrency_limit": 1}
         # The one event that programs may call, as the benchmark does.
         named = {**own, "api_visibility": "undocumented", "api_name": "search"}
         gr.on([self.go.click, self.box.submit], self._search, inputs, outputs, **named)
@@ -57,7 +64,7 @@ class Page(CrystalEvents):
         self.chips.choose(self._choose_chip, inputs, filtered, **own)
         for suffix, button in self.files.items():
             button.click(self._download(suffix), [self.session], [self.file, self.notes], **own)
-        self.elements.element(self._element, inputs, filtered, **own)
+        self.elements.element(self._element, inputs, filtered, **in_order)
         self.ranges.range(self._range, inputs, filtered, **own)
         self.clear.click(self._clear, inputs, filtered, **own)
         self.connect_crystals(inputs, outputs)

@@ -181,6 +181,15 @@ def test_a_property_is_limited_by_a_slider(page) -> None:
     assert "density_min" not in page.url
 
 
+def test_clicks_during_a_search_are_not_lost(page) -> None:
+    search(page, "solid")
+    page.evaluate("for (const each of ['O', 'Ti']) document.querySelector(`button[data-symbol=${each}]`).click()")
+    for symbol, name in (("O", "oxygen"), ("Ti", "titanium")):
+        page.wait_for_selector(f"button[data-symbol={symbol}][aria-label='{name}: required']", state="attached")
+    with found(page):
+        page.get_by_role("button", name="Clear elements and properties").click()
+
+
 def test_crystals_are_compared(page) -> None:
     search(page, "oxide")
     boxes = page.locator("input[data-compare]")
