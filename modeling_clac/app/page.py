@@ -48,7 +48,7 @@ class Page(CrystalEvents):
         outputs.append(self.compared)
         inputs = [self.session, self.box, self.strict, self.count]
         # By default, an event is dropped while an earlier one of its kind is under way. What a box or a slider says last
-        # is searched for; each click on an element counts, in its order.
+        # is searched for, and each click on an element counts, in order.
         own: dict[str, Any] = {
             "api_visibility": "private",
             "show_progress": "minimal",
