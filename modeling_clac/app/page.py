@@ -47,8 +47,8 @@ class Page(CrystalEvents):
         outputs = [self.session, self.box, self.chips, self.notes, self.table, self.after, self.share, self.map]
         outputs.append(self.compared)
         inputs = [self.session, self.box, self.strict, self.count]
-        # By default, an event is dropped while an earlier one of its kind is under way. What a box or slider says last is
-        # searched for, and each click on an element counts, in order.
+        # By default, an event is dropped while an earlier one of its kind is under way. What a box or slider says last
+        # is searched for, and each click on an element counts, in order.
         own: dict[str, Any] = {
             "api_visibility": "private",
             "show_progress": "minimal",
