@@ -403,7 +403,7 @@ def test_mixtures_without_valid_shares_are_named(symbol: str) -> None:
         only(cif(FCC, sites=(f"M1 {symbol} 0 0 0", SALT[1])))
 
 
-@pytest.mark.parametrize("site", ["M1 M 0 0 0", "M1 ? 0 0 0", "T1 . 0 0 0", "A A 0 0 0"])
+@pytest.mark.parametrize("site", ["M1 M 0 0 0", "M1 ? 0 0 0", "T1 . 0 0 0", "A A 0 0 0", "M1 RF 0 0 0"])
 def test_unknown_elements_are_named(site: str) -> None:
     with pytest.raises(InvalidStructureError, match=rf"atom 1 \({site.split()[0]}\): unknown element"):
         only(cif(FCC, sites=(site, SALT[1])))
