@@ -393,6 +393,12 @@ def test_max_phases_have_one_metal_more_than_carbon(
     assert _types_built("P6_3/mmc", Lattice.hexagonal(3.075, 18.58), sites) == expected
 
 
+@pytest.mark.parametrize(("a", "c", "expected"), [(2.8, 3.7, True), (3.3, 2.7, True), (3.0, 2.8, False)])
+def test_an_ordered_alloy_is_l1_0_if_its_cell_is_far_from_a_cube(a: float, c: float, expected: bool) -> None:
+    sites = [("Ti", (0, 0, 0)), ("Al", (0.5, 0.5, 0.5))]
+    assert ("l1-0" in _types_built("P4/mmm", Lattice.tetragonal(a, c), sites)) == expected
+
+
 @pytest.mark.parametrize("alkali", ["Na", "K"])
 def test_aurivillius_phases_may_contain_alkali_metals(alkali: str) -> None:
     """Na0.5Bi2.5Nb2O9, with alkali metal and bismuth in order between the octahedra: Bi2O2 layers are next to slabs."""
