@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..data.arrow_files import take_rows, write_columns
+from ..data.arrow_files import release_pages, take_rows, write_columns
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import file_state, replaced_directory
 from .embedded_tables import embed_table
@@ -314,6 +314,7 @@ class CrystalIndex:
             evaluation: What holds of a query that was read.
         """
         records = take_rows(self._records, rows).to_pylist()
+        release_pages()
         found = []
         for rank, (row, cosine, record) in enumerate(zip(rows.tolist(), cosines.tolist(), records, strict=True), 1):
             marks = () if evaluation is None else evaluation.marks(row)
