@@ -73,12 +73,10 @@ def packed(value: Array) -> Array:
 
 def unpacked(codes: Array) -> Array:
     """Return the values of [`packed`], `(n,)` float32."""
-    return _VALUES[codes]
+    return np.where(codes == _NO_VALUE, np.float32(np.nan), codes * np.float32(1 / _ONE))
 
 
 _ONE, _NO_VALUE = 128, 255
-_VALUES = np.arange(256, dtype=np.float32) / _ONE
-_VALUES[_NO_VALUE] = np.nan
 _ORDER: dict[str, Callable[[Array, Array], Array]] = {
     "<": np.less,
     "<=": np.less_equal,
