@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _ESTIMATED = "estimated_"
 _AT_ONCE = 1 << 16  # crystals whose compositions are a matrix
-_KEPT = 1 << 26  # bytes of numbers that are kept
+# Numbers that are kept, if all of them are more than so many bytes: as many as a query compares.
+_MOST_NUMBERS, _MOST_BYTES = 6, 1 << 25
 # What a table may lack: its numbers are then unknown.
 _NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_primitive(kind))))
 
@@ -177,8 +178,8 @@ class FactTable:
         """
         if name not in self._numbers:
             values = self._number(name)
-            # The oldest ones are read again when they are needed.
-            while self._numbers and (len(self._numbers) + 1) * values.nbytes > _KEPT:
+            if len(self._numbers) >= _MOST_NUMBERS and len(self._numbers) * values.nbytes > _MOST_BYTES:
+                # The oldest one is read again when it is needed.
                 self._numbers.pop(next(iter(self._numbers)))
             self._numbers[name] = values
         return self._numbers[name]

@@ -57,7 +57,8 @@ def test_numbers_are_those_of_the_columns(table: FactTable) -> None:
 
 def test_chunks_and_dropped_numbers_change_nothing(table: FactTable, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [table.table.slice(0, 0), table.table.slice(0, 1000), table.table.slice(1000)]
-    monkeypatch.setattr(fact_table, "_KEPT", 20 * len(table))  # two numbers
+    monkeypatch.setattr(fact_table, "_MOST_NUMBERS", 1)
+    monkeypatch.setattr(fact_table, "_MOST_BYTES", 0)
     other = FactTable(pa.concat_tables(parts))
     assert other.values("anions") == table.values("anions")
     for name in ("band_gap", "nsites", "hardness", "band_gap"):
