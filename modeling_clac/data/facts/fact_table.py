@@ -176,13 +176,14 @@ class FactTable:
             KeyError: If no number has this name.
             ClacInputError: If the column is not numeric.
         """
-        if name not in self._numbers:
+        values = self._numbers.get(name)
+        if values is None:
             values = self._number(name)
             if len(self._numbers) >= _MOST_NUMBERS and len(self._numbers) * values.nbytes > _MOST_BYTES:
                 # The oldest one is read again when it is needed.
-                self._numbers.pop(next(iter(self._numbers)))
+                self._numbers.pop(next(iter(self._numbers)), None)
             self._numbers[name] = values
-        return self._numbers[name]
+        return values
 
     def _number(self, name: str) -> np.ndarray:
         if name in self.table.column_names:
