@@ -4,8 +4,8 @@ Searches in indexes of up to millions of crystals: size, load, memory and time o
     python -m evaluation.benchmarks.scale --output evaluation/results/scale/scale.json
 
 Vectors are synthetic (see `scale_data`), records and facts are those of bundled crystals drawn at random. Each way is
-measured in a process of its own, in one run: the exact search of this package, its search by a graph of neighbours,
-and the exact searches of faiss and usearch. Needs the extra `ann` and `faiss-cpu`.
+measured in a process of its own, in one run: the exact search of this package, without torch and with it, its search by
+a graph of neighbours, and the exact searches of faiss and usearch. Needs the extra `ann` and `faiss-cpu`.
 """
 
 from __future__ import annotations

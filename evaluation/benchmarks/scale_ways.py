@@ -28,6 +28,8 @@ from modeling_clac.search.vector_files import open_vectors
 FILTERS = {"oxides": Filters(["O"]), "lithium, gap above 3 eV": Filters(["Li"], ranges={"band_gap": (3, None)})}
 UNDERSTOOD = ("lead-free halide perovskite", "layered sulfides lighter than 4 g/cm3", "hard ceramic")
 
+_MEMORY = {"resident": "VmRSS", "own": "RssAnon", "peak": "VmHWM"}
+
 
 @dataclass(frozen=True)
 class WayArguments:
@@ -52,10 +54,10 @@ class WayArguments:
 
 
 def memory_gb() -> dict[str, float]:
-    """Return the resident memory of this process in GB, and the part of it that is not mapped from files."""
+    """Return the resident memory of this process in GB, the part of it that is not mapped from files, and the peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return {name: int(lines[key].split()[0]) / 1e6 for name, key in (("resident", "VmRSS"), ("own", "RssAnon"))}
+    return {name: int(lines[key].split()[0]) / 1e6 for name, key in _MEMORY.items()}
 
 
 def milliseconds(call: Callable[[Any], Any], inputs: Any) -> dict[str, list[float]]:
@@ -120,6 +122,14 @@ def _clac(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
     found["memory_understood_gb"] = memory_gb()
     found["size_gb"] = sum(path.stat().st_size for path in directory.iterdir() if path.name != GRAPH) / 1e9
     return found
+
+
+def _clac_with_torch(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
+    """The same in a process that has loaded torch, as one that embeds crystals has."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    return _clac(arguments, queries)
 
 
 def _clac_graph(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
@@ -202,6 +212,7 @@ def _usearch_exact(arguments: WayArguments, queries: np.ndarray) -> dict[str, An
 
 WAYS: dict[str, Callable[[WayArguments, np.ndarray], dict[str, Any]]] = {
     "clac": _clac,
+    "clac with torch": _clac_with_torch,
     "clac --ann": _clac_graph,
     "faiss flat": _faiss_flat,
     "usearch exact": _usearch_exact,

@@ -13,6 +13,7 @@ from evaluation.reports.tables import markdown_table
 
 _STYLES = {
     "clac": ("#0072B2", "o", "exact"),
+    "clac with torch": ("#56B4E9", "v", "exact, torch loaded"),
     "clac --ann": ("#D55E00", "s", "graph of neighbours"),
     "faiss flat": ("#009E73", "^", "faiss flat, float32"),
     "usearch exact": ("#CC79A7", "D", "usearch, exact"),
@@ -27,8 +28,8 @@ def scale_table(result: dict[str, Any]) -> str:
         result: Result of `evaluation.benchmarks.scale`.
     """
     header = (
-        "crystals", "way", "build, s", "on disk, GB", "load, s", "memory, GB", "query, ms", "CPU, ms",
-        "oxides, ms",
+        "crystals", "way", "build, s", "on disk, GB", "load, s", "memory, GB", "after texts, GB", "query, ms",
+        "CPU, ms", "oxides, ms",
         "Li, gap > 3 eV, ms", "read from text, ms", "recall@10",
     )  # fmt: skip
     rows = []
@@ -44,6 +45,7 @@ def scale_table(result: dict[str, Any]) -> str:
                     _number(found.get("size_gb"), 2),
                     _number(found.get("load_s"), 2),
                     _number(found["memory_gb"]["resident"], 2),
+                    _number(found.get("memory_understood_gb", {}).get("resident"), 2),
                     _number(median(found["query_ms"]["wall"]), 1),
                     _number(median(found["query_ms"]["cpu"]), 1),
                     *(_number(median(values["wall"]), 1) for values in filtered),

@@ -177,14 +177,9 @@ class Expression:
             problem = function.check(value)
             if problem:
                 raise self._error(problem)
-        call = (name, *values)
-
-        def evaluate(scope: Scope) -> Array:
-            if call not in scope.cache:
-                scope.cache[call] = function.evaluate(scope, values)
-            return scope.cache[call]
-
-        return evaluate, function.is_number
+        if function.is_number:
+            return lambda scope: function.evaluate(scope, values), True
+        return lambda scope: scope.truth_of((name, *values), lambda: function.evaluate(scope, values)), False
 
     def _argument(self, tree: ast.expr) -> str:
         text = _argument_text(tree)

@@ -17,13 +17,16 @@ from ..data.properties import NUMERIC_COLUMNS
 from ..formula_grammar_clac import ATOMIC_NUMBERS
 from ..formulas_clac import read_formula
 from .elements import GROUPS
-from .logic import Array, both, either, negated, truth
+from .logic import Array, both, either, negated, packed, truth, unpacked
 from .patterns import read_pattern
 from .structure_types import STRUCTURE_TYPES
 from .symmetry import CRYSTAL_SYSTEMS, POINT_GROUPS, SYMMETRY_FLAGS, bravais_lattice, centring
 
 if TYPE_CHECKING:
     from ..data.facts.fact_table import FactTable
+
+# Functions whose truth values depend on numbers that may be estimates.
+_OF_NUMBERS = frozenset(("concept", "known"))
 
 
 @dataclass
@@ -34,12 +37,28 @@ class Scope:
     Attributes:
         facts: The table.
         concept: Function that returns the values of another concept.
-        cache: Values of the calls that were evaluated.
+        cache: Truth values of the calls that were evaluated, packed.
+        labels: The same of calls that do not depend on numbers that may be estimates. Default: `cache`.
     """
 
     facts: FactTable
     concept: Callable[[str], Array]
     cache: dict[tuple[str, ...], Array] = field(default_factory=dict)
+    labels: dict[tuple[str, ...], Array] | None = None
+
+    def truth_of(self, call: tuple[str, ...], evaluate: Callable[[], Array]) -> Array:
+        """
+        Return the values of a call, which is evaluated if they are not kept.
+
+        Args:
+            call: Function and arguments.
+            evaluate: Returns `(n,)` float32: 1 holds, 0 does not, NaN unknown, values between them are grades.
+        """
+        cache = self.cache if self.labels is None or call[0] in _OF_NUMBERS else self.labels
+        codes = cache.get(call)
+        if codes is None:
+            codes = cache[call] = packed(evaluate())
+        return unpacked(codes)
 
 
 class Function(NamedTuple):

@@ -11,10 +11,15 @@ Array = np.ndarray
 
 def both(values: Iterable[Array]) -> Array:
     """Return the conjunction of `(n,)` arrays: 0 if one is 0, else NaN if one is unknown, else the smallest."""
-    stacked = np.stack(list(values))
-    unknown = np.isnan(stacked)
-    lowest = np.where(unknown, np.float32(1), stacked).min(axis=0)
-    return np.where(unknown.any(axis=0) & (lowest > 0), np.float32(np.nan), lowest)
+    lowest, unknown = None, None
+    for value in values:
+        missing = np.isnan(value)
+        known = np.where(missing, np.float32(1), value)
+        lowest = known if lowest is None else np.minimum(lowest, known)
+        unknown = missing if unknown is None else unknown | missing
+    if lowest is None or unknown is None:
+        raise ValueError("no values")
+    return np.where(unknown & (lowest > 0), np.float32(np.nan), lowest)
 
 
 def either(values: Iterable[Array]) -> Array:
@@ -53,6 +58,25 @@ def compared(left: Array, operator: str, right: Array) -> Array:
     return truth(holds, np.isnan(left) | np.isnan(right))
 
 
+def packed(value: Array) -> Array:
+    """
+    Pack truth values into a quarter of their memory.
+
+    Args:
+        value: `(n,)` float32: NaN, or multiples of 1/128 in [0, 1], as grades are unless eight halves are nested.
+
+    Returns:
+        `(n,)` uint8.
+    """
+    return np.where(np.isnan(value), np.float32(_NO_VALUE), value * np.float32(_ONE)).astype(np.uint8)
+
+
+def unpacked(codes: Array) -> Array:
+    """Return the values of [`packed`], `(n,)` float32."""
+    return np.where(codes == _NO_VALUE, np.float32(np.nan), codes * np.float32(1 / _ONE))
+
+
+_ONE, _NO_VALUE = 128, 255
 _ORDER: dict[str, Callable[[Array, Array], Array]] = {
     "<": np.less,
     "<=": np.less_equal,
@@ -61,4 +85,4 @@ _ORDER: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-__all__ = ["Array", "both", "compared", "either", "negated", "truth"]
+__all__ = ["Array", "both", "compared", "either", "negated", "packed", "truth", "unpacked"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "vocabulary"
 # One wording in five is held out.
 _HELD_OUT_SHARE = 5
-# Values of concepts that are kept for a table, in numbers of four bytes.
+# Bytes of the values of concepts that are kept for a table, one for each crystal.
 _KEPT = 1 << 26
 
 # What the sentences of `modeling_clac.narrator` say of many crystals, {} with the words of an id.
@@ -137,31 +137,21 @@ class Vocabulary:
 
     def holds(self, concept_id: str, table: FactTable) -> Array:
         """
-        Evaluate one concept. The values are kept as long as the table is, in up to 256 MB.
+        Evaluate one concept. The values are kept as long as the table is, in up to 64 MB.
 
         Args:
             concept_id: Id of the concept.
             table: A `FactTable` of n crystals.
 
         Returns:
-            `(n,)` float32: 1 holds, 0.5 holds partly, 0 does not hold, NaN unknown. Not to be changed.
+            `(n,)` float32: 1 holds, 0.5 holds partly, 0 does not hold, NaN unknown.
 
         Raises:
             ClacInputError: If the test is broken.
             KeyError: If there is no such concept.
         """
         scope = self._scope(table)
-        call = ("concept", concept_id)
-        if call not in scope.cache:
-            scope.cache[call] = self._evaluate(self.concepts[concept_id], scope)
-        return scope.cache[call]
-
-    def _evaluate(self, concept: Concept, scope: Scope) -> Array:
-        values = concept.test.evaluate(scope)
-        if concept.partly is not None:
-            values = either([values, np.float32(0.5) * concept.partly.evaluate(scope)])
-        values.flags.writeable = False
-        return values
+        return scope.truth_of(("concept", concept_id), lambda: _evaluate(self.concepts[concept_id], scope))
 
     def test(self, expression: Expression, table: FactTable) -> Array:
         """
@@ -237,11 +227,17 @@ class Vocabulary:
             finished.add(concept.id)
 
     def _scope(self, table: FactTable) -> Scope:
+        values = self._kept(table)
+        # Estimates change numbers only.
+        labels = values if table.known is table else self._kept(table.known)
+        return Scope(table, lambda other: self.holds(other, table), values, labels)
+
+    def _kept(self, table: FactTable) -> dict[tuple[str, ...], Array]:
         values = self._values.setdefault(table, {})
         while values and len(values) * len(table) > _KEPT:
             # The oldest ones; they are computed again when they are needed.
             values.pop(next(iter(values)))
-        return Scope(table, lambda other: self.holds(other, table), values)
+        return values
 
     def wordings(self, concept_id: str, held_out: bool | None = None) -> tuple[str, ...]:
         """
@@ -296,6 +292,13 @@ class Vocabulary:
         holding = [concept for concept, value in zip(self, values, strict=True) if value == 1]
         implied = frozenset[str]().union(*(self.wider(concept.id) for concept in holding))
         return [concept for concept in holding if concept.id not in implied]
+
+
+def _evaluate(concept: Concept, scope: Scope) -> Array:
+    values = concept.test.evaluate(scope)
+    if concept.partly is None:
+        return values
+    return either([values, np.float32(0.5) * concept.partly.evaluate(scope)])
 
 
 def vocabulary_files() -> list[Path]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
+from weakref import WeakSet
 
 import numpy as np
 import pyarrow as pa
 
 _CHUNK = 1 << 16  # rows
 _FEW = 1000
+_mappings: WeakSet[mmap.mmap] = WeakSet()
+_lock = Lock()
 
 
 def write_columns(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -37,11 +42,30 @@ def open_columns(path: Path) -> pa.Table:
         OSError: If the file cannot be read.
         pa.ArrowException: If it is damaged.
     """
-    with pa.memory_map(str(path)) as file:
-        table = pa.ipc.open_file(file).read_all()
+    if not path.stat().st_size:
+        raise pa.ArrowInvalid(f"{path.name} is empty")
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    with _lock:
+        _mappings.add(mapping)
+    table = pa.ipc.open_file(pa.py_buffer(mapping)).read_all()
     # Offsets that point outside of the file would end the process.
     table.validate(full=True)
+    release_pages()
     return table
+
+
+def release_pages() -> None:
+    """
+    Take what was read of the mapped files out of the memory of this process. It stays in the cache of the system.
+
+    Arrays are made of a column once, so that its pages are not needed again soon.
+    """
+    pa.default_memory_pool().release_unused()
+    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        with _lock:
+            for mapping in _mappings:
+                mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def take_rows(table: pa.Table, rows: Sequence[int] | np.ndarray) -> pa.Table:
@@ -60,4 +84,4 @@ def take_rows(table: pa.Table, rows: Sequence[int] | np.ndarray) -> pa.Table:
     return table.take(pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen)]))
 
 
-__all__ = ["open_columns", "take_rows", "write_columns"]
+__all__ = ["open_columns", "release_pages", "take_rows", "write_columns"]

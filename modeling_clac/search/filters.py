@@ -150,15 +150,20 @@ class FilteredTable:
     @cached_property
     def _elements(self) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
         """Row and code of each element of each crystal, and the codes of the elements."""
-        column = self._column("elements").combine_chunks()
+        column = self._column("elements")
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise ClacInputError("column elements of the index does not contain lists of element symbols")
-        symbols = column.flatten().dictionary_encode()
-        rows = np.repeat(
-            np.arange(self.table.num_rows, dtype=np.int32), np.asarray(pc.fill_null(column.value_lengths(), 0))
-        )
-        numbers = {symbol: code for code, symbol in enumerate(symbols.dictionary.to_pylist())}
-        return rows, np.asarray(symbols.indices).astype(np.int16), numbers
+        numbers: dict[str, int] = {}
+        rows, codes = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int16)]
+        start = 0
+        for chunk in column.chunks:
+            symbols = chunk.flatten().dictionary_encode()
+            own = [numbers.setdefault(symbol, len(numbers)) for symbol in symbols.dictionary.to_pylist()]
+            lengths = np.asarray(pc.fill_null(chunk.value_lengths(), 0))
+            rows.append(np.repeat(np.arange(start, start + len(chunk), dtype=np.int32), lengths))
+            codes.append(np.array(own, dtype=np.int16)[np.asarray(symbols.indices)])
+            start += len(chunk)
+        return np.concatenate(rows), np.concatenate(codes), numbers
 
 
 def _bools(values: pa.ChunkedArray) -> np.ndarray:

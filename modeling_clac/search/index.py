@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..data.arrow_files import take_rows, write_columns
+from ..data.arrow_files import release_pages, take_rows, write_columns
 from ..errors_clac import ClacInputError, Skipped, one_line
 from ..utils.atomic_files import file_state, replaced_directory
 from .embedded_tables import embed_table
@@ -31,7 +31,7 @@ from .index_files import (
     table_digest,
     write_description,
 )
-from .neighbors import Neighbors, best_places
+from .neighbors import Neighbors
 from .stored_crystals import StoredCrystals
 from .stored_facts import compute_facts, read_facts, write_facts
 from .vector_files import write_vectors
@@ -285,9 +285,7 @@ class CrystalIndex:
         if approximate:
             yield from ((unit, self._neighbors.nearest(unit, k, rows)) for unit in units)
             return
-        for unit, cosines in zip(units, self.vectors.cosines(units, rows), strict=True):
-            places = best_places(cosines, k)
-            yield unit, places if rows is None else rows[places]
+        yield from zip(units, self.vectors.nearest(units, k, rows), strict=True)
 
     def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """
@@ -316,6 +314,7 @@ class CrystalIndex:
             evaluation: What holds of a query that was read.
         """
         records = take_rows(self._records, rows).to_pylist()
+        release_pages()
         found = []
         for rank, (row, cosine, record) in enumerate(zip(rows.tolist(), cosines.tolist(), records, strict=True), 1):
             marks = () if evaluation is None else evaluation.marks(row)

@@ -108,20 +108,7 @@ class Neighbors:
         return np.asarray(self._graph.search(query, number).keys, dtype=np.int64)
 
     def _best(self, query: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-        rows = np.sort(rows)
-        return rows[best_places(self.vectors.cosines(query[None], rows)[0], k)]
-
-
-def best_places(scores: np.ndarray, k: int) -> np.ndarray:
-    """
-    Return the places of the k largest scores, the largest first; of equal ones, the first in the table.
-
-    Args:
-        scores: `(n,)`.
-        k: Number of places.
-    """
-    best = np.sort(np.argpartition(-scores, k - 1)[:k]) if k < len(scores) else np.arange(len(scores))
-    return best[np.argsort(-scores[best], kind="stable")]
+        return self.vectors.nearest(query[None], k, np.sort(rows))[0]
 
 
 def require_usearch() -> None:
@@ -142,4 +129,4 @@ def _index_class() -> Any:
     return Index
 
 
-__all__ = ["EXACT", "Neighbors", "best_places", "build_graph", "require_usearch"]
+__all__ = ["EXACT", "Neighbors", "build_graph", "require_usearch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,8 +19,12 @@ from ..utils.paths import ASSETS
 SCAN_GRAPH = ASSETS / "scan.onnx"
 _BLOCK = 1 << 20  # numbers in a block: those of all threads, converted, fit into the cache that the cores share
 _THREADS = 8  # memory cannot feed more
-# Vectors that are compared one by one if they are fewer than this share of all.
+# Share of all vectors up to which some of them are gathered before they are compared.
 _FEW = 0.25
+_FEW_ROWS = 1024  # compared one by one
+_HALF = 2.0**-11  # largest relative error of a number that is rounded to float16
+# Sums of products in float32 differ from exact ones by less than this for each dimension, with all that follows them.
+_SINGLE = 2.0**-22
 
 
 class Vectors:
@@ -58,6 +63,8 @@ class Vectors:
         Returns:
             `(num_queries, num_rows)` float32, in [-1, 1].
         """
+        if rows is not None and len(rows) <= _FEW_ROWS:
+            return np.stack([self._one_by_one(query, rows) for query in queries])
         if rows is not None and len(rows) > _FEW * len(self):
             return self.cosines(queries)[:, rows]
         count = len(self) if rows is None else len(rows)
@@ -70,7 +77,7 @@ class Vectors:
             if self.lengths is not None:
                 found[block] /= self.lengths[chosen, None]
 
-        blocks = list(_blocks(count, max(_BLOCK // max(self.dim, 1), 1)))
+        blocks = list(_blocks(count, self._rows_of_a_block))
         threads = min(_THREADS, _cores(), len(blocks))
         if threads > 1:
             # Each thread takes the next block, so that a core that is busy with other work holds up no one.
@@ -80,6 +87,73 @@ class Vectors:
             for block in blocks:
                 compare(block)
         return np.clip(found.T, -1, 1)
+
+    def nearest(self, queries: np.ndarray, k: int, rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """
+        Find the crystals with the largest cosines: a fast comparison with all of them, then an exact one of the best.
+
+        Args:
+            queries: `(num_queries, dim)` float32, unit length.
+            k: Number of crystals.
+            rows: Rows that may be found, ascending. Default: all.
+
+        Returns:
+            Up to `k` rows for each query, best first; of equal ones, the first in the table.
+        """
+        many = rows is None or len(rows) > _FEW * len(self)
+        # In half precision, torch takes half the time. Importing it takes longer than a search, so that it is used only
+        # where a model needs it anyway. Several queries at once share the conversion to float32.
+        if "torch" in sys.modules and len(queries) == 1 and many and self.stored.dtype == np.float16:
+            cosines, error = self._cosines_in_half_precision(queries, rows)
+        else:
+            cosines, error = self.cosines(queries, rows), self.dim * _SINGLE
+        found = []
+        for query, own in zip(queries, cosines, strict=True):
+            places = _contenders(own, k, error)
+            chosen = places if rows is None else rows[places]
+            found.append(chosen[np.argsort(-self._one_by_one(query, chosen), kind="stable")[:k]])
+        return found
+
+    def _cosines_in_half_precision(self, queries: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """Return cosines of one query, `(1, num_rows)`, and their largest possible error."""
+        import torch
+
+        query = queries[0]
+        rounded = query.astype(np.float16)
+        # Sums are in float32, and only the results are rounded. DLPack accepts files that are mapped for reading.
+        products = torch.mv(torch.from_dlpack(np.asarray(self.stored)), torch.from_numpy(rounded))
+        cosines = products.numpy().astype(np.float32)
+        if self.lengths is not None:
+            cosines /= self.lengths
+        error = float(np.linalg.norm(query - rounded)) + _HALF + self.dim * _SINGLE
+        return (cosines if rows is None else cosines[rows])[None], error
+
+    def _one_by_one(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """
+        Compare a query with some crystals in float64, `(num_rows,)` float32 in [-1, 1].
+
+        A product of matrices may sum its last rows in another order. Here a cosine depends on nothing but its two
+        vectors, so that equal vectors have equal cosines.
+        """
+        found = np.empty(len(rows), dtype=np.float32)
+        for block in _blocks(len(rows), self._rows_of_a_block):
+            found[block] = np.vecdot(self.stored[rows[block]].astype(np.float64), query)
+        if self.lengths is not None:
+            found /= self.lengths[rows]
+        return np.clip(found, -1, 1)
+
+    @property
+    def _rows_of_a_block(self) -> int:
+        return max(_BLOCK // max(self.dim, 1), 1)
+
+
+def _contenders(cosines: np.ndarray, k: int, error: float) -> np.ndarray:
+    """Return the places, ascending, of all that may be among the k largest cosines if each is off by an error."""
+    if k >= len(cosines):
+        return np.arange(len(cosines))
+    # k of the true cosines are at least this minus the error; a cosine that reaches them is at least this minus two.
+    last = np.partition(cosines, len(cosines) - k)[len(cosines) - k]
+    return np.flatnonzero(cosines >= last - 2 * error)
 
 
 def unit_vectors(query: np.ndarray, dim: int) -> np.ndarray:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
 
 import gemmi
 import numpy as np
@@ -38,8 +37,10 @@ _MAY_FOLLOW[_UPPER, _LOWER] = _MAY_FOLLOW[_DIGIT, _DOT] = True
 _BY_LETTERS = np.zeros((26, 27), dtype=np.int16)
 for _symbol, _number in _ATOMIC_NUMBERS.items():
     _BY_LETTERS[ord(_symbol[0]) - 65, ord(_symbol[1]) - 97 if len(_symbol) == 2 else 26] = _number
-_AT_ONCE = 1 << 16  # formulas read at once, whose arrays fit into the cache
+_AT_ONCE = 1 << 14  # formulas read at once, whose arrays fit into the cache
 _MOST_DIGITS = 15  # of a number that float64 holds exactly
+_TYPES = (np.int16, np.uint8, np.float32)  # of counts, atomic numbers and amounts
+_TERMS = 1 << 18  # terms used at once
 # A sum of these tells sets of elements apart.
 _MARKS = np.random.default_rng(0).integers(0, 2**63, NUMBERS, dtype=np.uint64)
 
@@ -49,25 +50,25 @@ class Compositions:
     Reduced compositions of n crystals.
 
     Args:
-        count: Number of crystals, n.
-        rows: `(t,)` crystal of each term, ascending.
-        elements: `(t,)` its atomic number; each at most once in a crystal.
-        amounts: `(t,)` its amount in the formula, above 0.
+        counts: `(n,)` number of elements of each crystal; 0 if its composition is unknown.
+        elements: `(t,)` atomic number of each term, crystal by crystal; each at most once in a crystal.
+        amounts: `(t,)` its amount in the reduced formula, above 0.
 
     Attributes:
-        rows: `(t,)` int64.
+        rows: `(t,)` int32, crystal of each term.
         elements: `(t,)` uint8.
         amounts: `(t,)` float32, atoms in the reduced formula.
-        counts: `(n,)` int64, number of elements of each crystal; 0 if its composition is unknown.
-        starts: `(n,)` int64, first term of each crystal.
+        counts: `(n,)` int16, number of elements of each crystal; 0 if its composition is unknown.
+        starts: `(n,)` int32, first term of each crystal.
     """
 
-    def __init__(self, count: int, rows: np.ndarray, elements: np.ndarray, amounts: np.ndarray):
-        self.rows, self.elements = rows.astype(np.int64), elements.astype(np.uint8)
-        self.counts = np.bincount(self.rows, minlength=count)
-        self.starts = np.cumsum(self.counts) - self.counts
-        self.amounts = amounts.astype(np.float32)
-        self.amounts /= self._divisors()[self.rows]
+    def __init__(self, counts: np.ndarray, elements: np.ndarray, amounts: np.ndarray):
+        # Narrow types, since a search in millions of crystals keeps these arrays.
+        self.counts, self.elements, self.amounts = (
+            np.asarray(values, dtype=kind) for values, kind in zip((counts, elements, amounts), _TYPES, strict=True)
+        )
+        self.rows = np.repeat(np.arange(len(counts), dtype=np.int32), self.counts)
+        self.starts = (np.cumsum(self.counts, dtype=np.int32) - self.counts).astype(np.int32)
 
     @classmethod
     def from_formulas(cls, formulas: pa.Array | pa.ChunkedArray) -> Compositions:
@@ -79,29 +80,12 @@ class Compositions:
         """
         chunks = formulas.chunks if isinstance(formulas, pa.ChunkedArray) else [formulas]
         pieces = [chunk.slice(start, _AT_ONCE) for chunk in chunks for start in range(0, len(chunk), _AT_ONCE)]
-        lengths = [len(piece) for piece in pieces]
-        read = [_terms(piece.cast(pa.large_string())) for piece in pieces]
-        if not read:
-            return cls(0, *(np.zeros(0) for _ in range(3)))
-        rows = [start + found[0] for start, found in zip(accumulate(lengths, initial=0), read, strict=False)]
-        elements, amounts = (np.concatenate([found[place] for found in read]) for place in (1, 2))
-        return cls(sum(lengths), np.concatenate(rows), elements, amounts)
+        nothing = [np.zeros(0, dtype=kind) for kind in _TYPES]
+        terms = [nothing, *map(_reduced_terms, pieces)]
+        return cls(*(np.concatenate(found) for found in zip(*terms, strict=True)))
 
     def __len__(self) -> int:
         return len(self.counts)
-
-    def _divisors(self) -> np.ndarray:
-        """Greatest common divisors of whole amounts, since tables write Na2O2 and Cl2 for sodium peroxide, chlorine."""
-        divisors = np.ones(len(self), dtype=np.float32)
-        known = self.known
-        if known.any():
-            with np.errstate(invalid="ignore"):
-                whole = np.rint(self.amounts).astype(np.int64)
-                broken = ~(np.abs(self.amounts - whole) <= FRACTION_TOLERANCE)
-            found = np.gcd.reduceat(whole, self.starts[known])
-            divisors[known] = np.where(found > 0, found, 1)
-            divisors[self.rows[broken]] = 1
-        return divisors
 
     @property
     def known(self) -> np.ndarray:
@@ -111,14 +95,25 @@ class Compositions:
     @cached_property
     def shares(self) -> np.ndarray:
         """`(t,)` float32, atomic fraction of each term."""
-        totals = np.bincount(self.rows, weights=self.amounts, minlength=len(self))
-        return (self.amounts / totals[self.rows]).astype(np.float32)
+        totals = np.ones(len(self))
+        if len(self.rows):
+            totals[self.known] = np.add.reduceat(self.amounts, self.starts[self.known], dtype=np.float64)
+        found = np.empty_like(self.amounts)
+        for terms in self._blocks():
+            found[terms] = self.amounts[terms] / totals[self.rows[terms]]
+        return found
 
-    def _among(self, numbers: Iterable[int]) -> np.ndarray:
-        """`(t,)` bool, whether the element of a term is one of some elements."""
+    def _blocks(self) -> Iterator[slice]:
+        """Yield parts of the terms, since wide types of all of them take more memory than everything that is kept."""
+        for start in range(0, len(self.rows), _TERMS):
+            yield slice(start, min(start + _TERMS, len(self.rows)))
+
+    def _among(self, numbers: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yield the terms whose element is one of some elements, as places, a part of them at once."""
         chosen = np.zeros(NUMBERS, dtype=bool)
         chosen[list(numbers)] = True
-        return chosen[self.elements]
+        for terms in self._blocks():
+            yield terms.start + np.flatnonzero(chosen[self.elements[terms]])
 
     def has_any(self, numbers: Iterable[int]) -> np.ndarray:
         """
@@ -131,12 +126,16 @@ class Compositions:
             `(n,)` bool.
         """
         found = np.zeros(len(self), dtype=bool)
-        found[self.rows[self._among(numbers)]] = True
+        for terms in self._among(numbers):
+            found[self.rows[terms]] = True
         return found
 
     def count(self, numbers: Iterable[int]) -> np.ndarray:
-        """Count the elements of each crystal that are among some elements, `(n,)` int64."""
-        return np.bincount(self.rows[self._among(numbers)], minlength=len(self))
+        """Count the elements of each crystal that are among some elements, `(n,)` int16."""
+        found = np.zeros(len(self), dtype=np.int16)
+        for terms in self._among(numbers):
+            _add(found, self.rows[terms])
+        return found
 
     def total(self, weights: np.ndarray, of: str = "shares") -> np.ndarray:
         """
@@ -149,15 +148,17 @@ class Compositions:
         Returns:
             `(n,)` float64, 0 where the composition is unknown.
         """
-        factors = np.asarray(weights, dtype=np.float64)[self.elements]
-        used = np.flatnonzero(factors)
-        return np.bincount(self.rows[used], weights=getattr(self, of)[used] * factors[used], minlength=len(self))
+        factors, values = np.asarray(weights, dtype=np.float64), getattr(self, of)
+        found = np.zeros(len(self))
+        for terms in self._among(np.flatnonzero(factors)):
+            _add(found, self.rows[terms], values[terms] * factors[self.elements[terms]])
+        return found
 
     def largest_share(self, numbers: Iterable[int]) -> np.ndarray:
         """Return the largest atomic fraction of some elements in each crystal, `(n,)` float32."""
         found = np.zeros(len(self), dtype=np.float32)
-        chosen = self._among(numbers)
-        np.maximum.at(found, self.rows[chosen], self.shares[chosen])
+        for terms in self._among(numbers):
+            np.maximum.at(found, self.rows[terms], self.shares[terms])
         return found
 
     def share(self, number: int) -> np.ndarray:
@@ -207,6 +208,39 @@ class Compositions:
             marks[self.known] = np.add.reduceat(_MARKS[self.elements], self.starts[self.known])
         order = np.argsort(marks, kind="stable")
         return marks[order], order
+
+
+def _add(sums: np.ndarray, rows: np.ndarray, weights: np.ndarray | None = None) -> None:
+    """Add a weight to the sum of a row for each of some rows, which are ascending. Default: 1."""
+    if len(rows):
+        found = np.bincount(rows - rows[0], weights)
+        sums[rows[0] : rows[-1] + 1] += found.astype(sums.dtype)
+
+
+def _reduced_terms(column: pa.Array) -> list[np.ndarray]:
+    """Read formulas: number of terms of each, atomic number and amount of each term, in the types that are kept."""
+    rows, elements, amounts = _terms(column.cast(pa.large_string()))
+    amounts = amounts.astype(np.float32)
+    amounts /= _divisors(rows, amounts, len(column))
+    counts = np.bincount(rows, minlength=len(column))
+    return [values.astype(kind) for values, kind in zip((counts, elements, amounts), _TYPES, strict=True)]
+
+
+def _divisors(rows: np.ndarray, amounts: np.ndarray, count: int) -> np.ndarray:
+    """
+    Return what to divide the amount of each term by: the greatest common divisor of the whole amounts of a crystal,
+    since tables write Na2O2 and Cl2 for sodium peroxide and chlorine; 1 if an amount is not whole.
+    """
+    divisors = np.ones(count, dtype=np.float32)
+    if len(rows):
+        with np.errstate(invalid="ignore"):
+            whole = np.rint(amounts).astype(np.int64)
+            broken = ~(np.abs(amounts - whole) <= FRACTION_TOLERANCE)
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        found = np.gcd.reduceat(whole, first)
+        divisors[rows[first]] = np.where(found > 0, found, 1)
+        divisors[rows[broken]] = 1
+    return divisors[rows]
 
 
 def _terms(column: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ...concepts.symmetry import SYMMETRY_FLAGS
 from ...errors_clac import ClacInputError
-from ..arrow_files import take_rows
+from ..arrow_files import release_pages, take_rows
 from ..bundled import bundled_counts, bundled_crystals, bundled_facts
 from ..properties import NUMERIC_COLUMNS
 from ..structure_facts import FRACTION_TOLERANCE
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ESTIMATED = "estimated_"
 _AT_ONCE = 1 << 16  # crystals whose compositions are a matrix
+# Numbers that are kept, if all of them are more than so many bytes: as many as a query compares.
+_MOST_NUMBERS, _MOST_BYTES = 6, 1 << 25
 # What a table may lack: its numbers are then unknown.
 _NUMBERS = frozenset((*NUMERIC_COLUMNS, *(name for name, kind in FACT_COLUMNS.items() if pa.types.is_primitive(kind))))
 
@@ -100,6 +102,11 @@ class FactTable:
         start = sum(list(counts.values())[: list(counts).index(split)])
         return table.take(np.arange(start, start + counts[split]))
 
+    @property
+    def known(self) -> FactTable:
+        """The facts without estimates."""
+        return self
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
@@ -169,15 +176,23 @@ class FactTable:
             KeyError: If no number has this name.
             ClacInputError: If the column is not numeric.
         """
-        if name not in self._numbers:
-            self._numbers[name] = self._number(name)
-        return self._numbers[name]
+        values = self._numbers.get(name)
+        if values is None:
+            values = self._number(name)
+            if len(self._numbers) >= _MOST_NUMBERS and len(self._numbers) * values.nbytes > _MOST_BYTES:
+                # The oldest one is read again when it is needed.
+                self._numbers.pop(next(iter(self._numbers)), None)
+            self._numbers[name] = values
+        return values
 
     def _number(self, name: str) -> np.ndarray:
         if name in self.table.column_names:
-            column = self.table[name].combine_chunks()
+            column = self.table[name]
             if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-                return np.where(_is_null(column), np.nan, _numpy(column.cast(pa.float64()), np.float64))
+                values = np.empty(len(self))
+                for rows, chunk in _chunks(column):
+                    values[rows] = np.where(_is_null(chunk), np.nan, _numpy(chunk.cast(pa.float64()), np.float64))
+                return values
             if not pa.types.is_null(column.type):
                 raise ClacInputError(
                     f"column {name} of the crystals holds {column.type} instead of numbers; rebuild the index with "
@@ -229,24 +244,27 @@ class FactTable:
         nothing: tuple[dict[str, np.ndarray], np.ndarray] = ({}, np.ones(len(self), dtype=bool))
         if column not in self.table.column_names:
             return nothing
-        data = self.table[column].combine_chunks()
+        data = self.table[column]
         if pa.types.is_null(data.type):
             return nothing
-        unknown = _is_null(data)
-        rows = np.arange(len(self))
-        if pa.types.is_list(data.type) or pa.types.is_large_list(data.type):
-            lengths = np.where(unknown, 0, _numpy(data.value_lengths().cast(pa.int64()), np.int64))
-            rows, data = np.repeat(rows, lengths), data.flatten()
-        else:
-            rows, data = rows[~unknown], data.drop_null()
-        encoded = data.dictionary_encode()
-        codes = _numpy(encoded.indices, np.int32)
-        order = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
-        return {
-            value: rows[order[start:end]]
-            for value, start, end in zip(encoded.dictionary.to_pylist(), bounds, bounds[1:], strict=False)
-        }, unknown
+        unknown = np.empty(len(self), dtype=bool)
+        parts: dict[str, list[np.ndarray]] = {}
+        # Chunk by chunk, since numbers of all members of a column of lists take many times the memory of the result.
+        for place, chunk in _chunks(data):
+            null = unknown[place] = _is_null(chunk)
+            rows = np.arange(place.start, place.stop, dtype=np.int32)
+            if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
+                lengths = np.where(null, 0, _numpy(chunk.value_lengths().cast(pa.int64()), np.int64))
+                rows, members = np.repeat(rows, lengths), chunk.flatten()
+            else:
+                rows, members = rows[~null], chunk.drop_null()
+            encoded = members.dictionary_encode()
+            codes = _numpy(encoded.indices, np.int32)
+            order = np.argsort(codes, kind="stable")
+            bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+            for value, first, end in zip(encoded.dictionary.to_pylist(), bounds, bounds[1:], strict=False):
+                parts.setdefault(value, []).append(rows[order[first:end]])
+        return {value: np.concatenate(own) for value, own in parts.items()}, unknown
 
     def formula_is(self, formulas: Iterable[str] | str) -> np.ndarray:
         """
@@ -273,12 +291,23 @@ class FactTable:
         return labels
 
 
+def _chunks(column: pa.ChunkedArray) -> Iterator[tuple[slice, pa.Array]]:
+    """Yield the chunks of a column with their rows. What was read of a mapped file is released at the end."""
+    start = 0
+    for chunk in column.chunks:
+        yield slice(start, start + len(chunk)), chunk
+        start += len(chunk)
+    release_pages()
+
+
 def _is_null(values: pa.Array) -> np.ndarray:
     return _numpy(values.is_null().cast(pa.uint8()), np.uint8) > 0
 
 
 def _numpy(values: pa.Array, dtype: type) -> np.ndarray:
     """View an array, with any values where it is null. The method `to_numpy` would import pandas."""
+    if not len(values):
+        return np.zeros(0, dtype=dtype)
     return np.frombuffer(values.buffers()[1], dtype=dtype)[values.offset : values.offset + len(values)]
 
 
@@ -312,6 +341,10 @@ class EstimatedFacts(FactTable):
         self._members = known._members
         self.compositions = known.compositions
 
+    @property
+    def known(self) -> FactTable:
+        return self._known
+
     @staticmethod
     def exist(table: FactTable) -> bool:
         """Whether a table has estimates."""
@@ -322,7 +355,7 @@ class EstimatedFacts(FactTable):
             # Derived numbers follow from the estimates.
             return super()._number(name) if name in DERIVED else self._known.number(name)
         values = self._known.number(name)
-        return np.where(np.isnan(values), self._known.number(f"{_ESTIMATED}{name}"), values)
+        return np.where(np.isnan(values), self._known._number(f"{_ESTIMATED}{name}"), values)
 
 
 __all__ = ["EstimatedFacts", "FactTable"]

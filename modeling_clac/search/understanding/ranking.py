@@ -122,8 +122,10 @@ class Evaluation:
         """`(n,)` float64, what is missing: 1 for each constraint that fails, less for near misses and unknown ones."""
         total = np.zeros(len(self.table))
         for constraint, grades, estimates in zip(self.query.constraints, self.grades, self.estimated, strict=True):
-            missing = 1.0 - np.where(np.isnan(estimates), 0.5, estimates)
-            cost = np.where(np.isnan(grades), _UNKNOWN + _BY_ESTIMATE * missing, 1.0 - grades)
+            cost, unknown = 1.0 - grades, np.isnan(grades)
+            if unknown.any():
+                missing = 1.0 - np.where(np.isnan(estimates), 0.5, estimates)
+                cost = np.where(unknown, _UNKNOWN + _BY_ESTIMATE * missing, cost)
             total += (_PREFERRED if constraint.preferred else 1.0) * cost
         return np.asarray(total.round(_DECIMALS))
 
@@ -328,6 +330,8 @@ def constraint_grade(constraint: Constraint, table: FactTable, vocabulary: Vocab
     Returns:
         `(n,)` float32: 1 met, 0 failed, between them near misses, NaN unknown.
     """
+    if len(constraint.literals) == 1:
+        return literal_grade(constraint.literals[0], table, vocabulary)
     grades = np.stack([literal_grade(literal, table, vocabulary) for literal in constraint.literals])
     unknown = np.isnan(grades)
     best = np.where(unknown, np.float32(-1), grades).max(axis=0)

@@ -13,7 +13,7 @@ from modeling_clac.concepts.expressions import Expression
 from modeling_clac.concepts.lint import lint
 from modeling_clac.concepts.spelling import key
 from modeling_clac.concepts.vocabulary import Vocabulary, is_held_out, load_vocabulary, vocabulary_files
-from modeling_clac.data.facts.fact_table import FactTable
+from modeling_clac.data.facts.fact_table import EstimatedFacts, FactTable
 from modeling_clac.errors_clac import ClacInputError
 
 OWN = """
@@ -142,6 +142,34 @@ def test_held_out_and_training_wordings_are_all_wordings():
         training = vocabulary.wordings(concept.id, held_out=False)
         assert sorted((*held_out, *training)) == sorted(concept.wordings)
         assert not {key(wording) for wording in held_out} & {key(wording) for wording in training}
+
+
+def test_estimates_change_what_depends_on_numbers_only() -> None:
+    table, other = FactTable.bundled("validation"), FactTable.bundled("validation")
+    alone, shared = (Vocabulary(list(load_vocabulary())) for _ in range(2))
+    for concept_id in ("hard", "ceramic", "halide", "perovskite"):
+        known, estimated = shared.holds(concept_id, table), shared.holds(concept_id, EstimatedFacts(table))
+        # Evaluated on its own, nothing is kept of the facts without estimates.
+        np.testing.assert_array_equal(alone.holds(concept_id, EstimatedFacts(other)), estimated)
+        np.testing.assert_array_equal(shared.holds(concept_id, table), known)
+        unknown, unknown_with_estimates = np.isnan(known).sum(), np.isnan(estimated).sum()
+        assert unknown > unknown_with_estimates if concept_id == "hard" else unknown == unknown_with_estimates
+
+
+def test_halves_of_halves_are_kept_exactly(table, tmp_path: Path) -> None:
+    steps = ["band_gap > 1", *(f'concept("step-{number}")' for number in range(6))]
+    lines = [
+        f"- id: step-{number}\n  kind: band\n  name: step {number}\n  test: band_gap > 9\n  partly: {partly}\n"
+        f"  wordings: [step {number}]"
+        for number, partly in enumerate(steps)
+    ]
+    file = tmp_path / "own.yaml"
+    file.write_text("\n".join(lines))
+    own = Vocabulary(read_concepts(file))
+    gaps = table.number("band_gap")
+    expected = np.where(np.isnan(gaps), np.nan, np.where(gaps > 9, 1.0, np.where(gaps > 1, 2.0**-7, 0.0)))
+    for _ in range(2):
+        np.testing.assert_array_equal(own.holds("step-6", table), expected)
 
 
 def test_values_that_are_dropped_are_computed_again(table, monkeypatch) -> None:

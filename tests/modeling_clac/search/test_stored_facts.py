@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from safetensors.numpy import load_file, save
 
-from modeling_clac.data.arrow_files import open_columns, write_columns
+from modeling_clac.data.arrow_files import open_columns, release_pages, write_columns
 from modeling_clac.data.bundled import bundled_crystals, bundled_facts
 from modeling_clac.data.facts.columns import FACT_COLUMNS, VERSION_KEY
 from modeling_clac.search.index import CrystalIndex, bundled_index
@@ -91,3 +92,17 @@ def test_an_index_of_an_earlier_version_loads(tmp_path: Path) -> None:
         "facts.arrow",
         "index.json",
     ]
+
+
+def test_columns_outlive_the_release_of_their_pages_and_their_file(tmp_path: Path) -> None:
+    table = bundled_crystals(with_cif=False).combine_chunks()
+    file = tmp_path / "columns.arrow"
+    write_columns(file, table.schema, [table])
+    mapped = open_columns(file)
+    file.unlink()
+    assert mapped.equals(table)
+    release_pages()
+    assert mapped.equals(table)
+    file.touch()
+    with pytest.raises(pa.ArrowInvalid, match=r"columns\.arrow is empty"):
+        open_columns(file)

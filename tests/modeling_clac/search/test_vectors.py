@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from modeling_clac.search import vectors as module
@@ -55,6 +57,42 @@ def test_cosines_are_those_of_the_rounded_vectors(embeds: np.ndarray, stored: Ve
         np.testing.assert_allclose(stored.cosines(queries, rows), expected[:, rows], atol=2e-7)
     assert stored.cosines(queries).max() <= 1
     np.testing.assert_allclose(lengths_of(stored.stored), np.linalg.norm(rounded, axis=1), rtol=1e-6)
+
+
+@pytest.fixture(params=["torch loaded", "without torch"])
+def _torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert torch.__name__ in sys.modules
+    if request.param == "without torch":
+        monkeypatch.delitem(sys.modules, "torch")
+
+
+def _literal_search(vectors: Vectors, query: np.ndarray, k: int, rows: np.ndarray) -> np.ndarray:
+    assert vectors.lengths is not None
+    products = (vectors.stored[rows].astype(np.float64) * query).sum(axis=1)
+    cosines = products.astype(np.float32) / vectors.lengths[rows]
+    return rows[np.argsort(-cosines, kind="stable")[:k]]
+
+
+@pytest.mark.usefixtures("_torch", "_blocks")
+@pytest.mark.parametrize("spread", [1.0, 0.05], ids=["far apart", "nearly equal"])
+def test_the_nearest_are_those_of_a_literal_search(spread: float, tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    centre, *noise = generator.normal(size=(301, DIM))
+    # A third of the vectors are there twice or more, in places that a product of matrices treats differently.
+    embeds = (centre + spread * np.array(noise))[np.append(np.arange(300), generator.integers(0, 100, 201))]
+    embeds /= np.linalg.norm(embeds, axis=1, keepdims=True)
+    write_vectors(tmp_path / "x.safetensors", len(embeds), DIM, [embeds])
+    vectors = open_vectors(tmp_path / "x.safetensors")
+    queries = np.stack([centre, generator.normal(size=DIM), embeds[450]]).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    everything = np.arange(len(embeds))
+    for rows in (None, everything[::2], everything[5::7], everything[:0]):
+        for k in (1, 10, 200, 600):
+            expected = [_literal_search(vectors, query, k, everything if rows is None else rows) for query in queries]
+            for query, best in zip(queries, expected, strict=True):
+                np.testing.assert_array_equal(vectors.nearest(query[None], k, rows)[0], best)
+            for found, best in zip(vectors.nearest(queries, k, rows), expected, strict=True):
+                np.testing.assert_array_equal(found, best)
 
 
 def test_the_graph_is_the_one_that_is_written() -> None:

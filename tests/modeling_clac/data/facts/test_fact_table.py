@@ -13,6 +13,7 @@ from modeling_clac.concepts.element_prices import ELEMENT_PRICES
 from modeling_clac.concepts.elements import GROUPS
 from modeling_clac.concepts.symmetry import POLAR
 from modeling_clac.data.bundled import bundled_crystals, bundled_facts
+from modeling_clac.data.facts import fact_table
 from modeling_clac.data.facts.columns import FACT_COLUMNS, FACTS_VERSION, VERSION_KEY
 from modeling_clac.data.facts.derived import DERIVED
 from modeling_clac.data.facts.fact_table import FactTable
@@ -52,6 +53,18 @@ def test_numbers_are_those_of_the_columns(table: FactTable) -> None:
         table.number("softness")
     with pytest.raises(ClacInputError, match="instead of numbers"):
         table.number("formula")
+
+
+def test_chunks_and_dropped_numbers_change_nothing(table: FactTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [table.table.slice(0, 0), table.table.slice(0, 1000), table.table.slice(1000)]
+    monkeypatch.setattr(fact_table, "_MOST_NUMBERS", 1)
+    monkeypatch.setattr(fact_table, "_MOST_BYTES", 0)
+    other = FactTable(pa.concat_tables(parts))
+    assert other.values("anions") == table.values("anions")
+    for name in ("band_gap", "nsites", "hardness", "band_gap"):
+        np.testing.assert_array_equal(other.number(name), table.number(name))
+    for column, value in (("anions", "O"), ("crystal_system", "cubic"), ("material_id", "mp-66"), ("ions", "none")):
+        np.testing.assert_array_equal(other.label(column, value), table.label(column, value))
 
 
 def test_labels_agree_with_a_plain_loop(table: FactTable) -> None:
