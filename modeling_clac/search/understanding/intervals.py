@@ -48,7 +48,8 @@ _BEHIND_BELOW = re.compile(
     r"|maximum\b|max\b|tops\b)",
     re.I,
 )
-_RANGE_HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å)(?!\w))")
+# `1.1eV-1.5eV` is a range, not a unit with a power.
+_RANGE_HYPHEN = re.compile(r"(?<=[A-Za-zÅ³])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å[3³]?|g/cm[3³]|kg/m[3³])(?!\w))")
 # Between the ends of a range, and before it.
 _TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
 _AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
@@ -115,7 +116,6 @@ def read_intervals(text: str, with_units: str, free: Sequence[bool]) -> list[Int
         with_units: A text of the same length that still has the signs of units (Å³).
         free: For each character, whether it is not read yet.
     """
-    # `1.1eV-1.5eV` is a range, not a unit with a power.
     return _intervals(text, _measures(_RANGE_HYPHEN.sub("…", with_units), free))
 
 
@@ -160,12 +160,10 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
         head = text[: measure.start]
         if following is not None:
             tolerance = _TOLERANCE.fullmatch(between)
-            # A hyphen before the second number is its sign for the reader of numbers.
-            second = following.value
-            hyphen = between.strip() == "" and text[following.start] == "-" and measure.stop == following.start
-            if hyphen and second < 0:
+            second, unit = following.value, measure.unit or following.unit
+            # `1 eV -2 eV`: a hyphen, not a sign, unless it may be a formation energy.
+            if between.isspace() and 0 <= measure.value < -second and ("atom", -1) not in unit:
                 between, second = "-", -second
-            unit = measure.unit or following.unit
             joined = measure._replace(unit=unit, stop=following.stop)
             if tolerance:
                 low, high = measure.value - second, measure.value + second
