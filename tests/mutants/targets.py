@@ -70,6 +70,7 @@ TARGETS: dict[str, Target] = {
     ),
     "ranking": _target(
         "search/understanding/ranking search/understanding/likeness utils/ranking search/filters",
-        "search/understanding/test_ranking search/understanding/test_likeness search/test_index",
+        "search/understanding/test_ranking search/understanding/test_likeness search/test_index "
+        "tests/evaluation/test_retrieval.py::test_chunked_ranks_equal_a_full_argsort",
     ),
 }

@@ -213,6 +213,17 @@ def test_hydrogen_between_two_atoms_is_shared() -> None:
     assert shared["ions"] == ["hydroxide"] and "hydrate" not in shared["classes"]
 
 
+@pytest.mark.parametrize(("oxygens", "has_pair"), [([], True), ([[1.10, 1.28, 0.0], [-1.10, -1.28, 0.0]], False)])
+def test_nitrogen_pairs_that_are_bonded_to_oxygen_are_no_diazenide(oxygens: list[list[float]], has_pair: bool) -> None:
+    """Two nitrogen atoms at the distance of a double bond between sodium atoms, alone and in a hyponitrite."""
+    positions = [[0.63, 0.0, 0.0], [-0.63, 0.0, 0.0], [3.0, 3.0, 2.2], [3.0, 0.5, 3.0], *oxygens]
+    symbols = ["N", "N", "Na", "Na", *["O"] * len(oxygens)]
+    crystal = crystal_from_pymatgen(
+        Structure(Lattice.cubic(6.0), symbols, positions, coords_are_cartesian=True), "pair"
+    )
+    assert ("diazenide" in (chemistry(crystal)["ions"] or [])) == has_pair
+
+
 def test_exchanged_positions_leave_the_chemistry_open() -> None:
     """Silver phosphate with phosphorus far from all other atoms."""
     wrong = structure("Pm-3n", 6.03, ["P", "O", "Ag"], [[0, 0, 0], [0.25, 0.25, 0.25], [0.25, 0, 0.5]])

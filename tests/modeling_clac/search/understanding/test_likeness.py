@@ -184,6 +184,7 @@ def test_a_comparison_with_a_compound_takes_the_value_of_its_most_stable_crystal
     assert isinstance(term, RangeTerm)
     assert term.low == pytest.approx(values[row], abs=0.1)
     assert term.low >= values[row]
+    assert query.notes == (f"titanium carbide: hardness of {facts.table['material_id'][row].as_py()}",)
     assert query.comparisons == ()
 
 

@@ -76,6 +76,13 @@ def test_a_failed_constraint_moves_a_hit_down_but_not_away() -> None:
     assert sorted(ranked("nitride without boron, cubic")) == sorted(FORMULAS)
 
 
+def test_a_space_group_comes_before_others_of_its_class() -> None:
+    # m-3m is the point group of 221 and 225, and -43m that of 216.
+    order = ranked("space group Fm-3m")
+    assert set(order[:4]) == {"NaCl", "TiN", "FeO", "Li2S"} and set(order[4:6]) == {"CsPbI3", "CsSnCl3"}
+    assert states("space group Fm-3m", "NaCl")[0][0] == "✓" and states("space group Fm-3m", "BN")[0][0] == "✗"
+
+
 def test_near_misses_come_in_proportion() -> None:
     order = ranked("gap above 4.5 eV")
     assert order[:2] == ["NaCl", "BN"]
