@@ -12,6 +12,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import runpy
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,27 @@ def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     yield run
     logging.set_verbosity(verbosity)
     logging.enable_progress_bar()
+
+
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `python -m NAME WORDS` in this process, in the checkout."""
+    monkeypatch.chdir(ROOT)
+
+    def run(name: str, *words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        capsys.readouterr()
+        code: Any = 0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* found in sys.modules after import of package")
+            try:
+                runpy.run_module(name, run_name="__main__", alter_sys=True)
+            except SystemExit as stop:
+                code = stop.code
+        captured = capsys.readouterr()
+        return Result(int(code or 0), captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

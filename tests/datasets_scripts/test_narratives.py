@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -420,16 +419,8 @@ def test_a_damaged_page_of_identifiers(tmp_path) -> None:
         ("--backend openai --limit 1", "no API key found: set NO_SUCH_KEY to yours"),
     ],
 )
-def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "datasets_scripts.narratives",
-        "--output_dir",
-        str(tmp_path / "out"),
-        *words.split(),
-    ]
-    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
-    command += ["--api_key_variable", "NO_SUCH_KEY"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+def test_bad_arguments_are_one_line(tmp_path, script, monkeypatch, words, message) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    given = ("--output_dir", tmp_path / "out", *words.split(), "--api_key_variable", "NO_SUCH_KEY")
+    done = script("datasets_scripts.narratives", *given)
+    assert done.code == 2 and message in done.err and len(done.err.splitlines()) == 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -449,7 +447,6 @@ def test_bad_tables(tmp_path, table, change, message) -> None:
     ("words", "message"),
     [("--window 0", "must be positive"), ("--symprec -1", "must be at least 0"), ("--executor x", "local, ray")],
 )
-def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:
-    command = [sys.executable, "-m", "datasets_scripts.questions", "--output_dir", str(tmp_path / "out")]
-    done = subprocess.run([*command, *words.split()], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+def test_bad_arguments_are_one_line(tmp_path, script, words, message) -> None:
+    done = script("datasets_scripts.questions", "--output_dir", tmp_path / "out", *words.split())
+    assert done.code == 2 and message in done.err and len(done.err.splitlines()) == 1

@@ -293,10 +293,11 @@ def test_windows_may_differ(tmp_path) -> None:
     assert len(make(tmp_path, result("ner"), result("ner", "b", counts=counts))["encoders"]) == 2
 
 
-def test_errors_on_the_command_line_keep_existing_files(tmp_path) -> None:
+def test_errors_on_the_command_line_keep_existing_files(tmp_path, script) -> None:
     make(tmp_path, result("pac"))
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    done = report_in_a_process(tmp_path / "none.json", tmp_path / "out")
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and "cannot be read" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    words = ("--results", tmp_path / "none.json", "--output_dir", tmp_path / "out")
+    done = script("evaluation.finetune_report", *words)
+    assert done.code == 2 and done.err.startswith("error: ") and "cannot be read" in done.err
+    assert len(done.err.strip().splitlines()) == 1
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
