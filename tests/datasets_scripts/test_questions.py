@@ -311,8 +311,10 @@ def test_data_set_loads_and_card_reports_baselines(bundle, by_level, tmp_path) -
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_shards_are_the_bytes_of_one_process(tmp_path, workers) -> None:
-    options: Row = {"input": str(CRYSTALS / "validation.parquet"), "num_shards": 3, "window": 200}
+def test_shards_are_the_bytes_of_one_process(tmp_path, monkeypatch, workers) -> None:
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # as in the processes of the command
+    pq.write_table(pq.read_table(CRYSTALS / "validation.parquet").slice(0, 150), tmp_path / "in.parquet")
+    options: Row = {"input": str(tmp_path / "in.parquet"), "num_shards": 3, "window": 60}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     build(QuestionArguments(str(whole), workers=workers, **options))
     for shard in (2, 0, 1):
