@@ -12,6 +12,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import gc
 import runpy
 import sys
 import warnings
@@ -41,6 +42,12 @@ datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.1
 ROOT = Path(__file__).parent.parent
 CRYSTALS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def pytest_collection_finish() -> None:
+    """Tests, modules and what they read are millions of objects that stay: garbage is looked for among the others."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
