@@ -329,6 +329,7 @@ def test_shards_are_the_bytes_of_one_process(tmp_path, monkeypatch, workers) -> 
     assert rows_of(tmp_path / "one") == rows_of(whole)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes(tmp_path) -> None:
     ray = pytest.importorskip("ray")
     options: Row = {"input": str(CRYSTALS / "validation.parquet"), "limit": 100, "num_shards": 2}

@@ -83,7 +83,7 @@ def test_a_run_stopped_in_any_phase_ends_with_the_same_weights(bert_directory, f
     assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
 
 
-@pytest.mark.parametrize(("steps", "workers"), [(0, 1), (6, 2), (9, 3)])
+@pytest.mark.parametrize(("steps", "workers"), [(0, 1), (6, 2), pytest.param(9, 3, marks=pytest.mark.slow)])
 def test_batches_of_other_processes_are_the_same(bert_directory, finished, tmp_path, steps, workers) -> None:
     if steps:
         train(recipe(bert_directory, tmp_path, max_steps=steps, batch_workers=workers))
@@ -92,6 +92,7 @@ def test_batches_of_other_processes_are_the_same(bert_directory, finished, tmp_p
     assert [name for name in expected if not torch.equal(expected[name], result[name])] == []
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_stops_the_run_and_saves(bert_directory, finished, tmp_path) -> None:
     """Ctrl-C and batch systems signal the workers as well, which prepare batches until the run has saved."""
     run = tmp_path / "run"

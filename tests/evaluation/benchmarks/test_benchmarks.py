@@ -95,6 +95,7 @@ def test_step_options(monkeypatch, recipe, tmp_path) -> None:
     assert all(found["pairs_per_second"] > 0 for found in figures["options"].values())
 
 
+@pytest.mark.slow
 def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     words = ("--recipe", recipe, "--limit", 32, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "process_scaling", "ScalingArguments", *words)
@@ -175,6 +176,7 @@ def test_invalid_arguments_are_one_line_errors(monkeypatch, capsys, name, kind, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_app_load(monkeypatch, tmp_path) -> None:
     pytest.importorskip("gradio", reason="gradio is not installed")
     words = ("--users", 2, "--searches", 2, "--starts", 1, "--output", tmp_path / "x.json")

@@ -79,6 +79,7 @@ def test_data_set_arrives_as_it_was(run, hub: Hub, data_set: Path) -> None:
     assert json.loads(loaded.stdout.splitlines()[-1]) == expected
 
 
+@pytest.mark.slow
 def test_model_works_from_the_hub_without_the_package(run, hub: Hub, small_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(small_checkpoint, tmp_path / "checkpoint")
     (checkpoint / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# small\n")
