@@ -51,11 +51,18 @@ def few_crystals(file: Path, number: int) -> str:
     return str(file)
 
 
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("built")
+    crystals = few_crystals(directory / "crystals.parquet", 12)
+    build(NarrativeArguments(str(directory / "set"), input=crystals, num_shards=2))
+    return directory / "set"
+
+
 @pytest.fixture
-def data_set(tmp_path: Path) -> Path:
-    crystals = few_crystals(tmp_path / "crystals.parquet", 12)
-    build(NarrativeArguments(str(tmp_path / "set"), input=crystals, num_shards=2))
-    return tmp_path / "set"
+def data_set(built_once: Path, tmp_path: Path) -> Path:
+    """A data set that a test may spoil."""
+    return Path(shutil.copytree(built_once, tmp_path / "set"))
 
 
 def test_data_set_arrives_as_it_was(run, hub: Hub, data_set: Path) -> None:
