@@ -22,6 +22,12 @@ from tests.conftest import CRYSTALS, ROOT
 from tests.helpers.hub_server import Hub
 
 PUSH_DATA = [sys.executable, "-m", "datasets_scripts.push"]
+# The client waits longer after each failure, half a minute in all.
+PUSH_WITHOUT_WAITING = [
+    *(sys.executable, "-c"),
+    "import runpy, time; sleep = time.sleep; time.sleep = lambda seconds: sleep(min(seconds, 0.05)); "
+    "runpy.run_module('datasets_scripts.push', run_name='__main__', alter_sys=True)",
+]
 PUSH_MODEL = [sys.executable, "-m", "clac_cli", "push"]
 
 
@@ -116,7 +122,7 @@ def test_model_works_from_the_hub_without_the_package(run, hub: Hub, small_check
 
 def test_an_upload_that_was_cut_is_completed(run, hub: Hub, data_set: Path) -> None:
     hub.cut_after = 1
-    cut = run(*PUSH_DATA, data_set, "--repo_id", "me/set")
+    cut = run(*PUSH_WITHOUT_WAITING, data_set, "--repo_id", "me/set")
     assert cut.returncode == 2 and len(cut.stderr.strip().splitlines()[-1:]) == 1 and "try again" in cut.stderr
     assert hub.repositories["datasets", "me/set"].files == {}  # nothing half-visible
     before, hub.cut_after = hub.uploads, None
