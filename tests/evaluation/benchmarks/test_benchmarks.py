@@ -104,6 +104,7 @@ def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     assert figures["ratio"] == pytest.approx(figures["pairs_per_second"]["2"] / figures["pairs_per_second"]["1"])
 
 
+@pytest.mark.slow
 def test_busy_threads(monkeypatch, small_checkpoint, tmp_path) -> None:
     words = ("--model", small_checkpoint, "--crystals", 4, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "busy_threads", "BusyArguments", *words, "--threads", 1)
