@@ -57,6 +57,14 @@ def fresh_accelerate_state() -> None:
 
 
 @pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """Benchmarks and UMAP set the threads of torch for the whole process: later tests would wait for each other's."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
 def eager_imports() -> Iterator[None]:
     """What a command or a fixture sets for its process must not reach the processes of later tests."""
     yield

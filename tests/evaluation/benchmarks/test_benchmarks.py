@@ -88,8 +88,10 @@ def test_pretraining_step(monkeypatch, capsys, recipe, tmp_path) -> None:
 
 def test_step_options(monkeypatch, recipe, tmp_path) -> None:
     options = ["float32", "bf16", "texts in one pass", "eager attention", "frozen text tower", "cached text features"]
-    words = ("--recipe", recipe, "--limit", 32, "--batches", 1, "--repeats", 1, "--options", *options)
-    start(monkeypatch, "step_options", "OptionArguments", *words, "--output", tmp_path / "x.json")
+    words = ("--recipe", recipe, "--limit", 32, "--batches", 1, "--repeats", 1, "--threads", 1)
+    start(
+        monkeypatch, "step_options", "OptionArguments", *words, "--output", tmp_path / "x.json", "--options", *options
+    )
     figures = read(tmp_path / "x.json")
     assert list(figures["options"]) == options and figures["options"]["float32"]["ratio"] == 1.0
     assert all(found["pairs_per_second"] > 0 for found in figures["options"].values())
