@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # What the oldest and the newest versions of the dependencies have to pass; needs the extra `core-test` only.
@@ -10,7 +11,7 @@ CORE_TESTS := $(addprefix tests/modeling_clac/test_,all_models.py contract.py mo
 	tokenization.py quantities.py processing.py cif_cases.py cif_symmetry.py symmetry.py) \
 	tests/modeling_clac/inference tests/modeling_clac/search tests/train/pretraining
 
-.PHONY: demo app test test-lowest test-newest fuzz mutants audit code lint docs docs-build install minilm report clean
+.PHONY: demo app test test-slow test-lowest test-newest fuzz mutants audit code lint docs docs-build install minilm report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clac search "lithium oxide solid electrolyte for batteries"
@@ -20,7 +21,11 @@ app: $(VENV)/.installed-app
 	$(BIN)/clac app
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+# Two processes that train as one, killed and resumed runs, Ray, notebooks, and what a user of the wheel does.
+test-slow: $(VENV)/.installed-test
+	$(PYTEST) -m slow
 
 # Damaged files of all formats: each gives a graph or an input error in bounded time and memory. Failures are kept.
 fuzz: $(VENV)/.installed-test

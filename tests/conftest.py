@@ -12,6 +12,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import gc
+import runpy
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,10 +44,24 @@ CRYSTALS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
+def pytest_collection_finish() -> None:
+    """Tests, modules and what they read are millions of objects that stay: garbage is looked for among the others."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def fresh_accelerate_state() -> None:
     """Accelerate keeps the precision of the first run in a process, which on a CPU that computes in bf16 is that."""
     AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """Benchmarks and UMAP set the threads of torch for the whole process: later tests would wait for each other's."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +88,27 @@ def clac(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     yield run
     logging.set_verbosity(verbosity)
     logging.enable_progress_bar()
+
+
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `python -m NAME WORDS` in this process, in the checkout."""
+    monkeypatch.chdir(ROOT)
+
+    def run(name: str, *words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        capsys.readouterr()
+        code: Any = 0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* found in sys.modules after import of package")
+            try:
+                runpy.run_module(name, run_name="__main__", alter_sys=True)
+            except SystemExit as stop:
+                code = stop.code
+        captured = capsys.readouterr()
+        return Result(int(code or 0), captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

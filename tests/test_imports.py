@@ -34,6 +34,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.cli import in_new_process
+
 ROOT = Path(__file__).parent.parent
 PACKAGES: dict[str, frozenset[str]] = {
     "modeling_clac": frozenset(),
@@ -204,6 +206,18 @@ def test_imports_in_the_wrong_direction_are_seen(source: str, text: str, target:
 def test_cycles_are_seen() -> None:
     assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert not find_cycle({"a": {"b", "c"}, "b": {"c"}})
+
+
+def test_scripts_for_data_sets_start_without_torch() -> None:
+    """Each start of a script, and of each process of a script, would wait for it."""
+    names = [f"datasets_scripts.{file.stem}" for file in (ROOT / "datasets_scripts").glob("[a-z]*.py")]
+    code = (
+        f"import os, sys, {', '.join(names)}\n"
+        "assert 'CLAC_LAZY_IMPORT' not in os.environ  # which programs that are started from here would inherit\n"
+        "print({'torch', 'transformers.modeling_utils'} & set(sys.modules))"
+    )
+    done = in_new_process("-c", code)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
 
 
 def test_code_beside_the_bundled_checkpoint_is_the_package() -> None:

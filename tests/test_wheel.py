@@ -31,6 +31,7 @@ from tests.helpers.hub_server import Hub
 pytest.importorskip("build", reason="build is not installed")
 pytest.importorskip("hatchling", reason="hatchling is not installed")
 
+pytestmark = pytest.mark.slow
 PATIENCE = 240  # seconds; a loaded machine starts slowly
 EMBED = """
 import json, sys

@@ -71,6 +71,12 @@ def is_held_out(concept_id: str, wording: str) -> bool:
     return blake2b(f"{concept_id}|{spelled}".encode(), digest_size=4).digest()[0] % _HELD_OUT_SHARE == 0
 
 
+# Bundled concepts are the same objects in all vocabularies of a process.
+@lru_cache(maxsize=1 << 13)
+def _wordings(concept: Concept, held_out: bool) -> tuple[str, ...]:
+    return tuple(wording for wording in concept.wordings if is_held_out(concept.id, wording) == held_out)
+
+
 @lru_cache(maxsize=1 << 14)
 def _said_of(concept_id: str) -> frozenset[str]:
     return frozenset(key(form.format(concept_id)) for form in _SAID_OF_IDS)
@@ -250,10 +256,8 @@ class Vocabulary:
         Raises:
             KeyError: If there is no such concept.
         """
-        wordings = self.concepts[concept_id].wordings
-        if held_out is None:
-            return wordings
-        return tuple(wording for wording in wordings if is_held_out(concept_id, wording) == held_out)
+        concept = self.concepts[concept_id]
+        return concept.wordings if held_out is None else _wordings(concept, held_out)
 
     @cached_property
     def ids_of_keys(self) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 import tarfile
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from datasets_scripts import crystals
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from tests.conftest import ROOT
+from tests.helpers.cli import Run
 
 ASSETS = ROOT / "modeling_clac" / "assets" / "mp-crystals"
 FIXTURES = ROOT / "tests" / "fixtures" / "matminer"
@@ -199,7 +199,7 @@ def test_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("case", ["missing file", "wrong digest", "output below a file", "limit"])
-def test_command_line_errors(tmp_path: Path, sdist: Sdist, case: str) -> None:
+def test_command_line_errors(tmp_path: Path, script: Run, sdist: Sdist, case: str) -> None:
     (tmp_path / "file").touch()
     arguments = {"--output_dir": str(tmp_path / "output"), "--sdist": str(sdist.path)}
     changes, message = {
@@ -209,11 +209,9 @@ def test_command_line_errors(tmp_path: Path, sdist: Sdist, case: str) -> None:
         "limit": ({"--limit": "0"}, "--limit 0: must be at least 1"),
     }[case]
     words = [word for pair in (arguments | changes).items() for word in pair]
-    command = [sys.executable, "-m", "datasets_scripts.crystals", *words]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    result = script("datasets_scripts.crystals", *words)
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
     assert line.startswith("error: ")
     assert message in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -144,9 +144,10 @@ def test_duplicate_ids_are_skipped(public, tmp_path, capsys) -> None:
     assert "row 3: duplicate jid JVASP-1 (first seen in" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
-def test_shards_are_the_bytes_of_one_process(public, tmp_path, executor) -> None:
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_shards_are_the_bytes_of_one_process(public, tmp_path, monkeypatch, executor) -> None:
     """Shards are built one by one, in two processes, or on Ray Data with two workers."""
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # as in the processes of the command
     if executor == "ray":
         ray = pytest.importorskip("ray", reason="needs ray[data]")
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from datasets import load_dataset
 
 from datasets_scripts.literature import LiteratureArguments, build
 from modeling_clac.errors_clac import ClacInputError
-from tests.conftest import CRYSTALS, ROOT
+from tests.conftest import CRYSTALS
 
 
 def crystal(
@@ -221,18 +219,11 @@ def test_nothing_found_writes_nothing(tmp_path, crystals) -> None:
     assert not (tmp_path / "out" / "README.md").exists()
 
 
-def test_command_pairs_the_bundle(tmp_path) -> None:
+def test_command_pairs_the_bundle(tmp_path, script) -> None:
     corpus = write_corpus(tmp_path / "corpus.parquet", ["Barium titanate, BaTiO3, is ferroelectric."])
-    words = ["--corpus", str(corpus), "--output_dir", str(tmp_path / "out"), "--crystals", str(CRYSTALS)]
-    done = subprocess.run(
-        [sys.executable, "-m", "datasets_scripts.literature", *words], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    words = ["--corpus", corpus, "--output_dir", tmp_path / "out", "--crystals", CRYSTALS]
+    done = script("datasets_scripts.literature", *words)
+    assert done.code == 0, done.err
     assert {row["formula"] for row in rows_of(tmp_path / "out")} == {"BaTiO3"}
-    bad = subprocess.run(
-        [sys.executable, "-m", "datasets_scripts.literature", *words, "--similarity", "2"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert bad.returncode == 2 and len(bad.stderr.splitlines()) == 1
+    bad = script("datasets_scripts.literature", *words, "--similarity", 2)
+    assert bad.code == 2 and len(bad.err.splitlines()) == 1

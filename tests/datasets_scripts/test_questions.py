@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -315,8 +313,10 @@ def test_data_set_loads_and_card_reports_baselines(bundle, by_level, tmp_path) -
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_shards_are_the_bytes_of_one_process(tmp_path, workers) -> None:
-    options: Row = {"input": str(CRYSTALS / "validation.parquet"), "num_shards": 3, "window": 200}
+def test_shards_are_the_bytes_of_one_process(tmp_path, monkeypatch, workers) -> None:
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # as in the processes of the command
+    pq.write_table(pq.read_table(CRYSTALS / "validation.parquet").slice(0, 150), tmp_path / "in.parquet")
+    options: Row = {"input": str(tmp_path / "in.parquet"), "num_shards": 3, "window": 60}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     build(QuestionArguments(str(whole), workers=workers, **options))
     for shard in (2, 0, 1):
@@ -331,6 +331,7 @@ def test_shards_are_the_bytes_of_one_process(tmp_path, workers) -> None:
     assert rows_of(tmp_path / "one") == rows_of(whole)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes(tmp_path) -> None:
     ray = pytest.importorskip("ray")
     options: Row = {"input": str(CRYSTALS / "validation.parquet"), "limit": 100, "num_shards": 2}
@@ -451,7 +452,6 @@ def test_bad_tables(tmp_path, table, change, message) -> None:
     ("words", "message"),
     [("--window 0", "must be positive"), ("--symprec -1", "must be at least 0"), ("--executor x", "local, ray")],
 )
-def test_bad_arguments_are_one_line(tmp_path, words, message) -> None:
-    command = [sys.executable, "-m", "datasets_scripts.questions", "--output_dir", str(tmp_path / "out")]
-    done = subprocess.run([*command, *words.split()], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+def test_bad_arguments_are_one_line(tmp_path, script, words, message) -> None:
+    done = script("datasets_scripts.questions", "--output_dir", tmp_path / "out", *words.split())
+    assert done.code == 2 and message in done.err and len(done.err.splitlines()) == 1

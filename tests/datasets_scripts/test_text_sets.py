@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -279,24 +277,14 @@ def test_existing_files_survive_a_failure(kind, tmp_path) -> None:
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
-def test_from_the_command_line(tmp_path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "datasets_scripts.ner",
-        "--name",
-        "matscholar",
-        "--output_dir",
-        str(tmp_path / "out"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("error: --data_dir is required") and not (tmp_path / "out").exists()
+def test_from_the_command_line(tmp_path, script) -> None:
+    command = ("datasets_scripts.ner", "--name", "matscholar", "--output_dir", tmp_path / "out")
+    done = script(*command)
+    assert done.code == 2 and len(done.err.strip().splitlines()) == 1, done.err
+    assert done.err.startswith("error: --data_dir is required") and not (tmp_path / "out").exists()
     write(tmp_path / "ner_matscholar", ner_rows())
-    done = subprocess.run(
-        [*command, "--data_dir", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0 and "blank tokens left out" in done.stdout, done.stderr
+    done = script(*command, "--data_dir", tmp_path)
+    assert done.code == 0 and "blank tokens left out" in done.out, done.err
 
 
 # Rows by split and entities by split, as stated by the sources, and orphans.

@@ -34,6 +34,7 @@ def test_notebooks_are_stored_without_outputs() -> None:
         assert any("pip install" in cell.source for cell in cells[:3]), path  # the form that Colab needs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if path.stem == "search":

@@ -65,6 +65,7 @@ def test_lines_train(line, bert_directory, tmp_path, monkeypatch) -> None:
         assert train(parse_arguments(PretrainArguments, words)).finished
 
 
+@pytest.mark.slow
 def test_two_processes_on_the_cpu(bert_directory, tmp_path) -> None:
     (line,) = (line for line in SHELL if line.startswith("ACCELERATE_USE_CPU=true torchrun "))
     variable, _, *words = shlex.split(line)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +167,8 @@ def test_unequal_budgets_and_foreign_results_are_errors(recipes) -> None:
         run(arguments(recipes))
 
 
-def test_command_prints_errors_in_one_line(tmp_path) -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "evaluation.ablation", "--recipes", str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 2
-    (line,) = process.stderr.strip().splitlines()
+def test_command_prints_errors_in_one_line(tmp_path, script) -> None:
+    done = script("evaluation.ablation", "--recipes", tmp_path)
+    assert done.code == 2
+    (line,) = done.err.strip().splitlines()
     assert line.startswith("error: ") and "inter.yaml: cannot be read" in line

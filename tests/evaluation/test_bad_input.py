@@ -68,7 +68,7 @@ figure.subplots().plot([0, 1], [0, 1])
 write_report(Path("result.json"), {}, "", figure, "figure")
 """
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment |= {"MPLBACKEND": "TkAgg", "PYTHONPATH": str(ROOT)}
+    environment |= {"MPLBACKEND": "TkAgg", "PYTHONPATH": str(ROOT), "CLAC_LAZY_IMPORT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -11,6 +11,7 @@ from modeling_clac import ClacInputError
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 def test_a_checkout_equals_itself() -> None:
     result = run(CheckoutArguments(before=str(ROOT), limit=4, threads=1, repeats=1))
     assert result["equal_to_the_bit"] and set(result["stages"]) == {"parse", "embed", "both"}

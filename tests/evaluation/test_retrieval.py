@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -34,6 +32,7 @@ from modeling_clac.narrator.narratives import narrate
 from modeling_clac.utils.arguments import run_script
 from modeling_clac.utils.ranking import retrieval_ranks, retrieval_scores
 from tests.conftest import CRYSTALS, ROOT
+from tests.helpers.cli import Run
 
 OUTPUTS = {"result.json", "table.md", "retrieval.png", "retrieval.svg"}
 SCORES = ("top_1", "top_3", "top_10", "mrr")
@@ -264,24 +263,15 @@ def test_split_from_file_or_column(tmp_path: Path, records: list[dict[str, Any]]
         read_split(tmp_path, "test")
 
 
-def run_cli(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "evaluation.retrieval", *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_command_writes_result_table_and_figure(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_command_writes_result_table_and_figure(script: Run, small_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "clac-small"
     shutil.copytree(small_checkpoint, checkpoint)
     (checkpoint / "training.json").write_text(json.dumps({"recipe": {"seed": 5}}), encoding="utf-8")
     output = tmp_path / "new" / "result.json"
-    done = run_cli("--model", checkpoint, "--pool", "16", "--bootstrap", "50", "--output", output)
-    assert done.returncode == 0, done.stderr
-    assert "narrative" in done.stdout
+    words = ("--model", checkpoint, "--pool", 16, "--bootstrap", 50, "--output", output)
+    done = script("evaluation.retrieval", *words)
+    assert done.code == 0, done.err
+    assert "narrative" in done.out
     assert {path.name for path in output.parent.iterdir()} == OUTPUTS
     result = json.loads(output.read_text(encoding="utf-8"))
     assert result["model"] == "clac-small"
@@ -341,9 +331,9 @@ def test_help_names_every_argument(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert all(f"--{argument.name} " in text for argument in fields(RetrievalArguments))
 
 
-def test_invalid_input_from_a_shell(tmp_path: Path) -> None:
-    done = run_cli("--model", tmp_path / "nothing", "--output", tmp_path / "result.json")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path / 'nothing'}: no such checkpoint directory")
-    assert len(done.stderr.splitlines()) == 1
+def test_invalid_input_from_a_shell(script: Run, tmp_path: Path) -> None:
+    done = script("evaluation.retrieval", "--model", tmp_path / "nothing", "--output", tmp_path / "result.json")
+    assert done.code == 2
+    assert done.err.startswith(f"error: {tmp_path / 'nothing'}: no such checkpoint directory")
+    assert len(done.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

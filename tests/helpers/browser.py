@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ PATIENCE = 90_000  # milliseconds; a loaded machine draws slowly
 
 def browser_path() -> str:
     """Return the path of an installed browser; skips the tests if there is none."""
-    pytest.importorskip("gradio", reason="gradio is not installed")
-    pytest.importorskip("playwright", reason="playwright is not installed")
+    for name in ("gradio", "playwright"):
+        if find_spec(name) is None:  # importing them takes seconds, which every process that collects tests would pay
+            pytest.skip(f"{name} is not installed", allow_module_level=True)
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed", allow_module_level=True)

@@ -184,6 +184,7 @@ if rank == 0:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_gradients_of_the_joined_batch(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(_TWO_PROCESSES)

@@ -142,6 +142,7 @@ def test_a_copy_of_the_folder_loads_without_the_package(embedder, tmp_path) -> N
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_from_the_hub_without_the_package(embedder, tmp_path) -> None:
     file = str(ROOT / "tests" / "fixtures" / "nacl.cif")
     with Hub().run() as hub:

@@ -37,6 +37,14 @@ def trained(bert_directory: Path, output: Path, *flags: str) -> Path:
     return output / "best"
 
 
+@pytest.fixture(scope="module")
+def checkpoint(bert_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained checkpoint without shared stoichiometry."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(ROOT)
+        return trained(bert_directory, tmp_path_factory.mktemp("run"))
+
+
 def test_export_keeps_the_model_and_its_provenance(bert_directory, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     checkpoint = trained(bert_directory, tmp_path / "run", "--shared_stoichiometry", "true")
@@ -59,9 +67,8 @@ def test_export_keeps_the_model_and_its_provenance(bert_directory, tmp_path, mon
     assert all(shared in " ".join(card.split()) for card in cards)
 
 
-def test_the_card_shows_the_table_of_the_evaluation(bert_directory, tmp_path, monkeypatch) -> None:
+def test_the_card_shows_the_table_of_the_evaluation(checkpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    checkpoint = trained(bert_directory, tmp_path / "run")
     result = tmp_path / "evaluation" / "result.json"
     options = {"checkpoint": str(checkpoint), "output_dir": str(tmp_path / "out"), "result": str(result)}
     with pytest.raises(ClacInputError, match=r"result\.json does not exist"):
@@ -77,9 +84,8 @@ def test_the_card_shows_the_table_of_the_evaluation(bert_directory, tmp_path, mo
     assert "\n" not in str(raised.value)
 
 
-def test_a_gain_that_cannot_be_set_is_one_line(bert_directory, small_checkpoint, tmp_path, monkeypatch) -> None:
+def test_a_gain_that_cannot_be_set_is_one_line(checkpoint, small_checkpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    checkpoint = trained(bert_directory, tmp_path / "run")
     with pytest.raises(ClacInputError, match="no shared stoichiometry"):
         export(ExportArguments(str(checkpoint), str(tmp_path / "out"), stoichiometry_gain=0.5))
     with pytest.raises(ClacInputError, match=r"training\.json missing"):
@@ -124,9 +130,9 @@ def test_metadata_of_the_card(bert_directory, tmp_path, monkeypatch) -> None:
         CardArguments(data_set_id="mp crystals")
 
 
-def test_results_for_the_hub_are_part_of_the_upload(bert_directory, tmp_path, monkeypatch) -> None:
+def test_results_for_the_hub_are_part_of_the_upload(checkpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    checkpoint, out = trained(bert_directory, tmp_path / "run"), tmp_path / "out"
+    out = tmp_path / "out"
     result = ROOT / "evaluation" / "results" / "clac-mini" / "result.json"
     export(ExportArguments(str(checkpoint), str(out), result=str(result), data_set_id="you/mp-crystals"))
     files = plan_upload(out, "you/clac", "model").files

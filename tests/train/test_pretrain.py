@@ -56,6 +56,7 @@ def test_learns(bert_directory, tmp_path) -> None:
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_at_the_same_step(bert_directory, tmp_path) -> None:
     """As Slurm delivers it: the signal arrives between steps, and no process may wait for another forever."""
     recipe, output = tmp_path / "recipe.yaml", tmp_path / "run"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -78,16 +79,20 @@ pretrain.train(arguments)
 """
 
 
+def slow(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("place", "count"),
     [
-        ("step", 2),  # before the second step, one step after the first checkpoint
+        slow("step", 2),  # before the second step, one step after the first checkpoint
         ("step", 7),
         ("write", 5),  # while the files of a checkpoint are written
-        ("rename", 2),  # the next checkpoint is complete, but not renamed
-        ("rename", 3),  # the previous checkpoint is renamed, the next one is not
-        ("exchange", 1),  # both checkpoints are complete
-        ("validation", 2),
+        slow("rename", 2),  # the next checkpoint is complete, but not renamed
+        slow("rename", 3),  # the previous checkpoint is renamed, the next one is not
+        slow("exchange", 1),  # both checkpoints are complete
+        slow("validation", 2),
     ],
 )
 def test_killed_at_any_moment(bert_directory, finished, tmp_path, place, count) -> None:

@@ -88,13 +88,16 @@ def test_pretraining_step(monkeypatch, capsys, recipe, tmp_path) -> None:
 
 def test_step_options(monkeypatch, recipe, tmp_path) -> None:
     options = ["float32", "bf16", "texts in one pass", "eager attention", "frozen text tower", "cached text features"]
-    words = ("--recipe", recipe, "--limit", 32, "--batches", 1, "--repeats", 1, "--options", *options)
-    start(monkeypatch, "step_options", "OptionArguments", *words, "--output", tmp_path / "x.json")
+    words = ("--recipe", recipe, "--limit", 32, "--batches", 1, "--repeats", 1, "--threads", 1)
+    start(
+        monkeypatch, "step_options", "OptionArguments", *words, "--output", tmp_path / "x.json", "--options", *options
+    )
     figures = read(tmp_path / "x.json")
     assert list(figures["options"]) == options and figures["options"]["float32"]["ratio"] == 1.0
     assert all(found["pairs_per_second"] > 0 for found in figures["options"].values())
 
 
+@pytest.mark.slow
 def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     words = ("--recipe", recipe, "--limit", 32, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "process_scaling", "ScalingArguments", *words)
@@ -103,6 +106,7 @@ def test_process_scaling(monkeypatch, recipe, tmp_path) -> None:
     assert figures["ratio"] == pytest.approx(figures["pairs_per_second"]["2"] / figures["pairs_per_second"]["1"])
 
 
+@pytest.mark.slow
 def test_busy_threads(monkeypatch, small_checkpoint, tmp_path) -> None:
     words = ("--model", small_checkpoint, "--crystals", 4, "--repeats", 1, "--output", tmp_path / "x.json")
     start(monkeypatch, "busy_threads", "BusyArguments", *words, "--threads", 1)
@@ -175,6 +179,7 @@ def test_invalid_arguments_are_one_line_errors(monkeypatch, capsys, name, kind, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_app_load(monkeypatch, tmp_path) -> None:
     pytest.importorskip("gradio", reason="gradio is not installed")
     words = ("--users", 2, "--searches", 2, "--starts", 1, "--output", tmp_path / "x.json")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +13,7 @@ from evaluation.benchmarks import full_size_cost
 from evaluation.benchmarks.full_size_cost import MACHINES, CostArguments, build, count_flops, gpu_hours, run
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.arguments import parse_arguments
-from tests.conftest import CRYSTALS, ROOT
+from tests.conftest import CRYSTALS
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.collator import Chunk
 from train.pretraining.objective import TERMS
@@ -86,14 +83,8 @@ def test_invalid_arguments_are_errors(recipe, change) -> None:
         run(CostArguments(recipe=str(recipe), **change))
 
 
-def test_command_prints_errors_in_one_line(tmp_path) -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "evaluation.benchmarks.full_size_cost", "--recipe", str(tmp_path / "none.yaml")],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 2
-    (line,) = process.stderr.strip().splitlines()
+def test_command_prints_errors_in_one_line(tmp_path, script) -> None:
+    done = script("evaluation.benchmarks.full_size_cost", "--recipe", tmp_path / "none.yaml")
+    assert done.code == 2
+    (line,) = done.err.strip().splitlines()
     assert line.startswith("error: ") and "cannot be read" in line

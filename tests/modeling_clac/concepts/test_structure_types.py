@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
-from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 
 from modeling_clac.concepts.structure_types import FORMULA_TYPES, PHASE_WORDS, STRUCTURE_TYPES, structure_types
 
+FILE = "aflow_prototypes.json.gz"
 # Our names, or words, of the types in the encyclopedia; labels hold stoichiometry and space group, `A2B_tP6_136_f_a`.
 NAMES = {
     "(Cubic) Perovskite": "perovskite",
@@ -31,11 +35,18 @@ NAMES = {
     "quartz (alpha)": "quartz",
     "quartz (beta)": "quartz",
 }
-LABELS = [
-    (NAMES[entry["tags"]["mineral"]], entry["tags"]["aflow"])
-    for entry in AFLOW_PROTOTYPE_LIBRARY
-    if entry["tags"]["mineral"] in NAMES
-]
+
+
+def labels() -> list[tuple[str, str]]:
+    """Our names and labels of the types in the encyclopedia."""
+    # The file, since importing the module also builds the structures, which takes seconds whenever tests are collected.
+    module = find_spec("pymatgen.analysis.prototypes")
+    assert module is not None and module.origin is not None
+    tags = [entry["tags"] for entry in json.loads(gzip.decompress(Path(module.origin).with_name(FILE).read_bytes()))]
+    return [(NAMES[own["mineral"]], own["aflow"]) for own in tags if own["mineral"] in NAMES]
+
+
+LABELS = labels()
 
 
 @pytest.mark.parametrize(("name", "label"), LABELS)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modeling_clac.narrator.applications import with_uses
 from modeling_clac.narrator.narratives import applications, narrate, narrate_sentences
 from tests.conftest import ROOT
 from tests.helpers.narrator_checks import (
@@ -55,19 +56,26 @@ def test_numbers_are_those_of_the_record(bundle: list[Record]) -> None:
 finite = st.floats(min_value=1e-6, max_value=900, allow_nan=False)
 
 
-@settings(max_examples=200, deadline=None)
+def ten(each: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Ten at a time, whose uses are evaluated together: that takes as long as those of a single record."""
+    return st.lists(each, min_size=10, max_size=10)
+
+
+@settings(max_examples=20, deadline=None)
 @given(
-    values=st.fixed_dictionaries(
-        {column: finite for column in UNITS if column != "formation_energy_per_atom"}
-        | dict.fromkeys(("poisson_ratio", "elastic_anisotropy", "refractive_index", "dielectric_total"), finite)
-        | {"formation_energy_per_atom": st.floats(-6, 6), "nsites": st.integers(1, 500)}
+    drawn=ten(
+        st.fixed_dictionaries(
+            {column: finite for column in UNITS if column != "formation_energy_per_atom"}
+            | dict.fromkeys(("poisson_ratio", "elastic_anisotropy", "refractive_index", "dielectric_total"), finite)
+            | {"formation_energy_per_atom": st.floats(-6, 6), "nsites": st.integers(1, 500)}
+        )
     ),
     seed=st.integers(),
 )
-def test_numbers_of_any_size_are_true(values: Record, seed: int) -> None:
-    record = FULL | values
-    for sentence in narrate_sentences(record, seed, max_applications=99):
-        assert not untrue_numbers(sentence, record), sentence
+def test_numbers_of_any_size_are_true(drawn: list[Record], seed: int) -> None:
+    for record in with_uses([FULL | values for values in drawn]):
+        for sentence in narrate_sentences(record, seed, max_applications=99):
+            assert not untrue_numbers(sentence, record), sentence
 
 
 def test_number_checker_detects_errors() -> None:
@@ -83,23 +91,25 @@ def test_small_numbers_do_not_round_to_zero(value: float) -> None:
     assert float(NUMBER.findall(text)[0]) == pytest.approx(value, rel=0.06)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
-    symbols=st.lists(st.sampled_from(sorted(ELEMENTS)), min_size=1, max_size=6, unique=True),
+    drawn=ten(st.lists(st.sampled_from(sorted(ELEMENTS)), min_size=1, max_size=6, unique=True)),
     seed=st.integers(),
 )
-def test_elements_and_families_named_are_in_the_record(symbols: list[str], seed: int) -> None:
+def test_elements_and_families_named_are_in_the_record(drawn: list[list[str]], seed: int) -> None:
     """Narratives and applications only name elements and families of the composition."""
-    record = FULL | {"formula": "".join(symbols), "elements": symbols, "chemsys": None, "is_oxide": None}
-    text = narrate(record, seed, max_applications=99).lower()
-    for symbol, name in ELEMENTS.items():
-        if re.search(rf"\b{name}\b", text):
-            assert symbol in symbols, (name, text)
-    for family, symbol in FAMILIES.items():
-        if re.search(rf"\b{family}s?\b", text):
-            assert symbol in symbols and len(symbols) > 1, (family, text)
-    if re.search(r"\bintermetallic\b", text):
-        assert not set(symbols) & {"O", "N", "F", "Cl", "Br", "I", "S", "Se", "H", "C", "P"}
+    unknown = {"chemsys": None, "is_oxide": None}
+    records = [FULL | {"formula": "".join(symbols), "elements": symbols} | unknown for symbols in drawn]
+    for symbols, record in zip(drawn, with_uses(records), strict=True):
+        text = narrate(record, seed, max_applications=99).lower()
+        for symbol, name in ELEMENTS.items():
+            if re.search(rf"\b{name}\b", text):
+                assert symbol in symbols, (name, text)
+        for family, symbol in FAMILIES.items():
+            if re.search(rf"\b{family}s?\b", text):
+                assert symbol in symbols and len(symbols) > 1, (family, text)
+        if re.search(r"\bintermetallic\b", text):
+            assert not set(symbols) & {"O", "N", "F", "Cl", "Br", "I", "S", "Se", "H", "C", "P"}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +209,7 @@ def test_same_text_in_a_fresh_process() -> None:
         "t = [narrate(r, s, keep=0.7, mask_formula=m) for m in (False, True) for s in (0, 'a', 5)];"
         "print(json.dumps(t))"
     )
-    environment = os.environ | {"PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT), "CLAC_LAZY_IMPORT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps(FULL), env=environment, capture_output=True, text=True, check=True, timeout=300,
@@ -219,20 +229,23 @@ def test_one_seed_does_not_give_all_records_the_same_wording() -> None:
 
 
 # -------------------- missing values
-@settings(max_examples=300, deadline=None)
+def without(missing: set[str], absence: Any) -> Record:
+    known = {column: value for column, value in FULL.items() if column not in missing}
+    return known if absence == "drop" else known | dict.fromkeys(missing, absence)
+
+
+@settings(max_examples=30, deadline=None)
 @given(
-    missing=st.sets(st.sampled_from(sorted(TELLTALES)), min_size=1),
-    absence=st.sampled_from(["drop", None, NAN]),
+    drawn=ten(st.tuples(st.sets(st.sampled_from(sorted(TELLTALES)), min_size=1), st.sampled_from(["drop", None, NAN]))),
     seed=st.integers(),
 )
-def test_missing_values_are_never_mentioned(missing: set[str], absence: Any, seed: int) -> None:
-    record: Record = {k: v for k, v in FULL.items() if k not in missing}
-    if absence != "drop":
-        record |= dict.fromkeys(missing, absence)
-    text = narrate(record, seed, max_applications=99)
-    assert not re.search(r"\b(nan|none|null|unknown)\b", text, re.IGNORECASE)
-    for column in missing:
-        assert not re.search(TELLTALES[column], text, re.IGNORECASE), (column, text)
+def test_missing_values_are_never_mentioned(drawn: list[tuple[set[str], Any]], seed: int) -> None:
+    records = with_uses([without(*each) for each in drawn])
+    for (missing, _), record in zip(drawn, records, strict=True):
+        text = narrate(record, seed, max_applications=99)
+        assert not re.search(r"\b(nan|none|null|unknown)\b", text, re.IGNORECASE)
+        for column in missing:
+            assert not re.search(TELLTALES[column], text, re.IGNORECASE), (column, text)
 
 
 def test_all_known_values_are_mentioned() -> None:

@@ -15,7 +15,8 @@ def _square(value: int) -> int:
 
 
 @pytest.mark.parametrize("workers", [None, 1, 2])
-def test_results_come_in_the_order_of_the_items(workers: int | None) -> None:
+def test_results_come_in_the_order_of_the_items(workers: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # the processes start without torch
     assert list(each_result(_square, range(5), "local", workers)) == [0, 1, 4, 9, 16]
     with pytest.raises(InvalidStructureError, match="-1: below 0"):
         list(each_result(_square, [3, -1], "local", workers))

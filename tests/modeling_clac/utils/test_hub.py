@@ -22,6 +22,12 @@ from tests.conftest import CRYSTALS, ROOT
 from tests.helpers.hub_server import Hub
 
 PUSH_DATA = [sys.executable, "-m", "datasets_scripts.push"]
+# The client waits longer after each failure, half a minute in all.
+PUSH_WITHOUT_WAITING = [
+    *(sys.executable, "-c"),
+    "import runpy, time; sleep = time.sleep; time.sleep = lambda seconds: sleep(min(seconds, 0.05)); "
+    "runpy.run_module('datasets_scripts.push', run_name='__main__', alter_sys=True)",
+]
 PUSH_MODEL = [sys.executable, "-m", "clac_cli", "push"]
 
 
@@ -51,11 +57,18 @@ def few_crystals(file: Path, number: int) -> str:
     return str(file)
 
 
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("built")
+    crystals = few_crystals(directory / "crystals.parquet", 12)
+    build(NarrativeArguments(str(directory / "set"), input=crystals, num_shards=2))
+    return directory / "set"
+
+
 @pytest.fixture
-def data_set(tmp_path: Path) -> Path:
-    crystals = few_crystals(tmp_path / "crystals.parquet", 12)
-    build(NarrativeArguments(str(tmp_path / "set"), input=crystals, num_shards=2))
-    return tmp_path / "set"
+def data_set(built_once: Path, tmp_path: Path) -> Path:
+    """A data set that a test may spoil."""
+    return Path(shutil.copytree(built_once, tmp_path / "set"))
 
 
 def test_data_set_arrives_as_it_was(run, hub: Hub, data_set: Path) -> None:
@@ -79,6 +92,7 @@ def test_data_set_arrives_as_it_was(run, hub: Hub, data_set: Path) -> None:
     assert json.loads(loaded.stdout.splitlines()[-1]) == expected
 
 
+@pytest.mark.slow
 def test_model_works_from_the_hub_without_the_package(run, hub: Hub, small_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(small_checkpoint, tmp_path / "checkpoint")
     (checkpoint / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# small\n")
@@ -108,7 +122,7 @@ def test_model_works_from_the_hub_without_the_package(run, hub: Hub, small_check
 
 def test_an_upload_that_was_cut_is_completed(run, hub: Hub, data_set: Path) -> None:
     hub.cut_after = 1
-    cut = run(*PUSH_DATA, data_set, "--repo_id", "me/set")
+    cut = run(*PUSH_WITHOUT_WAITING, data_set, "--repo_id", "me/set")
     assert cut.returncode == 2 and len(cut.stderr.strip().splitlines()[-1:]) == 1 and "try again" in cut.stderr
     assert hub.repositories["datasets", "me/set"].files == {}  # nothing half-visible
     before, hub.cut_after = hub.uploads, None

@@ -139,6 +139,7 @@ def test_more_seeds_are_added(arguments, whole, tmp_path) -> None:
     assert scores(output)[:2] == scores(whole)
 
 
+@pytest.mark.slow
 def test_uploads_the_best_seed_to_the_hub(bert_directory, tmp_path) -> None:
     data, output = tagged_set(tmp_path), tmp_path / "run"
     with Hub().run() as hub:

@@ -110,6 +110,7 @@ accelerator.end_training()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "chunk_size"), [("info_nce", 0), ("sigmoid", 3)])
 def test_two_processes_train_as_one(small_checkpoint: Path, tmp_path: Path, loss: str, chunk_size: int) -> None:
     script = tmp_path / "gradients.py"

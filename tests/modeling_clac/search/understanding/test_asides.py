@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from modeling_clac.concepts.vocabulary import load_vocabulary
+from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.search.understanding.parser import understand
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return load_vocabulary()
+
 
 # The query; its reading; the words that are not read; the beginning of the last note.
 CASES = [
@@ -37,8 +43,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "reading", "rest", "note"), CASES, ids=[case[0] for case in CASES])
-def test_what_is_not_looked_for_is_left_and_noted(text: str, reading: str, rest: str, note: str) -> None:
-    query = understand(text, load_vocabulary())
+def test_what_is_not_looked_for_is_left_and_noted(
+    vocabulary: Vocabulary, text: str, reading: str, rest: str, note: str
+) -> None:
+    query = understand(text, vocabulary)
     assert (query.render(), " ".join(query.rest)) == (reading, rest)
     assert (query.notes[-1] if query.notes else "").startswith(note) and bool(query.notes) == bool(note)
 
@@ -66,18 +74,19 @@ READINGS = {
 
 
 @pytest.mark.parametrize(("text", "reading"), READINGS.items(), ids=list(READINGS))
-def test_sloppy_queries_are_read(text: str, reading: str) -> None:
-    query = understand(text, load_vocabulary())
+def test_sloppy_queries_are_read(vocabulary: Vocabulary, text: str, reading: str) -> None:
+    query = understand(text, vocabulary)
     assert query.render() == reading and query.rest == ()
 
 
 @pytest.mark.parametrize("first", ["density", "hardness", "bulk modulus", "refractive index"])
 @pytest.mark.parametrize("second", ["shear modulus", "hardness", "dielectric constant"])
 @pytest.mark.parametrize(("one", "other"), [("low", "high"), ("high", "low"), ("high", "high")])
-def test_adjectives_belong_to_the_noun_behind_them(first: str, second: str, one: str, other: str) -> None:
+def test_adjectives_belong_to_the_noun_behind_them(
+    vocabulary: Vocabulary, first: str, second: str, one: str, other: str
+) -> None:
     if first == second:
         return
-    vocabulary = load_vocabulary()
     alone = [understand(text, vocabulary).labels for text in (f"{one} {first}", f"{other} {second}")]
     assert all(len(labels) == 1 for labels in alone)
     query = understand(f"{one} {first} {other} {second}", vocabulary)
