@@ -97,6 +97,7 @@ def export_text_tower(model: ClacModel, directory: Path) -> Path:
     model.train(training)
     assert program is not None
     graph = program.model_proto
+    _drop_idle_transposes(graph.graph)
     _point_to_weights(graph, weights)
     _drop_debugging_metadata(graph)
     graph.metadata_props.add(key=FINGERPRINT, value=Checkpoint(str(directory)).fingerprint)
@@ -115,6 +116,20 @@ def _example(model: ClacModel) -> tuple[Tensor, ...]:
     kinds = torch.tensor([[0, 3, 8, 119, 120, 0, 0, 0], [0, 11, 17, 119, 120, 0, 0, 0]])
     values = torch.tensor([[0, 2 / 3, 1 / 3, 5.1, 4.03, 0, 0, 0], [0, 0.5, 0.5, -2.0, 1.2, 0, 0, 0]])
     return ids, mask, kinds, values
+
+
+def _drop_idle_transposes(graph: Any) -> None:
+    """Remove transposes that keep the order of the axes: onnxruntime before 1.30 swaps the axes of some of them."""
+    sources: dict[str, str] = {}
+    for node in list(graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = sources.get(name, name)
+        orders = [list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"]
+        if node.op_type == "Transpose" and orders and orders[0] == sorted(orders[0]):
+            sources[node.output[0]] = node.input[0]
+            graph.node.remove(node)
+    for output in graph.output:
+        assert output.name not in sources
 
 
 def _point_to_weights(model: Any, weights: Path) -> None:

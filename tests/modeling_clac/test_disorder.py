@@ -142,6 +142,7 @@ def test_ordered_batches_have_no_occupancy(crystals) -> None:
 
 
 def test_torch_geometric_round_trip() -> None:
+    pytest.importorskip("torch_geometric")
     extractor = ClacFeatureExtractor()
     structures = [garnet(), Structure(Lattice.cubic(3.35), ["Po"], [[0, 0, 0]]), cobaltite()]
     features = extractor(structures, return_geometry=True)

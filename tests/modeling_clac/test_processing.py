@@ -160,5 +160,6 @@ def test_skipping_would_separate_pairs(small_processor, cifs) -> None:
 
 
 def test_to_pyg(small_processor, cifs) -> None:
+    pytest.importorskip("torch_geometric")
     batch = small_processor.to_pyg(small_processor(structures=cifs[:3]))
     assert batch.num_graphs == 3
