@@ -45,7 +45,17 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def pytest_collection_finish() -> None:
-    """Tests, modules and what they read are millions of objects that stay: garbage is looked for among the others."""
+    look_for_garbage_among_new_objects()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or nextitem.path != item.path:
+        look_for_garbage_among_new_objects()
+
+
+def look_for_garbage_among_new_objects() -> None:
+    """Tests, modules and the vocabulary are many objects that stay: each run of training would look at all of them."""
     gc.collect()
     gc.freeze()
 

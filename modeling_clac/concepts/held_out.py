@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from .concept_files import Concept
 from .spelling import key, tokens
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, wordings_of
 
 # Words of the longest run that is looked up. Longer wordings do not come about by chance.
 _LONGEST = 8
@@ -40,17 +41,21 @@ class HeldOutWordings:
     @cached_property
     def keys(self) -> frozenset[str]:
         """Keys of the held-out wordings. One that is a training wording of another concept is not held out."""
-        held_out, training = ({key(wording) for wording in self._wordings(which)} for which in (True, False))
-        return frozenset(held_out - training)
-
-    def _wordings(self, held_out: bool) -> Iterable[str]:
-        for concept in self._vocabulary:
-            yield from self._vocabulary.wordings(concept.id, held_out)
+        return _keys(tuple(self._vocabulary))
 
     def _runs_of(self, wording: str) -> frozenset[str]:
         if wording not in self._runs:
             self._runs[wording] = frozenset(_runs(wording))
         return self._runs[wording]
+
+
+# Phases of a training run, and validation, ask for those of the same concepts.
+@lru_cache(maxsize=4)
+def _keys(concepts: tuple[Concept, ...]) -> frozenset[str]:
+    held_out, training = (
+        {key(wording) for concept in concepts for wording in wordings_of(concept, which)} for which in (True, False)
+    )
+    return frozenset(held_out - training)
 
 
 def _runs(text: str) -> list[str]:

@@ -73,7 +73,8 @@ def is_held_out(concept_id: str, wording: str) -> bool:
 
 # Bundled concepts are the same objects in all vocabularies of a process.
 @lru_cache(maxsize=1 << 13)
-def _wordings(concept: Concept, held_out: bool) -> tuple[str, ...]:
+def wordings_of(concept: Concept, held_out: bool) -> tuple[str, ...]:
+    """Return the wordings of a concept that are held out from training, or the others."""
     return tuple(wording for wording in concept.wordings if is_held_out(concept.id, wording) == held_out)
 
 
@@ -257,7 +258,7 @@ class Vocabulary:
             KeyError: If there is no such concept.
         """
         concept = self.concepts[concept_id]
-        return concept.wordings if held_out is None else _wordings(concept, held_out)
+        return concept.wordings if held_out is None else wordings_of(concept, held_out)
 
     @cached_property
     def ids_of_keys(self) -> dict[str, tuple[str, ...]]:
@@ -338,4 +339,4 @@ def load_vocabulary(extra: Sequence[Path] = ()) -> Vocabulary:
     return vocabulary
 
 
-__all__ = ["FOLDER", "Vocabulary", "is_held_out", "load_vocabulary", "vocabulary_files"]
+__all__ = ["FOLDER", "Vocabulary", "is_held_out", "load_vocabulary", "vocabulary_files", "wordings_of"]

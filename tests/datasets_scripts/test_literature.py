@@ -153,7 +153,8 @@ def test_limits(tmp_path, crystals) -> None:
     assert len(pairs_of(["NaCl, ZnS and MoS2", "NaCl alone"], third, crystals, max_materials=2)) == 1
 
 
-def test_shards_are_the_bytes_of_one_process(tmp_path, crystals) -> None:
+def test_shards_are_the_bytes_of_one_process(tmp_path, monkeypatch, crystals) -> None:
+    monkeypatch.setenv("CLAC_LAZY_IMPORT", "1")  # as in the processes of the command
     texts = [f"NaCl on ZnS {place} {'xyz' * place}" for place in range(20)]
     corpus = write_corpus(tmp_path / "corpus.parquet", texts)
     for name, options in (("whole", {}), ("three", {"num_shards": 3}), ("two", {"num_shards": 3, "workers": 2})):

@@ -40,10 +40,20 @@ def rows_of(output: Path) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory) -> Path:
-    """The questions about all bundled crystals."""
+def chosen(tmp_path_factory) -> Path:
+    """Every other bundled crystal, in the files of their splits."""
+    directory = tmp_path_factory.mktemp("crystals")
+    for file in CRYSTALS.glob("*.parquet"):
+        table = pq.read_table(file)
+        pq.write_table(table.take(list(range(0, len(table), 2))), directory / file.name)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def bundle(chosen, tmp_path_factory) -> Path:
+    """The questions about these crystals."""
     output = tmp_path_factory.mktemp("questions") / "set"
-    build(QuestionArguments(str(output)))
+    build(QuestionArguments(str(output), input=str(chosen)))
     return output
 
 
@@ -57,8 +67,8 @@ def by_level(bundle) -> dict[tuple[str, str], list[Row]]:
 
 
 @pytest.fixture(scope="module")
-def crystals() -> dict[str, Row]:
-    rows = [row for file in CRYSTALS.glob("*.parquet") for row in pq.read_table(file).to_pylist()]
+def crystals(chosen) -> dict[str, Row]:
+    rows = [row for file in chosen.glob("*.parquet") for row in pq.read_table(file).to_pylist()]
     return {row["material_id"]: row for row in rows}
 
 
@@ -130,7 +140,7 @@ def test_number_of_questions(by_level, crystals) -> None:
         assert counted["space_group", "easy"][split] == number // 10 * 10
         oxides = sum(record["is_oxide"] for record in crystals.values() if record["split"] == split)
         assert counted["oxide", "easy"][split] == 2 * min(oxides, number - oxides)
-    assert counted["composition", "hard"]["test"] > 400 and counted["space_group", "hard"]["test"] > 300
+    assert counted["composition", "hard"]["test"] > 150 and counted["space_group", "hard"]["test"] > 100
     assert ("metal", "easy") not in counted
 
 
@@ -303,7 +313,7 @@ def test_data_set_loads_and_card_reports_baselines(bundle, by_level, tmp_path) -
     test = of_split(by_level["crystal_system", "easy"], "test")
     most = Counter(row["options"][row["answer"]] for row in of_split(by_level["crystal_system", "easy"], "train"))
     majority = sum(row["options"][row["answer"]] == most.most_common(1)[0][0] for row in test) / len(test)
-    assert f"0.143 ± 0.011 | {majority:.3f} | 0.143 | {majority:.3f} |" in card
+    assert f"0.143 ± {(1 / 7 * 6 / 7 / len(test)) ** 0.5:.3f} | {majority:.3f} | 0.143 | {majority:.3f} |" in card
     assert "too few classes for these questions: `metal` (easy)" in card
     for found in baselines(bundle):
         assert sum(found.counts.values()) == len(by_level.get((found.kind, found.difficulty), ()))
