@@ -22,7 +22,7 @@ def worker() -> Iterator[Worker]:
 
 
 @given(st.sampled_from(seeds()), st.randoms(use_true_random=False), st.sampled_from(["keep", "keep", "keep", "order"]))
-@settings(max_examples=1_000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_damaged_files(worker: Worker, path, random: Random, disorder: str):
     text = damaged(random, path.read_bytes().decode("utf-8", "surrogateescape"))
     content = text.encode("utf-8", "surrogatepass") if random.randrange(3) == 0 else text

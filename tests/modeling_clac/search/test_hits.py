@@ -81,6 +81,7 @@ def test_a_csv_reads_back_with_pandas(hits: Hits):
 
 
 def test_structures_are_those_of_the_data_set(index: CrystalIndex, hits: Hits):
+    pytest.importorskip("ase")
     table = bundled_crystals()
     structures = hits.to_structures()
     for hit, structure, atoms in zip(hits, structures, hits.to_ase(), strict=True):
