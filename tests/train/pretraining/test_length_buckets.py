@@ -53,7 +53,8 @@ def test_buckets_change_nothing(model: ClacModel, lengths: list[int], size: int)
     once = outputs_and_gradients(model.pool_text, **tokens)
     buckets = outputs_and_gradients(pool_text_in_buckets, model=model, tokens=tokens, bucket_size=size)
     assert buckets[2].keys() == once[2].keys()
-    torch.testing.assert_close(buckets, once, rtol=1e-4, atol=1e-4)
+    # Sums of float32 in another order; texts that are exchanged differ by more than 0.1.
+    torch.testing.assert_close(buckets, once, rtol=1e-3, atol=1e-3)
 
 
 def test_buckets_are_as_long_as_their_longest_texts(model: ClacModel) -> None:
