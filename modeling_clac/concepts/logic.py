@@ -64,11 +64,12 @@ def packed(value: Array) -> Array:
 
     Args:
         value: `(n,)` float32: NaN, or multiples of 1/128 in [0, 1], as grades are unless eight halves are nested.
+            Others are rounded.
 
     Returns:
         `(n,)` uint8.
     """
-    return np.where(np.isnan(value), np.float32(_NO_VALUE), value * np.float32(_ONE)).astype(np.uint8)
+    return np.where(np.isnan(value), np.float32(_NO_VALUE), np.rint(value * np.float32(_ONE))).astype(np.uint8)
 
 
 def unpacked(codes: Array) -> Array:

@@ -45,7 +45,7 @@ def test_labelled_list() -> None:
     wrong = [(text, expected) for text, expected in LABELLED if not matches(text, expected)]
     words = sum(expected == "-" for _, expected in LABELLED)
     assert len(LABELLED) >= 300 and 0.4 <= words / len(LABELLED) <= 0.6
-    # The city cannot be told from the element.
+    # The name of the place is read as the element.
     assert wrong == [("the La Jolla laboratory", "-")]
 
 

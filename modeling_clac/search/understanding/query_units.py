@@ -1,4 +1,4 @@
-"""Units that queries have beside those of quantities in texts, and the quantities that a unit stands for."""
+"""Units that occur only in queries (Mohs, HV, $/kg, Å³), and the quantities that each unit can belong to."""
 
 from __future__ import annotations
 
