@@ -102,7 +102,7 @@ QUANTITIES: dict[str, Quantity] = dict((
         "energy above hull|energy above the convex hull|hull energy|hull distance|above the hull|above hull"
         "|above the convex hull|of the hull|of the convex hull|from the hull|from the convex hull|distance to the hull"
         "|hull|convex hull|decomposition energy|e above hull|off the hull|to the hull|to hull|instability",
-        symbols="Ehull E_hull E_above_hull", tolerance=0.01, low=0.0, decimals=3,
+        symbols="Ehull E_hull E_above_hull ehull e_hull e_above_hull EAH", tolerance=0.01, low=0.0, decimals=3,
         more="least stable|less stable|more unstable|most unstable",
         less="most stable|more stable|thermodynamically most stable|most thermodynamically stable",
     ),
@@ -136,10 +136,13 @@ QUANTITIES: dict[str, Quantity] = dict((
         "elastic_anisotropy", "elastic anisotropy",
         "universal elastic anisotropy index|anisotropy index|universal anisotropy index|universal anisotropy"
         "|anisotropy|elastic anisotropy index",
-        symbols="AU A_U", low=0.0, more="most anisotropic|more anisotropic", less="most isotropic|more isotropic",
+        symbols="AU A_U A^U", low=0.0, more="most anisotropic|more anisotropic", less="most isotropic|more isotropic",
     ),
     _of(
-        "pugh_ratio", "Pugh ratio", "pughs ratio|pugh's ratio|K/G|B/G|bulk to shear ratio",
+        "pugh_ratio", "Pugh ratio", "pughs ratio|pugh's ratio|K/G|B/G|bulk to shear ratio"
+        "|ratio of bulk to shear modulus|ratio of bulk modulus to shear modulus|ratio of the bulk to the shear modulus"
+        "|bulk to shear modulus ratio|bulk modulus to shear modulus ratio|bulk to shear modulus"
+        "|bulk modulus over shear modulus",
         low=0.0, more="most ductile|more ductile|tougher|toughest", less="most brittle|more brittle",
     ),
     _of("debye_temperature", "Debye temperature", "debye temp", unit="K", low=0.0, decimals=0),
@@ -164,7 +167,7 @@ QUANTITIES: dict[str, Quantity] = dict((
         low=1.0, whole=True, decimals=0, more="most elements", less="fewest elements",
     ),
     _of(
-        "price", "price of the elements", "cost of the elements", unit="$/kg", low=0.0,
+        "price", "price of the elements", "cost of the elements|price|prices|cost|costs", unit="$/kg", low=0.0,
         more="more expensive|most expensive|costlier|costliest|pricier|dearer",
         less="cheaper|cheapest|less expensive|least expensive|less costly|more affordable|most affordable",
     ),

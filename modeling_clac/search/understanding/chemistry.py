@@ -230,7 +230,8 @@ _SUPPORT_BEHIND = re.compile(
     r"[-\s]?(?:free|based|containing|rich|bearing|poor|doped|deficient|substituted)\b"
     r"|\s+(?:compounds?|alloys?|atoms?|ions?|cations?|anions?|halides?|oxides?|sulfides?|sulphides?|nitrides?|sites?"
     r"|salts?|content|chalcogenides?|fluorides?|chlorides?|bromides?|iodides?|phosphates?|hydrides?|tellurides?"
-    r"|selenides?|carbides?|borides?|arsenides?|phosphides?|antimonides?|silicides?|system|minerals?|perovskites?)\b",
+    r"|selenides?|carbides?|borides?|arsenides?|phosphides?|antimonides?|silicides?|system|minerals?|perovskites?)\b"
+    r"|-(?:feldspars?|micas?)\b",
     re.I,
 )
 _SUPPORT_BEFORE = re.compile(
@@ -243,6 +244,8 @@ _FIRST_OF_PART = re.compile(r" ; $")
 # Between the separators of a reading that was printed: `U · oxide`.
 _ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
 _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
+# `on the B site` of a perovskite.
+_SITE_BEHIND = re.compile(r"[-\s](?:sites?|cations?|positions?|sublattice)\b")
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
 _SLASH_BEHIND = re.compile(rf"/(?:{_ELEMENT})(?![\w])")
@@ -268,6 +271,8 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
     if text[start - 1 : start] == "-" and start > 1:
         return None
     if word in ("I", "V") and _ROMAN_BEFORE.search(text, 0, start):
+        return None
+    if word == "B" and _SITE_BEHIND.match(text, end):
         return None
     if _SUPPORT_BEHIND.match(text, end):
         return word

@@ -1,4 +1,7 @@
-"""Minerals that also name a structure type: `rutile` is TiO2, but `rutile oxides` and `rutile with tin` are a type."""
+"""
+Minerals and formulas that also name a structure type: `rutile` is TiO2, but `rutile oxides` and `rutile with tin` are
+a type.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) 
     """
     Read minerals as structure types where the query speaks of other compounds than the mineral.
 
-    It does if a class of compounds stands behind the mineral, or if the query has an element that the mineral lacks or
-    excludes one that it has.
+    It does if it names the type itself, as in `matlockite, PbFCl-type` (this holds for formulas as well), if a class of
+    compounds stands behind the mineral, or if the query has an element that the mineral lacks or excludes one that it
+    has.
 
     Args:
         text: The query.
@@ -33,17 +37,25 @@ def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) 
     found = []
     for literal in literals:
         structure_type = None if literal.negated else _type_of(text, literal, lexicon)
-        if structure_type is not None and _is_of_others(text, literal, literals, lexicon):
+        is_named = structure_type is not None and any(
+            isinstance(other.term, ConceptTerm) and other.term.id == structure_type.id for other in literals
+        )
+        is_mineral = isinstance(literal.term, ConceptTerm)
+        if structure_type is not None and (
+            is_named or (is_mineral and _is_of_others(text, literal, literals, lexicon))
+        ):
             literal = replace(literal, term=structure_type)
         found.append(literal)
     return found
 
 
 def _type_of(text: str, literal: Literal, lexicon: Lexicon) -> ConceptTerm | None:
-    """The structure type that is named after a mineral."""
-    if not isinstance(literal.term, ConceptTerm) or literal.term.kind_of_concept != "name":
+    """The structure type that is named after a mineral or a compound."""
+    is_mineral = isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "name"
+    if not is_mineral and not isinstance(literal.term, FormulaTerm):
         return None
-    identifier = lexicon.id_of(key(f"{text[literal.start : literal.end]} structure"))
+    form = "structure" if is_mineral else "type"
+    identifier = lexicon.id_of(key(f"{text[literal.start : literal.end]} {form}"))
     if identifier is None or lexicon.vocabulary[identifier].kind != "structure-type":
         return None
     concept = lexicon.vocabulary[identifier]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ...concepts.quantities import (
@@ -16,6 +16,7 @@ from ...concepts.quantities import (
     find_comparatives,
     find_mentions,
 )
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...units_clac import Measure, canonical_unit, convert, find_measures, read_unit
 from .query import Literal, RangeTerm, SortKey
 
@@ -83,10 +84,35 @@ _COUNTED = re.compile(
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
+# Wavelengths in nm of optical spectra, and hc in eV nm (CODATA 2018).
+_NANOMETRE, _MICROMETRE = (("nm", 1),), (("um", 1),)
+_SHORTEST, _LONGEST = 50.0, 30e3
+_EV_NM = 1239.84198
+_TRANSPARENT = re.compile(r"\b(?:transparen|transmi|see-through|window\b)", re.I)
+_ABSORBS = re.compile(r"\babsorb\w*", re.I)
+_OPTICAL = re.compile(
+    r"\b(?:gaps?|band\s?gaps?|edge|absor\w+|cut-?off|onset|emi(?:t|ss)\w*|lumin\w+|fluoresc\w+|lasing)", re.I
+)
 _MOHS = (("mohs", 1),)
+_HV = (("HV", 1),)
+_HV_BEHIND = re.compile(r"\s?(?:HV\b\d*|VHN\b|kgf?\s?/\s?mm(?:2|\^2|²))")
+# 1 kgf/mm²
+_GPA_PER_HV = 0.00980665
+_PRICE = (("$/kg", 1),)
+_CURRENCY = r"(?:US\s?)?\$|USD|dollars?|bucks|€|EUR|euros?"
+# A dollar sign is gone from the text: it may have been one of LaTeX.
+_PRICE_BEHIND = re.compile(
+    rf"\s?(?:{_CURRENCY})?\s?(?:/|per|(?<=[a-z€]\s)an?|for\s+(?:a|one))\s?(?:kg|kilo(?:gram)?s?)\b", re.I
+)
+_CUBIC_ANGSTROM = (("A", 3),)
+_CUBIC_ANGSTROM_BEHIND = re.compile(r"\s?A3\b(?!\w)")
 _MOHS_BEHIND = re.compile(
     r"\s*(?:(?:on|of|in)\s+)?(?:the\s+)?mohs\b(?:\s+(?:hardness\s+)?scale\b|\s+hardness\b)?", re.I
 )
+# Units that the reader of numbers in texts does not know.
+_UNITS_BEHIND = (
+    (_MOHS, _MOHS_BEHIND), (_HV, _HV_BEHIND), (_PRICE, _PRICE_BEHIND), (_CUBIC_ANGSTROM, _CUBIC_ANGSTROM_BEHIND),
+)  # fmt: skip
 # Elements with a number that is not a count: `group 13 elements`, `3d elements`.
 _GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )group\s*$", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
@@ -127,6 +153,8 @@ class _Interval:
     end: int
     # The end of a chain: `1 < gap < 2`.
     needs_name_behind: bool = False
+    # The wavelength that was read as an energy.
+    wavelength: str = ""
 
 
 def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberReading:
@@ -155,6 +183,7 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     # `1.1eV-1.5eV` is a range, not a unit with a power.
     measures = _measures(_RANGE_HYPHEN.sub("…", with_units), usable)
     intervals = _intervals(text, measures)
+    intervals = [_as_gap(text, interval) for interval in intervals]
     free_names = [mention for mention in mentions if all(usable[mention.start : mention.end])]
     previous: tuple[_Interval, str, Mention | None] | None = None
     bound: set[Mention] = set()
@@ -165,6 +194,8 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
         if found is None:
             continue
         column, mention, factor = found
+        if interval.wavelength:
+            reading.notes.append(_wavelength_note(interval))
         start, end = interval.start, interval.end
         reading.used.append((start, end))
         if column == "mohs_hardness":
@@ -172,12 +203,20 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
             reading.touched.extend((each.start, each.end) for each in mentions if each.column == "hardness")
         if mention is not None:
             bound.add(mention)
-            reading.touched.append((mention.start, mention.end))
+            # `high-frequency dielectric constant eps_inf > 12` names the quantity twice.
+            same = [each for each in mentions if each.column == column and _is_name(text, each, mention)]
+            reading.touched.extend((each.start, each.end) for each in same)
             start, end = min(start, mention.start), max(end, mention.end)
         reading.literals.append(Literal(_term(text, interval, column, factor), False, start, end))
         previous = interval, column, mention
     _join_chains(text, reading)
     return reading
+
+
+def _is_name(text: str, mention: Mention, bound: Mention) -> bool:
+    """Whether a name of the quantity of a number is nothing else: K may be potassium where the modulus has its name."""
+    between = text[min(mention.end, bound.end) : max(mention.start, bound.start)]
+    return text[mention.start : mention.end] not in ATOMIC_NUMBERS or re.search(r"[\w;]", between) is None
 
 
 def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) -> None:
@@ -239,9 +278,12 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         minus = _MINUS.search(text, 0, measure.start)
         if minus is not None and measure.value > 0:
             found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
-        behind = None if measure.unit else _MOHS_BEHIND.match(text, measure.stop)
-        if behind is not None:
-            found[place] = measure._replace(unit=_MOHS, stop=behind.end())
+        if measure.unit:
+            continue
+        for unit, pattern in _UNITS_BEHIND:
+            if (behind := pattern.match(text, measure.stop)) is not None:
+                found[place] = measure._replace(unit=unit, stop=behind.end())
+                break
     for match in _COUNTED.finditer(text):
         start, end = match.span("number")
         if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
@@ -329,15 +371,52 @@ def _single(text: str, measure: Measure) -> _Interval:
     return _Interval(None, None, value, about is None, False, measure, start, measure.stop)
 
 
+def _as_gap(text: str, interval: _Interval) -> _Interval:
+    """
+    Read a wavelength of absorption, emission or transparency as a band gap, E = hc/λ.
+
+    What is transparent down to 300 nm has a gap of at least 4.1 eV; an edge above 500 nm is a gap below 2.5 eV.
+    """
+    unit = interval.measure.unit
+    scale = 1.0 if unit == _NANOMETRE else 1e3 if unit == _MICROMETRE else None
+    around = text[max(0, interval.start - 40) : interval.measure.start] + " " + text[interval.end : interval.end + 25]
+    ends = [end for end in (interval.low, interval.high, interval.about) if end is not None]
+    if scale is None or not all(_SHORTEST <= end * scale <= _LONGEST for end in ends):
+        return interval
+    energy = {end: round(_EV_NM / (end * scale), 2) for end in ends}
+    low = high = about = None
+    if _TRANSPARENT.search(around):
+        low = energy[min(ends)]
+    elif interval.about is not None and _ABSORBS.search(around):
+        high = energy[interval.about]
+    elif _OPTICAL.search(around):
+        about = None if interval.about is None else energy[interval.about]
+        low = None if interval.high is None else energy[interval.high]
+        high = None if interval.low is None else energy[interval.low]
+    else:
+        return interval
+    measure, said = interval.measure._replace(unit=(("eV", 1),)), text[interval.measure.start : interval.measure.stop]
+    return replace(interval, low=low, high=high, about=about, exact=False, measure=measure, wavelength=said)
+
+
+def _wavelength_note(interval: _Interval) -> str:
+    energies = " to ".join(f"{end:g}" for end in (interval.about, interval.low, interval.high) if end is not None)
+    return f"read {interval.wavelength} as a photon energy of {energies} eV"
+
+
 def _columns(measure: Measure) -> tuple[tuple[str, ...], dict[str, float]]:
     """Columns that have the unit of a number, with the factors that convert it."""
     if not measure.unit:
         return UNITLESS, {}
     if measure.unit == _MOHS:
         return ("mohs_hardness",), {}
+    if measure.unit == _HV:
+        return ("hardness",), {"hardness": _GPA_PER_HV}
+    if measure.unit == _PRICE:
+        return ("price",), {}
     if measure.unit == (("elements", 1),):
         return ("number_of_elements",), {}
-    if measure.unit in ((("A", 3),), (("angstrom", 3),), (("Å", 3),)):
+    if measure.unit in (_CUBIC_ANGSTROM, (("angstrom", 3),), (("Å", 3),)):
         return UNIT_COLUMNS["Å³"], {}
     if measure.unit in ((("A", 3), ("atom", -1)), (("angstrom", 3), ("atom", -1))):
         return UNIT_COLUMNS["Å³/atom"], {}

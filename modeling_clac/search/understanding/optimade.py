@@ -27,6 +27,7 @@ from .query import (
     ElementTerm,
     FormulaTerm,
     Literal,
+    OnlyTerm,
     PatternTerm,
     Query,
     RangeTerm,
@@ -166,6 +167,8 @@ class _Writer:
                 return _has_any(GROUPS["metal"] if symbol == "metal" else [symbol])
             case SystemTerm(symbols):
                 return _conjunction([_has_all(symbols), _number("nelements", "=", len(symbols))])
+            case OnlyTerm(_, symbols):
+                return _negation(_has_any([symbol for symbol in ATOMIC_NUMBERS if symbol not in symbols]))
             case FormulaTerm(_, amounts):
                 return _composition(dict(amounts))
             case PatternTerm(pattern):
@@ -260,7 +263,8 @@ def _disjunction(clauses: Iterable[_Clause]) -> _Clause:
 def _negation(clause: _Clause) -> _Clause:
     if not clause.exact or not clause.text:
         return _Clause(exact=clause.exact)
-    return _Clause(f"NOT ({clause.text})" if clause.joined else f"NOT {clause.text}", True)
+    is_simple = not clause.joined and not clause.text.startswith("NOT ")
+    return _Clause(f"NOT {clause.text}" if is_simple else f"NOT ({clause.text})", True)
 
 
 # -------------------- conditions

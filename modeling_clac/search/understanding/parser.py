@@ -24,11 +24,12 @@ from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
-from .polarity import grouped, only_elements, with_polarity
+from .polarity import counted_groups, grouped, only_elements, with_polarity
 from .query import (
     Comparison,
     ConceptTerm,
     Constraint,
+    CountTerm,
     ElementTerm,
     FormulaTerm,
     Literal,
@@ -61,6 +62,11 @@ _LIGHT_NOUN_BEHIND = re.compile(
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
+_HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
+# `1,5 eV`, as in most of Europe; `1,500 kg/m³` is more than a thousand.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\w.,])(?P<whole>\d{1,3}),(?=\d{1,2}(?:\s?(?:-|–|to)\s?\d{1,3}[.,]\d{1,2})?\s?(?:m?eV|[GM]Pa|kbar|Å|nm|g\s?/|kg\s?/)(?!\w))"
+)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 _LONGEST_NAME = 4  # words
@@ -103,16 +109,17 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     """
     flat = flatten_markup(text)
     # A reading that was printed separates its parts by dots, which stand for water in formulas.
-    plain = plain_text(flat.text).replace(" · ", " ; ")
+    shown = _with_decimal_points(flat.text)
+    plain = plain_text(shown).replace(" · ", " ; ")
     lexicon = Lexicon.of(vocabulary)
-    state = _State(plain, flat.text, [True] * len(plain), [False] * len(plain))
+    state = _State(plain, shown, [True] * len(plain), [False] * len(plain))
     for reason in _REASON.finditer(plain):
         state.mark(*reason.span())
     _leave_unread(state)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
     _read_comparisons(state, lexicon)
-    numbers = read_numbers(plain, flat.text, state.free)
+    numbers = read_numbers(plain, shown, state.free)
     state.literals += numbers.literals
     state.sort += numbers.sort
     state.notes += numbers.notes
@@ -126,7 +133,10 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
-    constraints = grouped(plain, only_elements(plain, literals))
+    literals = counted_groups(plain, literals, vocabulary)
+    counts = {*_counts(plain, literals)}
+    state.rest = [word for word in state.rest if word not in counts]
+    constraints = grouped(plain, only_elements(plain, literals, vocabulary))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
@@ -139,6 +149,20 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         notes.append(f"this looks like {language}; only English is understood, so translate it for better results")
     return replace(
         query, notes=tuple(notes), contradictions=(*contradictions(query, vocabulary), *(() if query else strange))
+    )
+
+
+def _with_decimal_points(text: str) -> str:
+    """Replace decimal commas, which keeps the places."""
+    while _DECIMAL_COMMA.search(text):
+        text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)
+    return text
+
+
+def _counts(text: str, literals: Iterable[Literal]) -> Iterable[str]:
+    """The words of numbers of elements, such as `three` of `three metals`."""
+    return (
+        word for each in literals if isinstance(each.term, CountTerm) for word in text[each.start : each.end].split()
     )
 
 
@@ -211,7 +235,8 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
         if composition is not None:
             _add_composition(state, composition)
         else:
-            symbol = element_symbol(state.text, word.start, word.end)
+            # `K below 30 GPa` is a modulus.
+            symbol = None if state.touched[word.start] else element_symbol(state.text, word.start, word.end)
             if symbol is not None:
                 oxidation = _OXIDATION.match(state.text, word.end)
                 end = oxidation.end() if oxidation else word.end
@@ -223,8 +248,13 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
 
 def _corrected(state: _State, lexicon: Lexicon, words: list[Token], compositions: list[Literal]) -> list[Token]:
     """Replace the keys of misspelt words."""
-    found = []
+    found: list[Token] = []
     for word in words:
+        before = next((each for each in reversed(found) if each.key not in FUNCTION_WORDS), None)
+        whole = None if before is None else _shared_start(lexicon, state.text, before, word)
+        if whole is not None:
+            found.append(whole)
+            continue
         in_formula = any(each.start <= word.start < each.end for each in compositions)
         better = None if in_formula or word.text.isupper() else lexicon.correction(word.key)
         if better is not None and not _known_prefix(lexicon, word.key):
@@ -351,6 +381,19 @@ def _term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | S
         if found:
             return SpaceGroupTerm(int(found[1]), group_symbol(int(found[1])))
     return ConceptTerm(concept.id, lexicon.name_of(concept.id), concept.kind)
+
+
+def _shared_start(lexicon: Lexicon, text: str, before: Token, word: Token) -> Token | None:
+    """
+    Read `-arsenate` in `hexafluorophosphate, -arsenate or -antimonate` as `hexafluoroarsenate`.
+
+    Returns:
+        The word with the key of the whole one; `None` if it does not begin with such a hyphen.
+    """
+    if _HYPHEN_FOR_START.fullmatch(text, before.end, word.start) is None:
+        return None
+    starts = (before.key[:count] for count in range(len(before.key) - 1, 2, -1))
+    return next((replace(word, key=start + word.key) for start in starts if lexicon.id_of(start + word.key)), None)
 
 
 def _leave_asides(state: _State) -> None:

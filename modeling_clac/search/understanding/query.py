@@ -110,6 +110,53 @@ class SystemTerm:
 
 
 @dataclass(frozen=True)
+class OnlyTerm:
+    """
+    No other elements than those of some groups.
+
+    Attributes:
+        names: What is allowed, as the reading writes it.
+        symbols: All elements that are allowed, in alphabetical order.
+    """
+
+    names: tuple[str, ...]
+    symbols: tuple[str, ...]
+
+    kind: ClassVar[str] = "only"
+
+    @property
+    def label(self) -> str:
+        """Wording of the term in the reading."""
+        return f"nothing but {' and '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class CountTerm:
+    """
+    A number of different elements of a group.
+
+    Attributes:
+        name: The group, as the reading writes it.
+        symbols: Its elements, in alphabetical order.
+        low: Smallest number.
+        high: Largest number; `None` if it is open.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    low: int
+    high: int | None = None
+
+    kind: ClassVar[str] = "count"
+
+    @property
+    def label(self) -> str:
+        """Wording of the term in the reading."""
+        bound = "exactly" if self.low == self.high else "at least" if self.high is None else "at most"
+        return f"{bound} {self.low if self.high is None else self.high} of {self.name}"
+
+
+@dataclass(frozen=True)
 class RangeTerm:
     """
     A range of a number.
@@ -186,7 +233,10 @@ class PointGroupTerm:
         return f"point group {self.symbol}"
 
 
-Term = ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | RangeTerm | SpaceGroupTerm | PointGroupTerm
+Term = (
+    ConceptTerm | ElementTerm | FormulaTerm | PatternTerm | SystemTerm | OnlyTerm | CountTerm | RangeTerm
+    | SpaceGroupTerm | PointGroupTerm
+)  # fmt: skip
 # Concepts of these kinds are adjectives: "not cubic", but "no lead".
 _ADJECTIVES = frozenset({"class", "symmetry", "crystal-system", "band", "attribute", "structural"})
 _NOUNS = frozenset({"element", "formula", "pattern", "system"})
@@ -376,9 +426,11 @@ __all__ = [
     "Comparison",
     "ConceptTerm",
     "Constraint",
+    "CountTerm",
     "ElementTerm",
     "FormulaTerm",
     "Literal",
+    "OnlyTerm",
     "PatternTerm",
     "PointGroupTerm",
     "Query",

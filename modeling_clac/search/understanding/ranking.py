@@ -21,9 +21,11 @@ from .implied_elements import allowed_elements, needed_elements
 from .query import (
     ConceptTerm,
     Constraint,
+    CountTerm,
     ElementTerm,
     FormulaTerm,
     Literal,
+    OnlyTerm,
     PatternTerm,
     PointGroupTerm,
     Query,
@@ -361,6 +363,16 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
     elif isinstance(term, PatternTerm):
         pattern = read_pattern(term.pattern)
         grade = np.zeros(len(table), dtype=bool) if pattern is None else table.matches(pattern)
+    elif isinstance(term, CountTerm):
+        inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
+        high = np.inf if term.high is None else term.high
+        # One element too few or too many is a near miss.
+        beyond = np.maximum(np.maximum(term.low - inside, inside - high), 0.0)
+        grade = np.where(beyond == 0, 1.0, 0.4 / np.maximum(beyond, 1.0))
+    elif isinstance(term, OnlyTerm):
+        inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
+        counts = table.compositions.counts
+        grade = np.where(inside == counts, 1.0, 0.4 * inside / np.maximum(counts, 1))
     elif isinstance(term, SystemTerm):
         grade = _grade_of_system(term, table.compositions)
     else:

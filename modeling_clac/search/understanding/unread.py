@@ -24,7 +24,37 @@ class _Statement:
 
 
 _TEMPERATURE = r"[^,;.]{0,25}?\d+(?:\.\d+)?\s*(?:K|kelvin)\b"
+# What no table of crystals says. With a number, it would be taken for another quantity of the same unit.
+_UNKNOWN_QUANTITIES = (
+    r"work\s+functions?|electron\s+affinit(?:y|ies)|ioni[sz]ation\s+(?:energy|potential)|(?:exciton\s+)?binding\s+energy"
+    r"|cohesive\s+energy|(?:migration|activation|diffusion|surface|adsorption|lattice)\s+(?:barrier|energy|energies)"
+    r"|effective\s+mass(?:es)?|mobilit(?:y|ies)|(?:thermal\s+|ionic\s+|electrical\s+|electronic\s+|ion\s+)?conductivit(?:y|ies)"
+    r"|resistivity|(?:melting|boiling|decomposition|sintering|operating)\s+(?:points?|temperatures?)"
+    r"|lattice\s+(?:parameters?|constants?)|(?:specific\s+)?capacit(?:y|ies)|voltages?|potential|energy\s+densit(?:y|ies)"
+    r"|magnetic\s+moments?|figure\s+of\s+merit|z?T\s+value|Seebeck(?:\s+coefficients?)?|thermal\s+expansion(?:\s+coefficient)?"
+    r"|heat\s+capacity|specific\s+heat|solubility|(?:yield|tensile|compressive|flexural)\s+strength|(?:fracture\s+)?toughness"
+    r"|critical\s+(?:field|current(?:\s+density)?)|coerciv\w+|(?:saturation\s+)?magneti[sz]ation|quantum\s+yield|decay\s+time"
+    r"|light\s+yield|(?:particle|pore|grain)\s+size|surface\s+area|bond\s+lengths?|band\s+offset|birefringence"
+)
+_NUMBER_WITH_UNIT = (
+    r"-?\d+(?:\.\d+)?(?:\s*(?:-|to|and)\s*-?\d+(?:\.\d+)?)?(?:\s*(?:eV|meV|[GMk]Pa\S*|K\b|°C|m?W\S*|m?S/cm|mA\S*|m?V\b"
+    r"|Wh\S*|Å|nm|[µu]_?B|cm\S*|emu\S*|ppm\S*|[µu]V\S*|ns|%|angstroms?))?"
+)
 _STATEMENTS = (
+    _Statement(
+        re.compile(
+            r"(?<![\w-])(?:La-(?:Lu|Yb)|Ce-Lu|Sc-(?:Zn|Cu)|Ti-Cu|Y-Cd|Hf-Hg)(?![\w-])(?!\s+(?:chemical\s+|phase\s+)?system)"
+        ),
+        "{} was taken for the ends of a series; name the group, such as lanthanides, or write `system` behind it",
+    ),
+    _Statement(
+        re.compile(
+            rf"(?<![\w-])(?:{_UNKNOWN_QUANTITIES})\b[^,;.\d]{{0,30}}(?<![\w.]){_NUMBER_WITH_UNIT}"
+            rf"|(?<![\w.-]){_NUMBER_WITH_UNIT}\s+(?:{_UNKNOWN_QUANTITIES})\b",
+            re.I,
+        ),
+        "{}: this quantity is not known of the crystals",
+    ),
     # n counts layers here and is not a refractive index.
     _Statement(
         re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),

@@ -29,6 +29,7 @@ from modeling_clac.search.understanding.query import (
     ElementTerm,
     FormulaTerm,
     Literal,
+    OnlyTerm,
     PatternTerm,
     Query,
     RangeTerm,
@@ -125,6 +126,8 @@ def _meant(term: Term) -> np.ndarray:
         return np.array([bool(record["elements"] & listed) for record in _records()])
     if isinstance(term, SystemTerm):
         return np.array([record["elements"] == set(term.symbols) for record in _records()])
+    if isinstance(term, OnlyTerm):
+        return np.array([record["elements"] <= set(term.symbols) for record in _records()])
     if isinstance(term, FormulaTerm):
         return table.formula_is([term.formula]) == 1
     if isinstance(term, PatternTerm):
@@ -154,6 +157,7 @@ _SYMBOLS = st.sampled_from("Li O Fe Ti S Pb Na Cl Si H Mg La F P N Cu".split())
 _TERMS = st.one_of(
     st.builds(ElementTerm, _SYMBOLS | st.just("metal")),
     st.lists(_SYMBOLS, min_size=1, max_size=3, unique=True).map(lambda symbols: SystemTerm(tuple(symbols))),
+    st.sets(_SYMBOLS, min_size=2, max_size=8).map(lambda symbols: OnlyTerm(("these",), tuple(sorted(symbols)))),
     st.sampled_from(["TiO2", "LiFePO4", "Fe2O3", "CaO", "NaCl", "Ti2O4", "Ca(OH)2"]).map(
         lambda formula: FormulaTerm(formula, tuple(read_formula(formula).items()))
     ),

@@ -114,6 +114,18 @@ def test_compositions_near_the_one_that_is_named() -> None:
     assert ranked("sapphire")[0] in ("Fe2O3", "FeO", "AlN")  # no Al2O3 here: its elements come first
 
 
+def test_nothing_but_some_groups_comes_first() -> None:
+    assert set(ranked("only transition metals and nitrogen")[:1]) == {"TiN"}
+    assert states("only transition metals and oxygen", "LiFePO4")[-1].startswith("✗")
+    assert states("only transition metals and oxygen", "Fe2O3")[-1].startswith("✓")
+
+
+def test_the_number_of_elements_of_a_group_counts() -> None:
+    assert states("oxides with one metal and at least two transition metals", "Fe2O3")[-1].startswith("✗")
+    assert ranked("exactly two alkali metals")[-1] not in ("NaCl", "CsPbI3")
+    assert states("at most 2 alkali metals", "NaCl") == states("at most 2 alkali metals", "TiN")
+
+
 def test_about_a_value_the_nearest_comes_first() -> None:
     assert ranked("band gap around 4.3 eV")[:2] == ["AlN", "BN"]
 
