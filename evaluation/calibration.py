@@ -1,7 +1,7 @@
 """
 Reliability of the probabilities of `clac classify` on test crystals, for phrases whose right answers are known.
 
-    python -m evaluation.calibration --output evaluation/results/calibration/result.json
+    python -m evaluation.calibration --output runs/calibration/result.json
 """
 
 from __future__ import annotations

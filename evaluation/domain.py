@@ -1,7 +1,7 @@
 """
 How often the notes "far from the training data" are given: false alarms on test crystals and texts, hits on far ones.
 
-    python -m evaluation.domain --output evaluation/results/domain/result.json
+    python -m evaluation.domain --output runs/domain/result.json
 """
 
 from __future__ import annotations

@@ -101,6 +101,9 @@ class PaperModelsArguments:
             raise ClacInputError(f"--towers {' '.join(self.towers)}: expected two encoders, NAME=SOURCE NAME=SOURCE")
         if self.tower_paths and len(self.tower_paths) != 2:
             raise ClacInputError(f"--tower_paths {' '.join(self.tower_paths)}: expected two directories, as --towers")
+        for path in self.tower_paths:
+            if not Path(path).is_dir():
+                raise ClacInputError(f"--tower_paths {path}: no such directory")
 
 
 def text_encoder(source: str, path: str | None, target: Path, seed: int = 0) -> str:

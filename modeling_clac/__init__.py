@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .processing_clac import ClacProcessor
     from .search.hits import Hits
     from .search.index import CrystalIndex
-    from .search.text_search import search_like, search_text
+    from .search.likeness_search import search_like
+    from .search.text_search import search_text
     from .structures_clac import read_structures
     from .tokenization_clac import ClacTokenizer
     from .utils.paths import DEFAULT_MODEL
@@ -64,7 +65,7 @@ _MODULES = {
     "narrate": "narrator.narratives",
     "read_structures": "structures_clac",
     "require_tower": "checkpoint_files_clac",
-    "search_like": "search.text_search",
+    "search_like": "search.likeness_search",
     "search_text": "search.text_search",
 }
 

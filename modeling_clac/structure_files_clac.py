@@ -29,6 +29,7 @@ from .structure_sources_clac import (
     decoded,
     find_files,
     format_of,
+    number_of,
     path_exists,
     read_files,
 )
@@ -114,8 +115,8 @@ def _selected(structures: Iterator[NamedCrystal], label: str, selector: str) -> 
         if structure.name == wanted:
             yield structure
             return
-    if selector.isdecimal() and 1 <= int(selector) <= len(found):
-        yield found[int(selector) - 1]
+    if place := number_of(selector, len(found)):
+        yield found[place - 1]
         return
     names = ", ".join(structure.name.removeprefix(f"{label}#") for structure in found[:5])
     more = ", ..." if len(found) > 5 else ""

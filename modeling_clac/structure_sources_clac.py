@@ -45,6 +45,7 @@ _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "ra
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Of one decompressed file, and of all files of an archive; a small archive can hold terabytes.
 MAX_BYTES, _MAX_ARCHIVE_BYTES, _MAX_MEMBERS = 1 << 30, 4 << 30, 200_000
+_DIGITS = 18  # of the number of a structure
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def find_files(source: str) -> tuple[list[StructureFile], Counter[str]]:
             regular = [match for match in matches if match.is_dir() or match.is_file()]
             files = [file for match in regular for file in (_below(match, others) if match.is_dir() else [match])]
             return [_on_disk(file, found=True) for file in dict.fromkeys(files) if _is_read(file, others)], others
-    if path.is_dir():
+    elif path.is_dir():
         return [_on_disk(file, found=True) for file in _below(path, others) if _is_read(file, others)], others
     return [_on_disk(path)], others
 
@@ -169,6 +170,13 @@ def format_of(name: str) -> str | None:
     stem = name[:-3] if name.lower().endswith(".gz") else name
     known = FORMATS.get(PurePath(stem).suffix.lower())
     return known or ("poscar" if stem.upper().startswith(("POSCAR", "CONTCAR")) else None)
+
+
+def number_of(selector: str, most: int) -> int:
+    """Return the number from 1 to `most` that a selector (`two.cif#2`) states; 0 if it states none."""
+    # Python refuses to convert thousands of digits.
+    number = int(selector) if selector.isdecimal() and len(selector) <= _DIGITS else 0
+    return number if number <= most else 0
 
 
 def _on_disk(path: Path, **options: Any) -> StructureFile:
@@ -280,8 +288,8 @@ def _members(
     read = [member for member in visible if _is_read(PurePath(member.filename), others)]
     if wanted is None:
         return [(member, None) for member in read]
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(read):
-        return [(read[int(wanted) - 1], None)]
+    if place := number_of(wanted, len(read)):
+        return [(read[place - 1], None)]
     found = ", ".join(member.filename for member in read[:5]) + (", ..." if len(read) > 5 else "")
     raise InvalidStructureError(
         f"{archive.name}#{wanted}: no such file in the archive; found {found or 'none'}; give a name or a number from 1"
@@ -338,6 +346,7 @@ __all__ = [
     "decoded",
     "find_files",
     "format_of",
+    "number_of",
     "path_exists",
     "path_text",
     "read_files",

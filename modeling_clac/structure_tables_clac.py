@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors_clac import InvalidStructureError, one_line
 from .structure_formats_clac import NoStructuresError, found_keys, is_structure
-from .structure_sources_clac import MAX_BYTES
+from .structure_sources_clac import MAX_BYTES, number_of
 
 try:  # not a requirement of checkpoints on the Hub
     import pyarrow as pa
@@ -90,8 +90,8 @@ class StructureTable:
             if column in self.names and not rows:
                 ids = self.read([column])[column].to_pylist()
                 rows = [row for row, found in enumerate(ids) if found is not None and str(found).strip() == selector]
-        if not rows and selector.isdecimal() and 1 <= int(selector) <= len(self):
-            rows = [int(selector) - 1]
+        if not rows and (place := number_of(selector, len(self))):
+            rows = [place - 1]
         if not rows:
             raise InvalidStructureError(
                 f"{label}#{selector}: no such row; give an id or a number from 1 to {len(self)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,7 +141,7 @@ class ChatClient:
             import openai
         except ImportError:
             raise ClacInputError(
-                "--backend openai requires the package openai: pip install 'clac-crystals[data]'"
+                "language models on a server require the package openai: pip install 'clac-crystals[data]'"
             ) from None
         self.settings, self.budget = settings, budget
         self._errors: Any = openai
@@ -195,7 +196,8 @@ class ChatClient:
         reply = await self._client.chat.completions.create(
             model=self.settings.model, messages=[{"role": "user", "content": prompt}], **options
         )
-        return answer_of(reply.model_dump())
+        # The client returns other JSON and the text of a page as they are.
+        return answer_of(reply.model_dump(exclude_unset=True) if hasattr(reply, "model_dump") else reply)
 
     def _is_temporary(self, error: BaseException) -> bool:
         """Return whether a retry may help: network errors, a busy or failing server, or an invalid response."""
@@ -227,7 +229,7 @@ class ChatClient:
         await self._client.close()
 
 
-def answer_of(reply: dict[str, Any]) -> Answer:
+def answer_of(reply: Any) -> Answer:
     """
     Read the answer from a chat completion.
 
@@ -243,8 +245,9 @@ def answer_of(reply: dict[str, Any]) -> Answer:
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
         )
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"not a chat completion ({error!r})") from None
+    except (AttributeError, KeyError, IndexError, TypeError):
+        found = one_line(json.dumps(reply, default=str), limit=80)
+        raise ValueError(f"the reply is not a chat completion: {found}") from None
 
 
 __all__ = ["Budget", "BudgetExceeded", "ChatClient", "ChatSettings", "answer_of"]

@@ -161,6 +161,7 @@ def _faiss_flat(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
     import faiss
 
     faiss.omp_set_num_threads(arguments.threads)
+    parameters: Any = faiss.SearchParameters  # whose types lack `sel`
     index = CrystalIndex.load(arguments.directory)
     vectors = index.vectors
     flat = faiss.IndexFlatIP(vectors.dim)
@@ -178,7 +179,7 @@ def _faiss_flat(arguments: WayArguments, queries: np.ndarray) -> dict[str, Any]:
         "filtered_ms": {},
     }
     for name, own in FILTERS.items():
-        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.flatnonzero(index.mask(own))))
+        chosen = parameters(sel=faiss.IDSelectorBatch(np.flatnonzero(index.mask(own))))
         found["filtered_ms"][name] = milliseconds(lambda query: flat.search(query[None], k, params=chosen), queries)  # noqa: B023
     agreement = [len(np.intersect1d(flat.search(query[None], k)[1], index.nearest(query, k))) / k for query in queries]
     found["agreement_with_clac"] = float(np.mean(agreement))

@@ -71,6 +71,8 @@ def read_questions(directory: Path, split: str) -> list[ChoiceQuestion]:
     Raises:
         ClacInputError: If there is no data set, or a file or a row has another schema.
     """
+    if directory.is_file():
+        raise ClacInputError(f"{directory}: expected the directory of a data set, with a Parquet file of each split")
     files = split_files(directory) if directory.is_dir() else {}
     if not files:
         raise ClacInputError(f"{directory}: no questions found; write them with python -m datasets_scripts.questions")

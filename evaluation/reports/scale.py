@@ -61,32 +61,32 @@ def _number(value: float | None, decimals: int) -> str:
 
 def scale_figure(result: dict[str, Any]) -> Figure:
     """
-    Draw time of a query and memory against the number of crystals.
+    Draw time of a query, of all its threads, and memory against the number of crystals.
 
     Args:
         result: Result of `evaluation.benchmarks.scale`.
     """
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(2 * COLUMN_WIDTH, 2.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(COLUMN_WIDTH, 4.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
         for way, (colour, marker, label) in _STYLES.items():
             points = [
-                (int(count), median(size["ways"][way]["query_ms"]["wall"]), size["ways"][way]["memory_gb"]["resident"])
+                (int(count), median(size["ways"][way]["query_ms"]["cpu"]), size["ways"][way]["memory_gb"]["resident"])
                 for count, size in result["sizes"].items()
                 if way in size["ways"]
             ]
             if points:
                 counts, times, memory = zip(*points, strict=True)
-                left.plot(counts, times, color=colour, marker=marker, label=label)
-                right.plot(counts, memory, color=colour, marker=marker)
-        for panel, title in ((left, "query without filters, ms"), (right, "memory of the process, GB")):
+                upper.plot(counts, times, color=colour, marker=marker, label=label)
+                lower.plot(counts, memory, color=colour, marker=marker)
+        for panel, title in ((upper, "query without filters, ms of a core"), (lower, "memory of the process, GB")):
             panel.set_xscale("log")
             panel.set_yscale("log")
-            panel.set_xlabel("crystals")
             panel.set_title(title, loc="left")
             panel.grid(color="0.9", linewidth=0.5)
             panel.set_axisbelow(True)
-        figure.legend(loc="outside lower center", ncols=len(_STYLES), frameon=False)
+        lower.set_xlabel("crystals")
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

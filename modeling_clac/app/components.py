@@ -85,7 +85,8 @@ def theme() -> Any:
         )
         for scheme in ("", "_dark")
     }
-    return gr.themes.Default(primary_hue="indigo", **fonts).set(**subdued, **filled)
+    boxes = {"checkbox_border_color": "*neutral_500", "checkbox_border_color_dark": "*neutral_400"}
+    return gr.themes.Default(primary_hue="indigo", **fonts).set(**subdued, **filled, **boxes)
 
 
 def live_html(behaviour: str, value: str = "", template: str = "${value}", **options: Any) -> Any:

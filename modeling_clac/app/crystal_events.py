@@ -69,9 +69,13 @@ class CrystalEvents(Layout):
         busy = {**own, "show_progress": "minimal"}
         opened = [self.session, self.side, self.viewer, self.panel, self.but, self.description, self.classified]
         opened.append(self.notes)
+        # By default, an event is dropped while an earlier one of its kind is under way.
+        all_of_them: dict[str, Any] = {**own, "trigger_mode": "multiple"}
         for source in (self.table, self.map):
-            source.pick(self._pick, [self.session], opened, **own)
-        self.table.compare(self._compare, [self.session], [self.compared, self.notes], **own)
+            source.pick(self._pick, [self.session], opened, **all_of_them)
+        # One after the other, so that the table shows the boxes that were ticked last.
+        in_order: dict[str, Any] = {**all_of_them, "concurrency_limit": 1}
+        self.table.compare(self._compare, [self.session], [self.compared, self.notes], **in_order)
         self.viewer.resize(self._resize, [self.session], [self.viewer, self.notes], **own)
         self.panel.like(self._like, inputs, outputs, **busy)
         self.panel.cif(self._cif, [self.session], [self.file, self.notes], **own)

@@ -11,7 +11,7 @@ import numpy as np
 from ..concepts.elements import ELEMENT_NAMES
 from ..data.properties import PROPERTIES
 from .markup import tag, text
-from .request import Range
+from .request import Range, SearchRequest
 
 if TYPE_CHECKING:
     from ..search.index import CrystalIndex
@@ -206,6 +206,24 @@ def range_text(chosen: Range, decimals: int) -> str:
     return f"≥ {low}" if low is not None else f"≤ {high}" if high is not None else "any"
 
 
+def filters_text(request: SearchRequest) -> list[str]:
+    """
+    Write the filters of a search, which may be out of sight.
+
+    Args:
+        request: The search.
+
+    Returns:
+        One line, or none without filters.
+    """
+    parts = [f"with {', '.join(request.elements)}"] if request.elements else []
+    parts += [f"without {', '.join(request.exclude_elements)}"] if request.exclude_elements else []
+    for column, chosen in request.ranges.items():
+        row = PROPERTIES[column]
+        parts.append(f"{row.label} {range_text(chosen, row.decimals)} {row.unit}".strip())
+    return [f"Only crystals {'; '.join(parts)}."] if parts else []
+
+
 def chosen_range(found: Sequence[Histogram], column: object, low: object, high: object) -> tuple[str, Range] | None:
     """
     Check a range that the browser sent.
@@ -235,6 +253,7 @@ __all__ = [
     "Histogram",
     "chosen_range",
     "element_counts",
+    "filters_text",
     "histograms",
     "next_state",
     "periodic_html",

@@ -48,7 +48,7 @@ class Layout:
             + markup.tag("p", f"Search {count:,} inorganic crystals with words, formulas, elements and structures."),
             elem_classes="clac-title clac-page",
         )
-        with gr.Row(equal_height=True):
+        with gr.Row():
             with gr.Column(scale=5, min_width=300):
                 self.box = gr.Textbox(
                     label="What are you looking for?",
@@ -65,7 +65,7 @@ class Layout:
                 self.examples = live_html("texts", listed)
             with gr.Column(scale=1, min_width=200):
                 self.go = gr.Button("Search", variant="primary")
-                self.drop = gr.File(label="Or a crystal", file_types=_SUFFIXES, height=130, elem_id="clac-drop")
+                self.drop = gr.File(label="Or a crystal", file_types=_SUFFIXES, height=160, elem_id="clac-drop")
                 gr.HTML(markup.notes([f"{_FORMATS}, up to {MAX_ATOMS} atoms"]), elem_classes="clac-page")
 
     def _add_filters(self) -> None:
@@ -107,14 +107,14 @@ class Layout:
             self.find_but = gr.Button("Find", scale=1, min_width=80)
         with gr.Accordion("What is it good for? Concepts, uses and your own labels", open=False):
             self.describe = gr.Button("Rank concepts and uses", size="sm")
-            self.description = gr.HTML(elem_classes="clac-page", elem_id="clac-description")
+            self.description = live_html("plain", elem_id="clac-description")
             self.labels = gr.Textbox(
                 label="Your own labels, separated by commas",
                 placeholder="metal, oxide, cathode of a battery",
                 elem_id="clac-labels",
             )
             self.classify = gr.Button("Classify", size="sm")
-            self.classified = gr.HTML(elem_classes="clac-page", elem_id="clac-classified")
+            self.classified = live_html("plain", elem_id="clac-classified")
 
     def _add_tools(self) -> None:
         with gr.Accordion("Map of all crystals", open=False):

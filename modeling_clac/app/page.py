@@ -15,7 +15,7 @@ from .components import gr, share_html
 from .crystal_events import CrystalEvents, reports
 from .downloads import download
 from .engine import Engine
-from .filter_views import chosen_range, next_state
+from .filter_views import chosen_range, filters_text, next_state
 from .map_view import similarity_bytes
 from .request import SearchRequest
 from .results import results_html
@@ -74,7 +74,7 @@ class Page(CrystalEvents):
             self.session: session,
             self.box: found.request.text or found.request.like,
             self.chips: self._chips(found),
-            self.notes: markup.notes(found.notes),
+            self.notes: markup.notes([*filters_text(found.request), *found.notes]),
             self.table: results_html(found),
             self.after: gr.update(visible=bool(len(found.hits))),
             self.share: share_html(found),

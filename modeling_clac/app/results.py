@@ -26,7 +26,8 @@ def results_html(found: Found) -> str:
         found: The result of a search.
     """
     if not len(found.hits):
-        if found.request.strict and found.query is not None and found.query.constraints:
+        passing = found.index.mask(found.request.filters).any()
+        if passing and found.request.strict and found.query is not None and found.query.constraints:
             return notes(
                 ["No crystal meets all constraints for sure. Without “only certain ones”, the nearest are shown."]
             )
@@ -40,21 +41,28 @@ def results_html(found: Found) -> str:
             columns = {column: (QUANTITIES[column].label, QUANTITIES[column].unit), **columns}
     has_marks = found.query is not None and bool(found.query.constraints)
     has_changes = bool(found.changes)
-    heads = [_head("#", "rank"), _head("Score", "score"), _head("Formula", "formula"), _head("Space group", "group")]
+    # First, so that it is in sight where the table is wider than the screen.
+    heads = [
+        tag("th", "Compare", scope="col"),
+        _head("#", "rank"),
+        _head("Score", "score"),
+        _head("Formula", "formula"),
+        _head("Space group", "group"),
+    ]
     heads += [_head("Constraints", "marks")] if has_marks else []
     heads += [tag("th", "Changes", scope="col")] if has_changes else []
     heads += [_head(f"{label} ({unit})" if unit else label, column) for column, (label, unit) in columns.items()]
-    heads.append(tag("th", "Compare", scope="col"))
     rows = []
     for place, hit in enumerate(found.hits):
         change = found.changes[place] if has_changes else None
         rows.append(_row(hit, list(columns), has_marks, change))
-    caption = f"{len(found.hits)} of {len(found.index):,} crystals, best first. Scores are cosines, which rank."
+    counted = f"{len(found.hits)} of {len(found.index):,} crystals, best first. Scores are cosines, which rank."
+    caption = tag("caption", tag("span", text(counted)))
     return tag(
         "div",
         tag(
             "table",
-            tag("caption", text(caption)) + tag("thead", tag("tr", "".join(heads))) + tag("tbody", "".join(rows)),
+            caption + tag("thead", tag("tr", "".join(heads))) + tag("tbody", "".join(rows)),
             class_="clac-results",
         ),
         class_="clac-scroll",
@@ -84,7 +92,9 @@ def _row(hit: Hit, columns: Sequence[str], has_marks: bool, change: Change | Non
         aria_label=f"Show {name} {identity}".strip(),
     )
     group = record.get("space_group_symbol")
+    box = tag("input", "", type="checkbox", data_compare=hit.row, aria_label=f"Compare {name} {identity}".strip())
     cells = [
+        tag("td", box.removesuffix("</input>"), class_="centre"),
         _cell(str(hit.rank), hit.rank),
         _cell(f"{hit.score:.3f}", hit.score),
         tag("th", opened + tag("span", text(identity), class_="id"), scope="row", data_sort=name),
@@ -94,10 +104,8 @@ def _row(hit: Hit, columns: Sequence[str], has_marks: bool, change: Change | Non
         met = sum(mark.state == "met" for mark in hit.marks)
         cells.append(_cell(tag("div", marks_html(hit), class_="wide"), met))
     if change is not None:
-        cells.append(tag("td", changes_html(change)))
+        cells.append(tag("td", tag("div", changes_html(change), class_="wide")))
     cells += [_property(hit, column) for column in columns]
-    box = tag("input", "", type="checkbox", data_compare=hit.row, aria_label=f"Compare {name} {identity}".strip())
-    cells.append(tag("td", box.removesuffix("</input>"), class_="centre"))
     return tag("tr", "".join(cells))
 
 

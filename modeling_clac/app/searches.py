@@ -126,8 +126,8 @@ def find(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: D
 
 
 def _find_like(engine: Engine, request: SearchRequest, index: CrystalIndex, dropped: Dropped | None) -> Found:
-    from ..search.text_search import ranked_hits
-    from ..search.understanding.likeness import Reference, changed_columns, changes, relative_to
+    from ..search.likeness_search import LikenessSearch, counts_by_meaning, unit_sum
+    from ..search.understanding.likeness import Reference
 
     of_file = dropped is not None and dropped.name == request.like
     if dropped is not None and of_file:
@@ -139,23 +139,13 @@ def _find_like(engine: Engine, request: SearchRequest, index: CrystalIndex, drop
         vector = source.vectors[row]
         reference = Reference.of_row(request.like, row, source.facts)
     query, notes = engine.understand(request.text), []
-    if request.text.strip() and (not query or query.rest):
-        total: Any = vector + engine.text_encoder.encode_text([request.text])[0]
-        vector = total / (total @ total) ** 0.5
+    if counts_by_meaning(query):
+        vector = unit_sum([vector, engine.text_encoder.encode_text([request.text])[0]])
         notes += _text_notes(engine, request.text)
-    query = relative_to(query, reference, engine.vocabulary)
-    hits = ranked_hits(
-        index,
-        vector,
-        query,
-        engine.vocabulary,
-        request.k,
-        filters=request.filters,
-        strict=request.strict,
-        by_likeness=True,
-    )
+    search = LikenessSearch(query, reference, engine.vocabulary)
+    hits = search.hits(index, vector, request.k, filters=request.filters, strict=request.strict)
     assert hits.query is not None
-    changed = changes(reference, index.facts, [hit.row for hit in hits], changed_columns(hits.query))
+    changed = search.changes(hits, index.facts)
     read = hits.query if request.text.strip() else None
     notes = [*hits.query.notes, *notes]
     own = index is not engine.index

@@ -14,12 +14,14 @@ from ..utils.version import __version__
 _DISTRIBUTION = "clac-crystals"
 _PACKAGE = Path(__file__).parent.parent
 _PYTHON = "3.12"
-_APP = '''"""Run the page of `clac app` on the port of the Space."""
+_APP = '''"""Run the page of `clac app` on the port of the Space, or on that of GRADIO_SERVER_PORT."""
+
+import os
 
 from clac_cli import main
 
 if __name__ == "__main__":
-    main(["app", "--host", "0.0.0.0", "--port", "7860"])
+    main(["app", "--host", "0.0.0.0", "--port", os.environ.get("GRADIO_SERVER_PORT", "7860")])
 '''
 _TEXT = """
 # {title}

@@ -1,4 +1,4 @@
-"""The text tower for browsers: the ONNX graph of a checkpoint with its encoder in 8-bit integers, in one file."""
+"""The text tower for browsers: the ONNX graph of a checkpoint with rounded weights, in one file that packs well."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from ..errors_clac import ClacInputError
 from ..inference.checkpoints import Checkpoint
 from ..inference.onnx_text_tower import ONNX_FILE
 
-# Matrices of the encoder and its embeddings, which take most of the space. The layers behind it keep their precision.
-_QUANTIZED, _MIN_SIZE = "model.text_model.", 10_000
-# Weights that share a scale.
-BLOCK = 16
+_MIN_SIZE = 10_000
+# Steps of the rounding in a standard deviation of a row. A word is looked up once, so its rounding matters less than
+# that of a matrix, and the table of words is half of the weights.
+_STEPS_OF_TABLE, _STEPS_OF_MATRIX = 64, 200
+# Name of the constant 256, the value of a high byte.
+_HIGH = "high"
 
 
 def quantized_tower(checkpoint: Checkpoint) -> bytes:
     """
-    Return the text tower with 8-bit weights.
+    Return the text tower with weights that take 9 to 11 bits after compression, instead of 16.
 
-    Each block of 16 weights of a row has a scale of its own: w ≈ scale · q with q from −127 to 127. Only weights are
-    rounded; activations stay in float32.
+    Each row of a matrix has a scale of its own: w ≈ scale · q with whole numbers q, which are stored as two bytes in
+    two tensors. The tensor of the high bytes is nearly empty, so that a compressed file hardly has it. Only weights
+    are rounded; activations stay in float32.
 
     Args:
         checkpoint: A checkpoint with an ONNX graph, see `train.onnx_export`.
 
     Returns:
-        A serialized ONNX model without external data.
+        A serialized ONNX model without external data, to be compressed.
 
     Raises:
         ClacInputError: If the checkpoint has no graph, or `onnx` is not installed.
@@ -46,84 +49,85 @@ def quantized_tower(checkpoint: Checkpoint) -> bytes:
     graph = model.graph
     for tensor in list(graph.initializer):
         array = numpy_helper.to_array(tensor)
-        name, large = tensor.name, array.ndim == 2 and array.size >= _MIN_SIZE and array.shape[1] % BLOCK == 0
-        if array.dtype.kind != "f" or not large or not name.startswith(_QUANTIZED):
+        name = tensor.name
+        readers = [node for node in graph.node if name in node.input]
+        # The exporter converts a matrix from float16, or looks up its rows.
+        replace = {"Cast": _convert, "Gather": _look_up}.get(readers[0].op_type) if readers else None
+        if array.dtype != np.float16 or array.ndim != 2 or array.size < _MIN_SIZE or replace is None:
             tensor.CopyFrom(numpy_helper.from_array(array, name))
             continue
         graph.initializer.remove(tensor)
-        readers = [node for node in graph.node if name in node.input]
-        # The exporter converts a matrix from float16, or looks up its rows.
-        replace = _look_up if readers[0].op_type == "Gather" else _convert
+        steps = _STEPS_OF_MATRIX if replace is _convert else _STEPS_OF_TABLE
+        constants = _constants(name, array.astype(np.float32), steps)
+        graph.initializer.extend([numpy_helper.from_array(value, key) for key, value in constants.items()])
         for reader in readers:
-            replace(graph, name, array.astype(np.float32), reader)
+            replace(graph, name, reader)
+    graph.initializer.append(numpy_helper.from_array(np.array(256, dtype=np.float32), _HIGH))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def _blocks(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers `(rows, columns)` and scales `(rows, columns / BLOCK)` of a matrix."""
-    blocks = array.reshape(len(array), -1, BLOCK)
-    scales = np.maximum(np.abs(blocks).max(axis=2), 1e-6).astype(np.float16) / np.float16(127)
-    integers = np.rint(blocks / scales.astype(np.float32)[..., None]).clip(-127, 127)
-    return integers.astype(np.int8).reshape(array.shape), scales
+def two_bytes(integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Split whole numbers from −32,640 to 32,639 into two bytes: number = 256 · high + low.
+
+    Both bytes have signs, so that the high byte of a number near 0 is 0, which compresses well.
+
+    Args:
+        integers: Whole numbers of any shape.
+
+    Returns:
+        The low and the high bytes, int8 of the same shape.
+    """
+    high = np.floor_divide(integers + 128, 256)
+    return (integers - 256 * high).astype(np.int8), high.astype(np.int8)
 
 
-def _insert(graph: Any, place: int, nodes: list[tuple[Any, ...]], constants: dict[str, np.ndarray]) -> None:
-    from onnx import helper, numpy_helper
-
-    known = {tensor.name for tensor in graph.initializer}
-    graph.initializer.extend(
-        [numpy_helper.from_array(value, name) for name, value in constants.items() if name not in known]
-    )
-    for step, (kind, inputs, output, options) in enumerate(nodes):
-        graph.node.insert(place + step, helper.make_node(kind, inputs, [output], **options))
+def _constants(name: str, array: np.ndarray, steps: int) -> dict[str, np.ndarray]:
+    """The bytes of a matrix `(rows, columns)` and its scales `(rows, 1)`."""
+    # A row of zeros, such as that of padding, has no deviation.
+    scales = np.maximum(array.std(axis=1, keepdims=True), 1e-6) / steps
+    low, high = two_bytes(np.rint(array / scales).clip(-32_640, 32_639).astype(np.int32))
+    return {f"{name}.low": low, f"{name}.high": high, f"{name}.scales": scales.astype(np.float32)}
 
 
-def _convert(graph: Any, name: str, array: np.ndarray, reader: Any) -> None:
-    """Put a conversion from integers in the place of that from float16."""
-    integers, scales = _blocks(array)
+def _convert(graph: Any, name: str, reader: Any) -> None:
+    """Put the conversion from bytes in the place of that from float16."""
     target = reader.output[0]
     graph.node.remove(reader)
-    nodes = [
-        ("Cast", [f"{name}.scales"], f"{name}.s", {"to": 1}),
-        ("DequantizeLinear", [f"{name}.integers", f"{name}.s"], f"{name}.blocks", {"axis": 0}),
-        ("Reshape", [f"{name}.blocks", f"{name}.shape"], target, {}),
-    ]
-    constants = {
-        f"{name}.integers": integers.reshape(-1, BLOCK),
-        f"{name}.scales": scales.reshape(-1),
-        f"{name}.shape": np.array(array.shape, dtype=np.int64),
-    }
-    _insert(graph, 0, nodes, constants)
+    _insert(graph, 0, name, [f"{name}.low", f"{name}.high", f"{name}.scales"], target)
 
 
-def _look_up(graph: Any, name: str, array: np.ndarray, reader: Any) -> None:
-    """Look up rows of integers and their scales, so that only these rows are converted."""
-    integers, scales = _blocks(array)
+def _look_up(graph: Any, name: str, reader: Any) -> None:
+    """Look up rows of the bytes and their scales, so that only these rows are converted."""
+    from onnx import helper
+
     index, found = reader.input[1], reader.output[0]
     place, target = list(graph.node).index(reader), found
     graph.node.remove(reader)
     for cast in [node for node in graph.node if node.op_type == "Cast" and found in node.input]:
         target = cast.output[0]
         graph.node.remove(cast)
-    nodes = [
-        ("Gather", [f"{name}.integers", index], f"{found}.i", {}),
-        ("Cast", [f"{found}.i"], f"{found}.f", {"to": 1}),
-        ("Reshape", [f"{found}.f", f"{name}.by_block"], f"{found}.b", {}),
-        ("Gather", [f"{name}.scales", index], f"{found}.h", {}),
-        ("Cast", [f"{found}.h"], f"{found}.s", {"to": 1}),
-        ("Unsqueeze", [f"{found}.s", f"{name}.last"], f"{found}.u", {}),
-        ("Mul", [f"{found}.b", f"{found}.u"], f"{found}.m", {}),
-        ("Reshape", [f"{found}.m", f"{name}.by_row"], target, {}),
+    rows = [f"{found}.{part}" for part in ("low", "high", "scales")]
+    _insert(graph, place, found, rows, target)
+    for part, row in zip(("low", "high", "scales"), rows, strict=True):
+        graph.node.insert(place, helper.make_node("Gather", [f"{name}.{part}", index], [row]))
+
+
+def _insert(graph: Any, place: int, name: str, inputs: list[str], target: str) -> None:
+    """Insert nodes that compute scales · (256 · high + low)."""
+    from onnx import TensorProto, helper
+
+    low, high, scales = inputs
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Cast", [low], f"{name}.l", {"to": TensorProto.FLOAT}),
+        ("Cast", [high], f"{name}.h", {"to": TensorProto.FLOAT}),
+        ("Mul", [f"{name}.h", _HIGH], f"{name}.m", {}),
+        ("Add", [f"{name}.l", f"{name}.m"], f"{name}.q", {}),
+        ("Mul", [f"{name}.q", scales], target, {}),
     ]
-    constants = {
-        f"{name}.integers": integers,
-        f"{name}.scales": scales,
-        f"{name}.by_block": np.array([0, 0, scales.shape[1], BLOCK], dtype=np.int64),
-        f"{name}.by_row": np.array([0, 0, array.shape[1]], dtype=np.int64),
-        f"{name}.last": np.array([-1], dtype=np.int64),
-    }
-    _insert(graph, place, nodes, constants)
+    for step, (kind, given, output, options) in enumerate(nodes):
+        graph.node.insert(place + step, helper.make_node(kind, given, [output], **options))
 
 
-__all__ = ["BLOCK", "quantized_tower"]
+__all__ = ["quantized_tower", "two_bytes"]

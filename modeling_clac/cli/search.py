@@ -145,8 +145,10 @@ def search(
             report_reading([], warned, [])
     if output is not None and output.suffix.lower() == ".zip":
         crystals.require_structures()
-    # A text that says how crystals differ from another one is compared only as far as it was not read.
-    words = None if reading is not None and reading.is_whole and similar is not None else text
+    from ..search.likeness_search import counts_by_meaning
+
+    by_meaning = similar is None or reading is None or counts_by_meaning(reading.query)
+    words = text if by_meaning else None
     embedder: ClacEmbedder | OnnxTextTower | None = None
     if saved is None:
         table, embedder = _embedded(crystals, checkpoint)
@@ -272,6 +274,7 @@ def _query(
         The vector, and one line for each of the two that is far from the training data.
     """
     from ..inference.calibration import Calibration
+    from ..search.likeness_search import unit_sum
 
     calibration = Calibration.from_checkpoint(checkpoint)
     parts, notes = [], []
@@ -286,8 +289,7 @@ def _query(
         parts.append(embedder.encode_text([text])[0])
         line = None if calibration is None else calibration.vocabulary.note(text)
         notes += [found for found in (embedder.reading_note(text), line) if found is not None]
-    query: Any = sum(parts)
-    return query / (query @ query) ** 0.5, notes
+    return unit_sum(parts), notes
 
 
 __all__ = ["search"]

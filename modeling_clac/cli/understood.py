@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .printing import print_lines, print_table
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ..search.filters import Filters
     from ..search.hits import Hits
     from ..search.index import CrystalIndex
+    from ..search.likeness_search import LikenessSearch
     from ..search.stored_crystals import StoredCrystals
-    from ..search.understanding.likeness import Change, Reference
+    from ..search.understanding.likeness import Change
     from ..search.understanding.optimade import OptimadeFilter
     from ..search.understanding.query import Query
 
@@ -34,7 +35,7 @@ class Reading:
 
     def __init__(self, query: Query, vocabulary: Vocabulary):
         self.query, self.vocabulary = query, vocabulary
-        self.reference: Reference | None = None
+        self.likeness: LikenessSearch | None = None
 
     def compare_with(self, crystal: Crystal | int, name: str, index: CrystalIndex) -> None:
         """
@@ -48,32 +49,22 @@ class Reading:
         Raises:
             ClacInputError: If the bounds contradict other constraints.
         """
-        from ..search.text_search import require_sense
-        from ..search.understanding.likeness import Reference, relative_to
+        from ..search.likeness_search import LikenessSearch
+        from ..search.understanding.likeness import Reference
 
         make = Reference.of_row if isinstance(crystal, int) else Reference.of_crystal
-        self.reference = make(name, crystal, _facts_of(index))  # type: ignore[arg-type]
-        self.query = relative_to(self.query, self.reference, self.vocabulary)
-        require_sense(self.query)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the text was read."""
-        return bool(self.query) and not self.query.rest
+        reference = make(name, crystal, _facts_of(index))  # type: ignore[arg-type]
+        self.likeness = LikenessSearch(self.query, reference, self.vocabulary)
+        self.query = self.likeness.query
 
     def changes(self, hits: Hits, index: CrystalIndex) -> list[Change]:
         """Compare hits with the crystal that the text speaks of; empty if there is none."""
-        if self.reference is None:
-            return []
-        from ..search.understanding.likeness import changed_columns, changes
-
-        columns = changed_columns(self.query)
-        return changes(self.reference, _facts_of(index), [hit.row for hit in hits], columns)
+        return [] if self.likeness is None else self.likeness.changes(hits, _facts_of(index))
 
     def show_changes(self, hits: Hits, index: CrystalIndex) -> None:
         """Print what differs between the crystal that the text speaks of and the hits."""
         found = self.changes(hits, index)
-        if not found or self.reference is None:
+        if not found or self.likeness is None:
             return
         from ..concepts.quantities import QUANTITIES
 
@@ -88,7 +79,7 @@ class Reading:
             quantity = QUANTITIES[column]
             columns.append((f"{quantity.label}\n{quantity.unit}", [change.written(column) for change in found]))
         columns.append(("space group", [change.written_space_groups for change in found]))
-        print(f"\nchanges from {self.reference.name}:")
+        print(f"\nchanges from {self.likeness.reference.name}:")
         print_table(columns, {"#"})
 
     def optimade(self, filters: Filters) -> OptimadeFilter:
@@ -125,28 +116,25 @@ class Reading:
             The hits, and notes for the user.
         """
         from ..search.text_search import ranked_hits
-        from ..search.understanding.likeness import with_compounds
 
-        facts = _facts_of(index)
-        self.query = with_compounds(self.query, facts, self.vocabulary)
+        options: dict[str, Any] = {
+            "filters": filters,
+            "strict": strict,
+            "facts": _facts_of(index),
+            "approximate": approximate,
+        }
+        if self.likeness is not None:
+            hits = self.likeness.hits(index, vector, k, **options)
+        else:
+            hits = ranked_hits(index, vector, self.query, self.vocabulary, k, **options)
+        assert hits.query is not None
+        self.query = hits.query
         notes = list(self.query.notes)
         if not index.has_facts and self.query.constraints:
             notes.append(
                 "this index has no facts of its crystals, so that structure types, ions and the like are unknown; "
                 "rebuild it with `clac index`"
             )
-        hits = ranked_hits(
-            index,
-            vector,
-            self.query,
-            self.vocabulary,
-            k,
-            filters=filters,
-            strict=strict,
-            facts=facts,
-            by_likeness=self.reference is not None,
-            approximate=approximate,
-        )
         return hits, notes
 
     def show(self) -> None:

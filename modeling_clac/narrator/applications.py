@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..concepts.elements import ANION_NAMES, ELEMENT_NAMES
 from ..data.properties import PROPERTIES
-from ..formulas_clac import read_formula
+from ..formulas_clac import COMPOSITION, find_formulas, read_formula
 from .phrases import DECIMALS, join_words, number
 from .record import read_record
 
@@ -305,6 +305,8 @@ def _names(text: str) -> frozenset[str] | None:
         return None
     if any(read_formula(word) for word in _CAPITALS.findall(text)):
         return None  # "CO sensor" and "LGPS-type electrolyte" in a text on another compound
+    if any(formula.role == COMPOSITION for formula in find_formulas(f"Use: {text}.")):
+        return None  # "Na anode", which says that it is made of sodium
     return frozenset(_NAME.findall(lower))
 
 

@@ -20,7 +20,9 @@ from .vectors import Vectors
 EXACT = 2_000_000
 # Rows that pass a filter up to which they are compared one by one.
 _FEW_ROWS = 200_000
-_LINKS, _BUILDING, _SEARCHING = 24, 160, 192  # of each vector, and candidates while building and searching
+_LINKS, _BUILDING = 24, 160  # of each vector, and candidates while building
+# Candidates while searching. With 192, one text in a hundred ends far from its crystals, and finds none of them.
+_SEARCHING = 512
 _SPARE = 90  # candidates in addition to those that are wanted
 _MOST_CANDIDATES = 20_000
 _AT_ONCE = 1 << 16

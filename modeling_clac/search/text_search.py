@@ -11,7 +11,6 @@ from ..errors_clac import ClacInputError
 
 if TYPE_CHECKING:
     from ..concepts.vocabulary import Vocabulary
-    from ..crystal_clac import Crystal
     from ..data.facts.fact_table import FactTable
     from .filters import Filters
     from .hits import Hits
@@ -76,63 +75,6 @@ def search_text(
             for vector, query in zip(embeds, queries, strict=True)
         ]
     return found[0] if isinstance(text, str) else found
-
-
-def search_like(
-    index: CrystalIndex,
-    embedder: Any,
-    like: str | Crystal,
-    text: str | None = None,
-    k: int = 10,
-    *,
-    filters: Filters | None = None,
-    strict: bool = False,
-    vocabulary: Vocabulary | None = None,
-) -> Hits:
-    """
-    Find crystals that are similar to another one, and differ from it in what a text says, as `clac search --like` does.
-
-    Examples:
-        >>> hits = search_like(index, ClacEmbedder.from_pretrained(), "mp-22526", "without cobalt, lighter", k=5)
-        >>> hits.query.render()
-        'no Co · density < 4.99 g/cm³'
-
-    Args:
-        index: The crystals.
-        embedder: `ClacEmbedder` of the checkpoint of the index. It is used for structures, and for texts of which not
-            all was read.
-        like: Id of a crystal of the index, which is one of those that are compared, or a structure.
-        text: How the crystals differ from it, in English. Default: not at all.
-        k: Number of crystals to return.
-        filters: Conditions that a crystal must meet to be found at all. Default: none.
-        strict: Whether to return only crystals that meet all constraints for sure.
-        vocabulary: Concepts that the text may name. Default: the bundled ones.
-
-    Returns:
-        [`Hits`], with the attribute `query` if there is a text.
-
-    Raises:
-        ClacInputError: If no crystal has this id, or the constraints of the text contradict each other.
-    """
-    row = index.stored.row_of(like) if isinstance(like, str) else None
-    vector = index.vectors[row] if row is not None else embedder.encode_crystals([like])[0]
-    if text is None or not text.strip():
-        found: Hits = index.search(vector, k, filters)
-        return found
-    from ..concepts.vocabulary import load_vocabulary
-    from .understanding.likeness import Reference, relative_to
-    from .understanding.parser import understand
-
-    vocabulary = load_vocabulary() if vocabulary is None else vocabulary
-    query = understand(text, vocabulary)
-    if not query or query.rest:
-        vector = vector + embedder.encode_text([text])[0]
-    if isinstance(like, str):
-        reference = Reference.of_row(like, index.stored.row_of(like), index.facts)
-    else:
-        reference = Reference.of_crystal("the crystal", like, index.facts)
-    query = relative_to(query, reference, vocabulary)
-    return ranked_hits(index, vector, query, vocabulary, k, filters=filters, strict=strict, by_likeness=True)
 
 
 def require_sense(query: Query) -> None:
@@ -203,4 +145,4 @@ def ranked_hits(
     return index.hits(best, index.cosines(vector, best), evaluation)
 
 
-__all__ = ["ranked_hits", "require_sense", "search_like", "search_text"]
+__all__ = ["ranked_hits", "require_sense", "search_text"]

@@ -16,7 +16,7 @@ from ..utils.paths import ASSETS
 # Converts a block of float16 to float32 and multiplies it by queries; numpy takes twenty times as long to convert.
 # `python -m train.scan_graph` writes it.
 SCAN_GRAPH = ASSETS / "scan.onnx"
-_BLOCK = 1 << 21  # numbers in a block: converted, it fits into the cache of a core
+_BLOCK = 1 << 20  # numbers in a block: those of all threads, converted, fit into the cache that the cores share
 _THREADS = 8  # memory cannot feed more
 # Vectors that are compared one by one if they are fewer than this share of all.
 _FEW = 0.25

@@ -14,7 +14,9 @@ from evaluation.estimates import estimates_markdown
 from evaluation.free_text import phrases_row
 from evaluation.reports.calibration import calibration_markdown
 from evaluation.reports.meaning import meaning_markdown
+from evaluation.reports.paper_models import models_markdown
 from evaluation.reports.retrieval import retrieval_markdown
+from evaluation.reports.retrieval_protocols import protocols_markdown
 from evaluation.reports.search_ablation import search_ablation_markdown
 from modeling_clac.inference.calibration import Calibration
 from modeling_clac.inference.checkpoints import resolve_checkpoint
@@ -69,7 +71,7 @@ def test_precision_of_phrases_is_that_of_the_committed_result(name: str, split: 
 
 @pytest.mark.parametrize("name", ["calibration", "domain", "coverage"])
 def test_tables_of_confidence_are_those_of_the_committed_results(name: str) -> None:
-    directory = RESULTS.parent / name
+    directory = RESULTS.parent / ("coverage" if name == "coverage" else f"report/{name}")
     result = json.loads((directory / "result.json").read_text(encoding="utf-8"))
     written = {"calibration": calibration_markdown, "domain": domain_markdown, "coverage": coverage_markdown}[name]
     table = written(result)
@@ -152,6 +154,27 @@ def test_tables_of_the_report_are_those_of_the_committed_results(part: str) -> N
     assert result["fingerprint"] == resolve_checkpoint().fingerprint
     table, *_ = (directory / "table.md").read_text(encoding="utf-8").split("\n\n")
     assert table in EVALUATION
+
+
+def test_tables_of_small_models_are_those_of_the_committed_results() -> None:
+    results = RESULTS.parent
+    models, splits = (
+        json.loads((results / name / "result.json").read_text(encoding="utf-8"))
+        for name in ("paper-models", "random-split")
+    )
+    table = models_markdown(models)
+    assert (results / "paper-models" / "table.md").read_text(encoding="utf-8") == table
+    assert table.split("\n\n")[0] in EVALUATION
+    table = protocols_markdown(splits)
+    assert (results / "random-split" / "table.md").read_text(encoding="utf-8") == table
+    rows = [line for line in table.splitlines() if "| 1,024 | 1,024 |" in line]
+    assert len(rows) == 8 and [row for row in rows if row not in EVALUATION] == []
+    known = splits["splits"]["at random"]["known_formulas"]
+    assert splits["splits"]["by formula"]["known_formulas"] == 0
+    assert f"the formulas of {100 * known:.0f} % of the test crystals" in EVALUATION
+    commits = [own["commit"] for own in models["runs"]] + [splits["commit"]]
+    commits += [own["training"]["commit"] for own in splits["splits"].values()]
+    assert not [commit for commit in commits if commit is None or commit.endswith("-dirty")]
 
 
 def test_results_belong_to_the_bundled_weights() -> None:

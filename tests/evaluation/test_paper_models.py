@@ -69,7 +69,7 @@ def test_all_models_are_trained_scored_and_kept(bert_directory, tmp_path, monkey
             low, high = own[name]["interval"]
             assert 0 <= low <= own[name]["mean"] <= high <= 1 and own[name]["sd"] is None
     files = {file.name for file in (tmp_path / "results").iterdir()}
-    assert files == {"result.json", "table.md", "models.png", "models.svg"}
+    assert files == {"result.json", "table.md", "models.png", "models.svg", "curves.png", "curves.svg"}
     table = (tmp_path / "results" / "table.md").read_text(encoding="utf-8")
     assert table == models_markdown(result)
     assert all(f"| {name} | 1 |" in table for name in MODELS)
@@ -132,6 +132,7 @@ def test_local_directories_are_left_out_of_commands() -> None:
         ({"towers": ["one"]}, "expected two encoders"),
         ({"towers": ["a=b", "a=c"]}, "expected two encoders"),
         ({"tower_paths": ["x"]}, "expected two directories"),
+        ({"tower_paths": ["none", "none"]}, "--tower_paths none: no such directory"),
         ({"seeds": []}, "one or more distinct values"),
         ({"split": "train"}, "choose from validation, test"),
         ({"pool": 1}, "must be at least 2"),

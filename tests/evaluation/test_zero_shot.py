@@ -117,6 +117,7 @@ def _with(table: pa.Table, column: str, value: object) -> pa.Table:
         ({"local_ways": "shout"}, "--local_ways shout"),
         ({"base_url": "http://localhost"}, "--chat_model"),
         ({"questions": "nowhere"}, "no questions found"),
+        ({"questions": __file__}, "expected the directory of a data set"),
     ],
 )
 def test_a_wrong_argument_is_one_line(questions, small_checkpoint, tmp_path, changes, message) -> None:

@@ -2,6 +2,8 @@
 Read many damaged files, each in a process with a limit of time and memory, and print what became of them.
 
     python -m tests.fuzz.campaign --cases 50000 --out fuzz-failures
+
+Stopped by SIGINT (Ctrl-C), it prints the outcomes of the files that were read until then.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ def case(number: int, seed: int) -> tuple[str, str | bytes]:
 def _work(pipe: Connection) -> None:
     from .checks import examine
 
+    # Ctrl-C reaches all processes of a terminal; the main process decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     examine((seeds()[0]).read_bytes())
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     kept = _peak()
@@ -115,10 +119,20 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--out", type=Path, help="folder for the files that failed")
     options = parser.parse_args()
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    # Set here, since a shell starts a process in the background with this signal ignored.
+    signal.signal(signal.SIGINT, stop)
     outcomes: Counter[str] = Counter()
     slowest: list[tuple[float, int, str]] = []
     worker = Worker()
     for number in range(options.first, options.first + options.cases):
+        if stopped:
+            break
         name, content = case(number, options.seed)
         disorder = "order" if number % 10 == 0 else "keep"
         outcome, seconds = worker.examine(content, disorder)
@@ -131,7 +145,7 @@ def main() -> None:
                 data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
                 (options.out / f"{number}-{name}").write_bytes(data)
     worker.stop()
-    print(f"{options.cases:,} cases")
+    print(f"{outcomes.total():,} cases of {options.cases:,}")
     for outcome, count in outcomes.most_common():
         print(f"{count:8,}  {outcome}")
     print("slowest: " + ", ".join(f"{seconds:.2f} s case {number} ({name})" for seconds, number, name in slowest))

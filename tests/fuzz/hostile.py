@@ -177,6 +177,14 @@ def hostile_files() -> Iterator[tuple[str, str]]:
     yield "POSCAR with a count of 400 digits", "x\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa\n" + "9" * 400 + "\nDirect\n0 0 0\n"
     yield "POSCAR with a huge scale", "x\n1e300\n4 0 0\n0 4 0\n0 0 4\nNa\n1\nDirect\n0 0 0\n"
     yield "extended XYZ of many atoms", '1000000000\nLattice="4 0 0 0 4 0 0 0 4"\nNa 0 0 0\n'
+    yield "extended XYZ with a count of 5,000 digits", "4" * 5_000 + '\nLattice="4 0 0 0 4 0 0 0 4"\nNa 0 0 0\n'
+    yield "one long word", "dat" * 20_000
+    for angle in ("0", "180", "-90", "270", "9999.9", "1e9", "1e308"):
+        yield f"angle {angle}", cif(("5", "5", "5000", "90", "90", angle))
+    yield (
+        "POSCAR with an atom far from the cell",
+        "x\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n0.5 99999.5 0.5\n",
+    )
     yield "extended XYZ with long properties", f'1\nLattice="4 0 0 0 4 0 0 0 4" {"a=1 " * 50_000}\nNa 0 0 0\n'
     yield (
         "extended XYZ with a wide column",

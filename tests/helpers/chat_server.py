@@ -32,6 +32,7 @@ class Misbehaviour:
     dropped: float = 0.0
     truncated_json: float = 0.0
     invalid_json: float = 0.0
+    web_page: float = 0.0  # of a server that is none of language models
     no_choice: float = 0.0
     filtered: float = 0.0
     cut_off: float = 0.0
@@ -98,7 +99,7 @@ class ChatServer:
     def _draw(self) -> str:
         place = self._random.random()
         for name in (
-            *("too_many", "broken", "dropped", "truncated_json", "invalid_json", "no_choice"),
+            *("too_many", "broken", "dropped", "truncated_json", "invalid_json", "web_page", "no_choice"),
             *("filtered", "cut_off", "wrong_number"),
         ):
             place -= getattr(self.misbehaviour, name)
@@ -145,6 +146,8 @@ class ChatServer:
             content = content[: len(content) // 2]
         if kind == "invalid_json":
             content = b"<html>gateway</html>"
+        if kind == "web_page":
+            return _send(handler, 200, b"<html>Sign in</html>", {"Content-Type": "text/html"})
         if kind in ("right", "wrong_number", "cut_off", "filtered"):
             with self._lock:
                 self.served[prompt] += 1
@@ -154,9 +157,8 @@ class ChatServer:
 def _send(handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
     try:
         handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(content)))
-        for name, value in (headers or {}).items():
+        stated = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(headers or {})}
+        for name, value in stated.items():
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content)

@@ -40,7 +40,7 @@ class Hub:
     Mock Hub.
 
     Attributes:
-        repositories: Repositories by type (`models` or `datasets`) and id.
+        repositories: Repositories by type (`models`, `datasets` or `spaces`) and id.
         blobs: Large files by hash.
         uploads: Number of successful PUT requests.
         writers: Owners for which the token has write access.
@@ -209,7 +209,7 @@ def _commit(handler: _Handler, body: bytes, kind: str, identity: str, revision: 
         elif entry["key"] == "deletedFile":
             files.pop(value["path"])
     repository.commits.append(files)
-    address = f"{handler.owner.url}/{'datasets/' if kind == 'datasets' else ''}{identity}"
+    address = f"{handler.owner.url}/{'' if kind == 'models' else kind + '/'}{identity}"
     handler.send(200, {"commitUrl": f"{address}/commit/{repository.sha}", "commitOid": repository.sha, "success": True})
 
 
@@ -254,7 +254,7 @@ def _resolve(handler: _Handler, body: bytes, kind: str | None, identity: str, re
     return handler.send(200, content, **headers)
 
 
-_REPO = r"/api/(?P<kind>models|datasets)/(?P<identity>[^/]+/[^/]+)"
+_REPO = r"/api/(?P<kind>models|datasets|spaces)/(?P<identity>[^/]+/[^/]+)"
 _ROUTES = (
     (r"/api/repos/create", _create),
     (r"/api/validate-yaml", lambda handler, body: handler.send(200, {"errors": [], "warnings": []})),
@@ -263,7 +263,7 @@ _ROUTES = (
     (rf"{_REPO}/tree/(?P<revision>[^/]+)(?P<path>/.*)?", _tree),
     (rf"{_REPO}/paths-info/(?P<revision>[^/]+)", _paths),
     (rf"{_REPO}(?:/revision/(?P<revision>[^/]+))?", _info),
-    (r"/(?P<kind>datasets/)?(?P<identity>[^/]+/[^/]+)\.git/info/lfs/objects/batch", _batch),
+    (r"/(?P<kind>datasets/|spaces/)?(?P<identity>[^/]+/[^/]+)\.git/info/lfs/objects/batch", _batch),
     (r"/lfs/(?P<oid>\w+)", _put),
-    (r"/(?P<kind>datasets/)?(?P<identity>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", _resolve),
+    (r"/(?P<kind>datasets/|spaces/)?(?P<identity>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", _resolve),
 )

@@ -102,6 +102,13 @@ def test_pairs_that_add_up_to_more_than_one_overlap() -> None:
         extractor(arrays)
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.2, 1.9, float("nan"), float("inf")])
+def test_occupancies_outside_0_to_1_are_refused(share: float) -> None:
+    arrays = {"atomic_numbers": [11, 17], "positions": [[0, 0, 0], [2, 2, 2]], "cell": np.eye(3) * 4}
+    with pytest.raises(InvalidStructureError, match=r"atom 2 \(Cl\) has occupancy .*; expected 0 to 1"):
+        ClacFeatureExtractor()({**arrays, "occupancy": [1.0, share]})
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), cap=st.integers(1, 30), parts=st.integers(2, 3))
 def test_the_cap_counts_occupancies(crystals, seed, cap, parts) -> None:

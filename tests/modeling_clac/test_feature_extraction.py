@@ -16,6 +16,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
 from modeling_clac import ClacFeatureExtractor, InvalidStructureError
+from modeling_clac.crystal_clac import Crystal, neighbor_pairs
 from modeling_clac.data.bundled import SPLITS
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.feature_extraction_clac import SHELL_TOLERANCE, build_edges
@@ -99,6 +100,24 @@ def test_edges_agree_with_the_neighbours_of_pymatgen(cifs) -> None:
                 expected_vectors.append(neighbor.coords - structure[target].coords)
         expected = edge_set(np.array(expected_index).T, np.array(expected_vectors))
         np.testing.assert_allclose(edge_set(index, vectors), expected, atol=2e-3)
+
+
+def test_neighbours_are_closer_than_the_radius() -> None:
+    crystal = parse_structure(Structure(Lattice.cubic(3.0), ["Po"], [[0, 0, 0]]))
+    assert len(neighbor_pairs(crystal, 3.0)[0]) == 0
+    assert neighbor_pairs(crystal, 3.001)[3].tolist() == pytest.approx([3.0] * 6)
+
+
+def test_neighbours_of_atoms_far_from_the_cell() -> None:
+    crystal = parse_structure(
+        Structure(Lattice.hexagonal(3.19, 5.19), ["Ga", "N"], [[1 / 3, 2 / 3, 0], [0.4, 0.6, 0.4]])
+    )
+    shifted = crystal.positions + np.array([[0.0], [90_000.0]]) * crystal.cell[1]
+    far = Crystal(crystal.atomic_numbers, shifted, crystal.cell)
+    centers, points, images, distances = neighbor_pairs(far, 4.0)
+    vectors = far.positions[points] + images @ far.cell - far.positions[centers]
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), distances, atol=1e-6)
+    np.testing.assert_allclose(np.sort(distances), np.sort(neighbor_pairs(crystal, 4.0)[3]), atol=1e-6)
 
 
 def test_self_images_and_multi_edges(structure_po) -> None:
@@ -230,6 +249,8 @@ def test_on_error(extractor, cifs) -> None:
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0.01]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms("Na2", positions=[[0, 0, 0], [0, 0, 0]], cell=[4, 4, 4]), "atoms 1 and 2 overlap"),
         (ase.Atoms(cell=[3, 3, 3]), "no atoms"),
+        (ase.Atoms("Na", cell=[20_000, 20_000, 20_000]), "lattice vector of 20,000 Å; expected at most 10,000 Å"),
+        (ase.Atoms("Na", cell=[3, 3, 12_000]), "lattice vector of 12,000 Å; expected at most 10,000 Å"),
         ({"atomic_numbers": [11], "positions": [[0, 0, 0]]}, "cell missing"),
         ({"atomic_numbers": [11, 17], "positions": [[0, 0, 0]], "cell": np.eye(3)}, "2 atomic numbers but 1"),
         (3.14, "cannot read a structure from float"),

@@ -67,6 +67,17 @@ def test_positions_and_amounts_of_the_symbols() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("ion", "plain"),
+    [("SO42-", "SO4"), ("PO43-", "PO4"), ("CO32-", "CO3"), ("Cr2O72-", "Cr2O7"), ("S2O32-", "S2O3"), ("O2-", "O")],
+)
+def test_the_pieces_of_an_ion_end_before_its_charge(ion: str, plain: str) -> None:
+    for text in (ion, f"aqueous {ion} ions"):
+        (formula,) = find_formulas(text)
+        assert formula.plain == plain
+        assert "".join(text[piece.start : piece.end] for piece in formula.pieces) == plain
+
+
 @pytest.mark.parametrize("text", ["(SrTiO3", "SrTiO3)", "[(SrTiO3)]", "SrTiO3)2"])
 def test_brackets_of_a_sentence(text: str) -> None:
     (formula,) = find_formulas(text)

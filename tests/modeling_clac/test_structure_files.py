@@ -188,8 +188,9 @@ def test_several_structures_in_a_file(
     assert "\n" not in str(error.value) and str(error.value).startswith(f"{path}: ")
     for source in (f"{path}#{selector}", f"{path}#2"):
         np.testing.assert_allclose(embedder.encode_crystals([source]), expected[1:], atol=1e-5)
-    with pytest.raises(InvalidStructureError, match=r"no such|no file with structures"):
-        parse_structure(f"{path}#Au")
+    for missing in ("Au", "0", "3", "2" * 5_000):
+        with pytest.raises(InvalidStructureError, match=r"no such|no file with structures"):
+            parse_structure(f"{path}#{missing}")
 
 
 def test_one_bad_structure_does_not_hide_the_others(

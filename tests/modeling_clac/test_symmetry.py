@@ -52,6 +52,15 @@ def test_space_group_of_disordered_and_of_rotated_crystals() -> None:
     assert find_space_group(parse_structure(mixed)) == 221
 
 
+@pytest.mark.parametrize("copies", [(9, 9, 9), (3, 10, 20)])
+def test_the_space_group_of_a_large_supercell_is_that_of_its_cell(copies: tuple[int, int, int]) -> None:
+    """The same supercell with a vacancy is not searched, since that would take minutes."""
+    polonium = Structure(Lattice.cubic(3.35), ["Po"], [[0, 0, 0]]).make_supercell(copies)
+    assert find_space_group(parse_structure(polonium)) == 221
+    polonium.remove_sites([0])
+    assert find_space_group(parse_structure(polonium)) == 0
+
+
 def test_the_graph_tower_reads_the_space_group() -> None:
     config = small_graph_config(symmetry_readout=True, pattern_readout=True)
     extractor, model = ClacFeatureExtractor.from_graph_config(config), ClacGraphModel(config).eval()

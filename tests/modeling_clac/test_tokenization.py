@@ -33,6 +33,11 @@ def literal(tokenizer: ClacTokenizer, text: str) -> tuple[list[int], list[float]
     return kinds.tolist(), values.tolist()
 
 
+def test_an_empty_list_of_words_among_others(tokenizer) -> None:
+    batch = tokenizer([["band", "gap"], []], is_split_into_words=True)
+    assert batch["input_ids"] == [tokenizer("band gap")["input_ids"], tokenizer("")["input_ids"]]
+
+
 @settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=4), st.sampled_from(["left", "right"]))
 def test_every_way_of_calling_agrees(tokenizer, sentences, side) -> None:

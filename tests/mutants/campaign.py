@@ -5,7 +5,9 @@ Change the code in many small ways, one at a time, and see whether a test fails.
 
 Each change is tested in a process of its own, forked from one that has imported torch and the other libraries. Nothing
 is written to the code: the changed module is given to the import system. Tests that start another Python process see
-the code as it is.
+the code as it is. Tests run in the order of their times without a change, fastest first, and end with the first that
+fails. Changes that the list of the output folder says are killed are not tested again: a run goes on after an
+interruption, and once there are more tests, it tries those that survived.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -46,7 +49,7 @@ _PRELOADED = (
 )
 # Outcomes. Whatever is not noticed survives.
 SURVIVED, FAILED, SLOW = "survived", "killed by a test", "killed by the time limit"
-_TIMES_AS_LONG, _SECONDS_MORE, _WAITING = 4.0, 20.0, 30.0
+_TIMES_AS_LONG, _SECONDS_MORE, _WAITING = 2.5, 10.0, 30.0
 
 
 class _ChangedModule(SourceFileLoader):
@@ -71,7 +74,26 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, self.path, loader=loader)
 
 
-def _test(tests: Sequence[str], changed: tuple[str, str] | None, limit: float) -> None:
+class _Timed:
+    """Plugin of pytest that writes the time of each test, in seconds, to a file; tests of known times are sorted."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        self.known: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        self.found: dict[str, float] = {}
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: self.known.get(item.nodeid, 0.0))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.found[report.nodeid] = self.found.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        if not self.known:
+            self.file.write_text(json.dumps(self.found), encoding="utf-8")
+
+
+def _test(tests: Sequence[str], changed: tuple[str, str] | None, limit: float, times: Path) -> None:
     """Run tests in this process, which ends with 0 if they pass, and by a signal after a time of its own."""
     import pytest
 
@@ -86,7 +108,7 @@ def _test(tests: Sequence[str], changed: tuple[str, str] | None, limit: float) -
     code: int = 1
     with suppress(BaseException):
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "-k", NOT_RUN]
-        code = int(pytest.main([*options, *tests]))
+        code = int(pytest.main([*options, *tests], plugins=[_Timed(times)]))
     os._exit(0 if code == 0 else 1)
 
 
@@ -111,6 +133,8 @@ class Campaign:
         tests: Files of tests.
         limit: Seconds of the processor that they may take.
         jobs: Number of processes.
+        times: File of the times of the tests.
+        note: Called with each change that was tested, and its outcome.
 
     Attributes:
         outcomes: What became of the changes that are tested.
@@ -120,6 +144,8 @@ class Campaign:
     tests: Sequence[str]
     limit: float
     jobs: int
+    times: Path
+    note: Callable[[Change | None, str], None] | None = None
     outcomes: list[tuple[Change | None, str]] = field(default_factory=list)
     seconds: float = 0.0
     _running: dict[int, _Running] = field(default_factory=dict)
@@ -129,7 +155,7 @@ class Campaign:
         self.wait(self.jobs - 1)
         pid = os.fork()
         if pid == 0:
-            _test(self.tests, None if change is None else (change.path, change.apply(source)), self.limit)
+            _test(self.tests, None if change is None else (change.path, change.apply(source)), self.limit, self.times)
         self._running[pid] = _Running(change, time.monotonic(), self.limit)
 
     def wait(self, at_most: int = 0) -> None:
@@ -150,6 +176,8 @@ class Campaign:
                     continue
                 del self._running[pid]
                 self.outcomes.append((running.change, outcome))
+                if self.note is not None:
+                    self.note(running.change, outcome)
             time.sleep(0.02)
 
 
@@ -175,7 +203,7 @@ def sampled(names: Sequence[str], sample: int, seed: int) -> list[Change]:
     return drawn
 
 
-def run_target(name: str, arguments: argparse.Namespace, log: TextIO) -> dict[str, int]:
+def run_target(name: str, arguments: argparse.Namespace, log: TextIO, known: dict[str, str]) -> Counter[str]:
     """
     Test the changes of a part of the code, and write them to a log.
 
@@ -183,31 +211,52 @@ def run_target(name: str, arguments: argparse.Namespace, log: TextIO) -> dict[st
         name: Name of the part, see `TARGETS`.
         arguments: Arguments of the command.
         log: File to which one line of JSON is written for each change.
+        known: Outcomes of an earlier run.
 
     Returns:
         Number of changes by outcome.
     """
     target = TARGETS[name]
-    whole = Campaign(target.tests, 3600.0, 1)
+    times = arguments.out.resolve() / f"{name}.times.json"
+    times.unlink(missing_ok=True)
+    whole = Campaign(target.tests, 3600.0, 1, times)
     whole.start(None)
     whole.wait()
     if whole.outcomes[0][1] != SURVIVED:
         raise SystemExit(f"{name}: the tests fail without a change: pytest {' '.join(target.tests)}")
     limit = _TIMES_AS_LONG * whole.seconds + _SECONDS_MORE
-    campaign = Campaign(target.tests, limit, arguments.jobs)
     sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in target.modules}
-    for change in sampled(target.modules, arguments.sample, arguments.seed):
-        campaign.start(change, sources[change.path])
-    campaign.wait()
-    counts = dict.fromkeys((FAILED, SLOW, SURVIVED), 0)
-    for tested, outcome in sorted(campaign.outcomes, key=str):
-        assert tested is not None
-        counts[outcome] += 1
-        entry = {"target": name, **tested._asdict(), "outcome": outcome, "change": tested.shown(sources[tested.path])}
+    outcomes: dict[str, str] = {}
+
+    def note(change: Change | None, outcome: str) -> None:
+        assert change is not None
+        shown = change.shown(sources[change.path])
+        outcomes[_key(name, change.path, change.line, shown)] = outcome
+        entry = {"target": name, **change._asdict(), "outcome": outcome, "change": shown}
         print(json.dumps(entry, ensure_ascii=False), file=log, flush=True)
         if outcome == SURVIVED:
-            print(f"{tested.path}:{tested.line}: {entry['change']}", flush=True)
-    return counts
+            print(f"{change.path}:{change.line}: {shown}", flush=True)
+
+    campaign = Campaign(target.tests, limit, arguments.jobs, times, note)
+    for change in sampled(target.modules, arguments.sample, arguments.seed):
+        key = _key(name, change.path, change.line, change.shown(sources[change.path]))
+        if known.get(key, SURVIVED) == SURVIVED:
+            campaign.start(change, sources[change.path])
+        else:
+            outcomes[key] = known[key]
+    campaign.wait()
+    return Counter(outcomes.values())
+
+
+def _key(*parts: str | int) -> str:
+    return json.dumps(parts, ensure_ascii=False)
+
+
+def _known(log: Path) -> dict[str, str]:
+    """Read the last outcome of each change of a log."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    entries = [json.loads(line) for line in lines]
+    return {_key(*(each[key] for key in ("target", "path", "line", "change"))): each["outcome"] for each in entries}
 
 
 def main() -> None:
@@ -226,14 +275,18 @@ def main() -> None:
             importlib.import_module(name)
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    with (arguments.out / "changes.jsonl").open("w", encoding="utf-8") as log:
+    path = arguments.out / "changes.jsonl"
+    known = _known(path)
+    with path.open("a", encoding="utf-8") as log:
         for name in arguments.targets:
-            rows.append((name, run_target(name, arguments, log)))
-    print("\n| part | changes | killed | survived | killed, % |\n|---|---|---|---|---|")
-    total = {outcome: sum(counts[outcome] for _, counts in rows) for outcome in (FAILED, SLOW, SURVIVED)}
-    for name, counts in [*rows, ("all", total)]:
-        number, killed = sum(counts.values()), counts[FAILED] + counts[SLOW]
-        print(f"| {name} | {number} | {killed} | {counts[SURVIVED]} | {100 * killed / max(number, 1):.0f} |")
+            rows.append((name, run_target(name, arguments, log, known)))
+    print(
+        "\n| part | changes | killed by a test | by the time limit | survived | killed, % |\n|---|---|---|---|---|---|"
+    )
+    for name, counts in [*rows, ("all", sum((counts for _, counts in rows), Counter()))]:
+        number, killed = counts.total(), counts[FAILED] + counts[SLOW]
+        shown = (number, counts[FAILED], counts[SLOW], counts[SURVIVED], f"{100 * killed / max(number, 1):.0f}")
+        print(f"| {name} | {' | '.join(map(str, shown))} |")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@
       const found = element.querySelector("[data-link]");
       /* The address bar shows the search. */
       if (found) history.replaceState(null, "", new URL(found.dataset.link, window.location.href.split("?")[0]));
+      /* Boxes that gradio reuses for other crystals keep their ticks. */
+      for (const box of element.querySelectorAll("input[data-compare]")) box.checked = false;
     });
     element.addEventListener("click", (event) => {
       const sort = event.target.closest("th[data-key] button");

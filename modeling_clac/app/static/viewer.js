@@ -23,14 +23,24 @@
     return "#" + Number(value).toString(16).padStart(6, "0");
   };
 
-  /* Sectors of a sphere about the z axis: one for each element on the site, the rest is a vacancy. */
+  /* How a crystal is turned when it is opened, in degrees about the axes of the screen. */
+  const [TILT, TURN] = [-70, 15];
+  const [tilt, turn] = [TILT, TURN].map((degrees) => (-degrees * Math.PI) / 180);
+  /* Up and right on the screen, and away from the viewer, as directions in the crystal. */
+  const UP = [0, Math.cos(tilt), Math.sin(tilt)];
+  const RIGHT = [Math.cos(turn), Math.sin(turn) * Math.sin(tilt), -Math.sin(turn) * Math.cos(tilt)];
+  const AWAY = [-Math.sin(turn), Math.cos(turn) * Math.sin(tilt), -Math.cos(turn) * Math.cos(tilt)];
+
+  /* Sectors of a sphere about the line of sight, so that all are seen when a crystal is opened: clockwise from the top,
+     one for each element on the site; the rest is a vacancy. */
   const sector = (centre, radius, from, to) => {
     const [vertexArr, normalArr, faceArr] = [[], [], []];
     const [across, down] = [Math.max(2, Math.ceil((24 * (to - from)) / (2 * Math.PI))), 12];
     for (let i = 0; i <= across; i++) {
       for (let j = 0; j <= down; j++) {
         const [phi, theta] = [from + ((to - from) * i) / across, (Math.PI * j) / down];
-        const normal = [Math.sin(theta) * Math.cos(phi), Math.sin(theta) * Math.sin(phi), Math.cos(theta)];
+        const [up, right, away] = [Math.sin(theta) * Math.cos(phi), Math.sin(theta) * Math.sin(phi), Math.cos(theta)];
+        const normal = UP.map((value, axis) => up * value + right * RIGHT[axis] + away * AWAY[axis]);
         normalArr.push(point(normal));
         vertexArr.push(point(normal.map((value, axis) => centre[axis] + radius * value)));
       }
@@ -140,8 +150,8 @@
       if (view) viewer.setView(view);
       else {
         viewer.zoomTo();
-        viewer.rotate(-70, "x");
-        viewer.rotate(15, "y");
+        viewer.rotate(TILT, "x");
+        viewer.rotate(TURN, "y");
       }
       viewer.render();
       element.querySelector(".legend").replaceChildren(
@@ -158,12 +168,18 @@
       stage.dataset.size = data.size;
     };
 
+    /* Below a long table, as on a phone, a crystal that is opened would be out of sight. */
+    const bringIntoSight = () => {
+      const { top, bottom } = stage.getBoundingClientRect();
+      if (top > window.innerHeight - 100 || bottom < 100) stage.scrollIntoView({ block: "start" });
+    };
+
     const update = () => {
       if (props.value && props.value !== drawn) {
         const same = drawn && JSON.parse(drawn).name === JSON.parse(props.value).name;
         drawn = props.value;
         if (!same) element.querySelector("select").value = "1";
-        draw(false);
+        draw(false).then(() => same || bringIntoSight());
       }
     };
     watch("value", update);

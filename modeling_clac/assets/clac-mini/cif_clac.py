@@ -156,6 +156,11 @@ def _cell(block: CifBlock, label: str) -> gemmi.UnitCell:
             f"{label}: lattice vector of {max(a, b, c):,.6g} Å; expected at most {MAX_LENGTH:,} Å, so check the unit "
             "of the cell"
         )
+    wrong = next((angle for angle in (alpha, beta, gamma) if not 0 < angle < 180), None)
+    if wrong is not None:
+        raise InvalidStructureError(
+            f"{label}: cell angle of {wrong:,.6g}°; expected between 0° and 180°, so check the cell"
+        )
     cosines = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
     squared = 1 - sum(cosine**2 for cosine in cosines) + 2 * math.prod(cosines)
     if min(a, b, c) <= 0 or squared <= 1e-12:

@@ -131,8 +131,8 @@ def find_neighbors(
     """
     Find all periodic neighbours closer than a radius, with the search behind pymatgen's `Structure.get_neighbor_list`.
 
-    Its work depends on the shape of the cell and its memory on the extent. For unusual ones, the same neighbours are
-    found in a compact cell, and by a search with a larger radius.
+    Its work depends on the shape of the cell, and its memory on the extent of cell and positions. For unusual ones, the
+    same neighbours are found in a compact cell that holds all positions, and by a search with a larger radius.
 
     Args:
         positions: `(num_atoms, 3)`, Cartesian coordinates in Å.
@@ -144,17 +144,21 @@ def find_neighbors(
     """
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
-    integers, searched, least = None, np.ascontiguousarray(cell), 1.0
+    integers, moved = None, np.zeros(0)
+    searched, least = np.ascontiguousarray(cell), 1.0
     positions = np.ascontiguousarray(positions)
-    if len(positions) * _num_images(_heights(cell), radius) > _MAX_IMAGES or _num_cubes(cell, radius) > _MAX_CUBES:
+    extent = np.maximum(np.abs(cell).sum(axis=0), np.ptp(positions, axis=0))
+    if len(positions) * _num_images(_heights(cell), radius) > _MAX_IMAGES or _num_cubes(extent, radius) > _MAX_CUBES:
         searched, integers = compact_cell(cell)
         # The longest vector along x, the second one in the x-y plane: least space around the cell.
         order = np.argsort(-np.linalg.norm(searched, axis=1))
         searched, integers = searched[order], integers[order]
         rotation, lower = np.linalg.qr(searched.T)
-        searched, positions = np.ascontiguousarray(lower.T), np.ascontiguousarray(positions @ rotation)
+        searched, positions = np.ascontiguousarray(lower.T), positions @ rotation
+        moved = np.floor(np.linalg.solve(searched.T, positions.T).T)
+        positions = np.ascontiguousarray(positions - moved @ searched)
         least = max(1.0, radius)
-        while _num_cubes(searched, least) > _MAX_CUBES:
+        while _num_cubes(np.abs(searched).sum(axis=0), least) > _MAX_CUBES:
             least *= 1.25
     centers, points, images, distances = find_points_in_spheres(
         positions, positions, r=float(radius), pbc=_PERIODIC, lattice=searched, tol=1e-8, min_r=least
@@ -163,13 +167,15 @@ def find_neighbors(
     keep = (distances < radius) & ((centers != points) | (distances > 1e-8))
     if not keep.all():
         centers, points, images, distances = centers[keep], points[keep], images[keep], distances[keep]
-    return centers, points, images if integers is None else images @ integers, distances
+    if integers is not None:
+        images = (images + moved[centers] - moved[points]) @ integers
+    return centers, points, images, distances
 
 
-def _num_cubes(cell: np.ndarray, radius: float) -> float:
-    """Number of cubes into which the search divides the space around a cell."""
+def _num_cubes(extent: np.ndarray, radius: float) -> float:
+    """Number of cubes into which the search divides a space of `(3,)` extents in Å, and what surrounds it."""
     edge = max(radius, 1.0)
-    return math.prod(extent / edge + 2.0 for extent in np.abs(cell).sum(axis=0).tolist())
+    return math.prod(length / edge + 2.0 for length in extent.tolist())
 
 
 __all__ = ["check_extent", "compact_cell", "find_neighbors"]

@@ -23,6 +23,8 @@ ARRAYS = ("atomic_numbers", "positions", "cell")
 _PYMATGEN = ("lattice", "sites")
 _OPTIMADE = ("lattice_vectors", "cartesian_site_positions", "species_at_sites")
 _SHOWN_KEYS = 8
+# A number of atoms. Python refuses to convert thousands of digits.
+_COUNT = re.compile(r"\d{1,18}")
 # A column of extended XYZ with more than 999 values for each atom. ase makes a list of their names.
 _WIDE_COLUMN = re.compile(r":[RILS]:0*([1-9]\d{3,})", re.IGNORECASE)
 
@@ -138,7 +140,7 @@ def _frames(lines: list[str]) -> Iterator[list[str] | str]:
         count = lines[start].strip()
         if not count:
             start += 1
-        elif not count.isdecimal():
+        elif not _COUNT.fullmatch(count):
             yield f"expected the number of atoms in line {start + 1}, found {one_line(count, 40)!r}"
             return
         elif start + 2 + int(count) > len(lines):
@@ -149,7 +151,7 @@ def _frames(lines: list[str]) -> Iterator[list[str] | str]:
             following = end
             while following < len(lines) and not lines[following].strip():
                 following += 1
-            if following < len(lines) and not lines[following].strip().isdecimal():
+            if following < len(lines) and not _COUNT.fullmatch(lines[following].strip()):
                 yield f"more lines than the {count} atoms stated in line {start + 1}"
                 return
             yield lines[start:end]
@@ -400,7 +402,7 @@ def looks_like_poscar(text: str) -> bool:
 def looks_like_xyz(text: str) -> bool:
     """Whether a text begins with a number of atoms, a comment and the coordinates of an atom."""
     lines = text.splitlines()[:3]
-    if len(lines) < 3 or not lines[0].strip().isdecimal():
+    if len(lines) < 3 or not _COUNT.fullmatch(lines[0].strip()):
         return False
     return "lattice=" in lines[1].lower() or bool(re.match(r"\s*[A-Z][a-z]?\s+(\S+\s+){2}\S+", lines[2]))
 

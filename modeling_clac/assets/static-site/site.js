@@ -12,12 +12,18 @@ const bytes = async (name) => {
 };
 const unpacked = async (name) => new Response((await bytes(name)).body.pipeThrough(new DecompressionStream("gzip")));
 
+// The low bytes of all numbers, then their high bytes; both have signs.
+function wholeNumbers(buffer) {
+  const length = buffer.byteLength / 2, low = new Int8Array(buffer, 0, length), high = new Int8Array(buffer, length);
+  return Int16Array.from(low, (value, place) => 256 * high[place] + value);
+}
+
 async function load() {
   const site = await (await bytes("site.json")).json();
   const [reading, crystals, vectors, wasm, tower] = await Promise.all([
     unpacked("reading.bin").then((own) => own.json()),
     unpacked("crystals.bin").then((own) => own.json()),
-    bytes("vectors.bin").then((own) => own.arrayBuffer()),
+    unpacked("vectors.bin").then((own) => own.arrayBuffer()),
     unpacked("ort-wasm.bin").then((own) => own.arrayBuffer()),
     unpacked("tower.bin").then((own) => own.arrayBuffer()),
   ]);
@@ -27,9 +33,7 @@ async function load() {
   return {
     site, crystals, session,
     reader: new Reader(reading),
-    // One scale for each crystal, then its vector in 16-bit integers.
-    scales: new Float32Array(vectors, 0, site.crystals),
-    rows: new Int16Array(vectors, 4 * site.crystals),
+    rows: wholeNumbers(vectors),
   };
 }
 
@@ -59,13 +63,13 @@ export async function embed(text) {
 
 // The k crystals that are most similar to a text, best first.
 export async function search(text, k = SHOWN) {
-  const { site, crystals, scales, rows } = await loaded;
+  const { site, crystals, rows } = await loaded;
   const { vector, cut } = await embed(text);
   const scores = new Float32Array(site.crystals);
   for (let row = 0, place = 0; row < site.crystals; row++) {
     let sum = 0;
     for (let i = 0; i < site.dimension; i++, place++) sum += rows[place] * vector[i];
-    scores[row] = sum * scales[row];
+    scores[row] = sum * site.step;
   }
   const order = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b).slice(0, k);
   return { cut, hits: order.map((row) => ({ row, id: crystals.id[row], score: scores[row] })) };

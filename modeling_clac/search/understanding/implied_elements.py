@@ -111,6 +111,12 @@ def _tree(test: str) -> ast.expr | None:
         return None
 
 
+# Reading the formulas of a concept for each text took half the time of understanding it.
+@lru_cache(maxsize=4096)
+def _formula_elements(formula: str) -> frozenset[str]:
+    return frozenset(read_formula(formula))
+
+
 def _needed(node: ast.expr, of_concept: Callable[[str], frozenset[str]]) -> frozenset[str]:
     if isinstance(node, ast.BoolOp):
         parts = [_needed(value, of_concept) for value in node.values]
@@ -130,7 +136,7 @@ def _needed(node: ast.expr, of_concept: Callable[[str], frozenset[str]]) -> froz
     if function == "ion":
         return _common([_ion_elements().get(name, _NONE) for name in names])
     if function == "formula":
-        return _common([frozenset(read_formula(name)) for name in names])
+        return _common([_formula_elements(name) for name in names])
     if function == "concept":
         return _common([of_concept(name) for name in names])
     return _NONE

@@ -181,4 +181,5 @@ def test_app_load(monkeypatch, tmp_path) -> None:
     start(monkeypatch, "app_load", "AppLoadArguments", *words)
     figures = read(tmp_path / "x.json")
     assert figures["errors"] == [] and figures["searches"] == {"one user": 2, "2 users at once": 4}
-    assert figures["start_seconds"][0] > 0
+    assert figures["start_seconds"][0] > 0 and figures["start_processor_seconds"][0] > 0
+    assert figures["search_processor_milliseconds"] >= 0

@@ -54,7 +54,12 @@ def test_nonsense_is_a_parse_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("misbehaviour", "message"),
-    [(Misbehaviour(refuse=401), "go away"), (Misbehaviour(invalid_json=1.0), "no valid response after 1 attempts")],
+    [
+        (Misbehaviour(refuse=401), "go away"),
+        (Misbehaviour(invalid_json=1.0), "no valid response after 1 attempts"),
+        (Misbehaviour(web_page=1.0), "the reply is not a chat completion: .*Sign in"),
+        (Misbehaviour(no_choice=1.0), "the reply is not a chat completion: .*choices"),
+    ],
 )
 def test_a_server_that_fails_is_one_line_and_replies_are_kept(tmp_path: Path, misbehaviour, message) -> None:
     with Journal(tmp_path / "replies.jsonl") as journal:

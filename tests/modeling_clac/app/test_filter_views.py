@@ -9,12 +9,14 @@ from modeling_clac.app.engine import Engine
 from modeling_clac.app.filter_views import (
     chosen_range,
     element_counts,
+    filters_text,
     histograms,
     next_state,
     periodic_html,
     range_text,
     ranges_html,
 )
+from modeling_clac.app.request import SearchRequest
 from modeling_clac.concepts.elements import ELEMENT_NAMES
 from tests.modeling_clac.app.test_results import tags
 
@@ -66,3 +68,9 @@ def test_data_that_no_slider_sends_is_not_used(engine: Engine, value) -> None:
 def test_ranges_are_written() -> None:
     texts = [range_text(ends, 1) for ends in ((None, None), (1.0, None), (None, 2.0), (1.0, 2.0))]
     assert texts == ["any", "≥ 1.0", "≤ 2.0", "1.0 to 2.0"]
+
+
+def test_filters_are_written_as_one_line() -> None:
+    request = SearchRequest("oxide", elements=("Li", "O"), exclude_elements=("Co",), ranges={"density": (3.0, None)})
+    assert filters_text(request) == ["Only crystals with Li, O; without Co; density ≥ 3.00 g/cm³."]
+    assert filters_text(SearchRequest("oxide")) == []

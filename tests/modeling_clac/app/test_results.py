@@ -52,6 +52,7 @@ def test_a_row_for_each_hit_with_marks_and_unknown_values(engine: Engine) -> Non
     found = find(engine, SearchRequest("oxide without iron, band gap above 1 eV", k=7), engine.index)
     written = results_html(found)
     assert tags(written).count("tr") == 8
+    assert "&lt;" not in written, "HTML is escaped twice"
     assert [int(row) for row in re.findall(r'data-row="(\d+)"', written)] == [hit.row for hit in found.hits]
     assert written.count('class="mark ') == 7 * 3 and "gap (eV)" in written
     unknown = [hit for hit in found.hits if hit.record["band_gap"] is None]
@@ -110,3 +111,12 @@ def test_downloads_hold_the_results(engine: Engine) -> None:
     assert base64.b64decode(sent["content"]) == files[".csv"].content
     with pytest.raises(ClacInputError, match="choose one of"):
         download(found, ".exe")
+
+
+def test_without_hits_the_reason_is_named(engine: Engine) -> None:
+    for request, reason in (
+        (SearchRequest("oxide", ranges={"density": (90.0, None)}, strict=True), "passes the filters"),
+        (SearchRequest("helium compound", strict=True), "for sure"),
+    ):
+        found = find(engine, request, engine.index)
+        assert not len(found.hits) and reason in results_html(found)

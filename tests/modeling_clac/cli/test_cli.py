@@ -163,7 +163,7 @@ BAD = {
     "cut-between-rows": ("\n".join(cif().splitlines()[:-3]).encode() + b"\n", "truncated"),
     "no-cell": (NO_CELL.encode(), "no cell"),
     "zero-length": (cif(a="0").encode(), "no volume"),
-    "zero-angle": (cif(gamma="0").encode(), "no volume"),
+    "zero-angle": (cif(gamma="0").encode(), "cell angle of 0°"),
     "nan": (cif(NAN, formula="Na Cl").encode(), "not a number"),
     "unknown-element": (cif(UNKNOWN, formula="Xx Cl").encode(), "unknown element"),
     "one-place": (cif(TWICE, formula="Na Cl").encode(), "atoms 1 and 2 overlap"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.helpers.cif import cif
 from tests.helpers.cli import Run, assert_one_line
 
@@ -32,6 +34,21 @@ def test_the_page_has_the_words_and_works_offline(clac: Run, salt: Path, small_c
     assert "&lt;halide&gt;" in written and "<halide>" not in written
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=.https?:", written)
     assert "scatter3d" in written
+    # Each word has its number below it, not only where a mouse points.
+    for own in document["words"]:
+        assert f"{own['attribution']:+z.3f}".replace("-", "−") in written
+
+
+def test_the_command_of_the_documentation_writes_its_page(clac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lines = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8").splitlines()
+    command = next(shlex.split(line) for line in lines if line.startswith("clac explain "))
+    monkeypatch.chdir(tmp_path)
+    result = clac(*command[1:])
+    assert result.code == 0, result.err
+    assert all(kind in result.out for kind in ("words", "atoms", "bonds", "crystal"))
+    written = (tmp_path / command[-1]).read_text(encoding="utf-8")
+    assert f"Why {command[2]} and the text match" in written
+    assert all(f">{word}</b>" in written for word in command[3].split())
 
 
 def test_the_table_names_the_parts(clac: Run, salt: Path, small_checkpoint: Path):

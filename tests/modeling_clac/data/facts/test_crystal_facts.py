@@ -169,6 +169,44 @@ def test_mixed_metals_are_an_alloy() -> None:
     assert facts["classes"] == ["alloy"] and facts["dimensionality"] == 3
 
 
+@pytest.mark.parametrize(
+    ("ratio", "dimensionality"), [(1.0, 3), (1.10, 3), (1.14, 3), (1.16, None), (1.20, None), (1.25, 2), (1.5, 2)]
+)
+@pytest.mark.parametrize(("metal", "edge"), [("Po", 3.35), ("Cu", 2.70)])
+def test_squares_of_atoms_are_layers_if_they_are_far_apart(
+    metal: str, edge: float, ratio: float, dimensionality: int | None
+) -> None:
+    """
+    Primitive tetragonal metals, whose bonds are the edges a of squares and those between them, c.
+
+    The score of the framework is 1 / (1 + ((c/a - 1) / 0.15)²) (Larsen et al. 2019), more than that of the layers up to
+    c/a = 1.15. Layers are separate from 1.22 on.
+    """
+    crystal = structure("P4/mmm", Lattice.tetragonal(edge, ratio * edge), [metal], [[0, 0, 0]])
+    assert chemistry(crystal)["dimensionality"] == dimensionality
+
+
+def test_boron_behind_a_nitrogen_is_not_bonded_to_the_carbon() -> None:
+    """
+    A hypothetical Li3B(NCN)3, whose boron is bonded to nitrogen and 2.34 Å from the carbon of the carbodiimide.
+
+    Bonds B-C are about 1.6 Å long, as in the tetracyanoborates among the known compounds.
+    """
+    boron = np.array([5.0, 5.0, 3.0])
+    symbols, positions = ["B"], [boron]
+    for angle in np.radians([0, 120, 240]):
+        # N=C=N at 120° to the bond B-N, and lithium above its end.
+        bond = np.array([np.cos(angle), np.sin(angle), 0])
+        arm = np.array([np.cos(angle + np.pi / 3), np.sin(angle + np.pi / 3), 0])
+        near = boron + 1.44 * bond
+        symbols += ["N", "C", "N", "Li"]
+        positions += [near, near + 1.26 * arm, near + 2.44 * arm, near + 2.44 * arm + [0, 0, 2.0]]
+    assert all(abs(np.linalg.norm(positions[place] - boron) - 2.34) < 0.001 for place in (2, 6, 10))
+    cell = Lattice.orthorhombic(10, 10, 6)
+    crystal = crystal_from_pymatgen(Structure(cell, symbols, positions, coords_are_cartesian=True), "Li3B(NCN)3")
+    assert chemistry(crystal)["ions"] == ["carbodiimide"]
+
+
 def test_hydrogen_between_two_atoms_is_shared() -> None:
     """The symmetric hydrogen bonds of a hypothetical FeO(OH) make hydroxide; water has two hydrogen atoms."""
     shared = chemistry(crystal_of("mp-743660"))

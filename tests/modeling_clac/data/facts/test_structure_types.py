@@ -365,6 +365,70 @@ def test_published_structures(kind: str) -> None:
     assert kind in (structure_type_facts(crystal, find_orbits(crystal)) or ())
 
 
+def _types_built(group: str, lattice: Lattice, sites: list[tuple[str, tuple[float, float, float]]]) -> set[str]:
+    crystal = _built(group, lattice, sites)
+    return set(structure_type_facts(crystal, find_orbits(crystal)) or ())
+
+
+@pytest.mark.parametrize(
+    ("octahedral", "planar", "interstitial", "expected"),
+    [
+        ("Ti", "Al", "C", {"max-phase", "max-312"}),
+        # The metals of MAX phases are one more than the C or N, and there is one Al (Barsoum 2000,
+        # doi 10.1016/S0079-6786(00)00006-6): neither Ti2AlC3 nor Ti2Al3C is one.
+        ("C", "Al", "Ti", set()),
+        ("Al", "C", "Ti", set()),
+    ],
+)
+def test_max_phases_have_one_metal_more_than_carbon(
+    octahedral: str, planar: str, interstitial: str, expected: set[str]
+) -> None:
+    """The sites of Ti3AlC2, and the same sites with the elements exchanged."""
+    sites = [
+        (octahedral, (0, 0, 0)),
+        (octahedral, (1 / 3, 2 / 3, 0.128)),
+        (planar, (0, 0, 0.25)),
+        (interstitial, (1 / 3, 2 / 3, 0.5695)),
+    ]
+    assert _types_built("P6_3/mmc", Lattice.hexagonal(3.075, 18.58), sites) == expected
+
+
+@pytest.mark.parametrize("alkali", ["Na", "K"])
+def test_aurivillius_phases_may_contain_alkali_metals(alkali: str) -> None:
+    """Na0.5Bi2.5Nb2O9, with alkali metal and bismuth in order between the octahedra: Bi2O2 layers are next to slabs."""
+    # One slab is centred at 0, the other one at 1/2.
+    sites = [(alkali, (0, 0, 0)), ("Bi", (0.5, 0.5, 0.5)), ("Bi", (0, 0, 0.2)), ("Bi", (0.5, 0.5, 0.3))]
+    for symbol, height in (("Nb", 0.088), ("O", 0.162), ("O", 0)):
+        sites += [(symbol, (0.5, 0.5, height)), (symbol, (0, 0, 0.5 - height))]
+    sites += [("O", (0, 0.5, 0.25)), ("O", (0, 0.5, 0.082)), ("O", (0, 0.5, 0.418))]
+    found = _types_built("P4/mmm", Lattice.tetragonal(3.90, 25.0), sites)
+    assert {"aurivillius", "layered-perovskite"} <= found and "dion-jacobson" not in found
+
+
+@pytest.mark.parametrize(
+    ("large", "octahedral", "copies", "is_perovskite"),
+    [
+        ("Na", "W", (1, 1, 1), True),
+        ("Na", "W", (2, 1, 1), True),
+        # Lanthanum in a third of the sites, as in La1/3NbO3.
+        ("La", "Nb", (3, 1, 1), True),
+        # Na1/12WO3 is tungsten oxide with some sodium in it.
+        ("Na", "W", (3, 2, 2), False),
+    ],
+)
+def test_perovskites_with_vacancies(
+    large: str, octahedral: str, copies: tuple[int, int, int], is_perovskite: bool
+) -> None:
+    """One large cation in several cells of a cubic perovskite; with none, it would be of the ReO3 type."""
+    structure = Structure.from_spacegroup(
+        "Pm-3m", Lattice.cubic(3.85), [octahedral, "O"], [[0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    ).make_supercell(copies)
+    structure.append(large, [0, 0, 0])
+    crystal = parse_structure(structure)
+    found = structure_type_facts(crystal, find_orbits(crystal))
+    assert found is not None and "corner-sharing-octahedra" in found and ("perovskite" in found) == is_perovskite
+
+
 def test_inverse_spinel() -> None:
     structure = Structure.from_spacegroup(
         "Fd-3m", Lattice.cubic(8.37), ["Fe", "Mg", "O"], [[0, 0, 0], [0.625] * 3, [0.38] * 3]

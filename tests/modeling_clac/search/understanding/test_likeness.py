@@ -172,6 +172,7 @@ def test_crystals_of_a_compound_most_stable_first(vocabulary: Vocabulary) -> Non
     assert rows_of_compound("titanium", facts, vocabulary) == []
     assert rows_of_compound("oxide", facts, vocabulary) == []
     assert rows_of_compound("no titania", facts, vocabulary) == []
+    assert rows_of_compound("titania or SnO2", facts, vocabulary) == []
 
 
 def test_a_comparison_with_a_compound_takes_the_value_of_its_most_stable_crystal():

@@ -97,6 +97,12 @@ def test_unknown_values_stand_between_those_that_hold_and_those_that_fail() -> N
     assert states("gap above 2 eV", "CsSnI3") == ["✗ band gap > 2 eV (0.90 eV)"]
 
 
+def test_crystals_nearer_to_a_named_value_come_first() -> None:
+    table = FactTable.from_records([{"formula": "GaN", "band_gap": 2.1}, {"formula": "GaP", "band_gap": 2.0}])
+    query = understand("band gap of about 2 eV", VOCABULARY)
+    assert Evaluation(query, table, VOCABULARY).order(np.array([0.9, 0.1])).tolist() == [1, 0]
+
+
 def test_superlatives_sort_what_holds() -> None:
     assert ranked("stiffest nitride")[:3] == ["TiN", "AlN", "BN"]  # of BN, the anions are unknown
     assert ranked("lightest sulfide")[:2] == ["Li2S", "Li3PS4"]

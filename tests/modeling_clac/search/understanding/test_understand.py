@@ -149,6 +149,14 @@ def test_sensible_queries_have_no_contradiction(text: str) -> None:
         assert understand(text, VOCABULARY).contradictions == ()
 
 
+def test_one_number_may_be_both_bounds() -> None:
+    for text in (
+        "band gap of at least 3 eV, band gap of at most 3 eV",
+        "band gap of 1 to 3 eV and band gap of 3 to 5 eV",
+    ):
+        assert understand(text, VOCABULARY).contradictions == ()
+
+
 def test_an_unknown_element_among_others_is_noted() -> None:
     query = understand("oxide of unobtainium", VOCABULARY)
     assert query.contradictions == ()
