@@ -104,6 +104,7 @@ _CURRENCY = r"(?:US\s?)?\$|USD|dollars?|bucks|€|EUR|euros?"
 _PRICE_BEHIND = re.compile(
     rf"\s?(?:{_CURRENCY})?\s?(?:/|per|(?<=[a-z€]\s)an?|for\s+(?:a|one))\s?(?:kg|kilo(?:gram)?s?)\b", re.I
 )
+_EUROS = re.compile("€|EUR|euros?", re.I)
 _CUBIC_ANGSTROM = (("A", 3),)
 _CUBIC_ANGSTROM_BEHIND = re.compile(r"\s?A3\b(?!\w)")
 _MOHS_BEHIND = re.compile(
@@ -198,6 +199,8 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
             reading.notes.append(_wavelength_note(interval))
         start, end = interval.start, interval.end
         reading.used.append((start, end))
+        if column == "price" and _EUROS.search(text, start, end):
+            reading.notes.append(f"read {text[interval.measure.start : end]} as US dollars, in which prices are known")
         if column == "mohs_hardness":
             # `hardness > 9 on the Mohs scale`
             reading.touched.extend((each.start, each.end) for each in mentions if each.column == "hardness")

@@ -20,11 +20,12 @@ from ...formula_markup_clac import FlatText, flatten_markup
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
+from .element_sets import counted_groups, only_elements
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
-from .polarity import counted_groups, grouped, only_elements, with_polarity
+from .polarity import grouped, with_polarity
 from .query import (
     Comparison,
     ConceptTerm,
@@ -134,8 +135,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals = counted_groups(plain, literals, vocabulary)
-    counts = {*_counts(plain, literals)}
-    state.rest = [word for word in state.rest if word not in counts]
+    counted = _words_of_counts(plain, literals)
+    state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
@@ -159,11 +160,10 @@ def _with_decimal_points(text: str) -> str:
     return text
 
 
-def _counts(text: str, literals: Iterable[Literal]) -> Iterable[str]:
+def _words_of_counts(text: str, literals: Iterable[Literal]) -> set[str]:
     """The words of numbers of elements, such as `three` of `three metals`."""
-    return (
-        word for each in literals if isinstance(each.term, CountTerm) for word in text[each.start : each.end].split()
-    )
+    counts = (literal for literal in literals if isinstance(literal.term, CountTerm))
+    return {word for literal in counts for word in text[literal.start : literal.end].split()}
 
 
 def _placed(constraint: Constraint, flat: FlatText) -> Constraint:

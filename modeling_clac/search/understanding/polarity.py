@@ -5,14 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from ...concepts.elements import GROUPS
-from .implied_elements import allowed_elements
-from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, Literal, OnlyTerm, RangeTerm, SystemTerm
-
-if TYPE_CHECKING:
-    from ...concepts.vocabulary import Vocabulary
+from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 _NEGATORS = (
     r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
@@ -22,9 +16,7 @@ _NEGATORS = (
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # A list goes on over these.
-_JOINT = re.compile(
-    r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
-)
+JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
 # `-arsenate` in `hexafluorophosphate or -arsenate`
 _HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
@@ -65,21 +57,7 @@ _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"}
 # `pyrite and marcasite structures`: one crystal has one of them.
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 _ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:)\s*$")
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
-# Bounds of a number, with what they add to it.
-_AT_LEAST = {"at least": 0, "more than": 1, "no fewer than": 0, "no less than": 0, "not fewer than": 0}
-_AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, "not more than": 0, "up to": 0}
-_COUNT_BEFORE = re.compile(
-    rf"(?:(?P<bound>exactly|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
-    r"(?<![\w.-])(?<!group )(?P<number>two|three|four|five|[2-9])\s+(?:different\s+|distinct\s+)?"
-    r"(?:of\s+)?(?:an?\s+|the\s+)?$",
-    re.I,
-)
-_METALS = re.compile(r"metals?", re.I)
-_ONLY = re.compile(
-    r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", re.I
-)
-_WORD = re.compile(r"[^\W\d_]+")
+WORD = re.compile(r"[^\W\d_]+")
 
 
 def family(literal: Literal) -> str:
@@ -137,7 +115,7 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
 
 def _reaches(between: str) -> bool:
     """Whether a negation reaches over the words between it and a term."""
-    return len(_WORD.findall(between)) <= 4 and _BREAK.search(between) is None and "," not in between
+    return len(WORD.findall(between)) <= 4 and _BREAK.search(between) is None and "," not in between
 
 
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
@@ -156,7 +134,7 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     if not gap.strip():
         # `no lead halides`: one phrase, joined later.
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
-    if _JOINT.fullmatch(gap) is None:
+    if JOINT.fullmatch(gap) is None:
         return False
     if "," in gap and _VERB.match(text, literal.start):
         return False
@@ -178,7 +156,7 @@ def _or_follows(text: str, literals: list[Literal], place: int) -> bool:
     """Whether the list ends with an `or`: `A, B or C`."""
     for first, second in zip(literals[place:], literals[place + 1 :], strict=False):
         gap = _HYPHEN_FOR_START.sub("", text[first.end : second.start])
-        if _JOINT.fullmatch(gap) is None or not gap.strip():
+        if JOINT.fullmatch(gap) is None or not gap.strip():
             return False
         if _OR.search(gap):
             return True
@@ -294,7 +272,7 @@ def _in_brackets(text: str, first: Literal, last: Literal) -> bool:
 
 def _is_assigned(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a list stands for a letter: `MX2 with M = Mo, W`."""
-    while place and _JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
+    while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
         place -= 1
     return _ASSIGNED.search(text, 0, literals[place].start) is not None
 
@@ -303,7 +281,7 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a list of elements stands before a plural: `Ti and Zr nitrides` are nitrides of either."""
     end = place + 1
     while end < len(literals) and isinstance(literals[end].term, ElementTerm):
-        if _JOINT.fullmatch(text[literals[end - 1].end : literals[end].start]) is None:
+        if JOINT.fullmatch(text[literals[end - 1].end : literals[end].start]) is None:
             return False
         end += 1
     # `Fe and Mn containing oxides` have both.
@@ -326,72 +304,4 @@ def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
     return not gap.strip(" -") and family(before) != family(literal)
 
 
-def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
-    """
-    Read `at least two transition metals` and `three metals` as numbers of elements.
-
-    Args:
-        text: The plain text.
-        literals: Terms with their polarity, in the order of the text.
-        vocabulary: The concepts that they name.
-    """
-    found = []
-    for literal in literals:
-        count = _COUNT_BEFORE.search(text, 0, literal.start)
-        is_metal = _METALS.fullmatch(text, literal.start, literal.end) is not None
-        is_group = isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"
-        bound = "exactly" if count is None else (count["bound"] or "exactly").lower()
-        # The `no` of `no more than two` excludes nothing.
-        if count is not None and (is_metal or is_group) and (not literal.negated or bound.startswith("no")):
-            symbols = GROUPS["metal"] if is_metal else allowed_elements(literal.term, vocabulary)
-            number = _NUMBERS.get(count["number"].lower()) or int(count["number"])
-            number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0)
-            low, high = 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
-            term = CountTerm("metal" if is_metal else literal.term.label, tuple(sorted(symbols)), low, high)
-            literal = replace(literal, term=term, start=count.start(), negated=False)
-        found.append(literal)
-    return found
-
-
-def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
-    """
-    Read `only Li, P and S` and `nothing but Fe and O` as a chemical system.
-
-    `only alkali metals and halogens` excludes all other elements, `halides of alkali metals only` does not.
-
-    Args:
-        text: The plain text.
-        literals: Terms with their polarity, in the order of the text.
-        vocabulary: The concepts that they name.
-    """
-    # `nothing but metals` may be a wording.
-    found = next(
-        (each for each in _ONLY.finditer(text) if not any(x.start <= each.start() < x.end for x in literals)), None
-    )
-    listed = [literal for literal in literals if family(literal) == "chemistry" and not literal.negated]
-    if found is None or not listed or len(listed) != len([x for x in literals if family(x) == "chemistry"]):
-        return literals
-    behind = [literal for literal in listed if literal.start >= found.end()]
-    chosen = behind if behind and len(_WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
-    if not chosen and text[found.end() :].strip(" .!?") == "":
-        chosen = listed
-    if not chosen or any(
-        text[one.end : two.start].strip() and _JOINT.fullmatch(text[one.end : two.start]) is None
-        for one, two in pairwise(chosen)
-    ):
-        return literals
-    start, end = chosen[0].start, chosen[-1].end
-    if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):
-        symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
-        system = Literal(SystemTerm(symbols), False, start, end)
-        return sorted([*(each for each in literals if each not in chosen), system], key=lambda each: each.start)
-    allowed = [allowed_elements(literal.term, vocabulary) for literal in chosen]
-    if not all(allowed) or any(family(literal) in ("anion", "class") for literal in literals):
-        return literals
-    names = tuple(dict.fromkeys(literal.term.label for literal in chosen))
-    only = Literal(OnlyTerm(names, tuple(sorted(frozenset().union(*allowed)))), False, start, end)
-    place = literals.index(chosen[-1]) + 1
-    return [*literals[:place], only, *literals[place:]]
-
-
-__all__ = ["family", "grouped", "only_elements", "with_polarity"]
+__all__ = ["JOINT", "WORD", "family", "grouped", "with_polarity"]

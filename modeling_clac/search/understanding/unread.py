@@ -36,9 +36,15 @@ _UNKNOWN_QUANTITIES = (
     r"|critical\s+(?:field|current(?:\s+density)?)|coerciv\w+|(?:saturation\s+)?magneti[sz]ation|quantum\s+yield|decay\s+time"
     r"|light\s+yield|(?:particle|pore|grain)\s+size|surface\s+area|bond\s+lengths?|band\s+offset|birefringence"
 )
+# What stands between a quantity and its number: `high conductivity and a gap above 4 eV` is about the gap.
+_COMPARED = (
+    r"(?:[\s<>=≤≥~≈:(]|\b(?:values?|of|is|are|at|the|an?|above|over|below|under|least|most|more|less|fewer|greater|higher|lower"
+    r"|larger|smaller|than|around|about|near|close|approximately|roughly|between|from|up|to|exceeding|within|maximum"
+    r"|minimum|max|min)\b)+"
+)
 _NUMBER_WITH_UNIT = (
-    r"-?\d+(?:\.\d+)?(?:\s*(?:-|to|and)\s*-?\d+(?:\.\d+)?)?(?:\s*(?:eV|meV|[GMk]Pa\S*|K\b|°C|m?W\S*|m?S/cm|mA\S*|m?V\b"
-    r"|Wh\S*|Å|nm|[µu]_?B|cm\S*|emu\S*|ppm\S*|[µu]V\S*|ns|%|angstroms?))?"
+    r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?:\s*(?:-|to|and)\s*-?\d+(?:\.\d+)?)?(?:\s*(?:eV|meV|[GMk]Pa[^\s,;]*|K\b|°C|m?W[^\s,;]*|m?S/cm|mA[^\s,;]*|m?V\b"
+    r"|Wh[^\s,;]*|Å|nm|[µu]_?B|cm[^\s,;]*|emu[^\s,;]*|ppm[^\s,;]*|[µu]V[^\s,;]*|ns|%|angstroms?))?"
 )
 _STATEMENTS = (
     _Statement(
@@ -49,7 +55,7 @@ _STATEMENTS = (
     ),
     _Statement(
         re.compile(
-            rf"(?<![\w-])(?:{_UNKNOWN_QUANTITIES})\b[^,;.\d]{{0,30}}(?<![\w.]){_NUMBER_WITH_UNIT}"
+            rf"(?<![\w-])(?:{_UNKNOWN_QUANTITIES})\b{_COMPARED}(?<![\w.]){_NUMBER_WITH_UNIT}"
             rf"|(?<![\w.-]){_NUMBER_WITH_UNIT}\s+(?:{_UNKNOWN_QUANTITIES})\b",
             re.I,
         ),

@@ -33,6 +33,19 @@ def test_readings(text: str, expected: str) -> None:
     assert reading(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("gap around 520 nm", "read 520 nm as a photon energy of 2.38 eV"),
+        ("price below 5 EUR/kg", "read 5 EUR/kg as US dollars, in which prices are known"),
+        ("melting point above 2000 K", "melting point above 2000 K: this quantity is not known of the crystals"),
+    ],
+)
+def test_what_a_number_was_taken_for_is_said(text: str, note: str) -> None:
+    assert understand(text, VOCABULARY).notes == (note,)
+    assert understand(f"oxide, {text}", VOCABULARY).notes == (note,)
+
+
 def meaning(query: Query) -> tuple[object, ...]:
     return query.constraints, query.sort
 
