@@ -69,7 +69,8 @@ def test_positions_and_amounts_of_the_symbols() -> None:
 
 @pytest.mark.parametrize(
     ("ion", "plain"),
-    [("SO42-", "SO4"), ("PO43-", "PO4"), ("CO32-", "CO3"), ("Cr2O72-", "Cr2O7"), ("S2O32-", "S2O3"), ("O2-", "O")],
+    [("SO42-", "SO4"), ("PO43-", "PO4"), ("CO32-", "CO3"), ("Cr2O72-", "Cr2O7"), ("S2O32-", "S2O3"), ("O2-", "O")]
+    + [("SO42−", "SO4"), ("CO32–", "CO3"), ("NO3−", "NO3")],
 )
 def test_the_pieces_of_an_ion_end_before_its_charge(ion: str, plain: str) -> None:
     for text in (ion, f"aqueous {ion} ions"):

@@ -57,11 +57,11 @@ _RAISED_CHARGE = re.compile(r"\^(?:\d{0,2}[-−–+]|[-−–+]\d?)")
 _PLUS = re.compile(r"\+(?![A-Za-z0-9+]|\s?[δ±])")
 # Ions with a charge written on the line. The last digit of `SO42-` is the charge.
 _ANION = re.compile(
-    r"(?:OH|F|Cl|Br|I|H|CN|SCN|NO[23]|BH4|BF4|PF6|ClO4|MnO4|AlO2|HCO3|H2PO4)-"
+    r"(?:OH|F|Cl|Br|I|H|CN|SCN|NO[23]|BH4|BF4|PF6|ClO4|MnO4|AlO2|HCO3|H2PO4)[-−–]"
     r"|(?:(?:O|S|Se|Te|CO3|SO[34]|S2O3|HPO4|CrO4|Cr2O7|MoO4|WO4|SiO3)(?=2)|(?:N|P|PO4|AsO4|BO3|VO4)(?=3)|SiO4(?=4))"
-    r"(?P<charge>\d)-"
+    r"(?P<charge>\d)[-−–]"
 )
-_ENDS_WORD = re.compile(r"(?![\w-])")
+_ENDS_WORD = re.compile(r"(?![\w−–-])")
 # Of atoms in a formula unit. Larger numbers are damaged, or not finite.
 _LARGEST_AMOUNT = 1e9
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
