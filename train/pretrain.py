@@ -159,6 +159,9 @@ def set_up(recipe: PretrainArguments, accelerator: Accelerator) -> TrainingRun:
     check_output(recipe, accelerator)
     set_seed(recipe.seed)
     model, processor = build_model(recipe)
+    if accelerator.device.type == "cpu":
+        # Attention in one matrix product is a quarter of a step faster than in blocks: texts are short.
+        model.text_model.set_attn_implementation("eager")
     validation = load_validation(recipe, processor, accelerator.is_main_process)
     accelerator.print(f"validation: {len(validation.crystals):,} crystals{_skipped_note(validation.skipped)}")
     data = None if recipe.streaming else load_training_data(recipe, processor, accelerator.is_main_process)

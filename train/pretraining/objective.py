@@ -273,11 +273,17 @@ class ContrastiveObjective(nn.Module):
         Returns:
             `loss` and each term by its name, all scalar.
         """
+        # The projections of the crystals of the bank are part of the model, and like it in the precision of the run.
+        bank = None if self.bank is None else self.bank.embed(self.model)
         with torch.autocast(labels.rows.device.type, enabled=False):
-            return self._losses(outputs, labels, concepts)
+            return self._losses(outputs, bank, labels, concepts)
 
     def _losses(
-        self, outputs: dict[str, Tensor], labels: Labels, concepts: ConceptPhraseBatch | None
+        self,
+        outputs: dict[str, Tensor],
+        bank: Tensor | None,
+        labels: Labels,
+        concepts: ConceptPhraseBatch | None,
     ) -> dict[str, Tensor]:
         excluded: dict[str, tuple[Tensor, Tensor | None]] = {
             _INTER: _excluded_negatives(labels.crystals, labels.texts),
@@ -285,7 +291,6 @@ class ContrastiveObjective(nn.Module):
             View.TEXT: (duplicate_mask(labels.texts.identity), None),
         }
         losses = {}
-        bank = None if self.bank is None else self.bank.embed(self.model)
         for term in self.settings.terms:
             if term == FACTS:
                 assert self.fact_heads is not None and labels.facts is not None
