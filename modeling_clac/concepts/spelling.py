@@ -107,6 +107,7 @@ def plain_text(text: str) -> str:
     return "".join(_compatible(character) for character in text)
 
 
+@lru_cache(maxsize=1 << 12)
 def _compatible(character: str) -> str:
     folded = unicodedata.normalize("NFKC", character)
     if len(folded) == 1:

@@ -250,15 +250,22 @@ class PairBatches(_Batches):
             first_batch: First batch.
             every: Yield only every n-th batch.
         """
-        pairs = self._pairs(self.crystals, self.records, epoch)
-        lengths = [pair.length for pair in pairs]
+        # A process prepares few of the batches, so the texts are tokenized when they are needed.
+        lengths = self._lengths(epoch)
         generator = np.random.default_rng((self.seed, epoch))
         plan = arrange(self._groups, lengths, self.batch_size * self.num_processes, generator)
         for batch in range(first_batch, len(plan), every):
             # Divided by length, so that no process waits for another with longer texts.
             rows = sorted(plan[batch], key=lengths.__getitem__)[self.process_index :: self.num_processes]
-            collated = self._collate(self._with_graphs([pairs[row] for row in rows], rows), epoch, batch)
+            pairs = self._pairs([self.crystals[row] for row in rows], [self.records[row] for row in rows], epoch)
+            collated = self._collate(self._with_graphs(pairs, rows), epoch, batch)
             yield self._with_vocabulary(collated, np.array(rows), epoch, batch)
+
+    def _lengths(self, epoch: int) -> list[int]:
+        """Count the characters of the texts of an epoch."""
+        if not self.collator.with_texts:
+            return [0] * len(self.records)
+        return [len(self.style.write(record, (self.seed, epoch)).text) for record in self.records]
 
     def _with_graphs(self, pairs: list[TrainingPair], rows: Sequence[int]) -> list[TrainingPair]:
         """Add the graphs of the crystals, which are built in the first epoch."""

@@ -176,7 +176,16 @@ class Collator:
         return ConceptPhraseBatch(tokens, torch.from_numpy(np.stack([phrase.holds for phrase in phrases])))
 
     def _pad(self, tokens: dict[str, list[Any]]) -> dict[str, Tensor]:
-        return dict(self.processor.tokenizer.pad(tokens, return_tensors="pt"))
+        """Pad on the right like `tokenizer.pad`, which takes a fifth of the time of a batch of phrases."""
+        lengths = np.array([len(row) for row in tokens["input_ids"]])
+        present = np.arange(lengths.max()) < lengths[:, None]
+        padded = {}
+        for name, rows in tokens.items():
+            flat = torch.tensor([value for row in rows for value in row])
+            filling = self.processor.tokenizer.pad_token_id if name == "input_ids" else 0
+            padded[name] = torch.full(present.shape, filling, dtype=flat.dtype)
+            padded[name][torch.from_numpy(present)] = flat
+        return padded
 
     def __call__(self, pairs: Sequence[TrainingPair], generator: np.random.Generator) -> Batch:
         """

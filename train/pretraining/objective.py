@@ -66,6 +66,8 @@ TERMS: dict[str, tuple[View, View]] = {
 }
 # Phrases of the vocabulary with many right answers, see `concept_loss`; and facts predicted from crystals alone.
 CONCEPTS, FACTS = "crystal-concept", "crystal-fact"
+# Terms whose crystals are all originals, so that they can be those of a bank.
+_WITH_BANK = frozenset(("crystal-text", "crystal-text'", CONCEPTS))
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
 # Key of all terms between crystals and texts, which share one temperature and one bias.
 _INTER = "inter"
@@ -162,10 +164,10 @@ class ContrastiveObjective(nn.Module):
     ):
         super().__init__()
         self.model, self.settings, self.bank = model, settings, bank
-        if bank is not None and (settings.loss != "info_nce" or set(settings.terms) - {"crystal-text", CONCEPTS}):
+        if bank is not None and (settings.loss != "info_nce" or set(settings.terms) - _WITH_BANK):
             raise ClacInputError(
-                f"terms={list(settings.terms)}, loss={settings.loss!r}: while graph_model is frozen, only crystal-text "
-                f"and {CONCEPTS} with info_nce can be used"
+                f"terms={list(settings.terms)}, loss={settings.loss!r}: while graph_model is frozen, only "
+                f"{', '.join(sorted(_WITH_BANK))} with info_nce can be used"
             )
         self.fact_heads = None
         if FACTS in settings.terms:
