@@ -208,7 +208,7 @@ def concept_loss(phrase_embeds: Tensor, crystal_embeds: Tensor, holds: Tensor, s
     Args:
         phrase_embeds: `(P, D)`, unit vectors.
         crystal_embeds: `(m, D)`, unit vectors.
-        holds: `(P, m)`, 1 where a phrase holds, 0 where it does not, NaN where unknown; other values hold partly.
+        holds: `(P, m)`, 1 where a phrase holds, 0 where it does not; anything else where neither is known.
         scale: Scalar s = 1/τ.
 
     Returns:

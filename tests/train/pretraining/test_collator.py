@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from modeling_clac.loss_clac import IGNORE_INDEX
+from modeling_clac.narrator.concept_phrases import Phrase
 from tests.helpers.pretraining import assert_same_inputs, batches
 from train.pretraining.augmentation import MASKED_ATOM
+from train.pretraining.collator import Collator
 from train.pretraining.pairs import Copies
 
 
@@ -41,3 +44,15 @@ def test_a_batch_moves_to_a_device_as_a_whole(small_processor, records) -> None:
     for chunk in moved.chunks:
         tensors += [*chunk.graphs.values(), *chunk.tokens.values(), chunk.mlm_labels]
     assert all(tensor.device.type == "meta" for tensor in tensors)
+
+
+def test_texts_are_padded_as_by_the_tokenizer(small_processor) -> None:
+    texts = ["LiFePO4 with a band gap of 3.7 eV", "oxide", "lead-free halide perovskite, 6 g/cm³"]
+    phrases = [Phrase(text, np.array([1, 0, np.nan, 0.5], dtype=np.float32)) for text in texts]
+    batch = Collator(small_processor, 40).concepts(phrases)
+    expected = small_processor.tokenizer(texts, padding=True, truncation=True, max_length=40, return_tensors="pt")
+    assert batch.tokens.keys() == expected.keys()
+    for name, values in expected.items():
+        assert batch.tokens[name].dtype == values.dtype
+        assert torch.equal(batch.tokens[name], values), name
+    assert batch.holds.tolist() == [[1, 0, -1, -1]] * 3
