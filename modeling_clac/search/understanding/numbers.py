@@ -206,7 +206,8 @@ def _bind(
     if not has_unit or not columns:
         return None
     column = columns[0]
-    if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (interval.high or 0) >= 0:
+    largest = interval.about if interval.high is None else interval.high
+    if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (largest or 0) >= 0:
         column = "energy_above_hull"
     if column == "debye_temperature":
         return None  # temperatures in queries are of other things

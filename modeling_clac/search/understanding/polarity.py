@@ -9,7 +9,7 @@ from itertools import pairwise
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 _NEGATORS = (
-    r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
     r"|must\s+not|cannot|can'?t|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
 )
@@ -35,7 +35,9 @@ _FREE_BEHIND = re.compile(
 )
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
 _PREFERRED_BEFORE = re.compile(
-    r"(?:prefer\w*|ideally|if\s+possible|maybe|hopefully|perhaps|possibly|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+\W+){0,2}$",
+    # `with Ti if possible, cubic` is a wish of titanium.
+    r"(?:prefer\w*|ideally|(?:(?:^|[^\w\s])\s*|\b(?:and|but)\s+)if\s+possible|if\s+possible(?!\s*[,;.!])|maybe|hopefully|perhaps|possibly"
+    r"|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+[^\w,;.!?]+){0,2}$",
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
@@ -121,7 +123,8 @@ def _reaches(between: str) -> bool:
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
     """`not between 1 and 2 eV`; `no` before a number belongs to the comparison."""
     head = text[previous : literal.start]
-    return replace(literal, negated=True) if re.search(r"\bnot\s*(?:a\s+)?$|\bnon-?$", head, re.I) else literal
+    is_negated = re.search(r"\b(?:not?|without)\s*(?:an?\s+)?$|\bnon-?$", head, re.I) is not None
+    return replace(literal, negated=True) if is_negated else literal
 
 
 def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: str) -> bool:
