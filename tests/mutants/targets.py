@@ -65,8 +65,8 @@ TARGETS: dict[str, Target] = {
     ),
     "understanding": _target(
         " ".join(f"search/understanding/{name}" for name in _UNDERSTANDING.split()),
-        "search/understanding/test_understand search/understanding/test_names search/understanding/test_ranking "
-        "search/understanding/test_optimade",
+        "search/understanding/test_understand search/understanding/test_places search/understanding/test_names "
+        "search/understanding/test_ranking search/understanding/test_optimade search/understanding/test_asides",
     ),
     "ranking": _target(
         "search/understanding/ranking search/understanding/likeness utils/ranking search/filters",

@@ -12,7 +12,7 @@ from ...formulas_clac import COMPOSITION, ELEMENTS, ION, find_formulas
 from .query import ElementTerm, FormulaTerm, Literal, PatternTerm, PointGroupTerm, SpaceGroupTerm, SystemTerm
 
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
-_SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-dmnABCM]{1,11}"
+_SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-emnABCM]{1,11}"
 _GROUP_WORDS = (
     r"(?:(?:space[\s-]?groups?|\bSG|\bspg\.?|\bs\.g\.)(?:\s*(?:symbol|type|no\.?|nr\.?|number|#|is|=|:|of))*\s*"
     r"|(?-i:N[or])\.\s?(?=\d))"
@@ -24,7 +24,7 @@ _NAMED_GROUP = re.compile(
 )
 # A symbol with blanks, as in CIFs: `P 63/m m c`, `F d -3 m`.
 _SPACED_GROUP = re.compile(
-    r"(?<![\w\-/])(?P<symbol>[PIFRCAB](?:\s-?[1-6_]{1,3}(?:/[a-dmn])?|\s[a-dmn]){2,3})(?![\w/-])"
+    r"(?<![\w\-/])(?P<symbol>[PIFRCAB](?:\s-?[1-6_]{1,3}(?:/[a-dmn])?|\s[a-emn]){2,3})(?![\w/-])"
 )
 _BARE_GROUP = re.compile(rf"(?<![\w\-/·])(?P<symbol>{_SYMBOL_OF_GROUP})(?![\w/])")
 _CUBIC = re.compile(r"[PFI][a-dmn]-?3[a-dmn]?")
@@ -248,8 +248,8 @@ _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
 _SITE_BEHIND = re.compile(r"[-\s](?:sites?|cations?|positions?|sublattice)\b")
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
-_SLASH_BEHIND = re.compile(rf"/(?:{_ELEMENT})(?![\w])")
-_LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
+_SLASH_BEHIND = re.compile(rf"(?:/|\s+or\s+)(?:{_ELEMENT})(?![\w])")
+_LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT}|contains\s+metal)(?![\w])")
 
 
 def element_symbol(text: str, start: int, end: int) -> str | None:

@@ -130,8 +130,6 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         minus = _MINUS.search(text, 0, measure.start)
         if minus is not None and measure.value > 0:
             found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
-        if measure.unit:
-            continue
         found[place] = with_unit_behind(text, measure)
     for match in _COUNTED.finditer(text):
         start, end = match.span("number")

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from modeling_clac.concepts.concept_files import read_concepts
+from modeling_clac.concepts.quantities import QUANTITIES
 from modeling_clac.concepts.vocabulary import Vocabulary
 from modeling_clac.search.understanding.parser import understand
-from modeling_clac.search.understanding.query import Query
+from modeling_clac.search.understanding.query import Query, RangeTerm, SpaceGroupTerm
 
 HERE = Path(__file__).parent
 VOCABULARY = Vocabulary(read_concepts(HERE / "vocabulary.yaml"))
@@ -33,3 +34,329 @@ def test_what_is_read_from_where(text: str) -> None:
     assert pieces(query) == expected.get("from", [])
     assert list(query.notes) == expected.get("notes", [])
     assert list(query.contradictions) == expected.get("contradictions", [])
+
+
+@pytest.mark.parametrize("text", [text for text in CASES if "HV" not in text])
+def test_what_is_printed_is_read_in_the_same_way(text: str) -> None:
+    query = understand(text, VOCABULARY)
+    again = understand(query.render(), VOCABULARY)
+    assert (again.constraints, again.sort, again.comparisons, again.rest) == (
+        query.constraints, query.sort, query.comparisons, (),
+    )  # fmt: skip
+
+
+# -------------------- the JSON of all kinds of terms
+def test_json_of_elements_concepts_and_ranges() -> None:
+    assert understand("Fe or Co oxides, no lead, gap > 2 eV, hardest, lighter", VOCABULARY).to_dict() == {
+        "read_as": "Fe or Co · oxide · no Pb · band gap > 2 eV · highest hardness · lower density",
+        "constraints": [
+            {
+                "label": "Fe or Co",
+                "preferred": False,
+                "any_of": [
+                    {"kind": "element", "symbol": "Fe", "negated": False, "span": [0, 2]},
+                    {"kind": "element", "symbol": "Co", "negated": False, "span": [6, 8]},
+                ],
+            },
+            {
+                "label": "oxide",
+                "preferred": False,
+                "any_of": [
+                    {
+                        "kind": "concept", "id": "oxide", "name": "oxide", "kind_of_concept": "anion",
+                        "negated": False, "span": [9, 15],
+                    }
+                ],
+            },
+            {
+                "label": "no Pb",
+                "preferred": False,
+                "any_of": [{"kind": "element", "symbol": "Pb", "negated": True, "span": [20, 24]}],
+            },
+            {
+                "label": "band gap > 2 eV",
+                "preferred": False,
+                "any_of": [
+                    {
+                        "kind": "range", "column": "band_gap", "low": 2.0, "strict": True, "negated": False,
+                        "span": [26, 36],
+                    }
+                ],
+            },
+        ],
+        "comparisons": [],
+        "sort": [{"column": "hardness", "descending": True}, {"column": "density", "descending": False}],
+        "not_read": [],
+        "notes": [],
+        "contradictions": [],
+    }  # fmt: skip
+
+
+ALKALI, HALOGENS = ("Cs", "K", "Li", "Na", "Rb"), ("Br", "Cl", "F", "I")
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "preferred", "literals"),
+    [
+        ("only alkali metals and halogens", "nothing but alkali metal and halogen", False, [
+            {"kind": "only", "names": ("alkali metal", "halogen"), "symbols": tuple(sorted(ALKALI + HALOGENS)),
+             "negated": False, "span": [5, 31]},
+        ]),
+        ("at least two halogens", "at least 2 of halogen", False, [
+            {"kind": "count", "name": "halogen", "symbols": HALOGENS, "low": 2, "negated": False, "span": [0, 21]},
+        ]),
+        ("fewer than three alkali metals", "at most 2 of alkali metal", False, [
+            {"kind": "count", "name": "alkali metal", "symbols": ALKALI, "low": 0, "high": 2, "negated": False,
+             "span": [0, 30]},
+        ]),
+        ("two halogens", "exactly 2 of halogen", False, [
+            {"kind": "count", "name": "halogen", "symbols": HALOGENS, "low": 2, "high": 2, "negated": False,
+             "span": [0, 12]},
+        ]),
+        ("LiFePO4 or Li-P-S or ABX3", "LiFePO4 or Li-P-S system or formula ABX3", False, [
+            {"kind": "formula", "formula": "LiFePO4", "amounts": {"Li": 1, "Fe": 1, "P": 1, "O": 4},
+             "negated": False, "span": [0, 7]},
+            {"kind": "system", "symbols": ("Li", "P", "S"), "negated": False, "span": [11, 17]},
+            {"kind": "pattern", "pattern": "ABX3", "negated": False, "span": [21, 25]},
+        ]),
+        ("Pnma or No. 225", "space group Pnma or space group Fm-3m", False, [
+            {"kind": "space group", "number": 62, "symbol": "Pnma", "negated": False, "span": [0, 4]},
+            {"kind": "space group", "number": 225, "symbol": "Fm-3m", "negated": False, "span": [8, 15]},
+        ]),
+        ("point group 4mm", "point group 4mm", False, [
+            {"kind": "point group", "symbol": "4mm", "negated": False, "span": [0, 15]},
+        ]),
+        ("not both Fe and Co", "not both Fe and Co", False, [
+            {"kind": "element", "symbol": "Fe", "negated": True, "span": [9, 11]},
+            {"kind": "element", "symbol": "Co", "negated": True, "span": [16, 18]},
+        ]),
+        ("preferably no metal", "preferably no metal", True, [
+            {"kind": "element", "symbol": "metal", "negated": True, "span": [14, 19]},
+        ]),
+        ("gap about 2 eV", "band gap about 2 eV", False, [
+            {"kind": "range", "column": "band_gap", "low": 1.8, "high": 2.2, "about": 2.0, "strict": False,
+             "negated": False, "span": [0, 14]},
+        ]),
+        ("5 atoms", "atoms in the cell = 5", False, [
+            {"kind": "range", "column": "nsites", "low": 5.0, "high": 5.0, "strict": False, "negated": False,
+             "span": [0, 7]},
+        ]),
+        ("density below 4", "density < 4 g/cm³", False, [
+            {"kind": "range", "column": "density", "high": 4.0, "strict": True, "negated": False, "span": [0, 15]},
+        ]),
+    ],
+)  # fmt: skip
+def test_json_of_a_constraint(text: str, label: str, preferred: bool, literals: list[dict[str, Any]]) -> None:
+    written = understand(text, VOCABULARY).to_dict()["constraints"][-1]
+    assert written == {"label": label, "preferred": preferred, "any_of": literals}
+
+
+def test_json_of_comparisons_and_words_that_are_not_read() -> None:
+    assert understand("lighter than TiC and cheaper, Xx", VOCABULARY).to_dict() == {
+        "read_as": "lighter than TiC · lower price of the elements",
+        "constraints": [],
+        "comparisons": [{"column": "density", "more": False, "compound": "TiC", "label": "lighter than TiC"}],
+        "sort": [{"column": "price", "descending": False}],
+        "not_read": ["Xx"],
+        "notes": ["unknown element 'Xx'; give a name or symbol of the periodic table"],
+        "contradictions": [],
+    }
+
+
+def test_whether_anything_was_read() -> None:
+    for text in ("oxide", "hardest", "lighter than TiC"):
+        assert understand(text, VOCABULARY)
+    assert not understand("the very nice material", VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("no metal", "no metal"),
+        ("not cubic", "not cubic"),
+        ("not polar", "not polar"),
+        ("not stiff", "not stiff"),
+        ("not toxic", "not toxic"),
+        ("not layered", "not layered"),
+        ("not ternary", "not ternary"),
+        ("no perovskite", "no perovskite"),
+        ("no oxide", "no oxide"),
+        ("no quartz", "no quartz"),
+        ("no Fe", "no Fe"),
+        ("no LiFePO4", "no LiFePO4"),
+        ("no ABX3", "no formula ABX3"),
+        ("not in the Li-O system", "no Li-O system"),
+        ("not Pnma", "not space group Pnma"),
+        ("not point group 4mm", "not point group 4mm"),
+        ("no gap above 2 eV", "not band gap > 2 eV"),
+        ("gap at least 2 eV", "band gap ≥ 2 eV"),
+        ("gap at most 2 eV", "band gap ≤ 2 eV"),
+        ("gap 1 to 1 eV", "band gap = 1 eV"),
+        ("Poisson ratio below 0.2", "Poisson ratio < 0.2"),
+        ("softest", "lowest hardness"),
+        ("harder", "higher hardness"),
+        ("softer", "lower hardness"),
+    ],
+)
+def test_labels(text: str, label: str) -> None:
+    assert understand(text, VOCABULARY).labels == [label]
+
+
+# -------------------- numbers
+def only_range(text: str) -> RangeTerm:
+    (constraint,) = understand(text, VOCABULARY).constraints
+    (literal,) = constraint.literals
+    assert isinstance(literal.term, RangeTerm), text
+    return literal.term
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "factor"),
+    [
+        ("bulk modulus above {} GPa", "bulk_modulus_vrh", "GPa"),
+        ("bulk modulus above {} MPa", "bulk_modulus_vrh", "MPa"),
+        ("bulk modulus above {} kbar", "bulk_modulus_vrh", "kbar"),
+        ("shear modulus above {} Mbar", "shear_modulus_vrh", "Mbar"),
+        ("hardness above {} kgf/mm2", "hardness", "kgf/mm^2"),
+        ("hardness above {} HV", "hardness", "kgf/mm^2"),
+        ("density above {} kg/m3", "density", "kg/m^3"),
+        ("density above {} g/cc", "density", "g/cm^3"),
+        ("gap above {} meV", "band_gap", "meV"),
+        ("energy above hull above {} meV/atom", "energy_above_hull", "meV"),
+        ("above {} meV", "energy_above_hull", "meV"),
+        ("cell volume above {} Å3", "volume", "angstrom^3"),
+        ("volume per atom above {} Å3", "volume_per_atom", "angstrom^3"),
+        ("piezoelectric modulus above {} C/m2", "piezoelectric_modulus", "C/m^2"),
+        ("Debye temperature above {} K", "debye_temperature", "K"),
+        ("sound velocity above {} m/s", "sound_velocity", "m/s"),
+    ],
+)
+def test_units_are_converted_as_pint_does(text: str, column: str, factor: str) -> None:
+    registry = pytest.importorskip("pint").UnitRegistry()
+    own = {
+        "bulk_modulus_vrh": "GPa", "shear_modulus_vrh": "GPa", "hardness": "GPa", "density": "g/cm^3", "band_gap": "eV",
+        "energy_above_hull": "eV", "volume": "angstrom^3", "volume_per_atom": "angstrom^3",
+        "piezoelectric_modulus": "C/m^2", "debye_temperature": "K", "sound_velocity": "m/s",
+    }[column]  # fmt: skip
+    for value in (1.0, 37.5, 1200.0):
+        term = only_range(text.format(f"{value:g}"))
+        expected = registry.Quantity(value, factor).to(own).magnitude
+        assert (term.column, term.high, term.about, term.strict) == (column, None, None, True)
+        assert term.low == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("column", [column for column, quantity in QUANTITIES.items() if not quantity.whole])
+@pytest.mark.parametrize("value", [0.04, 0.4, 7.0, 450.0])
+def test_a_value_stands_for_a_tenth_around_it_or_the_tolerance(column: str, value: float) -> None:
+    quantity = QUANTITIES[column]
+    term = only_range(f"{quantity.label} about {value:g}")
+    width = max(quantity.tolerance, value / 10)
+    assert (term.column, term.about, term.strict) == (column, value, False)
+    assert term.low == pytest.approx(value - width) and term.high == pytest.approx(value + width)
+
+
+@pytest.mark.parametrize("column", [column for column, quantity in QUANTITIES.items() if quantity.whole][:2])
+def test_whole_numbers_are_exact_and_beyond_is_the_next_one(column: str) -> None:
+    label = QUANTITIES[column].label
+    assert only_range(f"{label} 4") == RangeTerm(column, 4, 4)
+    assert only_range(f"{label} below 4") == RangeTerm(column, high=3)
+    assert only_range(f"{label} above 4") == RangeTerm(column, low=5)
+    assert only_range(f"{label} at least 4") == RangeTerm(column, low=4)
+    assert only_range(f"{label} 4 or less") == RangeTerm(column, high=4)
+    assert only_range(f"{label} 2 to 4") == RangeTerm(column, 2, 4)
+
+
+NUMBER_WORDS = {
+    "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "17": 17,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "number"), NUMBER_WORDS.items())
+def test_number_words_count_atoms_and_elements(word: str, number: int) -> None:
+    for noun in ("atoms", "sites", "atoms in the cell"):
+        assert only_range(f"{word} {noun}") == RangeTerm("nsites", number, number)
+    for noun in ("elements", "components", "different elements", "kinds of atoms", "constituents"):
+        assert only_range(f"{word} {noun}") == RangeTerm("number_of_elements", number, number)
+    assert only_range(f"at most {word} atoms") == RangeTerm("nsites", high=number)
+    assert only_range(f"more than {word} elements") == RangeTerm("number_of_elements", low=number + 1)
+
+
+STRICTLY_ABOVE = ">|above|over|greater than|more than|larger than|bigger than|higher than|exceeding|beyond|wider than"
+AT_LEAST = (
+    ">=|≥|⩾|at least|a minimum of|min. of|no less than|not less than|not below|not under|no lower than"
+    "|not smaller than|upwards of|starting at|starting from|greater than or equal to|greater or equal to|atleast"
+)
+STRICTLY_BELOW = "<|below|under|less than|smaller than|lower than|narrower than|fewer than|shorter than"
+AT_MOST = (
+    "<=|≤|⩽|at most|a maximum of|max. of|up to|no more than|not more than|not above|not over|not exceeding"
+    "|no larger than|no greater than|no higher than|within|not larger than|not greater than|not higher than"
+    "|doesn't exceed|does not exceed|less than or equal to"
+)
+ABOUT = "around|about|approximately|approx.|roughly|nearly|near|close to|circa|ca.|~|≈|in the region of|of the order of"
+
+
+@pytest.mark.parametrize(
+    ("words", "term"),
+    [
+        (STRICTLY_ABOVE, RangeTerm("band_gap", low=2, strict=True)),
+        (AT_LEAST, RangeTerm("band_gap", low=2)),
+        (STRICTLY_BELOW, RangeTerm("band_gap", high=2, strict=True)),
+        (AT_MOST, RangeTerm("band_gap", high=2)),
+        (ABOUT, RangeTerm("band_gap", 1.8, 2.2, 2)),
+    ],
+)
+def test_words_before_a_number(words: str, term: RangeTerm) -> None:
+    for word in words.split("|"):
+        for text in (f"gap {word} 2 eV", f"{word} 2 eV", f"gap of {word} 2"):
+            query = understand(text, VOCABULARY)
+            assert [literal.term for each in query.constraints for literal in each.literals] == [term], text
+            assert pieces(query) == [text] and not query.rest, text
+
+
+@pytest.mark.parametrize(
+    ("words", "term"),
+    [
+        ("or more|or higher|and above|or larger|or greater|and up|or over|and upwards|or wider|at least|at the minimum"
+         "|at minimum|minimum|min|+", RangeTerm("band_gap", low=2)),
+        ("or less|or lower|and below|or smaller|and under|or narrower|at most|at the most|maximum|max|tops",
+         RangeTerm("band_gap", high=2)),
+    ],
+)  # fmt: skip
+def test_words_behind_a_number(words: str, term: RangeTerm) -> None:
+    for word in words.split("|"):
+        query = understand(f"gap 2 eV {word}, oxide", VOCABULARY)
+        assert [each.literals[0].term for each in query.constraints][:1] == [term], word
+        assert pieces(query) == [f"gap 2 eV {word}", "oxide"] and not query.rest, word
+
+
+# -------------------- symmetry
+def test_point_groups_by_schoenflies_symbols() -> None:
+    """The symbols of all space groups are those of spglib."""
+    spglib = pytest.importorskip("spglib")
+    groups = [spglib.get_spacegroup_type(hall) for hall in range(1, 531)]
+    pairs = {(group.schoenflies.split("^")[0], group.pointgroup_international) for group in groups}
+    assert len(pairs) == 32
+    for schoenflies, international in sorted(pairs):
+        for symbol in (schoenflies, international):
+            query = understand(f"point group {symbol}", VOCABULARY)
+            assert query.labels == [f"point group {international}"]
+            assert pieces(query) == [f"point group {symbol}"]
+    assert understand("point group S6", VOCABULARY).labels == ["point group -3"]
+
+
+def test_space_groups_by_numbers_and_symbols() -> None:
+    spglib = pytest.importorskip("spglib")
+    first: dict[int, str] = {}
+    for hall in range(1, 531):
+        group = spglib.get_spacegroup_type(hall)
+        first.setdefault(group.number, group.international_short)
+    for number, symbol in first.items():
+        plain = symbol.replace("_", "")
+        for text in (f"space group {number}", f"space group {plain}", f"SG {symbol}", f"No. {number}"):
+            query = understand(text, VOCABULARY)
+            (term,) = (each.literals[0].term for each in query.constraints)
+            assert isinstance(term, SpaceGroupTerm) and term.number == number, text
+            # Symbols with e have older ones, such as Abm2 for Aem2.
+            assert term.symbol == plain or "e" in plain
+            assert pieces(query) == [text] and not query.rest
