@@ -106,8 +106,9 @@ def find_symmetry(text: str) -> list[Literal]:
 
 def _number(symbol: str) -> int | None:
     """Return the number of a space group."""
-    number = space_group_number(symbol)
-    return _standard_symbols().get(symbol.replace("_", "").replace(" ", "")) if number is None else number
+    plain = symbol.replace("_", "").replace(" ", "")
+    numbers = (space_group_number(symbol), _standard_symbols().get(plain), space_group_number(plain))
+    return next((number for number in numbers if number is not None), None)
 
 
 @lru_cache(maxsize=1)
