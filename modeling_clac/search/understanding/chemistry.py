@@ -18,7 +18,7 @@ _GROUP_WORDS = (
     r"|(?-i:N[or])\.\s?(?=\d))"
 )
 _NAMED_GROUP = re.compile(
-    rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-dmn]){{1,7}}(?![\w])"
+    rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-emn]){{1,7}}(?![\w])"
     rf"|{_SYMBOL_OF_GROUP}(?!\w))",
     re.I,
 )

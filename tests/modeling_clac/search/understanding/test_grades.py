@@ -252,13 +252,13 @@ def test_estimates_are_used_where_values_are_unknown() -> None:
     facts = table(band_gap=[3.0, None, None], estimated_band_gap=[0.0, 3.0, None], density=[1.0, 1.0, 1.0])
     wide, light = constraint(RangeTerm("band_gap", low=2.0)), constraint(RangeTerm("density", high=2.0))
     found = evaluation(facts, wide, light).estimated
-    np.testing.assert_allclose(found, [[1, 1, NAN], [1, 1, 1]])
+    np.testing.assert_allclose(found, np.array([[1, 1, NAN], [1, 1, 1]]))
     filled = with_estimates(facts)
     assert filled is not None and with_estimates(facts) is filled
     np.testing.assert_allclose(filled.number("band_gap"), [3, 3, NAN])
     plain = table(band_gap=[3.0, None])
     assert with_estimates(plain) is None
-    np.testing.assert_allclose(evaluation(plain, wide).estimated, [[1, NAN]])
+    np.testing.assert_allclose(evaluation(plain, wide).estimated, np.array([[1, NAN]]))
     np.testing.assert_allclose(evaluation(plain, wide).costs, [0, 0.575])
 
 

@@ -157,7 +157,7 @@ def test_a_new_crystal_has_what_follows_from_its_structure() -> None:
 
 
 def test_crystals_of_a_compound_most_stable_first(vocabulary: Vocabulary) -> None:
-    records = [
+    records: list[dict[str, Any]] = [
         {"formula": "TiO2", "energy_above_hull": 0.03, "space_group_number": 141},
         {"formula": "TiO2", "energy_above_hull": None, "space_group_number": 12},
         {"formula": "TiO2", "energy_above_hull": 0.0, "space_group_number": 136},
