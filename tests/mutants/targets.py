@@ -71,6 +71,7 @@ TARGETS: dict[str, Target] = {
     "ranking": _target(
         "search/understanding/ranking search/understanding/likeness utils/ranking search/filters",
         "search/understanding/test_ranking search/understanding/test_grades search/understanding/test_likeness "
+        "search/test_filters "
         "search/test_index tests/evaluation/test_retrieval.py::test_chunked_ranks_equal_a_full_argsort "
         "tests/evaluation/test_retrieval.py::test_ranks_by_hand "
         "tests/evaluation/test_retrieval.py::test_collapsed_and_diverged_models_rank_last "

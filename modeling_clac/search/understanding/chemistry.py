@@ -142,8 +142,8 @@ def _is_group(symbol: str, text: str, end: int) -> bool:
         return re.search(r"\d[/a-dmn-]|-\d", plain) is not None and len(plain) >= 4
     if len(plain) < 3 or re.fullmatch(r"[A-Z]\d{1,2}", plain):
         return named
-    if plain[1].isdigit() or plain[1] == "-" or "/" in plain or re.search(r"-\d", plain):
-        return re.fullmatch(r"[CFP]-[A-Z]+", plain) is None
+    if re.search(r"^.\d|-\d|/", plain):
+        return True
     return (plain[1:].islower() and len(plain) >= 4) or _CUBIC.fullmatch(plain) is not None
 
 

@@ -61,7 +61,7 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     compared = [
         Mention(found.column, found.start, found.end)
         for found in find_comparatives(text)
-        if not found.superlative and _THAN.match(text, found.end)
+        if _THAN.match(text, found.end)
     ]
     mentions = sorted({*mentions, *compared}, key=lambda mention: (mention.start, mention.end))
     taken = [False] * len(text)

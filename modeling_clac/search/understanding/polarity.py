@@ -24,7 +24,7 @@ _HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
-_AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
+_AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
@@ -50,7 +50,6 @@ _FAMILIES = {
     "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
-_CONTAINING = re.compile(r"[\s-](?:containing|bearing|rich)\b", re.I)
 # Of these, a crystal has only one.
 _EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
 # `without rare earths and toxic elements`: one list.
@@ -287,11 +286,9 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
         if JOINT.fullmatch(text[literals[end - 1].end : literals[end].start]) is None:
             return False
         end += 1
-    # `Fe and Mn containing oxides` have both.
-    if not isinstance(literals[end - 1].term, ElementTerm) or _CONTAINING.search(
-        text[literals[end - 1].start : literals[min(end, len(literals) - 1)].start]
-    ):
+    if not isinstance(literals[end - 1].term, ElementTerm):
         return False
+    # `Fe and Mn containing oxides` have both.
     last = end - 1
     while (
         last + 1 < len(literals)

@@ -10,9 +10,24 @@ import yaml
 
 from modeling_clac.concepts.concept_files import read_concepts
 from modeling_clac.concepts.quantities import QUANTITIES
+from modeling_clac.concepts.spelling import key
 from modeling_clac.concepts.vocabulary import Vocabulary
+from modeling_clac.search.understanding.implied_elements import allowed_elements, ion_elements, needed_elements
+from modeling_clac.search.understanding.lexicon import Lexicon
 from modeling_clac.search.understanding.parser import understand
-from modeling_clac.search.understanding.query import Query, RangeTerm, SpaceGroupTerm
+from modeling_clac.search.understanding.query import (
+    ConceptTerm,
+    CountTerm,
+    ElementTerm,
+    FormulaTerm,
+    Query,
+    RangeTerm,
+    SpaceGroupTerm,
+    SystemTerm,
+    Term,
+)
+from modeling_clac.search.understanding.words import foreign_language
+from tests.helpers.concepts import small_vocabulary
 
 HERE = Path(__file__).parent
 VOCABULARY = Vocabulary(read_concepts(HERE / "vocabulary.yaml"))
@@ -360,3 +375,254 @@ def test_space_groups_by_numbers_and_symbols() -> None:
             # Symbols with e have older ones, such as Abm2 for Aem2.
             assert term.symbol == plain or "e" in plain
             assert pieces(query) == [text] and not query.rest
+
+
+# -------------------- how far names reach
+@pytest.mark.parametrize(
+    ("text", "longest"),
+    [
+        # The name, what is between, the number.
+        ("density{} above 5", 40),
+        ("density{} 5", 12),
+        ("shear modulus{} 5 GPa", 40),
+        # Behind a number, a name follows at once.
+        ("5 GPa{} shear modulus", 20),
+        ("5{} density", 2),
+    ],
+)
+def test_a_name_belongs_to_a_number_that_is_near(text: str, longest: int) -> None:
+    for length in (longest, longest + 1):
+        gap = " " + "x" * (length - 2) if length > 2 else " " * (length - 1)
+        query = understand(text.format(gap), VOCABULARY)
+        found = [literal.term for constraint in query.constraints for literal in constraint.literals]
+        named = [
+            term for term in found if isinstance(term, RangeTerm) and term.column in ("density", "shear_modulus_vrh")
+        ]
+        assert bool(named) == (length == longest), query
+
+
+def test_words_near_a_wavelength_say_what_it_is() -> None:
+    # Up to forty characters before it, and twenty-five behind.
+    for text, is_read in (
+        (f"gap {'x' * 35} 500 nm", True),
+        (f"gap {'x' * 40} 500 nm", False),
+        (f"500 nm {'x' * 18} onset", True),
+        (f"500 nm {'x' * 19} onset", False),
+    ):
+        assert bool(understand(text, VOCABULARY).constraints) == is_read, text
+
+
+@pytest.mark.parametrize(
+    ("bound", "low", "high"),
+    [
+        ("exactly", 3, 3), ("at least", 3, None), ("more than", 4, None), ("no fewer than", 3, None),
+        ("no less than", 3, None), ("not fewer than", 3, None), ("at most", 0, 3), ("less than", 0, 2),
+        ("fewer than", 0, 2), ("no more than", 0, 3), ("not more than", 0, 3), ("up to", 0, 3), ("", 3, 3),
+    ],
+)  # fmt: skip
+def test_bounds_of_numbers_of_elements(bound: str, low: int, high: int | None) -> None:
+    for number in ("three", "3", "3 different", "three distinct"):
+        text = f"{bound} {number} alkali metals".strip()
+        query = understand(f"{text}, oxide", VOCABULARY)
+        term = query.constraints[0].literals[0].term
+        assert isinstance(term, CountTerm)
+        assert (term.name, term.symbols, term.low, term.high) == ("alkali metal", ALKALI, low, high)
+        assert pieces(query) == [text, "oxide"] and query.rest == ()
+
+
+@pytest.mark.parametrize(("word", "number"), [("two", 2), ("three", 3), ("four", 4), ("five", 5), ("9", 9)])
+def test_numbers_of_metals(word: str, number: int) -> None:
+    (constraint,) = understand(f"{word} metals", VOCABULARY).constraints
+    assert constraint.label == f"exactly {number} of metal"
+    term = constraint.literals[0].term
+    assert isinstance(term, CountTerm) and {"Fe", "Li", "La"} < set(term.symbols) and "O" not in term.symbols
+
+
+def test_only_reaches_over_three_words() -> None:
+    assert understand("only the very nice Fe and O", VOCABULARY).labels == ["Fe-O system"]
+    assert understand("only the really very nice Fe and O", VOCABULARY).labels == ["Fe", "O"]
+
+
+# -------------------- the language of a text
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("д", None),
+        ("дд", "another language"),
+        ("ohne", "German"),
+        ("ohne the", "German"),
+        # Half as many words are not enough.
+        ("ohne the of", None),
+        ("ohne und the of", "German"),
+        # Words that English has as well count by half.
+        ("das", None),
+        ("das ist", "German"),
+        ("das ist the", "German"),
+        ("das ist the of", None),
+        # Single letters do not count.
+        ("e o y a", None),
+        ("senza piombo", "Italian"),
+        ("sem chumbo", "Portuguese"),
+        ("avec fer", "French"),
+        ("lead-free perovskite", None),
+        ("", None),
+    ],
+)
+def test_language_of_a_text(text: str, language: str | None) -> None:
+    assert foreign_language(text) == language
+
+
+# -------------------- words of a vocabulary
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("oxyd", None),  # too short
+        ("oxyde", "oxide"),
+        ("oxide", None),  # known
+        ("ooxide", "oxide"),
+        ("oide", None),
+        ("pxide", None),  # another first letter
+        ("hallidde", None),
+        ("haliide", "halide"),
+        ("bromdie", "bromide"),
+        ("brumidd", None),  # two mistakes in seven letters
+        ("teluridde", "telluride"),
+        ("selinidde", "selenide"),
+        ("spinels", None),
+        ("stable", None),
+        ("perovskites", None),
+        ("zirconum", "zirconium"),
+        ("12345678", None),
+        ("without", None),
+    ],
+)
+def test_corrections_of_words(word: str, known: str | None) -> None:
+    assert Lexicon.of(VOCABULARY).correction(key(word)) == (None if known is None else key(known))
+
+
+def test_a_letter_is_left_out_rather_than_added() -> None:
+    vocabulary = small_vocabulary(
+        {"id": "zirconia", "kind": "name", "test": "formula(ZrO2)", "wordings": "zirconia"},
+        {"id": "zircon", "kind": "name", "test": "formula(ZrSiO4)", "wordings": "zircon"},
+    )
+    assert Lexicon.of(vocabulary).correction("zircona") == "zirconia"
+
+
+def test_concepts_that_share_a_wording() -> None:
+    shared = {"wordings": "rutile"}
+    vocabulary = small_vocabulary(
+        {"id": "mineral-rutile", "name": "rutile", "kind": "name", "test": "formula(TiO2)", **shared},
+        {"id": "rutile-type", "name": "rutile", "kind": "structure-type", "test": "type(rutile)", **shared},
+        {"id": "bag", "name": "bag", "kind": "use", "test": "element(O)", "wordings": "bag of things\nCo or Ni\nsand"},
+        {"id": "other", "name": "bag", "kind": "use", "test": "element(O)", "wordings": "other"},
+    )
+    lexicon = Lexicon.of(vocabulary)
+    assert lexicon is Lexicon.of(vocabulary)
+    # The wider one counts, whatever their order.
+    assert lexicon.id_of("rutile") == "rutile-type"
+    assert lexicon.name_of("rutile-type") == "rutile" and lexicon.name_of("mineral-rutile") == "mineral rutile"
+    assert lexicon.name_of("other") == "other" and lexicon.name_of("bag") == "bag"
+    assert lexicon.id_of("nothing") is None and lexicon.id_of("") is None
+    assert lexicon.longest_from("bag") == 3 and lexicon.longest_from("q") == 1
+    # A list of elements is read element by element.
+    assert understand("Co or Ni", vocabulary).labels == ["Co or Ni"]
+    assert understand("S and O", vocabulary).labels == ["S", "O"]
+    assert understand("sand", vocabulary).labels == ["bag"]
+
+
+def test_names_of_elements() -> None:
+    for text, symbol in (
+        ("wolfram", "W"), ("kalium", "K"), ("natrium", "Na"), ("columbium", "Nb"), ("quicksilver", "Hg"),
+        ("sulphur", "S"), ("aluminum", "Al"), ("caesium", "Cs"), ("ferric", "Fe"), ("stannous", "Sn"),
+        ("deuterium", "H"), ("oganesson", "Og"), ("hydrogen", "H"),
+    ):  # fmt: skip
+        query = understand(f"contains {text}", VOCABULARY)
+        assert (query.labels, pieces(query), query.rest) == ([symbol], [text], ())
+
+
+# -------------------- elements that a concept needs or names
+@pytest.mark.parametrize(
+    ("test", "needed", "allowed"),
+    [
+        ("element(Li)", "Li", "Li"),
+        ("element(Li, Na)", "", "Li Na"),
+        ("elements(Li, Na)", "Li Na", "Li Na"),
+        ("anion(O)", "O", "O"),
+        ("only_anion(O)", "O", "O"),
+        ("element(halogen)", "", "F Cl Br I"),
+        ("element(Li) and element(Na)", "Li Na", "Li Na"),
+        ("element(Li) or element(Na)", "", "Li Na"),
+        ("elements(Li, O) or elements(Li, S)", "Li", "Li O S"),
+        ("not element(Li)", "", "Li"),
+        ("ion(phosphate)", "P O", "P O"),
+        ("ion(phosphate, sulfate)", "O", "P O S"),
+        ("ion(cyanate)", "C N O", "C N O"),
+        ("formula(TiO2)", "Ti O", ""),
+        ('formula("TiO2", "SnO2")', "O", ""),
+        ("concept(first)", "Ca O", "Ca O"),
+        ("concept(first, second)", "O", "Ca O Mg"),
+        ("concept(first) and element(F)", "Ca O F", "Ca O F"),
+        ("band_gap > 2", "", ""),
+        ("band_gap > 2 and element(Li)", "Li", "Li"),
+    ],
+)
+def test_elements_of_concepts(test: str, needed: str, allowed: str) -> None:
+    vocabulary = small_vocabulary(
+        {"id": "first", "kind": "class", "test": "elements(Ca, O)"},
+        {"id": "second", "kind": "class", "test": "elements(Mg, O)"},
+        {"id": "third", "kind": "class", "test": test},
+    )
+    term = ConceptTerm("third", "third", "class")
+    assert needed_elements(term, vocabulary) == set(needed.split())
+    assert allowed_elements(term, vocabulary) == set(allowed.split())
+
+
+def test_elements_of_other_terms() -> None:
+    terms: list[tuple[Term, str]] = [
+        (ElementTerm("Li"), "Li"),
+        (ElementTerm("metal"), ""),
+        (FormulaTerm("LiF", (("Li", 1.0), ("F", 1.0))), "Li F"),
+        (SystemTerm(("Li", "P")), "Li P"),
+        (ConceptTerm("unknown", "unknown", "class"), ""),
+        (RangeTerm("band_gap", 1.0), ""),
+        (SpaceGroupTerm(225, "Fm-3m"), ""),
+    ]
+    for term, symbols in terms:
+        assert needed_elements(term, VOCABULARY) == allowed_elements(term, VOCABULARY) == set(symbols.split())
+
+
+@pytest.mark.parametrize(
+    ("ion", "symbols"),
+    [
+        ("hydroxide", "H O"), ("ammonium", "N H"), ("azide", "N"), ("cyanide", "C N"), ("thiocyanate", "C N S"),
+        ("peroxide", "O"), ("uranyl", "U O"), ("aluminosilicate", "Al Si O"), ("permanganate", "Mn O"),
+        ("phosphate", "P O"), ("diphosphate", "P O"), ("silicate", "Si O"), ("ring_silicate", "Si O"),
+        ("hexafluorotitanate", "Ti F"), ("organic", "C"), ("dicyanamide", "C N"), ("fulminate", "C N O"),
+        ("no such ion", ""),
+    ],
+)  # fmt: skip
+def test_elements_of_ions(ion: str, symbols: str) -> None:
+    assert ion_elements(ion) == set(symbols.split())
+
+
+def test_readings_do_not_change() -> None:
+    query = understand(
+        "Fe or Co, only alkali metals, two halogens, LiF, ABO3, Pnma, gap > 2 eV, lighter than TiC", VOCABULARY
+    )
+    parts: list[Any] = [query, *query.constraints, *query.sort, *query.comparisons]
+    parts += [literal for constraint in query.constraints for literal in constraint.literals]
+    parts += [literal.term for constraint in query.constraints for literal in constraint.literals]
+    for part in parts:
+        with pytest.raises(AttributeError):
+            part.label = "x"
+        assert hash(part) == hash(part)
+
+
+def test_names_of_four_words_are_compared_with() -> None:
+    vocabulary = small_vocabulary(
+        {"id": "long", "kind": "name", "test": "formula(CaO)", "wordings": "very old burnt lime"},
+        {"id": "longer", "kind": "name", "test": "formula(MgO)", "wordings": "one very old burnt magnesia"},
+    )
+    query = understand("lighter than very old burnt lime", vocabulary)
+    assert [each.compound for each in query.comparisons] == ["very old burnt lime"] and query.constraints == ()
+    assert understand("lighter than one very old burnt magnesia", vocabulary).comparisons == ()
