@@ -28,11 +28,11 @@ FUNCTION_WORDS = frozenset(
     free lacking lack lacks excluding exclude except excepting devoid absence absent avoid avoiding instead minus sans
     ideally preferably preferred prefer maybe perhaps possibly hopefully wish nice interested interesting example
     examples e.g i.e eg ie etc database entries entry record records hit hits result results space point symmetry
-    well similar replacement replacements alternative alternatives substitute substitutes analog analogs analogue analogues
+    similar replacement replacements alternative alternatives substitute substitutes analog analogs analogue analogues
     isostructural isotypic resembling particular especially say
     symmetric consisting consist consists composed comprise comprises comprising built build element elements chemical
     composition formula formulas stoichiometry family families member members variety version versions sample samples
-    specimen
+    specimen well
     """.split()
 )
 
