@@ -626,3 +626,59 @@ def test_names_of_four_words_are_compared_with() -> None:
     query = understand("lighter than very old burnt lime", vocabulary)
     assert [each.compound for each in query.comparisons] == ["very old burnt lime"] and query.constraints == ()
     assert understand("lighter than one very old burnt magnesia", vocabulary).comparisons == ()
+
+
+def test_kinds_of_compounds_and_single_compounds() -> None:
+    """`lithium oxide` is Li2O; in the plural or before another word, it is any oxide of lithium."""
+    vocabulary = small_vocabulary(
+        {"id": "oxide", "kind": "anion", "test": "anion(O)", "wordings": "oxide"},
+        {"id": "titanate", "kind": "oxyanion", "test": "ion(orthotitanate)", "wordings": "titanate"},
+        {"id": "dope", "kind": "use", "test": "element(O)", "wordings": "dope"},
+        {"id": "lithium-oxide", "name": "lithium oxide", "kind": "name", "test": "formula(Li2O)",
+         "wordings": "lithium oxide"},
+        {"id": "barium-titanate", "name": "barium titanate", "kind": "name", "test": "formula(BaTiO3)",
+         "wordings": "barium titanate"},
+        {"id": "iron-dope", "name": "iron dope", "kind": "name", "test": "formula(FeO)", "wordings": "iron dope"},
+        {"id": "tin-use", "name": "tin oxide use", "kind": "use", "test": "formula(SnO2)", "wordings": "tin oxide"},
+    )  # fmt: skip
+    for text, labels, rest in (
+        ("lithium oxide", ["lithium oxide"], ()),
+        ("lithium oxide.", ["lithium oxide"], ()),
+        ("Lithium oxides", ["Li", "oxide"], ()),
+        ("lithium oxide electrolyte", ["Li", "oxide"], ("electrolyte",)),
+        ("barium titanate", ["barium titanate"], ()),
+        ("barium titanates", ["Ba", "titanate"], ()),
+        ("barium titanate ceramics", ["barium titanate"], ("ceramics",)),
+        ("iron dopes, nice", ["iron dope"], ()),
+        ("tin oxides, nice", ["tin oxide use"], ()),
+    ):
+        query = understand(text, vocabulary)
+        assert (query.labels, query.rest) == (labels, rest), text
+
+
+def test_concepts_that_are_elements_or_space_groups() -> None:
+    vocabulary = small_vocabulary(
+        {"id": "ferrum", "kind": "element", "test": "element(Fe)", "wordings": "ferrum"},
+        {"id": "pair", "kind": "element", "test": "element(Fe, Co)", "wordings": "cobaltish"},
+        {"id": "olivine-group", "kind": "space-group", "test": "space_group(62)", "wordings": "group of olivine"},
+        {"id": "two-groups", "kind": "space-group", "test": "space_group(62, 63)", "wordings": "group of two"},
+        {"id": "molly", "kind": "structure-type", "test": "type(B1)", "wordings": "Mo"},
+        {"id": "hexafluorophosphate", "kind": "group", "test": "ion(hexafluorophosphate)",
+         "wordings": "hexafluorophosphate"},
+        {"id": "hexafluoroarsenate", "kind": "group", "test": "ion(hexafluoroarsenate)",
+         "wordings": "hexafluoroarsenate"},
+    )  # fmt: skip
+    for text, labels in (
+        ("no ferrum", ["no Fe"]),
+        ("ferrum(III)", ["Fe"]),
+        ("cobaltish", ["pair"]),
+        ("group of olivine", ["space group Pnma"]),
+        ("group of two", ["two-groups"]),
+        ("Mo compounds", ["Mo"]),
+        ("mo", ["molly"]),
+        ("nonferrum", ["no Fe"]),
+        ("hexafluorophosphate or -arsenate", ["hexafluorophosphate or hexafluoroarsenate"]),
+        ("hexafluorophosphate, -arsenate", ["hexafluorophosphate", "hexafluoroarsenate"]),
+        ("hexafluorophosphate -arsenate", ["hexafluorophosphate"]),
+    ):
+        assert understand(text, vocabulary).labels == labels, text
