@@ -106,6 +106,8 @@ def test_ranks_by_hand() -> None:
     assert ranks.tolist() == [1, 1, 2]
     assert retrieval_scores(ranks, (1, 2)) == pytest.approx({"top_1": 2 / 3, "top_2": 1.0, "mrr": 2.5 / 3})
     assert retrieval_ranks(queries, keys, np.array([1, 1, 1])).tolist() == [3, 1, 3]
+    scores = retrieval_scores(np.array([1, 3, 4, 10, 11]))
+    assert scores == pytest.approx({"top_1": 0.2, "top_3": 0.4, "top_10": 0.8, "mrr": (1 + 1 / 3 + 0.35 + 1 / 11) / 5})
 
 
 def test_collapsed_and_diverged_models_rank_last() -> None:

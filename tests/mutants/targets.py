@@ -65,12 +65,16 @@ TARGETS: dict[str, Target] = {
     ),
     "understanding": _target(
         " ".join(f"search/understanding/{name}" for name in _UNDERSTANDING.split()),
-        "search/understanding/test_understand search/understanding/test_names search/understanding/test_ranking "
-        "search/understanding/test_optimade",
+        "search/understanding/test_understand search/understanding/test_places search/understanding/test_names "
+        "search/understanding/test_ranking search/understanding/test_optimade search/understanding/test_asides",
     ),
     "ranking": _target(
         "search/understanding/ranking search/understanding/likeness utils/ranking search/filters",
-        "search/understanding/test_ranking search/understanding/test_likeness search/test_index "
-        "tests/evaluation/test_retrieval.py::test_chunked_ranks_equal_a_full_argsort",
+        "search/understanding/test_ranking search/understanding/test_grades search/understanding/test_likeness "
+        "search/test_filters "
+        "search/test_index tests/evaluation/test_retrieval.py::test_chunked_ranks_equal_a_full_argsort "
+        "tests/evaluation/test_retrieval.py::test_ranks_by_hand "
+        "tests/evaluation/test_retrieval.py::test_collapsed_and_diverged_models_rank_last "
+        "tests/evaluation/test_retrieval.py::test_inconsistent_shapes_are_errors",
     ),
 }

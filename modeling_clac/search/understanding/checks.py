@@ -60,7 +60,11 @@ def _of_ranges(ranges: Sequence[RangeTerm]) -> Iterator[str]:
             or (term.about is not None and term.about < least)
             or (term.high is not None and term.high <= least and term.strict)
         )
-        above = most is not None and term.low is not None and term.low > most
+        above = most is not None and (
+            (term.low is not None and term.low > most)
+            or (term.about is not None and term.about > most)
+            or (term.low is not None and term.low >= most and term.strict)
+        )
         if ends and (below or above):
             bound, limit = ("below", least) if below else ("above", most)
             assert limit is not None

@@ -12,19 +12,19 @@ from ...formulas_clac import COMPOSITION, ELEMENTS, ION, find_formulas
 from .query import ElementTerm, FormulaTerm, Literal, PatternTerm, PointGroupTerm, SpaceGroupTerm, SystemTerm
 
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
-_SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-dmnABCM]{1,11}"
+_SYMBOL_OF_GROUP = r"[PIFRCABpifrcab][-\d_/a-emnABCM]{1,11}"
 _GROUP_WORDS = (
     r"(?:(?:space[\s-]?groups?|\bSG|\bspg\.?|\bs\.g\.)(?:\s*(?:symbol|type|no\.?|nr\.?|number|#|is|=|:|of))*\s*"
     r"|(?-i:N[or])\.\s?(?=\d))"
 )
 _NAMED_GROUP = re.compile(
-    rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-dmn]){{1,7}}(?![\w])"
+    rf"(?<!\w){_GROUP_WORDS}#?(?P<symbol>\d{{1,3}}(?![\w.])|[PIFRCAB](?:\s?[-\d_/]+|\s?[a-emn]){{1,7}}(?![\w])"
     rf"|{_SYMBOL_OF_GROUP}(?!\w))",
     re.I,
 )
 # A symbol with blanks, as in CIFs: `P 63/m m c`, `F d -3 m`.
 _SPACED_GROUP = re.compile(
-    r"(?<![\w\-/])(?P<symbol>[PIFRCAB](?:\s-?[1-6_]{1,3}(?:/[a-dmn])?|\s[a-dmn]){2,3})(?![\w/-])"
+    r"(?<![\w\-/])(?P<symbol>[PIFRCAB](?:\s-?[1-6_]{1,3}(?:/[a-dmn])?|\s[a-emn]){2,3})(?![\w/-])"
 )
 _BARE_GROUP = re.compile(rf"(?<![\w\-/·])(?P<symbol>{_SYMBOL_OF_GROUP})(?![\w/])")
 _CUBIC = re.compile(r"[PFI][a-dmn]-?3[a-dmn]?")
@@ -106,8 +106,9 @@ def find_symmetry(text: str) -> list[Literal]:
 
 def _number(symbol: str) -> int | None:
     """Return the number of a space group."""
-    number = space_group_number(symbol)
-    return _standard_symbols().get(symbol.replace("_", "").replace(" ", "")) if number is None else number
+    plain = symbol.replace("_", "").replace(" ", "")
+    numbers = (space_group_number(symbol), _standard_symbols().get(plain), space_group_number(plain))
+    return next((number for number in numbers if number is not None), None)
 
 
 @lru_cache(maxsize=1)
@@ -141,8 +142,8 @@ def _is_group(symbol: str, text: str, end: int) -> bool:
         return re.search(r"\d[/a-dmn-]|-\d", plain) is not None and len(plain) >= 4
     if len(plain) < 3 or re.fullmatch(r"[A-Z]\d{1,2}", plain):
         return named
-    if plain[1].isdigit() or plain[1] == "-" or "/" in plain or re.search(r"-\d", plain):
-        return re.fullmatch(r"[CFP]-[A-Z]+", plain) is None
+    if re.search(r"^.\d|-\d|/", plain):
+        return True
     return (plain[1:].islower() and len(plain) >= 4) or _CUBIC.fullmatch(plain) is not None
 
 
@@ -248,8 +249,8 @@ _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
 _SITE_BEHIND = re.compile(r"[-\s](?:sites?|cations?|positions?|sublattice)\b")
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
-_SLASH_BEHIND = re.compile(rf"/(?:{_ELEMENT})(?![\w])")
-_LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT})(?![\w])")
+_SLASH_BEHIND = re.compile(rf"(?:/|\s+or\s+)(?:{_ELEMENT})(?![\w])")
+_LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT}|contains\s+metal)(?![\w])")
 
 
 def element_symbol(text: str, start: int, end: int) -> str | None:

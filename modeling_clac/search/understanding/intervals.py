@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...units_clac import Measure, find_measures
+from ...units_clac import Measure, Unit, canonical_unit, convert, find_measures
 from .query_units import with_unit_behind
 
 _ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"
@@ -130,8 +130,6 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         minus = _MINUS.search(text, 0, measure.start)
         if minus is not None and measure.value > 0:
             found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
-        if measure.unit:
-            continue
         found[place] = with_unit_behind(text, measure)
     for match in _COUNTED.finditer(text):
         start, end = match.span("number")
@@ -161,6 +159,12 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
         if following is not None:
             tolerance = _TOLERANCE.fullmatch(between)
             second, unit = following.value, measure.unit or following.unit
+            if measure.unit and following.unit:
+                converted = _converted(second, following.unit, unit)
+                if converted is None:
+                    found.append(_single(text, measure))
+                    continue
+                second = converted
             # `1 eV -2 eV`: a hyphen, not a sign, unless it may be a formation energy.
             if between.isspace() and 0 <= measure.value < -second and ("atom", -1) not in unit:
                 between, second = "-", -second
@@ -186,6 +190,14 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
     return found
 
 
+def _converted(value: float, unit: Unit, target: Unit) -> float | None:
+    """The second end of `500 meV to 1.5 eV` in the unit of the first; `None` for `2 eV, 5 GPa`."""
+    canonical = canonical_unit(unit)
+    if unit == target or canonical is None:
+        return value if unit == target else None
+    return convert(value, unit, target) if canonical == canonical_unit(target) else None
+
+
 def _single(text: str, measure: Measure) -> Interval:
     head = text[: measure.start]
     value = measure.value
@@ -201,7 +213,7 @@ def _single(text: str, measure: Measure) -> Interval:
         words = above or below
         assert words is not None
         said = words.group()
-        strict = bool(_STRICT.search(re.sub(_OF, "", said) or said)) and not _NOT_STRICT.match(said)
+        strict = bool(_STRICT.search(re.sub(_OF, "", said) or said)) and not _NOT_STRICT.search(said)
         strict = strict and "equal" not in said and not said.lstrip().startswith((">=", "<=", "≥", "≤"))
         low, high = (value, None) if above is not None else (None, value)
         return Interval(low, high, None, False, strict, measure, words.start(), measure.stop)

@@ -61,7 +61,7 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     compared = [
         Mention(found.column, found.start, found.end)
         for found in find_comparatives(text)
-        if not found.superlative and _THAN.match(text, found.end)
+        if _THAN.match(text, found.end)
     ]
     mentions = sorted({*mentions, *compared}, key=lambda mention: (mention.start, mention.end))
     taken = [False] * len(text)
@@ -206,7 +206,8 @@ def _bind(
     if not has_unit or not columns:
         return None
     column = columns[0]
-    if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (interval.high or 0) >= 0:
+    largest = interval.about if interval.high is None else interval.high
+    if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (largest or 0) >= 0:
         column = "energy_above_hull"
     if column == "debye_temperature":
         return None  # temperatures in queries are of other things

@@ -50,6 +50,8 @@ _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 _LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
 _LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
+# `alternatives to lead iodide`: no verb.
+_LEAD_COMPOUND_BEHIND = re.compile(r"\s+\w+(?:ides?|ates?|ites?)\b|-(?:free|based|containing)\b", re.I)
 _LIGHT_NOUN_BEFORE = re.compile(
     r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
     r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+$",
@@ -305,7 +307,7 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
         if spelled == "lead" and (
             state.text[start:end].lower() == "leads"
             or _LEAD_VERB_BEHIND.match(state.text, end)
-            or _LEAD_VERB_BEFORE.search(state.text, 0, start)
+            or (_LEAD_VERB_BEFORE.search(state.text, 0, start) and not _LEAD_COMPOUND_BEHIND.match(state.text, end))
         ):
             return None
         if spelled == "light" and (

@@ -9,7 +9,7 @@ from itertools import pairwise
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 _NEGATORS = (
-    r"not\s+both|no|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
     r"|must\s+not|cannot|can'?t|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
 )
@@ -24,7 +24,7 @@ _HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
-_AND = re.compile(r"(?<![\w])and(?![\w])|&", re.I)
+_AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
@@ -35,7 +35,9 @@ _FREE_BEHIND = re.compile(
 )
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
 _PREFERRED_BEFORE = re.compile(
-    r"(?:prefer\w*|ideally|if\s+possible|maybe|hopefully|perhaps|possibly|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+\W+){0,2}$",
+    # `with Ti if possible, cubic` is a wish of titanium.
+    r"(?:prefer\w*|ideally|(?:(?:^|[^\w\s])\s*|\b(?:and|but)\s+)if\s+possible|if\s+possible(?!\s*[,;.!])|maybe|hopefully|perhaps|possibly"
+    r"|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+[^\w,;.!?]+){0,2}$",
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
@@ -48,7 +50,6 @@ _FAMILIES = {
     "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
-_CONTAINING = re.compile(r"[\s-](?:containing|bearing|rich)\b", re.I)
 # Of these, a crystal has only one.
 _EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
 # `without rare earths and toxic elements`: one list.
@@ -121,7 +122,8 @@ def _reaches(between: str) -> bool:
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
     """`not between 1 and 2 eV`; `no` before a number belongs to the comparison."""
     head = text[previous : literal.start]
-    return replace(literal, negated=True) if re.search(r"\bnot\s*(?:a\s+)?$|\bnon-?$", head, re.I) else literal
+    is_negated = re.search(r"\b(?:not?|without)\s*(?:an?\s+)?$|\bnon-?$", head, re.I) is not None
+    return replace(literal, negated=True) if is_negated else literal
 
 
 def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: str) -> bool:
@@ -284,11 +286,9 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
         if JOINT.fullmatch(text[literals[end - 1].end : literals[end].start]) is None:
             return False
         end += 1
-    # `Fe and Mn containing oxides` have both.
-    if not isinstance(literals[end - 1].term, ElementTerm) or _CONTAINING.search(
-        text[literals[end - 1].start : literals[min(end, len(literals) - 1)].start]
-    ):
+    if not isinstance(literals[end - 1].term, ElementTerm):
         return False
+    # `Fe and Mn containing oxides` have both.
     last = end - 1
     while (
         last + 1 < len(literals)

@@ -19,6 +19,9 @@ _PRICE_BEHIND = re.compile(
     rf"\s?(?:{_CURRENCY})?\s?(?:/|per|(?<=[a-z€]\s)an?|for\s+(?:a|one))\s?(?:kg|kilo(?:gram)?s?)\b", re.I
 )
 EUROS = re.compile("€|EUR|euros?", re.I)
+_GPA = (("GPa", 1),)
+_SPECIFIC = (("GPa", 1), ("cm", 3), ("g", -1))
+_SPECIFIC_BEHIND = re.compile(r"\s?[·*]?\s?cm(?:3|\^3|³)\s?/\s?g\b")
 _CUBIC_ANGSTROM = (("A", 3),)
 _CUBIC_ANGSTROM_BEHIND = re.compile(r"\s?A3\b(?!\w)")
 _MOHS_BEHIND = re.compile(
@@ -31,7 +34,10 @@ _UNITS_BEHIND = (
 
 
 def with_unit_behind(text: str, measure: Measure) -> Measure:
-    """Add the unit that stands behind a number without one, if it is one of those that only queries have."""
+    """Add the unit that stands behind a number, if it is one of those that only queries have."""
+    if measure.unit:
+        behind = _SPECIFIC_BEHIND.match(text, measure.stop) if measure.unit == _GPA else None
+        return measure if behind is None else measure._replace(unit=_SPECIFIC, stop=behind.end())
     for unit, pattern in _UNITS_BEHIND:
         if (behind := pattern.match(text, measure.stop)) is not None:
             return measure._replace(unit=unit, stop=behind.end())
@@ -46,6 +52,8 @@ def columns_of_unit(measure: Measure) -> tuple[tuple[str, ...], dict[str, float]
         return ("mohs_hardness",), {}
     if measure.unit == _HV:
         return ("hardness",), {"hardness": _GPA_PER_HV}
+    if measure.unit == _SPECIFIC:
+        return ("specific_stiffness",), {}
     if measure.unit == _PRICE:
         return ("price",), {}
     if measure.unit == (("elements", 1),):

@@ -32,7 +32,7 @@ FUNCTION_WORDS = frozenset(
     isostructural isotypic resembling particular especially say
     symmetric consisting consist consists composed comprise comprises comprising built build element elements chemical
     composition formula formulas stoichiometry family families member members variety version versions sample samples
-    specimen
+    specimen well
     """.split()
 )
 
