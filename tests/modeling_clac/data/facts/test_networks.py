@@ -160,3 +160,25 @@ def test_centres_that_share_ligands_are_linked(kind: str, size: int, dimension: 
     found = shared_ligands(sites, sites.pairs("Si", "O", 1.7))
     silicon = np.flatnonzero(sites.numbers == 14).tolist()
     assert found.components(silicon) == [Component(dimension, size, links)]
+
+
+@pytest.mark.parametrize("shift", [(0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5), (0.55, 0.45, 0.5)])
+@pytest.mark.parametrize("repeat", [9.0, 4 * 1.6])
+def test_rings_and_chains_across_the_faces_of_the_cell(shift: tuple[float, ...], repeat: float) -> None:
+    """Four silicon atoms in a square ring with oxygen between them, and a straight chain."""
+    bond = 1.6
+    if repeat == 9.0:
+        silicon = np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]]) * bond
+        oxygen = np.array([[0, 1, 0], [-1, 0, 0], [0, -1, 0], [1, 0, 0]]) * bond
+        expected = Component(0, 4, 4)
+    else:
+        silicon = np.array([[0, 0, 0], [0, 0, 2]]) * bond
+        oxygen = np.array([[0, 0, 1], [0, 0, 3]]) * bond
+        expected = Component(1, 2, 2)
+    cell = Lattice.tetragonal(9.0, repeat)
+    positions = np.concatenate([silicon, oxygen])
+    fractions = (positions @ np.linalg.inv(cell.matrix) + shift) % 1.0
+    symbols = ["Si"] * len(silicon) + ["O"] * len(oxygen)
+    sites = Surroundings.of(crystal_from_pymatgen(Structure(cell, symbols, fractions), "silicate"))
+    found = shared_ligands(sites, sites.pairs("Si", "O", 1.7))
+    assert found.components(range(len(silicon))) == [expected]

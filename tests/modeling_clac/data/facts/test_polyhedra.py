@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ CUBE = [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
 GOLDEN = (1 + 5**0.5) / 2
 
 
-def named(corners: list[list[float]]) -> str:
+def named(corners: Sequence[Sequence[float]]) -> str:
     directions = np.array(corners, dtype=float)
     return shape_of(directions / np.linalg.norm(directions, axis=1, keepdims=True))
 
@@ -41,7 +42,7 @@ def cone(count: int, polar: float, turn: float = 0.0) -> list[list[float]]:
 
 # Close packing ABA of the anticuboctahedron: six in the plane, three above and three below at the same places.
 ABOVE = math.degrees(math.acos(math.sqrt(2 / 3)))
-TWELVE: dict[str, list[list[float]]] = {
+TWELVE: dict[str, Sequence[Sequence[float]]] = {
     "cuboctahedron": [v for a in (-1, 1) for b in (-1, 1) for v in ([a, b, 0], [a, 0, b], [0, a, b])],
     "icosahedron": [v for a in (-1, 1) for b in (-GOLDEN, GOLDEN) for v in ([0, a, b], [a, b, 0], [b, 0, a])],
     "anticuboctahedron": [*cone(6, 90), *cone(3, ABOVE, 30), *cone(3, 180 - ABOVE, 30)],
@@ -209,7 +210,7 @@ def test_first_shell(distances: list[float], number: int) -> None:
     assert first_shell(np.array(distances)) == number
 
 
-def cluster(corners: list[list[float]], lengths: list[float] | float = 2.0, extra: float = 0.0) -> Polyhedra:
+def cluster(corners: Sequence[Sequence[float]], lengths: list[float] | float = 2.0, extra: float = 0.0) -> Polyhedra:
     """One metal atom in a large cell, with anions in the given directions, and one more at another distance."""
     directions = np.array(corners, dtype=float)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -236,7 +237,7 @@ def shape_in(found: Polyhedra) -> str | None:
         ([*at(0, 180), *cone(2, 30, 90)], None), ([*AXES[:4], *cone(2, 40, 45)], None),
     ],
 )  # fmt: skip
-def test_shapes(corners: list[list[float]], shape: str | None) -> None:
+def test_shapes(corners: Sequence[Sequence[float]], shape: str | None) -> None:
     found = cluster(corners)
     assert shape_in(found) == shape
     assert found.coordination(0) == len(corners)
@@ -260,7 +261,7 @@ def test_opposite_anions(angle: float, number: int) -> None:
         (AXES, 3.48, "octahedron"), (AXES, 3.52, None), (TETRAHEDRON, 2.68, "tetrahedron"), (TETRAHEDRON, 2.72, None),
     ],
 )  # fmt: skip
-def test_distances_may_differ_by_so_much(corners: list[list[float]], longest: float, shape: str | None) -> None:
+def test_distances_may_differ_by_so_much(corners: Sequence[Sequence[float]], longest: float, shape: str | None) -> None:
     """The farthest anion is at most 1.75 times as far as the nearest one in octahedra, and 1.35 times in tetrahedra."""
     assert shape_in(cluster(corners, [2.0] * (len(corners) - 1) + [longest])) == shape
 
@@ -269,7 +270,7 @@ def test_distances_may_differ_by_so_much(corners: list[list[float]], longest: fl
     ("corners", "extra", "is_shape"),
     [(AXES, 2.28, True), (AXES, 2.24, False), (TETRAHEDRON, 2.28, True), (TETRAHEDRON, 2.24, False)],
 )
-def test_the_next_anion_is_farther(corners: list[list[float]], extra: float, is_shape: bool) -> None:
+def test_the_next_anion_is_farther(corners: Sequence[Sequence[float]], extra: float, is_shape: bool) -> None:
     """By a factor of 1.13."""
     assert (shape_in(cluster(corners, 2.0, extra)) is not None) == is_shape
 
@@ -321,7 +322,9 @@ def test_atoms_on_one_place_are_no_corners() -> None:
 
 def test_corners_have_the_images_of_the_cell() -> None:
     """Rock salt in the primitive cell: six images of one anion around the metal."""
-    structure = Structure(Lattice([[0, 2.1, 2.1], [2.1, 0, 2.1], [2.1, 2.1, 0]]), ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
+    structure = Structure(
+        Lattice([[0, 2.1, 2.1], [2.1, 0, 2.1], [2.1, 2.1, 0]]), ["Mg", "O"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]
+    )
     (found,) = Polyhedra(crystal_from_pymatgen(structure, "MgO"), np.array([False, True])).all
     assert found.center == 0 and found.shape == "octahedron"
     oxygen = structure.lattice.get_cartesian_coords(structure.frac_coords[1])
