@@ -81,7 +81,7 @@ def test_volumes_are_determinants(seed: int) -> None:
 @pytest.mark.parametrize(
     ("periodic", "number"), [((True,) * 3, 3), ((True, True, False), 2), ((False, True, False), 1), ((False,) * 3, 0)]
 )
-def test_directions_that_are_not_periodic(periodic: tuple[bool, ...], number: int) -> None:
+def test_directions_that_are_not_periodic(periodic: tuple[bool, bool, bool], number: int) -> None:
     warnings = partly_periodic(periodic)
     assert warnings == () if number == 3 else f"periodic in {number} directions only" in warnings[0]
     structure = Structure(Lattice(np.eye(3) * 4, pbc=periodic), ["Cu"], [[0, 0, 0]])
