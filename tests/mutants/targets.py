@@ -61,7 +61,8 @@ TARGETS: dict[str, Target] = {
     "facts": _target(
         " ".join(f"data/facts/{name}" for name in _FACTS.split()),
         "data/facts/test_facts_of_formulas data/facts/test_bundled_facts data/facts/test_networks "
-        "data/facts/test_polyhedra data/facts/test_derived data/facts/test_type_conditions data/facts/test_small_crystals "
+        "data/facts/test_polyhedra data/facts/test_derived data/facts/test_type_conditions "
+        "data/facts/test_small_crystals "
         "data/facts/test_crystal_facts data/facts/test_symmetry data/facts/test_structure_types "
         "data/facts/test_fact_table concepts/test_structure_types concepts/test_uses",
     ),
