@@ -40,8 +40,8 @@ _UNDERSTANDING = (
 TARGETS: dict[str, Target] = {
     "structures": _target(
         "crystal_clac neighbors_clac contacts_clac cif_sites_clac cif_species_clac cif_symmetry_clac structures_clac",
-        "test_crystals_and_neighbors test_cif_parts test_cif_cases test_cif_symmetry test_disorder "
-        "test_published_disorder test_feature_extraction test_structure_files",
+        "test_crystals_and_neighbors test_cif_parts test_inputs_of_structures test_cif_cases test_cif_symmetry "
+        "test_disorder test_published_disorder test_feature_extraction test_structure_files",
     ),
     "graph encoders": _target(
         "graph_encoders_clac radial_basis_clac projection_clac",
