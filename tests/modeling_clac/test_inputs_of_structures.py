@@ -128,8 +128,8 @@ def test_sources_of_several_structures(tmp_path: Path) -> None:
         "structure",
         "own",
     ]
-    assert [len(crystal) for _, crystal in read_structures(io.StringIO(TEXT))] == [2]
-    assert [len(crystal) for _, crystal in read_structures(io.BytesIO(TEXT.encode()))] == [2]
+    assert [type(crystal) for _, crystal in read_structures(io.StringIO(TEXT))] == [Crystal]
+    assert [type(crystal) for _, crystal in read_structures(io.BytesIO(TEXT.encode()))] == [Crystal]
     ((name, error),) = read_structures(NamedCrystal("bad", InvalidStructureError("bad: no")))
     assert name == "bad" and str(error) == "bad: no"
     (tmp_path / "c.cif").write_text(TEXT.replace("Cs  Cs0", "Xx  Xx0"))

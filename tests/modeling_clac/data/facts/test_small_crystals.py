@@ -12,6 +12,7 @@ from pymatgen.core import Element, Lattice, Structure
 
 from modeling_clac.crystal_clac import Crystal, crystal_from_pymatgen, make_crystal
 from modeling_clac.data.facts.bonding import SPACERS, simple_anions
+from modeling_clac.data.facts.chemistry import classes_of, is_zintl, oxide_names
 from modeling_clac.data.facts.crystal_facts import crystal_facts
 from modeling_clac.data.facts.ions import find_ions, hydrogen_bonds, polyanions
 from modeling_clac.data.facts.surroundings import COVALENT_RADII, IS_NONMETAL, NUMBERS, RADIUS, SYMBOLS, Surroundings
@@ -593,3 +594,182 @@ def test_tolerances(shift: float, group: int | None, is_found: int | None) -> No
     )  # fmt: skip
     orbits = find_orbits(crystal_from_pymatgen(structure, "x"), group)
     assert (None if orbits is None else orbits.space_group) == is_found
+
+
+# ------------------------------------------------------------------------------------- classes and names by bonds
+
+
+def amounts_of(*atoms: Atom) -> dict[str, float]:
+    return {
+        symbol: float(sum(atom[0] == symbol for atom in atoms)) for symbol in dict.fromkeys(atom[0] for atom in atoms)
+    }
+
+
+def name_of(*atoms: Atom) -> set[str]:
+    """Name of an oxide whose oxidation states are not known."""
+    sites = Surroundings.of(box(*atoms))
+    nothing = find_ions(dataclasses.replace(sites, numbers=np.full(len(sites), 11)))
+    return oxide_names(sites, amounts_of(*atoms), {"O"}, nothing, None)
+
+
+@pytest.mark.parametrize(
+    ("metal", "longest", "name"),
+    [("Sb", 2.06, "antimonate"), ("Bi", 2.29, "bismuthate"), ("Pb", 2.28, "plumbate"), ("Sn", 2.16, "stannate")],
+)
+def test_metals_with_a_lone_pair_give_a_name_by_short_bonds(metal: str, longest: float, name: str) -> None:
+    """Four or more bonds, whose mean is that of the higher oxidation state."""
+    for number, length, is_named in (
+        (6, -0.02, True),
+        (6, 0.02, False),
+        (5, -0.02, True),
+        (4, -0.02, True),
+        (3, -0.1, False),
+    ):
+        oxygen: list[Atom] = [("O", 5.5, y, -5.0) for y in (-3.0, 0.0, 3.0)]
+        atoms = [*ligands(metal, "O", number, longest + length), *oxygen, POTASSIUM]
+        assert name_of(*atoms) == ({name} if is_named else set()), (number, length)
+    # Of a stretched octahedron all six bonds count; those beyond 2.7 Å do not.
+    near = longest - 0.1
+    square: list[Atom] = [("O", near, 0, 0), ("O", -near, 0, 0), ("O", 0, near, 0), ("O", 0, -near, 0)]
+    for far, is_named in ((longest + 0.15, True), (longest + 0.3, False), (2.75, True)):
+        atoms = [(metal, 0.0, 0.0, 0.0), *square, ("O", 0.0, 0.0, far), ("O", 0.0, 0.0, -far), POTASSIUM]
+        assert name_of(*atoms) == ({name} if is_named else set()), far
+
+
+def has_cluster(*atoms: Atom, anions: str = "S", edge: float = 14.0) -> bool:
+    sites = Surroundings.of(box(*atoms, edge=edge))
+    nothing = find_ions(dataclasses.replace(sites, numbers=np.full(len(sites), 11)))
+    return "cluster" in classes_of(sites, amounts_of(*atoms), set(anions.split()), nothing, set(), 3, False)
+
+
+@pytest.mark.parametrize("metal", "Zr Hf V Nb Ta Mo W Tc Re Ru Os Rh Ir Fe Co Ni Cu Pt Ti".split())
+def test_clusters_of_metal_atoms(metal: str) -> None:
+    """Three metal atoms that are closer than 0.95 times the sum of the radii, in a sulfide."""
+    is_metal = metal not in ("Ni", "Cu", "Pt", "Ti")
+    for ratio, is_close in ((0.93, True), (0.97, False)):
+        length = ratio * 2 * float(COVALENT_RADII[NUMBERS[metal]])
+        triangle: list[Atom] = [(metal, 0, 0, 0), (metal, length, 0, 0), (metal, length / 2, length * 0.75**0.5, 0)]
+        rest: list[Atom] = [("S", 0, 0, -4.0), POTASSIUM]
+        assert has_cluster(*triangle, *rest) == (is_metal and is_close)
+        assert not has_cluster(*triangle[:2], *rest)
+        # Vanadium atoms of oxides come as close; carbides and the like are metals.
+        assert has_cluster(*triangle, *rest, anions="O") == (is_metal and is_close and metal != "V")
+        for metallic in ("", "C", "B N", "H"):
+            assert not has_cluster(*triangle, *rest, anions=metallic)
+    # An endless chain is no cluster.
+    length = 0.93 * 2 * float(COVALENT_RADII[NUMBERS[metal]])
+    chain: list[Atom] = [(metal, 0, 0, place * length) for place in range(5)]
+    assert not has_cluster(*chain, ("S", 0, 5.0, 0), edge=5 * length)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "electrons"),
+    [
+        ("Ga", 5),
+        ("In", 5),
+        ("Tl", 5),
+        ("Al", 5),
+        ("Si", 4),
+        ("Ge", 4),
+        ("Sn", 4),
+        ("Pb", 4),
+        ("As", 3),
+        ("Sb", 3),
+        ("Bi", 3),
+    ],
+)
+def test_pairs_of_zintl_phases(symbol: str, electrons: int) -> None:
+    """A bond saves an electron of each atom. Bonds are up to 1.18 times the sum of the radii."""
+    for ratio, needed in ((1.16, electrons - 1), (1.20, electrons)):
+        length = ratio * 2 * float(COVALENT_RADII[NUMBERS[symbol]])
+        pair: list[Atom] = [(symbol, 0, 0, 0), (symbol, 0, 0, length)]
+        for given in (needed - 1, needed, needed + 1):
+            sodium: list[Atom] = [
+                ("Na", -6 + 3.5 * (place % 4), 6.0, -6 + 4.0 * (place // 4)) for place in range(2 * given)
+            ]
+            sites = Surroundings.of(box(*pair, *sodium))
+            assert is_zintl(sites, {symbol, "Na"}) == (given == needed), (ratio, given)
+
+
+# ------------------------------------------------------------------------------------------------ structure types
+
+ROCK_SALT = ("Fm-3m", (0.5, 0.5, 0.5))
+ZINC_BLENDE = ("F-43m", (0.25, 0.25, 0.25))
+CAESIUM_CHLORIDE = ("Pm-3m", (0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "edge", "cation", "anion", "shape", "states", "classes"),
+    [
+        (ROCK_SALT, 5.64, "Na", "Cl", "6:octahedron", "Cl-1 Na+1", "ionic salt"),
+        (ROCK_SALT, 4.21, "Mg", "O", "6:octahedron", "Mg+2 O-2", "ionic"),
+        (ROCK_SALT, 5.93, "Pb", "S", "6:octahedron", "Pb+2 S-2", ""),
+        (ROCK_SALT, 4.08, "Li", "H", "6:octahedron", "H-1 Li+1", ""),
+        (ROCK_SALT, 4.24, "Ti", "N", "6:octahedron", "N-3 Ti+3", ""),
+        (ROCK_SALT, 4.33, "Ti", "C", "6:octahedron", None, ""),
+        (ROCK_SALT, 5.14, "Eu", "O", "6:octahedron", "Eu+2 O-2", "ionic"),
+        (ROCK_SALT, 6.35, "Ca", "Te", "6:octahedron", "Ca+2 Te-2", ""),
+        (ZINC_BLENDE, 5.41, "Zn", "S", "4:tetrahedron", "S-2 Zn+2", ""),
+        (ZINC_BLENDE, 5.65, "Ga", "As", "4:tetrahedron", "As-3 Ga+3", ""),
+        (ZINC_BLENDE, 5.42, "Cu", "Cl", "4:tetrahedron", "Cl-1 Cu+1", ""),
+        (ZINC_BLENDE, 4.36, "Si", "C", "4:tetrahedron", "C-4 Si+4", ""),
+        (ZINC_BLENDE, 6.48, "Cd", "Te", "4:tetrahedron", "Cd+2 Te-2", ""),
+        (ZINC_BLENDE, 3.62, "B", "N", "4:tetrahedron", "B+3 N-3", ""),
+        (CAESIUM_CHLORIDE, 4.12, "Cs", "Cl", "8:cube", "Cl-1 Cs+1", "ionic salt"),
+        (CAESIUM_CHLORIDE, 4.20, "Tl", "I", "8:cube", "I-1 Tl+1", ""),
+    ],
+)  # fmt: skip
+def test_compounds_of_two_elements(
+    kind: tuple[str, tuple[float, float, float]],
+    edge: float,
+    cation: str,
+    anion: str,
+    shape: str,
+    states: str | None,
+    classes: str,
+) -> None:
+    found = facts(kind[0], Lattice.cubic(edge), {cation: (0, 0, 0), anion: kind[1]})
+    assert found["anions"] == [anion] and found["ions"] == [] and found["dimensionality"] == 3
+    assert found["coordination"] == sorted([f"{anion}:{shape}", f"{cation}:{shape}"])
+    assert found["oxidation_states"] == (states.split() if states else None)
+    assert found["classes"] == classes.split()
+
+
+def test_fluorite_rutile_wurtzite_and_layers() -> None:
+    fluorite = facts("Fm-3m", Lattice.cubic(5.46), {"Ca": (0, 0, 0), "F": (0.25, 0.25, 0.25)})
+    assert fluorite["coordination"] == ["Ca:8:cube", "F:4:tetrahedron"] and fluorite["oxidation_states"] == [
+        "Ca+2",
+        "F-1",
+    ]
+    rutile = facts("P4_2/mnm", Lattice.tetragonal(4.594, 2.959), {"Ti": (0, 0, 0), "O": (0.305, 0.305, 0)})
+    assert rutile["coordination"] == ["O:3:trigonal-planar", "Ti:6:octahedron"] and rutile["dimensionality"] == 3
+    wurtzite = facts("P6_3mc", Lattice.hexagonal(3.25, 5.21), {"Zn": (1 / 3, 2 / 3, 0), "O": (1 / 3, 2 / 3, 0.382)})
+    assert wurtzite["coordination"] == ["O:4:tetrahedron", "Zn:4:tetrahedron"]
+    layers = facts("P-3m1", Lattice.hexagonal(3.40, 5.90), {"Ti": (0, 0, 0), "S": (1 / 3, 2 / 3, 0.25)})
+    assert layers["dimensionality"] == layers["framework_dimensionality"] == 2
+    assert layers["coordination"] == ["S:3:trigonal-pyramid", "Ti:6:octahedron"] and layers["oxidation_states"] == [
+        "S-2",
+        "Ti+4",
+    ]
+    prisms = facts("P6_3/mmc", Lattice.hexagonal(3.16, 12.29), {"Mo": (1 / 3, 2 / 3, 0.25), "S": (1 / 3, 2 / 3, 0.621)})
+    assert prisms["dimensionality"] == 2 and prisms["coordination"] == ["Mo:6:trigonal-prism", "S:3:trigonal-pyramid"]
+    spaced = facts("R-3m", Lattice.hexagonal(2.82, 14.05), {"Li": (0, 0, 0), "Co": (0, 0, 0.5), "O": (0, 0, 0.24)})
+    assert spaced["dimensionality"] == 3 and spaced["framework_dimensionality"] == 2
+    assert spaced["ions"] == ["cobaltate"] and "complex_oxide" in spaced["classes"]
+    assert spaced["oxidation_states"] == ["Co+3", "Li+1", "O-2"]
+    argon = facts("Fm-3m", Lattice.cubic(5.31), {"Ar": (0, 0, 0)})
+    assert argon["classes"] == ["element"] and argon["anions"] == []
+    copper = facts("Fm-3m", Lattice.cubic(3.61), {"Cu": (0, 0, 0)})
+    assert copper["coordination"] == ["Cu:12:cuboctahedron"] and copper["dimensionality"] == 3
+    hcp = facts("P6_3/mmc", Lattice.hexagonal(3.209, 5.211), {"Mg": (1 / 3, 2 / 3, 0.25)})
+    assert hcp["coordination"] == ["Mg:12:anticuboctahedron"]
+    spinel = facts(
+        "Fd-3m", Lattice.cubic(8.08), {"Mg": (0, 0, 0), "Al": (0.625, 0.625, 0.625), "O": (0.3873, 0.3873, 0.3873)}
+    )
+    assert {"Mg:4:tetrahedron", "Al:6:octahedron"} <= set(spinel["coordination"]) and spinel["ions"] == ["aluminate"]
+    perovskite = facts("Pm-3m", Lattice.cubic(3.905), {"Sr": (0, 0, 0), "Ti": (0.5, 0.5, 0.5), "O": (0.5, 0.5, 0)})
+    assert {"Sr:12:cuboctahedron", "Ti:6:octahedron"} <= set(perovskite["coordination"])
+    assert perovskite["oxidation_states"] == ["O-2", "Sr+2", "Ti+4"] and perovskite["classes"] == [
+        "complex_oxide",
+        "ionic",
+    ]
