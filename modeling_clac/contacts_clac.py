@@ -87,7 +87,7 @@ def overlapping_atoms(crystal: Crystal, edge_index: np.ndarray, squared: np.ndar
         return None
     radii = _COVALENT_RADII[crystal.atomic_numbers]
     shortest = float(squared.min())
-    if shortest >= (2 * MIN_DISTANCE_SHARE * radii.max()) ** 2:
+    if shortest >= max(2 * MIN_DISTANCE_SHARE * float(radii.max()), MIN_DISTANCE) ** 2:
         return None
     source, target = edge_index
     limits = np.maximum(MIN_DISTANCE_SHARE * (radii[source] + radii[target]), MIN_DISTANCE)

@@ -40,8 +40,8 @@ _UNDERSTANDING = (
 TARGETS: dict[str, Target] = {
     "structures": _target(
         "crystal_clac neighbors_clac contacts_clac cif_sites_clac cif_species_clac cif_symmetry_clac structures_clac",
-        "test_cif_cases test_cif_symmetry test_disorder test_published_disorder test_feature_extraction "
-        "test_structure_files",
+        "test_crystals_and_neighbors test_cif_parts test_inputs_of_structures test_cif_cases test_cif_symmetry "
+        "test_disorder test_published_disorder test_feature_extraction test_structure_files",
     ),
     "graph encoders": _target(
         "graph_encoders_clac radial_basis_clac projection_clac",
@@ -60,6 +60,9 @@ TARGETS: dict[str, Target] = {
     ),
     "facts": _target(
         " ".join(f"data/facts/{name}" for name in _FACTS.split()),
+        "data/facts/test_facts_of_formulas data/facts/test_bundled_facts data/facts/test_networks "
+        "data/facts/test_polyhedra data/facts/test_derived data/facts/test_type_conditions "
+        "data/facts/test_small_crystals "
         "data/facts/test_crystal_facts data/facts/test_symmetry data/facts/test_structure_types "
         "data/facts/test_fact_table concepts/test_structure_types concepts/test_uses",
     ),

@@ -190,8 +190,10 @@ def _carbon_groups(s: Surroundings, found: IonsFound) -> None:
         if name == "fulminate":
             found.bound[s.points[s.pairs("N", "O", 1.45)]] = True
     alone = sum(number[symbol] for symbol in ("N", "O", "S", "F", "Cl", "Br", "I", "B")) == 0
-    pair = carbon & (number["C"] == 1) & alone & (s.counts(s.pairs("C", "C", 1.45)) == 1)
-    if (pair & ~found.bound).any() and "organic" not in found.ids:
+    pair = carbon & ~found.bound & (number["C"] == 1) & alone
+    triple = s.pairs("C", "C", 1.45)
+    # Both atoms are bonded to nothing else: not the ends of C3 groups.
+    if (pair[s.centers[triple]] & pair[s.points[triple]]).any() and "organic" not in found.ids:
         found.ids.add("acetylide")
 
 
