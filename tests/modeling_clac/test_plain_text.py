@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers
 
@@ -116,12 +118,12 @@ TEXTS = [
 ]
 
 
-def shown(text: str, plain: PlainText) -> list[tuple[str, str, float | str]]:
-    found: list[tuple[str, str, float | str]] = []
+def shown(text: str, plain: PlainText) -> list[tuple[str, str, Any]]:
+    found: list[tuple[str, str, Any]] = []
     for start, end, kind, value in plain.quantities:
         piece = plain.text[start:end]
         assert kind in (NUMBER, DENSITY) or kind == ATOMIC_NUMBERS[piece]
-        shown_value: float | str = f"ρ{value:.6g}" if kind == DENSITY else pytest.approx(value)
+        shown_value = f"ρ{value:.6g}" if kind == DENSITY else pytest.approx(value)
         found.append((piece, text[slice(*plain.original(start, end))], shown_value))
     return found
 

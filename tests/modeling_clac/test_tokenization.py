@@ -145,6 +145,13 @@ def test_texts_pairs_and_batches(tokenizer, arguments: tuple, split: bool, kinds
             assert [len(row) for row in offsets] == [len(row) for row in rows]
 
 
+def test_a_text_without_tokens(tokenizer) -> None:
+    encoded = tokenizer("", add_special_tokens=False, return_offsets_mapping=True)
+    assert [encoded[name] for name in ("input_ids", *QUANTITY_INPUTS, "offset_mapping")] == [[]] * 4
+    batch = tokenizer(["", "a 5"], add_special_tokens=False)
+    assert batch["token_values"] == [[], [0, 5]]
+
+
 def test_windows_of_several_texts(tokenizer) -> None:
     """Each window has the quantities of its own text, and the offsets of that text as it was given."""
     windows = tokenizer(
