@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -176,6 +177,24 @@ def test_large_cells_that_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = np.array([[0.0, 0, 0], [2.0, 2, 2]])
     assert is_searchable(pair, np.array([7, 7]), 4 * np.eye(3))
     assert not is_searchable(np.array([*pair, [2.0, 0, 0]]), np.array([7, 7, 7]), 4 * np.eye(3))
+
+
+def test_displacements_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symmetry_clac, "_MAX_WORK", 2)
+    # Lengths are exact here: the translation along z is behind the four neighbours, which are as near.
+    positions, cell = grid(4, 4, 1)
+    positions, cell = positions[np.arange(16) != 10] * 4 / 3, cell * 4 / 3
+    doubled = np.concatenate([positions, positions + [0, 0, 4.0]])
+    assert is_searchable(doubled, np.zeros(30, dtype=int), cell * [[1], [1], [2]])
+    # The displacement to the second atom, which is off its place, fails early; most others do not.
+    positions, cell = grid(6, 6, 1)
+    positions[1] += [1.0, 1.3, 0.7]
+    assert not is_searchable(positions, np.zeros(36, dtype=int), cell)
+    # Three atoms of the rarest kind: only the second displacement is nearly a symmetry.
+    half = np.random.default_rng(0).uniform(0, 20, (18, 3))
+    rare = np.array([[1.0, 2, 3], [7.0, 5, 2], [11.0, 2, 3]])
+    positions = np.concatenate([half, half + [10.0, 0, 0], rare])
+    assert not is_searchable(positions, np.array([4] * 36 + [6] * 3), 20 * np.eye(3))
 
 
 @pytest.mark.parametrize(("rare", "searched"), [(300, True), (400, False)])
