@@ -135,7 +135,7 @@ def test_crystals_without_a_known_space_group(monkeypatch: pytest.MonkeyPatch, r
         ({"Na": 0.5}, {"Na": 0.5}, 225),
     ],
 )
-def test_sites_are_equal_if_their_occupants_are(first: dict[str, float], others: dict[str, float], group: int) -> None:
+def test_sites_are_equal_if_their_occupants_are(first: dict[Any, float], others: dict[Any, float], group: int) -> None:
     structure = ROCK_SALT.copy()
     structure.replace_species({"Na": others})
     structure[0] = first
@@ -184,7 +184,7 @@ def test_displacements_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     # Lengths are exact here: the translation along z is behind the four neighbours, which are as near.
     positions, cell = grid(4, 4, 1)
     positions, cell = positions[np.arange(16) != 10] * 4 / 3, cell * 4 / 3
-    doubled = np.concatenate([positions, positions + [0, 0, 4.0]])
+    doubled = np.concatenate([positions, positions + np.array([0, 0, 4.0])])
     assert is_searchable(doubled, np.zeros(30, dtype=int), cell * [[1], [1], [2]])
     # The displacement to the second atom, which is off its place, fails early; most others do not.
     positions, cell = grid(6, 6, 1)
@@ -193,7 +193,7 @@ def test_displacements_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     # Three atoms of the rarest kind: only the second displacement is nearly a symmetry.
     half = np.random.default_rng(0).uniform(0, 20, (18, 3))
     rare = np.array([[1.0, 2, 3], [7.0, 5, 2], [11.0, 2, 3]])
-    positions = np.concatenate([half, half + [10.0, 0, 0], rare])
+    positions = np.concatenate([half, half + np.array([10.0, 0, 0]), rare])
     assert not is_searchable(positions, np.array([4] * 36 + [6] * 3), 20 * np.eye(3))
 
 
