@@ -269,7 +269,7 @@ def test_kinds_and_periods() -> None:
 
 def test_quantities_are_given_to_tokens() -> None:
     """A symbol to its first piece, a number to all of its pieces; special tokens get nothing."""
-    quantities = [(2, 4, 31, 0.4), (4, 5, 8, 0.6), (7, 11, NUMBER, 4.25), (11, 13, DENSITY, 5.0), (20, 21, 7, 1.0)]
+    quantities = [(2, 4, 31, 0.4), (4, 5, 8, 0.6), (7, 11, NUMBER, 4.25), (11, 14, DENSITY, 5.0), (20, 21, 7, 1.0)]
     # Pieces of the symbol Ga, one that begins before its quantity, and one that ends behind it.
     offsets = [(0, 0), (0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8), (8, 9), (9, 11), (11, 14), (14, 15), (0, 0)]
     kinds, values = read_quantities(quantities, offsets)
