@@ -334,7 +334,7 @@ class _Parser:
         pieces = []
         for text, start, end in self.pieces:
             if not isinstance(text, str):
-                text = written_amount(text.value(variables))
+                text = written_amount(max(0.0, text.value(variables)))
                 if text == "1":
                     continue
             pieces.append(Piece(text, start, end))

@@ -96,6 +96,7 @@ FORMULAS = [
     ("LaxSr1-xMn1-yO3", "La 0.5<x> Sr 0.5<1-x> Mn O 3", "La0.5 Sr0.5 Mn1 O3", "?"),
     ("Li1+xMn2-xO4", "Li Mn 2<2-x> O 4", "Li1 Mn2 O4", "?"),
     ("Na0.5-xCl0.5-x", "Na 0.5<0.5-x> Cl 0.5<0.5-x>", "Na0.5 Cl0.5", "?"),
+    ("Na0-xCl", "Na 0<0-x> Cl", "Na0 Cl1", "?"),
     ("NaxKxO", "Na K O", "Na1 K1 O1", "?"),
     ("NaxCo1+xO2", "Na Co 2<1+x> O 2", "Na1 Co2 O2", "?"),
     ("AlxGayIn1-x-yN", "Al 0.333<x> Ga 0.333<y> In 0.333<1-x-y> N", "Al0.333333 Ga0.333333 In0.333333 N1", "?"),
