@@ -118,7 +118,7 @@ class Parsed:
 class _Amount:
     """A number plus variables, such as 1-x or 2x."""
 
-    constant: float = 1.0
+    constant: float
     slopes: dict[str, float] = field(default_factory=dict)
 
     def value(self, variables: dict[str, float]) -> float:
@@ -334,7 +334,7 @@ class _Parser:
         pieces = []
         for text, start, end in self.pieces:
             if not isinstance(text, str):
-                text = written_amount(text.value(variables))
+                text = written_amount(max(0.0, text.value(variables)))
                 if text == "1":
                     continue
             pieces.append(Piece(text, start, end))
@@ -357,8 +357,13 @@ class _Parser:
             if len(shifts) == len(own):
                 values[name] = 0.0
             else:
-                limits = [-amount.constant / amount.slopes[name] for amount in shifts if amount.slopes[name] < 0]
-                values[name] = min([*limits, 1.0]) / 2 if limits else 1.0
+                # Of `1-x-y`, each variable and what is left are a third.
+                shares = [
+                    min(-amount.constant / amount.slopes[name], 1.0) / (1 + len(amount.slopes))
+                    for amount in shifts
+                    if amount.slopes[name] < 0
+                ]
+                values[name] = min(shares, default=1.0)
         return values
 
 

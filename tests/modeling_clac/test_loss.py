@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor
 from modeling_clac.loss_clac import (
     IGNORE_INDEX,
     answered_mask,
+    answers_of,
     concept_loss,
     duplicate_mask,
     gather_with_grad,
@@ -139,6 +141,100 @@ def test_duplicates_are_rows_that_share_a_label() -> None:
     marked = {tuple(pair) for pair in duplicate_mask(crystals, texts).nonzero().tolist()}
     assert marked == {(0, 1), (1, 0), (0, 3), (3, 0)}
     assert not duplicate_mask(torch.arange(5)).any()
+
+
+def test_answers_of_texts() -> None:
+    """The label 0 names nothing, even if a crystal has it among its labels."""
+    answers = torch.tensor([[1, 0], [2, 1], [0, 3]])
+    found = answers_of(torch.tensor([0, 1, 2, 3, 4]), answers)
+    assert found.tolist() == [
+        [False, False, False],
+        [True, True, False],
+        [False, True, False],
+        [False, False, True],
+        [False, False, False],
+    ]
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes this process one of two, which have the halves of given tensors."""
+
+    def become(rank: int, *whole: Tensor, total: float = 0.0) -> None:
+        def halves(rows: Tensor) -> tuple[Tensor, ...]:
+            return next(
+                tensor.chunk(2)
+                for tensor in whole
+                if tensor.dtype == rows.dtype and torch.equal(tensor.chunk(2)[rank], rows)
+            )
+
+        def all_gather(parts: list[Tensor], rows: Tensor) -> None:
+            for part, half in zip(parts, halves(rows), strict=True):
+                part.copy_(half)
+
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
+        monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda count: count.fill_(total))
+        monkeypatch.setattr("torch.distributed.nn.functional.all_gather", halves)
+
+    return become
+
+
+def test_the_mean_over_ranks_is_the_loss_of_the_joined_batch(pairs, ignored, pretend) -> None:
+    mask = mask_of(ignored)
+    scale, bias = torch.tensor(SCALE), torch.tensor(BIAS)
+    joined = [
+        info_nce_loss(*pairs, scale, mask),
+        sigmoid_loss(*pairs, scale, bias, mask),
+        jensen_shannon_loss(*pairs, scale, bias, mask),
+    ]
+    alone = [info_nce_loss(x, y, scale) for x, y in zip(*(each.chunk(2) for each in pairs), strict=True)]
+    found = []
+    for rank in range(2):
+        pretend(rank, *pairs, total=30 - len(ignored))
+        x, y = (each.chunk(2)[rank] for each in pairs)
+        own = None if mask is None else mask.chunk(2)[rank]
+        assert torch.equal(gather_with_grad(x), pairs[0])
+        assert torch.equal(info_nce_loss(x, y, scale, gather=False), alone[rank])
+        losses = (
+            info_nce_loss(x, y, scale, own),
+            sigmoid_loss(x, y, scale, bias, own),
+            jensen_shannon_loss(x, y, scale, bias, own),
+        )
+        found.append(torch.stack(losses))
+    torch.testing.assert_close(torch.stack(found).mean(dim=0), torch.stack(joined))
+
+
+def test_masks_of_two_ranks_are_halves_of_that_of_the_joined_batch(pretend) -> None:
+    crystals, texts = torch.tensor([7, 7, 8, 9, 7, 5]), torch.tensor([1, 2, 3, 1, 4, 4])
+    named = torch.tensor([5, 0, 70, 5, 1, 8])
+    answers = torch.tensor([[5, 50], [5, 51], [7, 70], [7, 70], [5, 1], [8, 1]])
+    duplicates = duplicate_mask(crystals, texts)
+    by_crystal, by_text = answered_mask(named, answers)
+    for rank in range(2):
+        pretend(rank, crystals, texts, named, answers)
+        half = slice(3 * rank, 3 * rank + 3)
+        assert torch.equal(duplicate_mask(crystals[half], texts[half]), duplicates[half])
+        assert torch.equal(answered_mask(named[half], answers[half])[0], by_crystal[half])
+        assert torch.equal(answered_mask(named[half], answers[half])[1], by_text[half])
+
+
+def test_phrases_with_several_answers(pairs) -> None:
+    """The mean over the right answers of each phrase, then over the phrases."""
+    texts, crystals = pairs
+    holds = torch.full((6, 6), math.nan, dtype=torch.float64)
+    holds[0, :3], holds[0, 3:5] = 1.0, 0.0
+    holds[1, 0], holds[1, 1:3], holds[1, 4] = 1.0, 0.0, 0.5
+    holds[2, 1:3], holds[3, 1] = 1.0, 0.0  # no wrong answers, no right ones
+    scores = SCALE * texts @ crystals.T
+    expected = 0.0
+    for phrase, right, wrong in ((0, [0, 1, 2], [3, 4]), (1, [0], [1, 2])):
+        against = math.log(sum(math.exp(scores[phrase, place]) for place in wrong))
+        terms = [math.log(1 + math.exp(against - float(scores[phrase, place]))) for place in right]
+        expected += sum(terms) / len(terms) / 2
+    assert concept_loss(texts, crystals, holds, torch.tensor(SCALE)).item() == pytest.approx(expected, rel=1e-9)
 
 
 _TWO_PROCESSES = """

@@ -25,7 +25,7 @@ from modeling_clac.quantities_clac import (
     find_quantities,
     read_quantities,
 )
-from modeling_clac.quantity_embedding_clac import QuantityEmbedding, number_waves, text_composition
+from modeling_clac.quantity_embedding_clac import QuantityEmbedding, number_waves, text_composition, text_density
 from tests.conftest import small_graph_config
 from train.pretraining.initial_model import add_inputs
 
@@ -196,6 +196,56 @@ def test_embedding_equals_its_equation() -> None:
     phases = torch.tensor([2 * math.pi * u / 2.0**power for power in range(4, -5, -1)])
     expected = layer.kind.weight[NUMBER] + layer.number.weight @ torch.cat([phases.sin(), phases.cos()])
     torch.testing.assert_close(number, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_shares_outside_of_their_range_count_as_its_ends() -> None:
+    torch.manual_seed(0)
+    layer = QuantityEmbedding(4)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    none, all_of_it = layer(torch.tensor([[8, 8]]), torch.tensor([[-0.5, 3.0]]))[0]
+    torch.testing.assert_close(none, layer.kind.weight[8])
+    whole = layer.kind.weight[8] + layer.fraction.weight[8] + layer.root.weight[8]
+    torch.testing.assert_close(all_of_it, whole)
+    # A density is a number.
+    density, number = layer(torch.tensor([[DENSITY, NUMBER]]), torch.tensor([[5.0, 5.0]]))[0]
+    torch.testing.assert_close(density - layer.kind.weight[DENSITY], number - layer.kind.weight[NUMBER])
+    assert (
+        density.dtype == torch.float32 and layer.half()(torch.tensor([[8]]), torch.tensor([[0.5]])).dtype == torch.half
+    )
+
+
+def test_a_fresh_embedding_is_marked_to_start_at_zero() -> None:
+    layer = QuantityEmbedding(8)
+    parts = (layer.kind, layer.fraction, layer.root, layer.number, layer.pooled)
+    assert all(part.starts_at_zero is True for part in parts)
+    assert [tuple(part.weight.shape) for part in parts] == [(121, 8)] * 3 + [(8, 18), (8, 8)]
+    assert layer.number.bias is None and layer.pooled.bias is None
+
+
+def test_the_mean_of_the_numbers_is_pooled() -> None:
+    torch.manual_seed(0)
+    layer = QuantityEmbedding(4)
+    torch.nn.init.normal_(layer.pooled.weight)
+    hidden = torch.randn(3, 4, 4)
+    kinds = torch.tensor([[NOTHING, NUMBER, 8, DENSITY], [NOTHING, 8, 118, 1], [NUMBER, 0, 0, 0]])
+    means = torch.stack([(hidden[0, 1] + hidden[0, 3]) / 2, torch.zeros(4), hidden[2, 0]])
+    torch.testing.assert_close(layer.pool(hidden, kinds), means @ layer.pooled.weight.T)
+
+
+def test_composition_and_density_of_a_text() -> None:
+    kinds = torch.tensor([[8, NUMBER, 22, DENSITY, DENSITY], [1, 118, NOTHING, NUMBER, 8], [0, 0, NUMBER, 0, 0]])
+    values = torch.tensor([[0.6, 7.0, 0.4, 4.0, 5.0], [0.5, 0.5, 9.0, 3.0, 1.0], [0.0, 0.0, 2.0, 0.0, 0.0]])
+    fractions = text_composition(kinds, values)
+    assert fractions.shape == (3, 119)
+    expected = torch.zeros(3, 119)
+    expected[0, 8], expected[0, 22] = 0.6, 0.4
+    expected[1, 1] = expected[1, 118] = 0.25
+    expected[1, 8] = 0.5
+    torch.testing.assert_close(fractions, expected)
+    assert text_density(kinds, values).tolist() == [4.5, 0.0, 0.0]
+    # The first part of a formula that was cut off stands for the whole.
+    assert text_composition(torch.tensor([[8]]), torch.tensor([[0.1]]))[0, 8] == 1.0
 
 
 @pytest.fixture

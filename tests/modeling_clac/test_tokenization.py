@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from modeling_clac import ClacProcessor, ClacTokenizer
 from modeling_clac.plain_text_clac import join_words
@@ -102,6 +103,131 @@ def test_plain_tokenizers_are_wrapped(bert_tokenizer, small_processor, tmp_path)
     assert ClacTokenizer.from_tokenizer(wrapped) is wrapped
     processor = ClacProcessor(small_processor.feature_extractor, bert_tokenizer)
     assert set(QUANTITY_INPUTS) <= set(processor(text="NaCl 2.1")) <= set(processor.model_input_names)
+
+
+NACL, SIC, GAN = [11, 0, 17, 0], [14, 0, 6], [31, 0, 7]  # kinds of the letters
+
+
+@pytest.mark.parametrize(
+    ("arguments", "split", "kinds"),
+    [
+        (("NaCl",), False, [0, *NACL, 0]),
+        (("NaCl", "SiC"), False, [*NACL, *SIC]),
+        ((["NaCl"],), False, [[0, *NACL, 0]]),
+        ((["NaCl", "a", "SiC"],), False, [[0, *NACL, 0], [0] * 3, [0, *SIC, 0]]),
+        ((["NaCl", "a"], ["b", "SiC"]), False, [[*NACL, 0], [0, *SIC]]),
+        (([("NaCl", "b"), ("a", "SiC")],), False, [[*NACL, 0], [0, *SIC]]),
+        (([("NaCl", "b"), "SiC"],), False, [[*NACL, 0], [0, *SIC, 0]]),
+        ((["Na", "Cl"],), True, [0, 11, 0, 17, 0, 0]),
+        ((["GaN", "2"],), True, [0, *GAN, 119, 0]),
+        ((["GaN", "2"], ["SiC"]), True, [*GAN, 119, *SIC]),
+        (([],), True, [0, 0]),
+        (([["GaN", "2"], ["SiC"]],), True, [[0, *GAN, 119, 0], [0, *SIC, 0]]),
+        (([["GaN"], ["a"]], [["b"], ["SiC", "5"]]), True, [[*GAN, 0], [0, *SIC, 119]]),
+        (([(["GaN"], ["SiC"])],), True, [[*GAN, *SIC]]),
+    ],
+)
+def test_texts_pairs_and_batches(tokenizer, arguments: tuple, split: bool, kinds: list) -> None:
+    """Pairs of this tokenizer have no special tokens."""
+    for with_offsets in (False, True):
+        encoded = tokenizer(*arguments, is_split_into_words=split, return_offsets_mapping=with_offsets)
+        batched = kinds and isinstance(kinds[0], list)
+        rows = kinds if batched else [kinds]
+        assert encoded["token_kinds"] == kinds
+        values = encoded["token_values"] if batched else [encoded["token_values"]]
+        assert [[value > 0 for value in row] for row in values] == [[kind > 0 for kind in row] for row in rows]
+        assert ("offset_mapping" in encoded) is with_offsets
+        if with_offsets:
+            offsets = encoded["offset_mapping"] if batched else [encoded["offset_mapping"]]
+            assert [row == own.offsets for row, own in zip(offsets, encoded.encodings, strict=True)] == [True] * len(
+                rows
+            )
+            assert [len(row) for row in offsets] == [len(row) for row in rows]
+
+
+def test_a_text_without_tokens(tokenizer) -> None:
+    encoded = tokenizer("", add_special_tokens=False, return_offsets_mapping=True)
+    assert [encoded[name] for name in ("input_ids", *QUANTITY_INPUTS, "offset_mapping")] == [[]] * 4
+    batch = tokenizer(["", "a 5"], add_special_tokens=False)
+    assert batch["token_values"] == [[], [0, 5]]
+
+
+def test_windows_of_several_texts(tokenizer) -> None:
+    """Each window has the quantities of its own text, and the offsets of that text as it was given."""
+    windows = tokenizer(
+        ["Na₂O 12345 a", "GaN 5"],
+        truncation=True,
+        max_length=6,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    assert windows["overflow_to_sample_mapping"] == [0, 0, 0, 1]
+    assert windows["token_kinds"] == [[0, 11, 0, 0, 8, 0], [0, *[119] * 4, 0], [0, 119, 0, 0], [0, *GAN, 119, 0]]
+    assert windows["token_values"][1] == [0, *[12345] * 4, 0] and windows["token_values"][3][4] == 5
+    assert windows["offset_mapping"][0] == [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (0, 0)]
+    assert windows["offset_mapping"][2:] == [
+        [(0, 0), (9, 10), (11, 12), (0, 0)],
+        [(0, 0), (0, 1), (1, 2), (2, 3), (4, 5), (0, 0)],
+    ]
+    first = windows.encodings[0]
+    assert [own.offsets for own in first.overflowing] == windows["offset_mapping"][1:3]
+
+
+def test_offsets_of_pairs_of_changed_texts(tokenizer) -> None:
+    pair = tokenizer("a", "YBCO, Ga₂O₃", return_offsets_mapping=True)
+    acronym = [(0, 4)] * 9
+    assert pair["offset_mapping"] == [(0, 1), *acronym, (4, 5), (6, 7), (7, 8), (8, 9), (9, 10), (10, 11)]
+    words = tokenizer(["a"], ["YBCO", "Ga₂O₃"], is_split_into_words=True, return_offsets_mapping=True)
+    assert words["offset_mapping"] == [(0, 1), *acronym, (0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+    fractions = [value for value in pair["token_values"] if value]
+    assert fractions == pytest.approx([1 / 13, 2 / 13, 3 / 13, 7 / 13, 0.4, 0.6])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_side_of_the_padding(tokenizer, side: str) -> None:
+    """That of the call comes before that of the tokenizer."""
+    rows = [tokenizer("NaCl 5"), tokenizer("a")]
+    filling = [0] * 4
+    expected = [[0, *NACL, 119, 0], [*filling, 0, 0, 0] if side == "left" else [0, 0, 0, *filling]]
+    mask = [0] * 4 + [1] * 3 if side == "left" else [1] * 3 + [0] * 4
+    before = tokenizer.padding_side
+    try:
+        for own, given in ((side, None), ("right" if side == "left" else "left", side)):
+            tokenizer.padding_side = own
+            padded = tokenizer.pad(rows, padding_side=given)
+            assert padded["token_kinds"] == expected and padded["attention_mask"][1] == mask
+            assert [len(row) for row in padded["token_values"]] == [7, 7]
+    finally:
+        tokenizer.padding_side = before
+    plain = [{"input_ids": row["input_ids"]} for row in rows]
+    assert set(tokenizer.pad(plain)) == {"input_ids", "attention_mask"}
+
+
+def test_what_a_wrapped_tokenizer_keeps(bert_tokenizer) -> None:
+    """Its special tokens, side and length; not the padding and truncation of its file."""
+    backend = Tokenizer.from_str(bert_tokenizer.backend_tokenizer.to_str())
+    backend.enable_padding(length=20)
+    backend.enable_truncation(4)
+    plain = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        model_max_length=77,
+        padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+    for wrapped, split in ((ClacTokenizer.from_tokenizer(plain), False), (read_formulas(plain), True)):
+        assert wrapped.split_formulas is split
+        assert wrapped.model_max_length == 77 and wrapped.padding_side == "left"
+        assert wrapped.special_tokens_map == plain.special_tokens_map
+        assert wrapped.model_input_names == ["input_ids", "attention_mask", "token_kinds", "token_values"]
+        encoded = wrapped("LiFePO4 2")
+        assert encoded["token_kinds"] == [0, 3, 0, 26, 0, 15, 8, 0, 119, 0]
+        again = read_formulas(wrapped)
+        assert again.split_formulas and again.model_input_names == wrapped.model_input_names
+    # The padding and truncation of the file are still those of the tokenizer it was made of.
+    assert backend.padding is not None and backend.truncation is not None
 
 
 def test_words_are_joined_with_their_positions() -> None:

@@ -56,7 +56,8 @@ TARGETS: dict[str, Target] = {
     ),
     "tokenization": _target(
         "tokenization_clac quantities_clac quantity_embedding_clac plain_text_clac formula_grammar_clac",
-        "test_quantities test_tokenization test_formula_tokens test_formulas test_formula_spellings test_units",
+        "test_formula_grammar test_plain_text test_quantities test_tokenization test_formula_tokens test_formulas "
+        "test_formula_spellings test_units",
     ),
     "facts": _target(
         " ".join(f"data/facts/{name}" for name in _FACTS.split()),

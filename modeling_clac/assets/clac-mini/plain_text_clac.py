@@ -248,7 +248,7 @@ class PlainWords:
             return start, end
         own = self._starts[word]
         begin, stop = self._plain.original(first + start, first + end)
-        return min(max(begin - own, 0), self._lengths[word]), min(stop - own, self._lengths[word])
+        return begin - own, min(stop - own, self._lengths[word])
 
     @property
     def changed(self) -> bool:
