@@ -136,6 +136,7 @@ def test_cells_that_are_accepted(cell: Any) -> None:
     check_crystal(crystal([6], [[0, 0, 0]], cell), "x", None)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 def test_infinite_values_that_cancel() -> None:
     """The sum of infinity and -infinity is not finite; neither is that of numbers near the largest one."""
     cell = np.diag([math.inf, -math.inf, 4])

@@ -42,6 +42,17 @@ def facts(group: str, lattice: Lattice, sites: dict[str, tuple[float, float, flo
     return crystal_facts(crystal_from_pymatgen(structure, "x"))
 
 
+def face_centred(edge: float, symbols: list[str], places: np.ndarray) -> Crystal:
+    """A crystal with a face-centred cubic lattice in its primitive cell, with Cartesian places in units of the edge."""
+    lattice = Lattice(edge / 2 * (1 - np.eye(3)))
+    return crystal_from_pymatgen(Structure(lattice, symbols, places * edge, coords_are_cartesian=True), "x")
+
+
+def two_elements(edge: float, first: str, second: str, place: float) -> Crystal:
+    """Rock salt with the second element at 1/2, and zinc blende with it at 1/4 of the diagonal."""
+    return face_centred(edge, [first, second], np.array([[0.0] * 3, [place] * 3]))
+
+
 # -------------------------------------------------------------------------------------- tables of elements
 
 
@@ -74,10 +85,7 @@ ALLOYS = [set(pair) for group in (("Si", "Ge"), ("P", "As", "Sb")) for pair in i
 def test_the_more_electronegative_of_two_nonmetals_is_the_anion(first: str, second: str) -> None:
     """Zinc-blende crystals of all pairs, with the electronegativities of pymatgen; tellurium is above P and As."""
     bond = float(COVALENT_RADII[NUMBERS[first]] + COVALENT_RADII[NUMBERS[second]])
-    structure = Structure.from_spacegroup(
-        "F-43m", Lattice.cubic(4 * bond / 3**0.5), [first, second], [[0, 0, 0], [0.25] * 3]
-    )
-    sites = Surroundings.of(crystal_from_pymatgen(structure, "x"))
+    sites = Surroundings.of(two_elements(4 * bond / 3**0.5, first, second, 0.25))
     nothing = find_ions(dataclasses.replace(sites, numbers=np.full(len(sites), 11)))
     found = {SYMBOLS[number] for number in sites.numbers[simple_anions(sites, nothing)].tolist()}
     values = {symbol: 2.25 if symbol == "Te" else Element(symbol).X for symbol in (first, second)}
@@ -91,7 +99,7 @@ def test_the_more_electronegative_of_two_nonmetals_is_the_anion(first: str, seco
 def test_nonmetals_are_anions_of_metals(anion: str) -> None:
     """Rock salt of magnesium, for which no groups are found but the anion itself."""
     bond = float(COVALENT_RADII[NUMBERS[anion]] + COVALENT_RADII[12])
-    found = facts("Fm-3m", Lattice.cubic(2 * bond), {"Mg": (0, 0, 0), anion: (0.5, 0.5, 0.5)})
+    found = crystal_facts(two_elements(2 * bond, "Mg", anion, 0.5))
     assert found["anions"] == [anion] and found["dimensionality"] == 3
     assert found["coordination"] == sorted([f"{anion}:6:octahedron", "Mg:6:octahedron"])
 
@@ -100,8 +108,7 @@ def test_nonmetals_are_anions_of_metals(anion: str) -> None:
 def test_anions_have_contacts_to_metals(ratio: float, is_anion: bool) -> None:
     """Sodium chloride that is stretched: contacts end at 1.45 times the sum of the radii."""
     bond = ratio * float(COVALENT_RADII[11] + COVALENT_RADII[17])
-    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(2 * bond), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
-    sites = Surroundings.of(crystal_from_pymatgen(structure, "x"))
+    sites = Surroundings.of(two_elements(2 * bond, "Na", "Cl", 0.5))
     assert simple_anions(sites, find_ions(sites)).any() == is_anion
 
 
@@ -474,9 +481,9 @@ def test_other_tetrahedra_next_to_a_silicate(other: str, longest: float) -> None
 def test_octahedra_of_halogens(metal: str, halogen: str, bond: float, name: str, cation: str) -> None:
     """A2MX6 of the K2PtCl6 type. Silver is no spectator, so that there are two metals."""
     edge = 4 * bond + 0.3
-    names = {metal: (0, 0, 0), cation: (0.25, 0.25, 0.25), halogen: (bond / edge, 0, 0)}
-    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(edge), list(names), list(names.values()))
-    found = find_ions(Surroundings.of(crystal_from_pymatgen(structure, "x"))).ids
+    axes = np.concatenate([np.eye(3), -np.eye(3)]) * bond / edge
+    places = np.concatenate([[[0.0] * 3, [0.25] * 3, [0.75] * 3], axes])
+    found = find_ions(Surroundings.of(face_centred(edge, [metal, cation, cation, *[halogen] * 6], places))).ids
     assert {entry for entry in found if entry.startswith("hexa")} == (set(name.split()) if cation != "Ag" else set())
 
 
@@ -693,9 +700,7 @@ def test_pairs_of_zintl_phases(symbol: str, electrons: int) -> None:
 
 # ------------------------------------------------------------------------------------------------ structure types
 
-ROCK_SALT = ("Fm-3m", (0.5, 0.5, 0.5))
-ZINC_BLENDE = ("F-43m", (0.25, 0.25, 0.25))
-CAESIUM_CHLORIDE = ("Pm-3m", (0.5, 0.5, 0.5))
+ROCK_SALT, ZINC_BLENDE, CAESIUM_CHLORIDE = "rock salt", "zinc blende", "caesium chloride"
 
 
 @pytest.mark.parametrize(
@@ -720,7 +725,7 @@ CAESIUM_CHLORIDE = ("Pm-3m", (0.5, 0.5, 0.5))
     ],
 )  # fmt: skip
 def test_compounds_of_two_elements(
-    kind: tuple[str, tuple[float, float, float]],
+    kind: str,
     edge: float,
     cation: str,
     anion: str,
@@ -728,7 +733,11 @@ def test_compounds_of_two_elements(
     states: str | None,
     classes: str,
 ) -> None:
-    found = facts(kind[0], Lattice.cubic(edge), {cation: (0, 0, 0), anion: kind[1]})
+    if kind == CAESIUM_CHLORIDE:
+        structure = Structure(Lattice.cubic(edge), [cation, anion], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
+        found = crystal_facts(crystal_from_pymatgen(structure, "x"))
+    else:
+        found = crystal_facts(two_elements(edge, cation, anion, 0.5 if kind == ROCK_SALT else 0.25))
     assert found["anions"] == [anion] and found["ions"] == [] and found["dimensionality"] == 3
     assert found["coordination"] == sorted([f"{anion}:{shape}", f"{cation}:{shape}"])
     assert found["oxidation_states"] == (states.split() if states else None)
