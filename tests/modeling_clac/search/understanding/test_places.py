@@ -51,13 +51,12 @@ def test_what_is_read_from_where(text: str) -> None:
     assert list(query.contradictions) == expected.get("contradictions", [])
 
 
-@pytest.mark.parametrize("text", [text for text in CASES if "HV" not in text])
-def test_what_is_printed_is_read_in_the_same_way(text: str) -> None:
-    query = understand(text, VOCABULARY)
-    again = understand(query.render(), VOCABULARY)
-    assert (again.constraints, again.sort, again.comparisons, again.rest) == (
-        query.constraints, query.sort, query.comparisons, (),
-    )  # fmt: skip
+def test_what_is_printed_is_read_in_the_same_way() -> None:
+    for text in (text for text in CASES if "HV" not in text):
+        query = understand(text, VOCABULARY)
+        again = understand(query.render(), VOCABULARY)
+        assert (again.constraints, again.sort, again.comparisons) == (query.constraints, query.sort, query.comparisons)
+        assert again.rest == (), text
 
 
 # -------------------- the JSON of all kinds of terms
