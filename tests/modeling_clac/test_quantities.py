@@ -234,8 +234,8 @@ def test_the_mean_of_the_numbers_is_pooled() -> None:
 
 
 def test_composition_and_density_of_a_text() -> None:
-    kinds = torch.tensor([[8, NUMBER, 22, DENSITY, DENSITY], [1, 118, NOTHING, NUMBER, 8], [0, 0, NUMBER, 0, 0]])
-    values = torch.tensor([[0.6, 7.0, 0.4, 4.0, 5.0], [0.5, 0.5, 9.0, 3.0, 1.0], [0.0, 0.0, 2.0, 0.0, 0.0]])
+    kinds = torch.tensor([[8, NUMBER, 22, DENSITY, DENSITY], [1, 118, NOTHING, NUMBER, 8], [0, 0, DENSITY, 0, 0]])
+    values = torch.tensor([[0.6, 7.0, 0.4, 4.0, 5.0], [0.5, 0.5, 9.0, 3.0, 1.0], [0.0, 0.0, 2.5, 0.0, 0.0]])
     fractions = text_composition(kinds, values)
     assert fractions.shape == (3, 119)
     expected = torch.zeros(3, 119)
@@ -243,7 +243,7 @@ def test_composition_and_density_of_a_text() -> None:
     expected[1, 1] = expected[1, 118] = 0.25
     expected[1, 8] = 0.5
     torch.testing.assert_close(fractions, expected)
-    assert text_density(kinds, values).tolist() == [4.5, 0.0, 0.0]
+    assert text_density(kinds, values).tolist() == [4.5, 0.0, 2.5]
     # The first part of a formula that was cut off stands for the whole.
     assert text_composition(torch.tensor([[8]]), torch.tensor([[0.1]]))[0, 8] == 1.0
 
