@@ -266,7 +266,7 @@ def test_operations_that_are_no_group() -> None:
 
 
 def test_translations_in_all_fractions() -> None:
-    """Sevenths, eighths, ninths and tenths are groups: their multiples are told apart and meet after one cell."""
+    """Sevenths, eighths, ninths and tenths are groups: their multiples differ until they meet after one cell."""
     for divisor in range(2, 11):
         listed = tuple(f"x+{step}/{divisor},y,z" for step in range(divisor))
         operations = listed_operations(listed)
