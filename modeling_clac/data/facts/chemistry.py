@@ -17,8 +17,8 @@ HALOGENS = frozenset({"F", "Cl", "Br", "I"})
 _CHALCOGENS = frozenset({"S", "Se", "Te"})
 _PNICTOGENS = frozenset({"P", "As", "Sb", "Bi"})
 # Cations of complex oxides that never give them their name.
-_NEVER_ACIDIC = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Ag", "Cd", "Hg", "Tl", "Th", "Au"} - {"Sc", "Be", "Ce"}
-_ELECTROPOSITIVE = ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Tl", "Ag", "Th", "Cd"} - {"Be"}
+_NEVER_ACIDIC = (ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Ag", "Cd", "Hg", "Tl", "Th", "Au"}) - {"Sc", "Be", "Ce"}
+_ELECTROPOSITIVE = (ALKALI | ALKALINE_EARTH | RARE_EARTH | {"Tl", "Ag", "Th", "Cd"}) - {"Be"}
 _RANKS = {symbol: rank for rank, names in enumerate(OXIDE_NAMES) for symbol in names}
 _NAMES = {symbol: name for names in OXIDE_NAMES for symbol, name in names.items()}
 # Lowest oxidation state in which a metal gives its oxides their name.
@@ -92,6 +92,9 @@ def oxide_names(
     top = min(acidic.values())
     centres = {symbol for symbol, rank in acidic.items() if rank == top}
     if "V" in centres and metals & {"Nb", "Ta", "Sb"}:
+        return set()
+    # The weakest acids give a name next to bases only: ZnSb2O4 is an antimonite of zinc.
+    if top == _RANKS["Zn"] and metals - centres - _NEVER_ACIDIC:
         return set()
     if top == _RANKS["Fe"]:
         return _name_of_iron_group(amounts, centres, metals)

@@ -133,12 +133,13 @@ OXIDE_NAMES: tuple[dict[str, str], ...] = (
     {"Si": "silicate", "As": "arsenate"},
     {"Ti": "titanate", "Zr": "zirconate", "Hf": "hafnate"},
     {"Ge": "germanate", "Sn": "stannate"},
-    {"U": "uranate", "Ce": "cerate"},
+    {"U": "uranate"},
     {"Ru": "ruthenate", "Ir": "iridate", "Rh": "rhodate", "Pt": "platinate", "Pd": "palladate"},
-    {"Al": "aluminate", "Ga": "gallate", "In": "indate", "Sc": "scandate"},
+    {"Al": "aluminate", "Ga": "gallate", "In": "indate"},
     {"Bi": "bismuthate", "Pb": "plumbate"},
     {"Cr": "chromite"},
     {"Mn": "manganite", "Fe": "ferrite", "Co": "cobaltate", "Ni": "nickelate", "Cu": "cuprate"},
+    {"Ce": "cerate", "Sc": "scandate"},
     {"Zn": "zincate", "Be": "beryllate"},
 )  # fmt: skip
 

@@ -161,6 +161,11 @@ def names_of(formula: str, *, known: bool = True, ids: tuple[str, ...] = (), ani
         ("LaMnO3", "manganite"), ("LaFeO3", "ferrite"), ("LaCoO3", "cobaltate"), ("LaNiO3", "nickelate"),
         ("La2CuO4", "cuprate"), ("Na2ZnO2", "zincate"), ("Na2PdO2", "palladate"),
         ("Na2PtO3", "platinate"), ("LiRhO2", "rhodate"), ("Na2SiO3", "silicate"),
+        # Metals of their groups that are acidic enough, where no other is.
+        ("BaCeO3", "cerate"), ("LaScO3", "scandate"), ("MgSc2O4", "scandate"), ("CuScO2", "scandate"),
+        ("Na2BeO2", "beryllate"), ("Ba2CePtO6", "platinate"), ("Ca3CoScO6", "cobaltate"), ("BeAl2O4", "aluminate"),
+        ("CeAlO3", "aluminate"), ("LaCeO3", ""), ("Sc2O3", ""), ("BeO", ""),
+        ("ZnSb2O4", ""), ("BaZnO2", "zincate"),
         # The most acidic of several gives the name; those of one rank do so together, next to another cation.
         ("Ba2MgWO6", "tungstate"), ("LiNbWO6", "tungstate"), ("FeTiO3", "titanate"), ("Al2TiO5", "titanate"),
         ("Pb2ZrTiO6", "titanate zirconate"), ("K2NbTaO6", "niobate tantalate"), ("ZrTiO4", "titanate"),
@@ -234,6 +239,7 @@ def kinds_of(
         ({"formula": "SnI4", "anions": "I", "dimension": 0}, "molecular"),
         ({"formula": "TiCl4", "anions": "Cl", "dimension": 0}, "molecular"),
         ({"formula": "AlBr3", "anions": "Br", "dimension": 0}, "molecular"),
+        ({"formula": "BeCl2", "anions": "Cl", "dimension": 0}, "molecular"),
         ({"formula": "NaF", "anions": "F", "dimension": 0}, "ionic salt"),
         ({"formula": "TlF", "anions": "F", "dimension": 0}, "ionic salt"),
         ({"formula": "LaOF", "anions": "O F"}, "ionic mixed_anion oxyfluoride oxyhalide"),
