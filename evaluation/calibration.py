@@ -16,17 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.free_text import read_phrases
+from evaluation.free_text import read_crystals, read_phrases
 from evaluation.metrics.calibration import reliability
 from evaluation.reports.calibration import calibration_rows, write_calibration
 from evaluation.retrieval import describe_model
+from modeling_clac.data.bundled import BUNDLED_CRYSTALS
 from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.utils.arguments import require_at_least, run_script
+from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
-from train.calibrate import split_embeddings, split_records
+from train.calibrate import split_embeddings
 from train.calibration.pairs import LabelledPhrases, labelled_phrases
 
 QUERIES = Path(__file__).parent / "queries"
@@ -96,7 +98,8 @@ def run(arguments: CalibrationArguments) -> dict[str, Any]:
     checkpoint = resolve_checkpoint(arguments.model)
     embedder = ClacEmbedder.from_pretrained(checkpoint)
     calibration = embedder.calibration
-    embeds, records = split_embeddings(checkpoint, embedder)[arguments.split], split_records()[arguments.split]
+    embeds = split_embeddings(checkpoint, embedder)[arguments.split]
+    records = read_crystals(ASSETS / BUNDLED_CRYSTALS, arguments.split)
     sets = {
         "generated": labelled_phrases(FactTable.bundled(arguments.split), arguments.num_phrases, arguments.seed),
         **{name: written_phrases(name, records) for name in ("development", "frozen")},

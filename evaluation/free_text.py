@@ -23,15 +23,16 @@ from evaluation.metrics.intervals import mean_interval
 from evaluation.metrics.precision import precision_at_k
 from evaluation.retrieval import describe_model, read_split
 from modeling_clac.concepts.elements import NONMETALS
-from modeling_clac.concepts.structure_types import structure_types
 from modeling_clac.concepts.symmetry import POLAR
 from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.inference.checkpoints import resolve_checkpoint
 from modeling_clac.inference.embedder import ClacEmbedder
+from modeling_clac.structures_clac import parse_structure
 from modeling_clac.utils.arguments import read_yaml, run_script
 from modeling_clac.utils.atomic_files import write_json
 from modeling_clac.utils.paths import ASSETS
 from modeling_clac.utils.provenance import provenance
+from train.pretraining.vocabulary_texts import with_facts
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Phrase:
         num_elements: Smallest and largest number of elements.
         crystal_system: Name of the crystal system.
         polar: Whether the space group must be polar.
-        prototype: Name of the structure type, see `modeling_clac.concepts.structure_types`.
+        structure_types: Ids of structure types of which the crystal must have one.
         ranges: Column -> (smallest, largest) value, `None` for an open end. Crystals without a value are excluded from
             the search, because whether they are correct is unknown.
     """
@@ -73,11 +74,13 @@ class Phrase:
     num_elements: Sequence[int] | None = None
     crystal_system: str | None = None
     polar: bool = False
-    prototype: str | None = None
+    structure_types: Sequence[str] = ()
     ranges: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def is_decided(self, record: Mapping[str, Any]) -> bool:
-        """Return whether the record has a value for every property in `ranges`."""
+        """Return whether all that the phrase asks for is known of the record."""
+        if self.structure_types and record.get("structure_types") is None:
+            return False
         return all(record.get(column) is not None for column in self.ranges)
 
     def is_right(self, record: Mapping[str, Any]) -> bool:
@@ -93,9 +96,7 @@ class Phrase:
             return False
         if self.polar and record["space_group_number"] not in POLAR:
             return False
-        if self.prototype is not None and self.prototype not in structure_types(
-            record["formula"], record["space_group_number"]
-        ):
+        if self.structure_types and not set(self.structure_types) & set(record["structure_types"]):
             return False
         return all(
             (low is None or record[column] >= low) and (high is None or record[column] <= high)
@@ -122,6 +123,22 @@ def read_phrases(path: Path) -> list[Phrase]:
     return [Phrase(**entry) for entry in entries]
 
 
+def read_crystals(data: Path, split: str) -> list[dict[str, Any]]:
+    """
+    Read the rows of a split, see `evaluation.retrieval.read_split`, and add the facts that phrases ask for.
+
+    Args:
+        data: Directory or parquet file.
+        split: Name of the split.
+
+    Raises:
+        ClacInputError: If the data are invalid.
+    """
+    records = read_split(data, split)
+    crystals = [parse_structure(record["cif"], str(record["material_id"])) for record in records]
+    return with_facts(records, crystals, show_progress=False)
+
+
 def evaluate_phrases(
     embedder: Any, records: Sequence[Mapping[str, Any]], phrases: Sequence[Phrase], seed: int = 0
 ) -> dict[str, Any]:
@@ -130,7 +147,7 @@ def evaluate_phrases(
 
     Args:
         embedder: A [`ClacEmbedder`], or an object with the same `encode_crystals` and `encode_text`.
-        records: Crystals with `cif`, `material_id`, `elements` and properties.
+        records: Crystals with `cif`, `material_id`, `elements`, properties and facts, see [`read_crystals`].
         phrases: Search phrases.
         seed: Seed of the bootstrap.
 
@@ -207,7 +224,7 @@ def run(arguments: FreeTextArguments) -> dict[str, Any]:
         raise ClacInputError(f"--output {arguments.output}: expected a file name ending in .json")
     checkpoint = resolve_checkpoint(arguments.model)
     phrases = read_phrases(Path(arguments.queries))
-    records = read_split(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
+    records = read_crystals(Path(arguments.data or ASSETS / "mp-crystals"), arguments.split)
     embedder = ClacEmbedder.from_pretrained(checkpoint)
     origin = provenance(asdict(arguments))
     result = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..formulas_clac import read_formula
-from .elements import NONMETALS
 from .structure_type_table import TABLE
 
 
@@ -46,55 +44,6 @@ def _read_table() -> dict[str, StructureType]:
 STRUCTURE_TYPES: dict[str, StructureType] = _read_table()
 
 
-@dataclass(frozen=True)
-class FormulaType:
-    """
-    A structure type that stoichiometry and space group determine, for crystals of which no more is known.
-
-    Attributes:
-        type: Id of the structure type.
-        space_group: Number of the space group.
-        stoichiometry: Amounts of the elements in the reduced formula, sorted.
-        nonmetals: Whether the crystal contains a nonmetal, since alloys with the same stoichiometry and space group may
-            have another type; `None` for both.
-        names: Names as in the Inorganic Crystal Structure Database, the most precise first.
-    """
-
-    type: str
-    space_group: int
-    stoichiometry: tuple[float, ...]
-    nonmetals: bool | None
-    names: tuple[str, ...]
-
-
-FORMULA_TYPES = (
-    FormulaType("zinc-blende", 216, (1, 1), True, ("zinc blende", "sphalerite")),
-    FormulaType("wurtzite", 186, (1, 1), True, ("wurtzite",)),
-    FormulaType("caesium-chloride", 221, (1, 1), True, ("caesium chloride", "CsCl-type")),
-    FormulaType("b2", 221, (1, 1), False, ("CsCl-type", "B2")),
-    FormulaType("rock-salt", 225, (1, 1), True, ("rock salt", "rocksalt", "NaCl-type")),
-    FormulaType("rutile", 136, (1, 2), True, ("rutile",)),
-    FormulaType("pyrite", 205, (1, 2), True, ("pyrite",)),
-    FormulaType("fluorite", 225, (1, 2), True, ("fluorite",)),
-    FormulaType("laves-hexagonal", 194, (1, 2), False, ("hexagonal Laves phase", "Laves phase")),
-    FormulaType("laves-cubic", 227, (1, 2), False, ("cubic Laves phase", "Laves phase")),
-    FormulaType("cu3au", 221, (1, 3), False, ("Cu3Au-type", "L1_2")),
-    FormulaType("a15", 223, (1, 3), False, ("A15",)),
-    FormulaType("half-heusler", 216, (1, 1, 1), None, ("half-Heusler",)),
-    FormulaType("full-heusler", 225, (1, 1, 2), None, ("full Heusler", "Heusler")),
-    FormulaType("cubic-perovskite", 221, (1, 1, 3), True, ("cubic perovskite", "perovskite")),
-    FormulaType("tetragonal-perovskite", 99, (1, 1, 3), True, ("tetragonal perovskite", "perovskite")),
-    FormulaType("scheelite", 88, (1, 1, 4), True, ("scheelite",)),
-    FormulaType("thcr2si2", 139, (1, 2, 2), None, ("ThCr2Si2-type",)),
-    FormulaType("spinel", 227, (1, 2, 4), True, ("spinel",)),
-    FormulaType("double-perovskite", 225, (1, 1, 2, 6), True, ("double perovskite", "elpasolite")),
-)
-_BY_FORMULA = {
-    (kind.stoichiometry, kind.space_group, nonmetals): kind.names
-    for kind in FORMULA_TYPES
-    for nonmetals in ((True, False) if kind.nonmetals is None else (kind.nonmetals,))
-}
-
 # Names of phases in papers next to a formula, in lower case, and their space groups.
 PHASE_WORDS: dict[str, frozenset[int]] = {
     word: frozenset(groups)
@@ -119,22 +68,4 @@ PHASE_WORDS: dict[str, frozenset[int]] = {
 }
 
 
-def structure_types(formula: str | None, space_group: float | None) -> tuple[str, ...]:
-    """
-    Return the names of the structure type of a crystal of which only formula and space group are known.
-
-    Args:
-        formula: Reduced formula, or None if unknown.
-        space_group: Number of the space group, or None if unknown.
-
-    Returns:
-        The names, the most precise first; empty if formula and space group do not determine a common type.
-    """
-    if formula is None or space_group is None:
-        return ()
-    amounts = read_formula(formula)
-    stoichiometry = tuple(sorted(amounts.values()))
-    return _BY_FORMULA.get((stoichiometry, int(space_group), bool(amounts.keys() & NONMETALS)), ())
-
-
-__all__ = ["FORMULA_TYPES", "PHASE_WORDS", "STRUCTURE_TYPES", "FormulaType", "StructureType", "structure_types"]
+__all__ = ["PHASE_WORDS", "STRUCTURE_TYPES", "StructureType"]

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.free_text import Phrase, evaluate_phrases, read_phrases
+from evaluation.free_text import Phrase, evaluate_phrases, read_crystals, read_phrases
 from modeling_clac.errors_clac import ClacInputError
-from tests.conftest import ROOT
+from tests.conftest import CRYSTALS, ROOT
 
 FILES = [ROOT / "evaluation" / "queries" / f"{name}.yaml" for name in ("development", "frozen")]
+
+
+@pytest.fixture(scope="module")
+def records() -> list[dict[str, Any]]:
+    return read_crystals(CRYSTALS, "validation")
 
 
 class Oracle:
@@ -52,6 +57,7 @@ def test_conditions() -> None:
         "space_group_number": 221,
         "band_gap": 3.2,
         "density": None,
+        "structure_types": ["cubic-perovskite", "perovskite"],
     }
     right = Phrase(
         "x",
@@ -60,7 +66,7 @@ def test_conditions() -> None:
         nonmetals=["O"],
         num_elements=[3, 3],
         crystal_system="cubic",
-        prototype="perovskite",
+        structure_types=["perovskite", "spinel"],
         ranges={"band_gap": [3, None]},
     )
     assert right.is_decided(record) and right.is_right(record)
@@ -71,11 +77,12 @@ def test_conditions() -> None:
         {"num_elements": [2, 2]},
         {"crystal_system": "hexagonal"},
         {"polar": True},
-        {"prototype": "spinel"},
+        {"structure_types": ["spinel"]},
         {"ranges": {"band_gap": [None, 3]}},
     ):
         assert not Phrase("x", **wrong).is_right(record), wrong
     assert not Phrase("x", ranges={"density": [None, 3]}).is_decided(record)
+    assert not Phrase("x", structure_types=["spinel"]).is_decided({**record, "structure_types": None})
 
 
 def test_crystals_with_unknown_properties_are_not_searched(records) -> None:

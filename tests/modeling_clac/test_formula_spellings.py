@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition
 
-from modeling_clac.concepts.structure_types import FORMULA_TYPES
+from modeling_clac.concepts.vocabulary import load_vocabulary
 from modeling_clac.formula_words_clac import ACRONYMS, NOT_COMPOUNDS, PROTOTYPES, STRUKTURBERICHT
 from modeling_clac.formulas_clac import COMPOSITION, DOPANT, ELEMENTS, ION, find_formulas, read_formula
 from modeling_clac.plain_text_clac import plain_text
@@ -174,7 +174,10 @@ def test_acronyms_of_crystals_need_their_context() -> None:
 
 
 def test_prototypes_are_those_of_the_vocabulary() -> None:
-    names = {name.removesuffix("-type") for kind in FORMULA_TYPES for name in kind.names if name.endswith("-type")}
-    assert names == PROTOTYPES
-    assert any(STRUKTURBERICHT in kind.names for kind in FORMULA_TYPES)
+    vocabulary = load_vocabulary()
+    wordings = {
+        word for concept in vocabulary for word in vocabulary.wordings(concept.id) if concept.kind == "structure-type"
+    }
+    assert {f"{name}-type" for name in PROTOTYPES} <= wordings
+    assert STRUKTURBERICHT in wordings
     assert [found.role for found in find_formulas("CsCl-type or CsCl")] == ["prototype", COMPOSITION]
