@@ -38,7 +38,7 @@ from train.pretraining.checkpoints import Progress, load_state, load_weights, sa
 from train.pretraining.collator import Batch
 from train.pretraining.gradcache import gradcache_backward
 from train.pretraining.initial_model import average_with_pretrained, build_model
-from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.objective import FACTS, ContrastiveObjective
 from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
 from train.pretraining.training_data import TrainingData, load_training_data
@@ -175,7 +175,7 @@ def set_up(recipe: PretrainArguments, accelerator: Accelerator) -> TrainingRun:
 
 def next_phase(run: TrainingRun) -> TrainingRun:
     """Start the next phase with the weights of this one."""
-    model, done = run.model, run.progress
+    model, done, previous = run.model, run.progress, run.accelerator.unwrap_model(run.objective)
     run.objective, run.optimizer, run.scheduler = run.accelerator.free_memory(
         run.objective, run.optimizer, run.scheduler
     )
@@ -185,7 +185,7 @@ def next_phase(run: TrainingRun) -> TrainingRun:
     progress = Progress(phase=done.phase + 1, step=done.step, seconds=done.seconds)
     # As if each phase were a run of its own, so that a resumed run draws the same numbers.
     set_seed(run.recipe.seed + progress.phase)
-    following = start_phase(run.recipe, accelerator, model, run.processor, run.validation, run.data, progress)
+    following = start_phase(run.recipe, accelerator, model, run.processor, run.validation, run.data, progress, previous)
     following.start, following.started_at = run.start, run.started_at
     return following
 
@@ -198,6 +198,7 @@ def start_phase(
     validation: ValidationSet,
     data: TrainingData | None,
     progress: Progress,
+    previous: ContrastiveObjective | None = None,
     resume: bool = False,
 ) -> TrainingRun:
     """
@@ -211,6 +212,7 @@ def start_phase(
         validation: The validation set.
         data: The training crystals; `None` if they are streamed.
         progress: Progress of the run.
+        previous: Objective of the phase before; `None` for the first one and if the phase is resumed.
         resume: Whether to restore weights, optimiser and schedule from the checkpoint `last`.
     """
     arguments = recipe.phase(progress.phase)
@@ -225,8 +227,12 @@ def start_phase(
             if resume:
                 # The bank holds the outputs of the graph tower as it is in this phase.
                 load_weights(model, Path(recipe.output_dir) / "last")
-            bank = fill_bank(model.to(accelerator.device), processor, batches.crystals, batches.records, show_progress)
+            facts = batches.vocabulary.facts if batches.vocabulary and FACTS in arguments.terms else None
+            model.to(accelerator.device)
+            bank = fill_bank(model, processor, batches.crystals, batches.records, show_progress, facts)
     bare = ContrastiveObjective(model, arguments.objective_settings(), bank, num_facts)
+    if previous is not None:
+        bare.take_over(previous)
     freeze(bare, arguments)
     objective: nn.Module = bare
     optimizer = make_optimizer(objective, arguments)

@@ -52,10 +52,10 @@ class Phrase:
 
 # Share of each form of phrase.
 FORMS: dict[str, float] = {
-    "concept": 0.32,
-    "conjunction": 0.32,
-    "number": 0.12,
-    "negation": 0.08,
+    "concept": 0.30,
+    "conjunction": 0.36,
+    "number": 0.11,
+    "negation": 0.07,
     "elements": 0.07,
     "union": 0.02,
     "system": 0.02,
@@ -66,7 +66,7 @@ FORMS: dict[str, float] = {
 _KIND_WEIGHTS: dict[str, float] = {
     "element": 1.0, "element-group": 0.8, "anion": 1.2, "oxyanion": 1.0, "group": 0.7, "class": 1.2,
     "structure-type": 1.6, "structural": 1.0, "symmetry": 1.0, "crystal-system": 0.8, "space-group": 0.6, "band": 2.0,
-    "attribute": 0.8, "use": 1.5, "name": 0.5,
+    "attribute": 0.8, "use": 2.2, "name": 0.5,
 }  # fmt: skip
 # Kinds of which a crystal has one only.
 _EXCLUSIVE = frozenset({"crystal-system", "space-group", "name"})

@@ -18,6 +18,7 @@ FROZEN_PARTS: dict[str, tuple[str, ...]] = {
     "graph_model": ("graph_model.",),
     "text_model": ("text_model.",),
     "text_embeddings": ("text_model.embeddings.",),
+    "crystal_projection": ("crystal_projection.",),
     "projections": ("crystal_projection.", "text_projection."),
     "shared_facts": tuple(f"{name}." for name in SHARED_FACTS),
 }
@@ -197,6 +198,7 @@ class ObjectiveArguments:
         default_factory=lambda: ["crystal-text"],
         metadata={"help": "Contrastive terms, such as crystal-text crystal'-text'; a prime marks the augmented copy."},
     )
+    fact_weight: float = field(default=1.0, metadata={"help": "Weight of the term crystal-fact next to other terms."})
     prior_weight: float = field(default=0.0, metadata={"help": "Weight of prior matching; 0: none."})
     mlm_weight: float = field(
         default=0.0, metadata={"help": "Weight of the masked-language-model loss on text'; 0: none."}
@@ -228,7 +230,7 @@ class ObjectiveArguments:
         Raises:
             ClacInputError: See `ObjectiveSettings`.
         """
-        return ObjectiveSettings(self.loss, tuple(self.terms), self.prior_weight, self.mlm_weight)
+        return ObjectiveSettings(self.loss, tuple(self.terms), self.fact_weight, self.prior_weight, self.mlm_weight)
 
     def copies(self) -> Copies:
         """

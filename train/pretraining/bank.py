@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,12 +33,14 @@ class CrystalBank(OnDevice):
         fraction: `(n, 119)`, atomic fractions.
         density: `(n,)` in g/cm³.
         labels: Labels of the crystals.
+        facts: `(n, T)`, their facts, see `Labels`; `None` if no term predicts them.
     """
 
     pooled: Tensor
     fraction: Tensor
     density: Tensor
     labels: CrystalLabels
+    facts: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pooled)
@@ -54,6 +57,7 @@ def fill_bank(
     crystals: Sequence[Crystal],
     records: Sequence[dict[str, Any]],
     show_progress: bool = True,
+    facts: np.ndarray | None = None,
 ) -> CrystalBank:
     """
     Pass all crystals through the graph tower.
@@ -64,6 +68,7 @@ def fill_bank(
         crystals: The crystals.
         records: Their rows of the data set.
         show_progress: Whether to show a progress bar.
+        facts: `(n, T)`, facts of the crystals for a term that predicts them.
 
     Returns:
         The bank, on the device of the model.
@@ -92,7 +97,8 @@ def fill_bank(
             bar.update(len(own))
     model.train(was_training)
     labels = crystal_labels(records).to(device)
-    return CrystalBank(torch.cat(pooled), torch.cat(fraction), torch.cat(density), labels)
+    known = None if facts is None else torch.from_numpy(facts).to(device)
+    return CrystalBank(torch.cat(pooled), torch.cat(fraction), torch.cat(density), labels, known)
 
 
 __all__ = ["CrystalBank", "fill_bank"]

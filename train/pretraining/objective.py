@@ -30,7 +30,7 @@ from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from train.pretraining.bank import CrystalBank
 from train.pretraining.collator import Chunk, ConceptPhraseBatch, CrystalLabels, Labels, TextLabels
 from train.pretraining.length_buckets import pool_text_in_buckets
-from train.pretraining.objective_heads import FactHeads, MaskedLanguageModelHead, PriorDiscriminator
+from train.pretraining.objective_heads import FactHead, MaskedLanguageModelHead, PriorDiscriminator
 
 
 class View(StrEnum):
@@ -67,7 +67,7 @@ TERMS: dict[str, tuple[View, View]] = {
 # Phrases of the vocabulary with many right answers, see `concept_loss`; and facts predicted from crystals alone.
 CONCEPTS, FACTS = "crystal-concept", "crystal-fact"
 # Terms whose crystals are all originals, so that they can be those of a bank.
-_WITH_BANK = frozenset(("crystal-text", "crystal-text'", CONCEPTS))
+_WITH_BANK = frozenset(("crystal-text", "crystal-text'", CONCEPTS, FACTS))
 LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
 # Key of all terms between crystals and texts, which share one temperature and one bias.
 _INTER = "inter"
@@ -79,6 +79,8 @@ _START_BIAS = {"sigmoid": -10.0, "jensen_shannon": 0.0}
 _START_SCALE = 10.0
 # Of phrases of the vocabulary. Smaller than that of pairs, since their right answers are many.
 _CONCEPT_SCALE = 25.0
+# Crystals of a bank whose facts are predicted in one step.
+_FACT_CRYSTALS = 1024
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class ObjectiveSettings:
 
     Attributes:
         loss: Loss of every term, one of `LOSSES`.
-        terms: Names in `TERMS`, `CONCEPTS` and `FACTS`; their losses are averaged.
+        terms: Names in `TERMS`, `CONCEPTS` and `FACTS`; their losses are averaged, except that of `FACTS`.
+        fact_weight: Weight of the loss of `FACTS`, which is added.
         prior_weight: Weight of prior matching; 0 for none.
         mlm_weight: Weight of the masked-language-model loss on the augmented texts; 0 for none.
 
@@ -99,6 +102,7 @@ class ObjectiveSettings:
 
     loss: str = "info_nce"
     terms: tuple[str, ...] = ("crystal-text",)
+    fact_weight: float = 1.0
     prior_weight: float = 0.0
     mlm_weight: float = 0.0
 
@@ -108,7 +112,7 @@ class ObjectiveSettings:
         known = (*TERMS, CONCEPTS, FACTS)
         if not self.terms or any(term not in known for term in self.terms):
             raise ClacInputError(f"terms={list(self.terms)}: choose from {', '.join(known)}")
-        for name in ("prior_weight", "mlm_weight"):
+        for name in ("fact_weight", "prior_weight", "mlm_weight"):
             if getattr(self, name) < 0:
                 raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
         if self.mlm_weight and not self.copies_texts:
@@ -152,7 +156,7 @@ class ContrastiveObjective(nn.Module):
         model: The model to train.
         settings: Terms and losses.
         bank: All training crystals, if the graph tower does not change; texts and phrases are then contrasted with all
-            of them instead of with those of the batch.
+            of them instead of with those of the batch, and the facts of all of them are predicted.
         num_facts: Number of facts, for the term with facts.
 
     Raises:
@@ -169,11 +173,9 @@ class ContrastiveObjective(nn.Module):
                 f"terms={list(settings.terms)}, loss={settings.loss!r}: while graph_model is frozen, only "
                 f"{', '.join(sorted(_WITH_BANK))} with info_nce can be used"
             )
-        self.fact_heads = None
-        if FACTS in settings.terms:
-            self.fact_heads = FactHeads(model.graph_model.output_size, num_facts)
         config: Any = model.config
         dim, dropout = config.projection_dim, float(config.projection_dropout)
+        self.fact_head = FactHead(dim, num_facts) if FACTS in settings.terms else None
         scales, heads, biases = {}, {}, {}
         if "crystal-crystal'" in settings.terms:
             heads[View.CRYSTAL.value] = ClacProjection(model.graph_model.output_size, dim, dropout)
@@ -232,12 +234,9 @@ class ContrastiveObjective(nn.Module):
         pooled: dict[View, Tensor] = {}
         if self.bank is None:
             pooled[View.CRYSTAL] = model.graph_model(**graphs).pooler_output
-            if set(self.settings.terms) != {FACTS}:
-                known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
-                crystals = model.embed_crystals(pooled[View.CRYSTAL], **known, occupancy=graphs.get("occupancy"))
-                outputs |= _originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size)
-            if self.fact_heads is not None:
-                outputs[FACTS] = pooled[View.CRYSTAL][: chunk.size]
+            known = {name: graphs[name] for name in ("atomic_numbers", "batch", "num_atoms", "density")}
+            crystals = model.embed_crystals(pooled[View.CRYSTAL], **known, occupancy=graphs.get("occupancy"))
+            outputs |= _originals_and_copies((View.CRYSTAL, View.CRYSTAL_COPY), crystals, chunk.size)
         text_output = None
         if self.settings.texts:
             text_output = pool_text_in_buckets(model, tokens)
@@ -295,8 +294,6 @@ class ContrastiveObjective(nn.Module):
         losses = {}
         for term in self.settings.terms:
             if term == FACTS:
-                assert self.fact_heads is not None and labels.facts is not None
-                losses[term] = self.fact_heads(outputs[FACTS], labels.facts)
                 continue
             if term == CONCEPTS:
                 losses[term] = self._contrast_concepts(outputs, bank, labels, concepts)
@@ -309,7 +306,10 @@ class ContrastiveObjective(nn.Module):
                 losses[term] = self._contrast(left, outputs[left.intra], outputs[right.intra], *excluded[left])
             else:
                 losses[term] = self._contrast(_INTER, outputs[left], outputs[right], *excluded[_INTER])
-        total = torch.stack(list(losses.values())).mean()
+        total = torch.stack(list(losses.values())).mean() if losses else torch.zeros((), device=labels.rows.device)
+        if self.fact_head is not None:
+            losses[FACTS] = self._predict_facts(self.fact_head, outputs, bank, labels)
+            total = total + self.settings.fact_weight * losses[FACTS]
         for kind, discriminator in self.discriminators.items():
             losses[f"prior {kind}"] = discriminator(outputs[kind])
             total = total + self.settings.prior_weight * losses[f"prior {kind}"]
@@ -317,6 +317,16 @@ class ContrastiveObjective(nn.Module):
             losses["mlm"] = outputs["mlm"].sum() / labels.num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
         return {"loss": total, **losses}
+
+    def _predict_facts(self, head: FactHead, outputs: dict[str, Tensor], bank: Tensor | None, labels: Labels) -> Tensor:
+        crystals, facts = outputs.get(View.CRYSTAL), labels.facts
+        if bank is not None:
+            assert self.bank is not None and self.bank.facts is not None
+            # Some of the crystals tell as much of the projection as all of them, at a fraction of the cost.
+            rows = torch.randint(len(bank), (min(_FACT_CRYSTALS, len(bank)),), device=bank.device)
+            crystals, facts = bank[rows], self.bank.facts[rows]
+        assert crystals is not None and facts is not None
+        return head(crystals, facts)
 
     def _contrast_concepts(
         self,
@@ -353,8 +363,24 @@ class ContrastiveObjective(nn.Module):
 
     def loss_parameters(self) -> list[nn.Parameter]:
         """List the parameters that only [`contrast`] uses: temperatures, biases and discriminators."""
-        parts = (self.scales, self.biases, self.discriminators)
+        parts = [self.scales, self.biases, self.discriminators]
+        if self.fact_head is not None:
+            parts.append(self.fact_head)
         return [self.model.logit_scale, *(parameter for part in parts for parameter in part.parameters())]
+
+    def take_over(self, previous: ContrastiveObjective) -> None:
+        """
+        Take over the trained head of facts and the temperatures from the objective of the phase before.
+
+        Args:
+            previous: The objective.
+        """
+        with torch.no_grad():
+            for name, scale in self.scales.items():
+                if name in previous.scales:
+                    scale.copy_(previous.scales[name])
+        if self.fact_head is not None and previous.fact_head is not None:
+            self.fact_head.load_state_dict(previous.fact_head.state_dict())
 
     def _contrast(self, kind: str, x: Tensor, y: Tensor, ignore: Tensor, ignore_reverse: Tensor | None) -> Tensor:
         scale = self._scale(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
 from modeling_clac.loss_clac import IGNORE_INDEX
+
+# Initial scale s of [`FactHead`].
+_FACT_SCALE = 20.0
 
 
 class _ReverseGradient(torch.autograd.Function):
@@ -92,39 +96,39 @@ class MaskedLanguageModelHead(nn.Module):
         return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)
 
 
-class FactHeads(nn.Module):
+class FactHead(nn.Module):
     """
-    Prediction of facts from the pooled output of the graph tower.
+    Prediction of facts from the embeddings of crystals: the logit of fact c is s w_c · x + b_c.
 
-    The graph tower learns from them what the vocabulary speaks of, without the cost of the text tower.
+    Each fact has a direction w_c in the shared space, as the texts that state it will have. So the space gets its order
+    from facts of all crystals, without the cost of the text tower.
 
     Args:
-        in_size: Number of features of a crystal.
+        dim: Dimension of the embeddings.
         num_facts: Number of facts.
-        hidden_size: Size of the hidden layer.
     """
 
-    def __init__(self, in_size: int, num_facts: int, hidden_size: int = 512):
+    def __init__(self, dim: int, num_facts: int):
         super().__init__()
-        self.norm = nn.LayerNorm(in_size)
-        self.hidden = nn.Linear(in_size, hidden_size)
-        self.output = nn.Linear(hidden_size, num_facts)
+        self.weight = nn.Parameter(torch.randn(num_facts, dim) / dim**0.5)
+        self.bias = nn.Parameter(torch.zeros(num_facts))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_FACT_SCALE)))
 
-    def forward(self, pooled: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, crystals: Tensor, targets: Tensor) -> Tensor:
         """
         Compute the cross-entropy.
 
         Args:
-            pooled: `(B, in_size)`.
+            crystals: Unit vectors, `(B, dim)`.
             targets: `(B, num_facts)`, 1 where a fact holds, 0 where not, NaN where unknown, grades in between.
 
         Returns:
             Scalar, the sum over the facts, averaged over the crystals.
         """
-        logits = self.output(F.gelu(self.hidden(self.norm(pooled.float()))))
+        logits = self.log_scale.exp() * F.linear(crystals, self.weight) + self.bias
         known = ~targets.isnan()
         losses = F.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
-        return (losses * known).sum() / len(pooled)
+        return (losses * known).sum() / len(crystals)
 
 
-__all__ = ["FactHeads", "MaskedLanguageModelHead", "PriorDiscriminator"]
+__all__ = ["FactHead", "MaskedLanguageModelHead", "PriorDiscriminator"]

@@ -70,7 +70,7 @@ def freeze(objective: ContrastiveObjective, arguments: OptimizationArguments) ->
     frozen += [f"text_model.encoder.layer.{layer}." for layer in range(arguments.frozen_text_layers)]
     if set(objective.settings.terms) == {FACTS}:
         # Parameters that no term uses would have no gradients, which data parallelism does not allow.
-        frozen += ["text_", "crystal_projection.", "shared_", "logit_scale"]
+        frozen += ["text_", "logit_scale"]
     elif not objective.settings.pairs:
         frozen.append("logit_scale")
     for name, parameter in objective.model.named_parameters():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 # To increase whenever crystals get other facts or a column is added; then facts of older versions are computed again.
-FACTS_VERSION = 9
+FACTS_VERSION = 10
 # Key of the version in the metadata of a schema.
 VERSION_KEY = b"facts_version"
 
