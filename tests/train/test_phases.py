@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,7 @@ from train.pretrain import train
 from train.pretraining.bank import fill_bank
 from train.pretraining.batches import PairBatches, build_batches
 from train.pretraining.initial_model import build_model
+from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.pairs import first_records
 
 READOUTS = {"graph_symmetry_readout": True, "graph_pattern_readout": True, "token_values": True}
@@ -142,6 +144,49 @@ def test_only_the_parts_of_a_phase_change(bert_directory, finished, tmp_path) ->
             assert torch.equal(second[name], start[name.removeprefix("model.text_model.")])
         elif name.startswith("model.crystal_projection.") and weight.ndim == 2:
             assert same == [False, False], name
+
+
+def test_the_head_of_facts_goes_on_in_the_next_phase(bert_directory, tmp_path) -> None:
+    """At a learning rate that changes nothing, the facts are predicted as well as before."""
+    still = {"learning_rate": 1e-12, "text_learning_rate": 1e-12, "fact_weight": 1.0}
+    first = {**PHASES[0], "num_epochs": 6, "learning_rate": 1e-2}
+    head = "fact_head."
+
+    train(recipe(bert_directory, tmp_path, phases=[first, {**PHASES[2], **still}], max_steps=24))
+    before = weights(tmp_path)
+    assert train(recipe(bert_directory, tmp_path, phases=[first, {**PHASES[2], **still}], resume=True)).finished
+    after = weights(tmp_path)
+    names = [name for name in before if name.startswith(head)]
+    assert len(names) == 3
+    for name in names:
+        torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[5]["loss"] < 0.5 * log[0]["loss"]
+    # Next to the loss of the texts, of at most some units.
+    assert log[6]["loss"] < log[5]["loss"] + 10
+
+
+def test_facts_of_some_crystals_of_the_bank_are_predicted(bert_directory, tmp_path) -> None:
+    """With all of the few crystals drawn many times, the mean over steps is the loss over all."""
+    own = recipe(bert_directory, tmp_path)
+    torch.manual_seed(0)
+    model, processor = build_model(own)
+    batches = build_batches(own.phase(1), processor, show_progress=False)
+    assert isinstance(batches, PairBatches) and batches.vocabulary is not None
+    facts = batches.vocabulary.facts
+    bank = fill_bank(model.eval(), processor, batches.crystals, batches.records, False, facts)
+    assert bank.facts is not None and np.array_equal(bank.facts.numpy(), facts, equal_nan=True)
+    objective = ContrastiveObjective(model, own.phase(1).objective_settings(), bank, facts.shape[1]).eval()
+    batch = next(iter(batches.epoch(0)))
+    assert objective.fact_head is not None
+    with torch.no_grad():
+        losses = [objective(batch.chunks[0], batch.labels, batch.concepts) for _ in range(60)]
+        expected = objective.fact_head(bank.embed(model), bank.facts)
+    drawn = [loss["crystal-fact"].item() for loss in losses]
+    assert np.mean(drawn) == pytest.approx(expected.item(), rel=0.05)
+    for loss in losses[:3]:
+        contrastive = (loss["crystal-text"] + loss["crystal-concept"]) / 2
+        torch.testing.assert_close(loss["loss"], contrastive + 0.1 * loss["crystal-fact"])
 
 
 def test_texts_learn_against_all_crystals(bert_directory, tmp_path) -> None:
