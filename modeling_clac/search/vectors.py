@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -22,7 +21,7 @@ _THREADS = 8  # memory cannot feed more
 # Share of all vectors up to which some of them are gathered before they are compared.
 _FEW = 0.25
 _FEW_ROWS = 1024  # compared one by one
-_HALF = 2.0**-11  # largest relative error of a number that is rounded to float16
+_ROUNDED_ROWS = 1 << 15  # compared at a time with a query in float16
 # Sums of products in float32 differ from exact ones by less than this for each dimension, with all that follows them.
 _SINGLE = 2.0**-22
 
@@ -77,15 +76,7 @@ class Vectors:
             if self.lengths is not None:
                 found[block] /= self.lengths[chosen, None]
 
-        blocks = list(_blocks(count, self._rows_of_a_block))
-        threads = min(_THREADS, _cores(), len(blocks))
-        if threads > 1:
-            # Each thread takes the next block, so that a core that is busy with other work holds up no one.
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(compare, blocks))
-        else:
-            for block in blocks:
-                compare(block)
+        _for_each(compare, _blocks(count, self._rows_of_a_block))
         return np.clip(found.T, -1, 1)
 
     def nearest(self, queries: np.ndarray, k: int, rows: np.ndarray | None = None) -> list[np.ndarray]:
@@ -101,10 +92,9 @@ class Vectors:
             Up to `k` rows for each query, best first; of equal ones, the first in the table.
         """
         many = rows is None or len(rows) > _FEW * len(self)
-        # In half precision, torch takes half the time. Importing it takes longer than a search, so that it is used only
-        # where a model needs it anyway. Several queries at once share the conversion to float32.
-        if "torch" in sys.modules and len(queries) == 1 and many and self.stored.dtype == np.float16:
-            cosines, error = self._cosines_in_half_precision(queries, rows)
+        # Several queries at once share the conversion to float32.
+        if len(queries) == 1 and many and self.stored.dtype == np.float16:
+            cosines, error = self._cosines_of_rounded(queries, rows)
         else:
             cosines, error = self.cosines(queries, rows), self.dim * _SINGLE
         found = []
@@ -114,18 +104,25 @@ class Vectors:
             found.append(chosen[np.argsort(-self._one_by_one(query, chosen), kind="stable")[:k]])
         return found
 
-    def _cosines_in_half_precision(self, queries: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """Return cosines of one query, `(1, num_rows)`, and their largest possible error."""
-        import torch
+    def _cosines_of_rounded(self, queries: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """
+        Return cosines of one query, `(1, num_rows)`, and their largest possible error.
+
+        The query is rounded to float16 as well, so that no vector is converted: as fast as memory can be read.
+        """
+        import numkong
 
         query = queries[0]
         rounded = query.astype(np.float16)
-        # Sums are in float32, and only the results are rounded. DLPack accepts files that are mapped for reading.
-        products = torch.mv(torch.from_dlpack(np.asarray(self.stored)), torch.from_numpy(rounded))
-        cosines = products.numpy().astype(np.float32)
+        cosines = np.empty(len(self), dtype=np.float32)
+
+        def compare(block: slice) -> None:
+            cosines[block] = np.asarray(numkong.cdist(self.stored[block], rounded[None], "dot"))[:, 0]
+
+        _for_each(compare, _blocks(len(self), _ROUNDED_ROWS))
         if self.lengths is not None:
             cosines /= self.lengths
-        error = float(np.linalg.norm(query - rounded)) + _HALF + self.dim * _SINGLE
+        error = float(np.linalg.norm(query - rounded)) + self.dim * _SINGLE
         return (cosines if rows is None else cosines[rows])[None], error
 
     def _one_by_one(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -188,6 +185,18 @@ def lengths_of(stored: np.ndarray) -> np.ndarray:
     for block in _blocks(len(stored), max(_BLOCK // max(stored.shape[1], 1), 1)):
         found[block] = np.linalg.norm(stored[block].astype(np.float32), axis=1)
     return found
+
+
+def _for_each(work: Callable[[slice], None], blocks: Iterable[slice]) -> None:
+    """Work on blocks in threads. Each takes the next block, so that a core that is busy otherwise holds up no one."""
+    waiting = list(blocks)
+    threads = min(_THREADS, _cores(), len(waiting))
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, waiting))
+    else:
+        for block in waiting:
+            work(block)
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:

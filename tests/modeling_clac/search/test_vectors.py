@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file, save_file
 
 from modeling_clac.search import vectors as module
@@ -33,6 +31,7 @@ def stored(embeds: np.ndarray, tmp_path: Path) -> Vectors:
 @pytest.fixture(params=[1 << 21, 7 * DIM], ids=["one block", "many blocks"])
 def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BLOCK", request.param)
+    monkeypatch.setattr(module, "_ROUNDED_ROWS", request.param // DIM)
 
 
 def test_files_are_those_of_safetensors(embeds: np.ndarray, stored: Vectors, tmp_path: Path) -> None:
@@ -59,13 +58,6 @@ def test_cosines_are_those_of_the_rounded_vectors(embeds: np.ndarray, stored: Ve
     np.testing.assert_allclose(lengths_of(stored.stored), np.linalg.norm(rounded, axis=1), rtol=1e-6)
 
 
-@pytest.fixture(params=["torch loaded", "without torch"])
-def _torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert torch.__name__ in sys.modules
-    if request.param == "without torch":
-        monkeypatch.delitem(sys.modules, "torch")
-
-
 def _literal_search(vectors: Vectors, query: np.ndarray, k: int, rows: np.ndarray) -> np.ndarray:
     assert vectors.lengths is not None
     products = (vectors.stored[rows].astype(np.float64) * query).sum(axis=1)
@@ -73,7 +65,7 @@ def _literal_search(vectors: Vectors, query: np.ndarray, k: int, rows: np.ndarra
     return rows[np.argsort(-cosines, kind="stable")[:k]]
 
 
-@pytest.mark.usefixtures("_torch", "_blocks")
+@pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("spread", [1.0, 0.05], ids=["far apart", "nearly equal"])
 def test_the_nearest_are_those_of_a_literal_search(spread: float, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
