@@ -21,6 +21,7 @@ _THREADS = 8  # memory cannot feed more
 # Share of all vectors up to which some of them are gathered before they are compared.
 _FEW = 0.25
 _FEW_ROWS = 1024  # compared one by one
+_GROUP = 1024  # cosines of which the largest is looked at first
 _ROUNDED_ROWS = 1 << 15  # compared at a time with a query in float16
 # Sums of products in float32 differ from exact ones by less than this for each dimension, with all that follows them.
 _SINGLE = 2.0**-22
@@ -148,9 +149,18 @@ def _contenders(cosines: np.ndarray, k: int, error: float) -> np.ndarray:
     """Return the places, ascending, of all that may be among the k largest cosines if each is off by an error."""
     if k >= len(cosines):
         return np.arange(len(cosines))
+    places = None
+    starts = np.arange(0, len(cosines), _GROUP)
+    if k <= len(starts):
+        # The maxima of groups are cosines themselves, so that the kth of them is at most the kth of all. It takes a
+        # tenth of the time of sorting out all, and leaves a few of them.
+        maxima = np.maximum.reduceat(cosines, starts)
+        places = np.flatnonzero(cosines >= np.partition(maxima, len(maxima) - k)[len(maxima) - k] - 2 * error)
+        cosines = cosines[places]
     # k of the true cosines are at least this minus the error; a cosine that reaches them is at least this minus two.
     last = np.partition(cosines, len(cosines) - k)[len(cosines) - k]
-    return np.flatnonzero(cosines >= last - 2 * error)
+    chosen = np.flatnonzero(cosines >= last - 2 * error)
+    return chosen if places is None else places[chosen]
 
 
 def unit_vectors(query: np.ndarray, dim: int) -> np.ndarray:

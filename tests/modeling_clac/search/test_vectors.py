@@ -32,6 +32,7 @@ def stored(embeds: np.ndarray, tmp_path: Path) -> Vectors:
 def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BLOCK", request.param)
     monkeypatch.setattr(module, "_ROUNDED_ROWS", request.param // DIM)
+    monkeypatch.setattr(module, "_GROUP", request.param // DIM)
 
 
 def test_files_are_those_of_safetensors(embeds: np.ndarray, stored: Vectors, tmp_path: Path) -> None:
