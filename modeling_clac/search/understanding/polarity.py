@@ -33,6 +33,10 @@ _FREE_BEHIND = re.compile(
     r"(?:-(?:resistant|proof)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
     re.I,
 )
+# `must not have a gap above 3 eV`
+_NO_RANGE = re.compile(
+    r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
+)
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
 _PREFERRED_BEFORE = re.compile(
     # `with Ti if possible, cubic` is a wish of titanium.
@@ -122,7 +126,7 @@ def _reaches(between: str) -> bool:
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
     """`not between 1 and 2 eV`; `no` before a number belongs to the comparison."""
     head = text[previous : literal.start]
-    is_negated = re.search(r"\b(?:not?|without)\s*(?:an?\s+)?$|\bnon-?$", head, re.I) is not None
+    is_negated = _NO_RANGE.search(head) is not None
     return replace(literal, negated=True) if is_negated else literal
 
 
