@@ -39,6 +39,7 @@ from .query import (
     SortKey,
     SpaceGroupTerm,
 )
+from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
 from .words import FUNCTION_WORDS, foreign_language
 
@@ -66,10 +67,6 @@ _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
 _HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
-# `1,5 eV`, as in most of Europe; `1,500 kg/m³` is more than a thousand.
-_DECIMAL_COMMA = re.compile(
-    r"(?<![\w.,])(?P<whole>\d{1,3}),(?=\d{1,2}(?:\s?(?:-|–|to)\s?\d{1,3}[.,]\d{1,2})?\s?(?:m?eV|[GM]Pa|kbar|Å|nm|g\s?/|kg\s?/)(?!\w))"
-)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 _LONGEST_NAME = 4  # words
@@ -112,8 +109,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     """
     flat = flatten_markup(text)
     # A reading that was printed separates its parts by dots, which stand for water in formulas.
-    shown = _with_decimal_points(flat.text)
-    plain = plain_text(shown).replace(" · ", " ; ")
+    shown = with_plain_numbers(flat.text)
+    plain = with_capital_symbols(plain_text(shown).replace(" · ", " ; "))
     lexicon = Lexicon.of(vocabulary)
     state = _State(plain, shown, [True] * len(plain), [False] * len(plain))
     for reason in _REASON.finditer(plain):
@@ -153,13 +150,6 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     return replace(
         query, notes=tuple(notes), contradictions=(*contradictions(query, vocabulary), *(() if query else strange))
     )
-
-
-def _with_decimal_points(text: str) -> str:
-    """Replace decimal commas, which keeps the places."""
-    while _DECIMAL_COMMA.search(text):
-        text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)
-    return text
 
 
 def _words_of_counts(text: str, literals: Iterable[Literal]) -> set[str]:
