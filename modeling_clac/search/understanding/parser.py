@@ -39,6 +39,7 @@ from .query import (
     SortKey,
     SpaceGroupTerm,
 )
+from .senses import has_other_sense
 from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
 from .words import FUNCTION_WORDS, foreign_language
@@ -49,20 +50,6 @@ if TYPE_CHECKING:
 # Between the words of a wording: never punctuation.
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
-_LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
-_LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
-# `alternatives to lead iodide`: no verb.
-_LEAD_COMPOUND_BEHIND = re.compile(r"\s+\w+(?:ides?|ates?|ites?)\b|-(?:free|based|containing)\b", re.I)
-_LIGHT_NOUN_BEFORE = re.compile(
-    r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
-    r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+$",
-    re.I,
-)
-_LIGHT_NOUN_BEHIND = re.compile(
-    r"[\s-]+(?:emi\w+|absor\w+|harvest\w*|scatter\w*|sources?|outputs?|yields?|detect\w*|trapping|extraction|conver\w+|guid\w+"
-    r"|of\s+\d+)\b",
-    re.I,
-)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
@@ -294,15 +281,7 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
             continue
-        if spelled == "lead" and (
-            state.text[start:end].lower() == "leads"
-            or _LEAD_VERB_BEHIND.match(state.text, end)
-            or (_LEAD_VERB_BEFORE.search(state.text, 0, start) and not _LEAD_COMPOUND_BEHIND.match(state.text, end))
-        ):
-            return None
-        if spelled == "light" and (
-            _LIGHT_NOUN_BEFORE.search(state.text, 0, start) or _LIGHT_NOUN_BEHIND.match(state.text, end)
-        ):
+        if count == 1 and has_other_sense(state.text, spelled, start, end):
             return None
         if count == 1 and len(parts[0].text) == 2 and parts[0].text in ATOMIC_NUMBERS and symbol is None:
             # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
