@@ -17,6 +17,7 @@ from ...concepts.quantities import REFERENCES, find_comparatives
 from ...concepts.spelling import Token, key, plain_text, tokens
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formula_markup_clac import FlatText, flatten_markup
+from .allowed import without_allowed
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
@@ -368,9 +369,10 @@ def _shared_start(lexicon: Lexicon, text: str, before: Token, word: Token) -> To
 
 
 def _leave_asides(state: _State) -> None:
-    """Take out substances that are named, but are not what the crystals are made of."""
-    state.literals, asides = without_asides(state.text, state.literals)
-    for aside in asides:
+    """Take out substances that are named, but are not what the crystals are made of, and what is only allowed."""
+    literals, asides = without_asides(state.text, state.literals)
+    state.literals, allowed = without_allowed(state.text, literals)
+    for aside in (*asides, *allowed):
         state.rest.append(aside.name)
         state.notes.append(aside.note)
 

@@ -8,12 +8,17 @@ from itertools import pairwise
 
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
+_EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
-    r"not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    # `excluded: Pb, Cd`, `forbidden elements: As`
+    rf"(?:not\s+allowed|{_EXCLUDED})(?:\s+(?:elements?|atoms?|compounds?)(?:\s+are\b)?\s*:?|\s*:)"
+    r"|not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
-    r"|must\s+not|cannot|can'?t|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
+    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
+# `too expensive`
+_TOO = re.compile(r"\btoo\s+$", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # A list goes on over these.
 JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
@@ -29,8 +34,15 @@ _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
 )
+_NOT = r"(?:\s+not|n'?t)"
 _FREE_BEHIND = re.compile(
-    r"(?:-(?:resistant|proof)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
+    r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
+    # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
+    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|an\s+option))\b(?!\s*:)"
+    r"|\s+(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+(?:absent|avoided|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
+    rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
+    r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
+    rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
 )
 # `must not have a gap above 3 eV`
@@ -38,14 +50,17 @@ _NO_RANGE = re.compile(
     r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
 )
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
+_NICE = r"(?:nice|great|good|best|perfect|ideal|lovely|cool|awesome|a\s+(?:bonus|plus))"
 _PREFERRED_BEFORE = re.compile(
     # `with Ti if possible, cubic` is a wish of titanium.
     r"(?:prefer\w*|ideally|(?:(?:^|[^\w\s])\s*|\b(?:and|but)\s+)if\s+possible|if\s+possible(?!\s*[,;.!])|maybe|hopefully|perhaps|possibly"
-    r"|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+[^\w,;.!?]+){0,2}$",
+    rf"|would\s+be\s+{_NICE}|(?:bonus|extra|plus)(?:\s+points?)?(?:\s+(?:if|for)(?:\s+(?:it(?:'s|\s+is|\s+has)|being|having))?)|\bbonus"
+    r"|nice\s+to\s+have|would\s+(?:love|like)\s+(?:it|them)\s+to(?:\s+be)?|\bbest(?=\s+(?:without|with|if|not)\b))\W+(?:\w+[^\w,;.!?]+){0,2}$",
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
-    r"\s+(?:if\s+possible|preferred|preferably|ideally|would\s+be\s+nice)\s*(?:[,;.!]|$)", re.I
+    rf"(?:[-\s]+free)?\s+(?:if\s+possible|preferred|preferably|ideally|(?:would|might)\s+be\s+{_NICE}|is\s+(?:a\s+plus|a\s+bonus|preferred))\s*(?:[,;.!]|$|\bbut\b|\band\b)",
+    re.I,
 )
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
 _FAMILIES = {
@@ -95,7 +110,10 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         gap = text[found[-1].end if found else 0 : literal.start] if not found or literal.start >= found[-1].end else ""
         negators = list(_NEGATOR.finditer(gap))
         negator = negators[-1] if negators else None
-        if negator is not None and _reaches(gap[negator.end() :]):
+        if _TOO.search(gap):
+            scope, is_last = None, False
+            literal = replace(literal, negated=True)
+        elif negator is not None and _reaches(gap[negator.end() :]):
             scope = re.sub(r"\s+", " ", negator["negator"].lower())
             literal = replace(literal, negated=True)
             is_last = _CONJUNCTION.search(gap) is not None
@@ -110,12 +128,23 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
             is_last = is_last or _CONJUNCTION.search(gap) is not None
         else:
             scope = None
-        if _FREE_BEHIND.match(text, literal.end):
+        if _is_excluded_behind(text, literals, place):
             literal = replace(literal, negated=True)
             scope = None
             _share_backwards(text, found, literal)
         found.append(literal)
     return found
+
+
+def _is_excluded_behind(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a term is excluded by what stands behind it: `lead-free`, `lead is not allowed`."""
+    end = literals[place].end
+    behind = _FREE_BEHIND.match(text, end)
+    if behind is None or behind["is_not"] is None or place + 1 == len(literals):
+        return behind is not None
+    # `a perovskite that is not cubic` excludes the cubic ones.
+    between = text[behind.end() : literals[place + 1].start]
+    return re.fullmatch(r"\s*(?:an?\s+|too\s+|very\s+|so\s+)?", between) is None
 
 
 def _reaches(between: str) -> bool:
@@ -148,6 +177,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     if _OR.search(gap):
         return True
     if "," in gap or "&" in gap or _AND.search(gap):
+        if scope.endswith(":") and {family(literal), family(before)} <= _OF_COMPOSITION:
+            return True
         if scope in ("not", "non", "isn't", "aren't") and not same:
             return False
         if _AND.search(gap) and scope in ("not", "non"):
