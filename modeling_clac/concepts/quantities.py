@@ -350,8 +350,8 @@ def find_mentions(text: str) -> list[Mention]:
     return sorted(found, key=lambda mention: mention.start)
 
 
-_HIGHEST = "highest|largest|greatest|biggest|maximum|maximal|max|strongest|widest|top|best"
-_LOWEST = "lowest|smallest|least|minimum|minimal|min|narrowest|weakest|tiniest|fewest|poorest"
+_HIGHEST = "highest|largest|greatest|biggest|maximum|maximal|max|strongest|widest|top|best|maximize|maximise"
+_LOWEST = "lowest|smallest|least|minimum|minimal|min|narrowest|weakest|tiniest|fewest|poorest|minimize|minimise"
 _HIGHER = "higher|larger|greater|bigger|wider|stronger"
 _LOWER = "lower|smaller|narrower|weaker"
 _SUPERLATIVE = re.compile(r"(?:\w+est|most|least)\b", re.I)
@@ -390,7 +390,8 @@ def _comparatives(words: frozenset[str]) -> re.Pattern[str] | None:
     parts = [f"(?P<idiom>{idioms or '(?!)'})"]
     if names:
         adjectives = f"(?P<most_high>{_HIGHEST})|(?P<most_low>{_LOWEST})|(?P<high>{_HIGHER})|(?P<low>{_LOWER})"
-        parts.append(rf"(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+)?(?P<name>{names})")
+        # `the higher the gap, the better`, `maximize the hardness`
+        parts.append(rf"(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+|the\s+)?(?P<name>{names})")
     return _compiled(rf"(?<![\w-])(?:{'|'.join(parts)})(?!\w)") if idioms or names else None
 
 

@@ -31,7 +31,8 @@ _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
 )
 _STRICT = re.compile(
-    r"(?:<|>|above|over|below|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$", re.I
+    r"(?:<|>|above|over|below|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
+    re.I,
 )
 # `no more than`, `must not be below`, `shouldn't exceed`: the other side, with its end.
 _NEGATED = re.compile(

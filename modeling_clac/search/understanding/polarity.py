@@ -21,12 +21,25 @@ _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I
 _TOO = re.compile(r"\btoo\s+$", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # A list goes on over these.
-JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
+JOINT = re.compile(
+    r"[\s,/&+]*(?:(?:and/or|and|or|nor|neither|plus|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
+)
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
 # `-arsenate` in `hexafluorophosphate or -arsenate`
 _HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
+# Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
+_ALTERNATIVE = re.compile(
+    r"[\s-]*,?\s*(?:/|\||and/or|(?:or\s+)?(?:failing\s+that|otherwise|alternatively|if\s+not)\s*,?"
+    r"|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
+)
+# `one of Sc, Y, La`
+_ANY_OF = re.compile(r"\b(?:one|any|some|either)(?:\s+or\s+more)?\s+of\s*:?\s*(?:the\s+(?:elements?\s+)?)?$", re.I)
+# `Mo or W but not both`
+_BUT_NOT_BOTH = re.compile(
+    r"\s*,?\s*(?:but|though|and)?\s*(?:not|never)\s+both\b(?!\s+\w+\s+and)|\s*\(not\s+both\)", re.I
+)
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
@@ -243,6 +256,8 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
         )
         unique = tuple(dict.fromkeys(group))
         constraints.append(Constraint(unique, preferred))
+        if len(unique) == 2 and not unique[0].negated and _BUT_NOT_BOTH.match(text, unique[-1].end):
+            constraints.append(Constraint(tuple(replace(literal, negated=True) for literal in unique), preferred))
     return list(dict.fromkeys(constraints))
 
 
@@ -261,6 +276,9 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
         return [[run[0], run[2]], [run[1], run[3]]], 4
     phrase = ["chemistry", "anion"]
+    # `iron and arsenic or iron and selenium`
+    if gaps == ["and", "or", "and"] and run[0] == run[2]:
+        return [[run[0]], [run[1], run[3]]], 4
     if gaps[:2] == ["or", ""] and kinds[0] in ("name", "formula") and kinds[1:3] == phrase:
         return [[run[0], run[1]], [run[0], run[2]]], 3
     if gaps[:2] == ["", "or"] and kinds[:2] == phrase and kinds[2] in ("name", "formula"):
@@ -283,9 +301,9 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return _NOT_BOTH.search(text[: before.start]) is not None and gap.strip() == "and"
     if isinstance(literal.term, RangeTerm) or isinstance(before.term, RangeTerm):
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
-    if re.fullmatch(r"[\s-]*,?\s*(?:/|\||and/or|or(?:\s+(?:else|maybe|even))?)\s*(?:an?\s+|the\s+|in\s+)?", gap):
+    if _ALTERNATIVE.fullmatch(gap):
         return True
-    if gap.strip() == "," and _or_follows(text, literals, place):
+    if gap.strip() == "," and (_or_follows(text, literals, place) or _is_any_of(text, literals, place)):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
         if "," in gap and (_in_brackets(text, before, literal) or _is_assigned(text, literals, place)):
@@ -312,6 +330,13 @@ def _is_assigned(text: str, literals: list[Literal], place: int) -> bool:
     while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
         place -= 1
     return _ASSIGNED.search(text, 0, literals[place].start) is not None
+
+
+def _is_any_of(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a list is one of alternatives from its beginning on: `at least one of Sc, Y, La`."""
+    while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
+        place -= 1
+    return _ANY_OF.search(text, 0, literals[place].start) is not None
 
 
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:

@@ -16,9 +16,7 @@ _WORDS = "in|as|i|at|no"
 _SYMBOL = "|".join(sorted(_SURE | _UNSURE, key=len, reverse=True))
 _LISTED = rf"(?!w/)(?:{_SYMBOL}|In|As|I|At|No)"
 _BETWEEN = r"\s*(?:,|/|&|\+|-)\s*(?:(?:and|or)\s+)?|\s+(?:and|or|nor|plus)\s+|\s+"
-_LIST = re.compile(
-    rf"(?<![\w'.,/+-]){_LISTED}(?:(?:{_BETWEEN}){_LISTED})*(?![\w'])(?!-(?:type|axis|block|shell)\b)"
-)
+_LIST = re.compile(rf"(?<![\w'.,/+-]){_LISTED}(?:(?:{_BETWEEN}){_LISTED})*(?![\w'])(?!-(?:type|axis|block|shell)\b)")
 _ITEM = re.compile(rf"(?<!\w){_LISTED}(?!\w)")
 _SIGN = re.compile(r"[,/&+-]|\b(?:and|or|nor|plus)\b")
 _WORD_IN_LIST = re.compile(
