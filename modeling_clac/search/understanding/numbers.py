@@ -22,7 +22,7 @@ from .wavelengths import as_gap, wavelength_note
 
 _THAN = re.compile(r"\s+than\b", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
-_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:also\s+)?", re.I)
+_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|ideally|preferably|better)\s+)?", re.I)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,10 @@ _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
-_REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
+_REASON = re.compile(
+    r"\b(?:because|since\s+(?:it|they|its|their|that|those))\b(?!\s+(?:must|should|ha[sv]e?\s+to|needs?)\b)[^,.;!?]*",
+    re.I,
+)
 # What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
 _INSIDE = r"(?:[^.;!?]|\.(?=\d))"
 _STORY = re.compile(

@@ -14,9 +14,9 @@ _NEGATORS = (
     rf"(?:not\s+allowed|{_EXCLUDED})(?:\s+(?:elements?|atoms?|compounds?)(?:\s+are\b)?\s*:?|\s*:)"
     r"|not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
-    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
+    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
-_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
+_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
 # `too expensive`
 _TOO = re.compile(r"\btoo\s+$", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
@@ -36,6 +36,8 @@ _ALTERNATIVE = re.compile(
 )
 # `one of Sc, Y, La`
 _ANY_OF = re.compile(r"\b(?:one|any|some|either)(?:\s+or\s+more)?\s+of\s*:?\s*(?:the\s+(?:elements?\s+)?)?$", re.I)
+# `Ca, Mg or both`
+_OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
 # `Mo or W but not both`
 _BUT_NOT_BOTH = re.compile(
     r"\s*,?\s*(?:but|though|and)?\s*(?:not|never)\s+both\b(?!\s+\w+\s+and)|\s*\(not\s+both\)", re.I
@@ -67,7 +69,7 @@ _NICE = r"(?:nice|great|good|best|perfect|ideal|lovely|cool|awesome|a\s+(?:bonus
 _PREFERRED_BEFORE = re.compile(
     # `with Ti if possible, cubic` is a wish of titanium.
     r"(?:prefer\w*|ideally|(?:(?:^|[^\w\s])\s*|\b(?:and|but)\s+)if\s+possible|if\s+possible(?!\s*[,;.!])|maybe|hopefully|perhaps|possibly"
-    rf"|would\s+be\s+{_NICE}|(?:bonus|extra|plus)(?:\s+points?)?(?:\s+(?:if|for)(?:\s+(?:it(?:'s|\s+is|\s+has)|being|having))?)|\bbonus"
+    rf"|would\s+be\s+{_NICE}(?!\s*[,.;!])|(?:bonus|extra|plus)(?:\s+points?)?(?:\s+(?:if|for)(?:\s+(?:it(?:'s|\s+is|\s+has)|being|having))?)|\bbonus"
     r"|nice\s+to\s+have|would\s+(?:love|like)\s+(?:it|them)\s+to(?:\s+be)?|\bbest(?=\s+(?:without|with|if|not)\b))\W+(?:\w+[^\w,;.!?]+){0,2}$",
     re.I,
 )
@@ -127,7 +129,7 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
             scope, is_last = None, False
             literal = replace(literal, negated=True)
         elif negator is not None and _reaches(gap[negator.end() :]):
-            scope = re.sub(r"\s+", " ", negator["negator"].lower())
+            scope = re.sub(r"\s+", " ", negator.group().strip(" -").lower())
             literal = replace(literal, negated=True)
             is_last = _CONJUNCTION.search(gap) is not None
         elif (
@@ -303,6 +305,8 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
     if _ALTERNATIVE.fullmatch(gap):
         return True
+    if "," in gap and _OR_BOTH.match(text, literal.end):
+        return family(before) == family(literal)
     if gap.strip() == "," and (_or_follows(text, literals, place) or _is_any_of(text, literals, place)):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):

@@ -6,8 +6,8 @@ import re
 
 # Symbols that are no other words in small letters.
 _SURE = frozenset(
-    "li na mg al si cl ca sc ti cr mn fe ni cu zn ga ge br rb sr zr nb ru rh pd ag cd sn sb te cs ba nd sm gd tb dy yb lu"
-    " hf pt au hg tl pb bi".split()
+    "li na mg al si cl ca sc ti cr mn fe ni cu zn ga ge br rb sr zr nb ru rh pd ag cd sn sb te cs ba nd sm gd tb dy yb"
+    " lu hf pt au hg tl pb bi".split()
 )
 # Symbols that may be letters, short words or abbreviations: they are read in a list with others.
 _UNSURE = frozenset("b c f h k n o p s u v w y ce co er eu ho ir la mo os pr re se ta th tm xe".split())
@@ -24,11 +24,12 @@ _WORD_IN_LIST = re.compile(
     rf"(?=\s*[,/&-]\s?(?:{_SYMBOL})(?!\w)|,?\s+(?:and|or)\s+(?:{_SYMBOL})(?!\w))"
 )
 _NAMED_BEFORE = re.compile(
-    r"(?<!\w)(?:no|not|non|without|w/o?|with|of|contain(?:s|ing)?|ha[sv]e?|having|only|and|or|nor|but|plus|minus|lacks?|lacking"
+    r"(?<!\w)(?:no|not|non|without|w/(?:out|o)?|with|of|contain(?:s|ing)?|ha[sv]e?|having|only|and|or|nor|but|plus|minus|lacks?|lacking"
     r"|any|some|want|need|using|exclud(?:e|es|ing)|except|includ(?:e|es|ing)|avoid(?:s|ing)?|both|either|neither|element)[\s-]+$"
     r"|[,(:]\s*$",
     re.I,
 )
+_WITHOUT = re.compile(r"(?:no|without|w/o(?:ut)?|lacks?|lacking)\b", re.I)
 _NAMED_BEHIND = re.compile(
     r"[\s-]+(?:free|based|rich|poor|containing|bearing|doped|ions?|atoms?|cations?|alloys?|compounds?"
     r"|salts?|perovskites?|spinels?|[a-z]+(?:ides?|ates?))\b",
@@ -38,7 +39,8 @@ _END = re.compile(r"\s*(?:$|[,.;:!?)]|and\b|or\b|but\b)", re.I)
 _UNIT = r"(?:m?eV|[GM]Pa|kbar|Å|nm|g\s?/|kg\s?/)"
 # `1,5 eV`, as in most of Europe; `1,500 kg/m³` is more than a thousand.
 _DECIMAL_COMMA = re.compile(
-    rf"(?<![\w.,])(?P<whole>\d{{1,3}}),(?=\d{{1,2}}(?:\s?(?:-|–|to)\s?\d{{1,3}}[.,]\d{{1,2}})?\s?{_UNIT}(?!\w))"
+    rf"(?<![\w.,])(?P<whole>\d{{1,3}}),(?=\d{{1,2}}(?:\s?(?:-|–|to)\s?\d{{1,3}}[.,]\d{{1,2}})?\s?{_UNIT}(?!\w))",
+    re.I,
 )
 # `1.5-ish eV`, `1.5 eV-ish`: a number that stands alone is approximate anyway.
 _ISH = re.compile(rf"(?<=\d)(?P<ish>[\s-]?ish)\b(?P<unit>\s?{_UNIT})?", re.I)
@@ -84,8 +86,13 @@ def with_capital_symbols(text: str) -> str:
         has_signs = _SIGN.search(run) is not None
         is_list = sure > 0 and len(symbols) > 1 and (has_signs or sure > 1 or len(symbols) > 2)
         before = _NAMED_BEFORE.search(text, 0, start)
-        # `without co`, but not `with co doping`.
-        ends = before is not None and before[0][0].isalpha() and len(run) == 2 and _END.match(text, end) is not None
+        # `without co`, but not `with co doping`; letters are symbols behind `no` and `without` only.
+        ends = (
+            before is not None
+            and before[0][0].isalpha()
+            and (len(run) == 2 or _WITHOUT.match(text, before.start()) is not None)
+            and _END.match(text, end) is not None
+        )
         is_named = len(symbols) == 1 and (
             (before is not None and (sure == 1 or ends))
             or (sure == 1 and (_NAMED_BEHIND.match(text, end) is not None or text.strip() == run))
