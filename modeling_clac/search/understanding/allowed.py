@@ -19,7 +19,7 @@ _ALLOWED_BEFORE = re.compile(
 )
 _ALLOWED_BEHIND = re.compile(
     rf"\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|all\s+right)\b"
-    rf"|optional\b|allowed\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"|optional\b|allowed\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )

@@ -24,7 +24,7 @@ _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|prod
 _WITH_BEFORE = re.compile(
     r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
     r"|match(?:ed|ing|es)?\s+(?:to|with)|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
-    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grown|growth|films?|layers?)\s+on"
+    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"

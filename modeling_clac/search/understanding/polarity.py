@@ -186,7 +186,7 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
     if JOINT.fullmatch(gap) is None:
         return False
-    if "," in gap and _VERB.match(text, literal.start):
+    if ("," in gap or _AND.search(gap)) and _VERB.match(text, literal.start):
         return False
     same = family(literal) == family(before)
     if _OR.search(gap):
