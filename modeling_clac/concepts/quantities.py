@@ -350,8 +350,8 @@ def find_mentions(text: str) -> list[Mention]:
     return sorted(found, key=lambda mention: mention.start)
 
 
-_HIGHEST = "highest|largest|greatest|biggest|maximum|maximal|max|strongest|widest|top|best"
-_LOWEST = "lowest|smallest|least|minimum|minimal|min|narrowest|weakest|tiniest|fewest|poorest"
+_HIGHEST = "highest|largest|greatest|biggest|maximum|maximal|max|strongest|widest|top|best|maximize|maximise"
+_LOWEST = "lowest|smallest|least|minimum|minimal|min|narrowest|weakest|tiniest|fewest|poorest|minimize|minimise"
 _HIGHER = "higher|larger|greater|bigger|wider|stronger"
 _LOWER = "lower|smaller|narrower|weaker"
 _SUPERLATIVE = re.compile(r"(?:\w+est|most|least)\b", re.I)
@@ -385,12 +385,18 @@ _ADJECTIVES = frozenset("|".join((_HIGHEST, _LOWEST, _HIGHER, _LOWER)).split("|"
 def _comparatives(words: frozenset[str]) -> re.Pattern[str] | None:
     """An expression for the comparatives and superlatives that a text of some words may have."""
     idioms, names = _any_of(_idioms(), words), ""
-    if not _ADJECTIVES.isdisjoint(words):
+    if not _ADJECTIVES.isdisjoint(words) or "possible" in words:
         names = _any_of(_names(), words)
     parts = [f"(?P<idiom>{idioms or '(?!)'})"]
     if names:
         adjectives = f"(?P<most_high>{_HIGHEST})|(?P<most_low>{_LOWEST})|(?P<high>{_HIGHER})|(?P<low>{_LOWER})"
-        parts.append(rf"(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+)?(?P<name>{names})")
+        # `the higher the gap, the better`, `maximize the hardness`
+        parts.append(rf"(?:{adjectives})\s+(?:possible\s+|known\s+|absolute\s+|the\s+)?(?P<name>{names})")
+        # `a hardness as high as possible`
+        parts.append(
+            rf"(?P<wished>{names})\s+(?:(?:is|should\s+be|must\s+be)\s+)?as\s+(?:(?P<up>high|large|wide)|low|small|narrow)"
+            r"\s+as\s+possible"
+        )
     return _compiled(rf"(?<![\w-])(?:{'|'.join(parts)})(?!\w)") if idioms or names else None
 
 
@@ -403,6 +409,9 @@ def find_comparatives(text: str) -> list[Comparative]:
             words = re.sub(r"[\s-]+", " ", match["idiom"].lower())
             column, more = _idioms()[words]
             superlative = _SUPERLATIVE.search(words) is not None
+        elif match["name"] is None:
+            column = _names()[re.sub(r"[\s-]+", " ", match["wished"].lower())]
+            more, superlative = match["up"] is not None, True
         else:
             column = _names()[re.sub(r"[\s-]+", " ", match["name"].lower())]
             more = match["most_high"] is not None or match["high"] is not None

@@ -13,23 +13,27 @@ _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
 _LEADING = re.compile(r"(?:with|of|on|to|for|against|in)\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEFORE = re.compile(
     r"(?:\blike|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
-    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to|same\s+structure\s+as)"
-    + _ARTICLE,
+    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to|same\s+structure\s+as"
+    # `better than silicon`; `other than silicon` excludes it.
+    r"|\b(?:(?!other\b|rather\b)\w+er|worse|(?:more|less)\s+\w+)\s+than)" + _ARTICLE,
     re.I,
 )
 _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
+_VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
     r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
     r"|match(?:ed|ing|es)?\s+(?:to|with)|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
-    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grown|growth|films?|layers?)\s+on"
+    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
-    r"\s+(?:for|on))" + _ARTICLE,
+    r"\s+(?:for|on)"
+    rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
+    r"|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))" + _ARTICLE,
     re.I,
 )
 _WITH_BEHIND = re.compile(
     r"[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
-    r"|decomposition|separation)\b",
+    r"|decomposition|separation|production|atmospheres?|growth)\b",
     re.I,
 )
 _SUBSTANCES = frozenset({"element", "formula", "name"})

@@ -237,7 +237,8 @@ _SUPPORT_BEHIND = re.compile(
 )
 _SUPPORT_BEFORE = re.compile(
     r"(?:\b(?:contain(?:s|ing)?|without|no|with|of|only|and|or|nor|neither|either|both|element|elements|free\s+of|exclude"
-    r"|excluding|except|has|have|having|but|minus|not|any|nor|preferably)|[,/&])\s*$",
+    r"|excluding|except|has|have|having|but|minus|plus|not|any"
+    r"|nor|preferably|lack(?:s|ing)?|w/o?|no\s+to)|[,/&]|\s\+)\s*$",
     re.I,
 )
 # The first word of a part in a reading that was printed: `oxide · I or iodate`.

@@ -10,22 +10,16 @@ from ...units_clac import Measure, Unit, canonical_unit, convert, find_measures
 from .query_units import with_unit_behind
 
 _ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"
+# Comparatives with `than`, misspelt as well; `greater 2.4` leaves it out.
+_THAN = r"(?:\s+th[ae]n(?:\s+or\s+equal\s+to)?)"
 _ABOVE = (
-    r"above|over|greater\s+than(?:\s+or\s+equal\s+to)?|more\s+than|larger\s+than|bigger\s+than|higher\s+than"
-    r"|exceed(?:s|ing)?|beyond|wider\s+than|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|no\s+less\s+than"
-    r"|not\s+less\s+than|not\s+(?:below|under)|no\s+lower\s+than|not\s+smaller\s+than|upwards?\s+of|starting\s+(?:at|from)"
-    r"|in\s+excess\s+of|no\s+fewer\s+than|not\s+fewer\s+than|surpass(?:es|ing)|greater\s+or\s+equal\s+to"
-    # Misspelt as well.
-    r"|abov|atleast|grater\s+than|gre+ter\s+than|hig(?:er|her)\s+then|mor\s+than"
-    r"|denser\s+than|heavier\s+than|stiffer\s+than|harder\s+than|tougher\s+than|north\s+of"
+    rf"above|over|(?:gr(?:ea|a|e+)ter|larger|bigger|hig(?:h|)er){_THAN}?|(?:more?|wider|denser|heavier|stiffer|harder|tougher){_THAN}"
+    r"|exceed(?:s|ing)?|beyond|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|upwards?\s+of|starting\s+(?:at|from)"
+    r"|in\s+excess\s+of|surpass(?:es|ing)|greater\s+or\s+equal\s+to|north\s+of|abov|atleast"
 )
 _BELOW = (
-    r"below|under|less\s+than(?:\s+or\s+equal\s+to)?|smaller\s+than|lower\s+than|narrower\s+than"
-    r"|fewer\s+than|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|no\s+more\s+than|not\s+more\s+than"
-    r"|not\s+(?:above|over)|not\s+exceeding|no\s+larger\s+than|no\s+greater\s+than|no\s+higher\s+than|within"
-    r"|belov|bellow|les+\s+th[ae]n|lower\s+then|smal+er\s+then"
-    r"|lighter\s+than|softer\s+than|cheaper\s+than|less\s+dense\s+than|not\s+larger\s+than|not\s+greater\s+than|not\s+higher\s+than|no\s+bigger\s+than"
-    r"|doesn't\s+exceed|does\s+not\s+exceed|do\s+not\s+exceed|south\s+of|shorter\s+than"
+    rf"below|under|(?:smal+er|lower|fewer){_THAN}?|(?:les+|narrower|lighter|softer|cheaper|less\s+dense|shorter){_THAN}"
+    r"|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|within|south\s+of|belov|bellow"
 )
 _ABOUT = (
     r"ar+ound|arond|aprox(?:imately)?\.?|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
@@ -36,10 +30,22 @@ _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     re.compile(rf"(?:{signs}|(?<!\w)(?:{words})){_OF}", re.I)
     for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
 )
-_STRICT = re.compile(r"(?:<|>|above|over|below|under|than|beyond|exceed\w*)\s*$", re.I)
-_NOT_STRICT = re.compile(r"(?:\bno[t]?\b|n't)[\w\s]*$", re.I)
+_STRICT = re.compile(
+    r"(?:<|>|above|over|below|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
+    re.I,
+)
+# `no more than`, `must not be below`, `shouldn't exceed`: the other side, with its end.
+_NEGATED = re.compile(
+    r"(?<!\w)(?:no|(?:(?:does|do|did|should|must|can|could|would|is|are)\s+)?not|never|cannot|(?:is|are|was|were|do|does|did|has|have|should|must|need|would|could|ca|wo)n'?t)\s+"
+    r"(?:(?:be|go|get|fall|drop|rise|have|contain|ever|at|any)\s+)*$",
+    re.I,
+)
+# `must not be below 2 or above 3`
+_NEGATED_TOO = re.compile(r"\s*,?\s*(?:or|nor)\s+$", re.I)
 _BEHIND_ABOVE = re.compile(
     r"\s*(?:(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
+    # `30 meV or better` is less.
+    r"|(?<!eV)(?<!kg)(?<!atom)\s+or\s+better\b"
     r"|at\s+least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
     re.I,
 )
@@ -52,7 +58,9 @@ _BEHIND_BELOW = re.compile(
 _RANGE_HYPHEN = re.compile(r"(?<=[A-Za-zÅ³])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å[3³]?|g/cm[3³]|kg/m[3³])(?!\w))")
 # Between the ends of a range, and before it.
 _TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
-_AND = re.compile(r"\s*(?:and|to|-)\s*", re.I)
+_AND = re.compile(r"\s*(?:and|&|to|-)\s*", re.I)
+# `3 or 4 elements`
+_OR = re.compile(r"\s+or\s+", re.I)
 # A sign in words, but not that of a tolerance.
 _MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
 _TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus)\s*", re.I)
@@ -66,13 +74,18 @@ _CHAIN = re.compile(r"\s*(?P<sign><=?|≤|>=?|≥)\s*")
 _NEGATIVE = re.compile(r"(?:more\s+negative|stronger|more\s+stable)\s+than\s*$", re.I)
 _WORDS = {
     "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
+    "ten": 10, "twelve": 12, "dozen": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
 }  # fmt: skip
+_NUMBER_WORD = rf"(?:{'|'.join(_WORDS)}|\d+)"
+# The noun stands behind the last number: `three or four elements`.
 _COUNTED = re.compile(
-    rf"(?<![\w-])(?P<number>{'|'.join(_WORDS)}|\d+)(?=[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
+    rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?:\s+(?:or|to|and)\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
+_ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
+# `a ratio below .2`
+_BARE_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
 # Elements with a number that is not a count: `group 13 elements`, `3d elements`.
 _GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )group\s*$", re.I)
 
@@ -93,6 +106,8 @@ class Interval:
         end: Index after it.
         needs_name_behind: Whether it is one end of a chain, `1 < gap < 2`.
         wavelength: The wavelength that was read as an energy, as it was written.
+        negated: Whether it was negated: `not below 2 eV` has the other end, of `not between 1 and 2 eV` both ends are
+            given and values outside are meant.
     """
 
     low: float | None
@@ -105,6 +120,7 @@ class Interval:
     end: int
     needs_name_behind: bool = False
     wavelength: str = ""
+    negated: bool = False
 
 
 def read_intervals(text: str, with_units: str, free: Sequence[bool]) -> list[Interval]:
@@ -131,6 +147,12 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         if minus is not None and measure.value > 0:
             found[place] = measure = measure._replace(start=minus.start(), value=-measure.value)
         found[place] = with_unit_behind(text, measure)
+    for match in _BARE_POINT.finditer(text):
+        place = match.start() - 1  # a zero is written before the point
+        if all(free[match.start() : match.start() + 2]):
+            first = find_measures(f"0{text[match.start() :]}")[0]
+            shifted = first._replace(start=match.start(), end=first.end + place, stop=first.stop + place)
+            found = [*(measure for measure in found if not shifted.start <= measure.start < shifted.stop), shifted]
     for match in _COUNTED.finditer(text):
         start, end = match.span("number")
         if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
@@ -140,7 +162,7 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         value = float(_WORDS.get(number, 0) or number)
         found = [measure for measure in found if measure.start != start]
         is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
-        unit = (("atom", 1),) if is_atom else (("elements", 1),)
+        unit = _ATOMS if is_atom else _ELEMENTS
         found.append(Measure(start, end, value, unit, match.end("what"), False))
     return sorted(found)
 
@@ -162,7 +184,7 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
             if measure.unit and following.unit:
                 converted = _converted(second, following.unit, unit)
                 if converted is None:
-                    found.append(_single(text, measure))
+                    found.append(_single(text, measure, bool(found) and found[-1].negated))
                     continue
                 second = converted
             # `1 eV -2 eV`: a hyphen, not a sign, unless it may be a formation energy.
@@ -175,7 +197,14 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
                 skip = True
                 continue
             before = _RANGE_BEFORE.search(head)
-            is_range = _TO.fullmatch(between) or (before is not None and _AND.fullmatch(between))
+            is_counted = measure.unit == following.unit and measure.unit in (_ATOMS, _ELEMENTS)
+            # `3 or 4 elements`: their noun stands behind the second one.
+            between = text[measure.end : following.start] if is_counted and measure.stop > following.start else between
+            is_range = (
+                _TO.fullmatch(between)
+                or (before is not None and _AND.fullmatch(between))
+                or (is_counted and _OR.fullmatch(between) is not None)
+            )
             bounded = _BEFORE_ABOVE.search(head) or _BEFORE_BELOW.search(head)
             if is_range and (before is not None or not bounded):
                 start = before.start() if before is not None else measure.start
@@ -183,10 +212,11 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
                 if before is None and about is not None:
                     start = about.start()
                 low, high = sorted((measure.value, second))
-                found.append(Interval(low, high, None, False, False, joined, start, following.stop))
+                negated = _NEGATED.search(head, 0, start) is not None
+                found.append(Interval(low, high, None, False, False, joined, start, following.stop, negated=negated))
                 skip = True
                 continue
-        found.append(_single(text, measure))
+        found.append(_single(text, measure, bool(found) and found[-1].negated))
     return found
 
 
@@ -198,13 +228,10 @@ def _converted(value: float, unit: Unit, target: Unit) -> float | None:
     return convert(value, unit, target) if canonical == canonical_unit(target) else None
 
 
-def _single(text: str, measure: Measure) -> Interval:
+def _single(text: str, measure: Measure, after_negation: bool) -> Interval:
     head = text[: measure.start]
     value = measure.value
     above, below, about = (pattern.search(head) for pattern in (_BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT))
-    if above is not None and below is not None:
-        # The longer one: `no less than` contains `less than`.
-        above, below = (above, None) if above.start() <= below.start() else (None, below)
     behind_above, behind_below = _BEHIND_ABOVE.match(text, measure.stop), _BEHIND_BELOW.match(text, measure.stop)
     negative = _NEGATIVE.search(head)
     if negative is not None:
@@ -212,11 +239,14 @@ def _single(text: str, measure: Measure) -> Interval:
     if above is not None or below is not None:
         words = above or below
         assert words is not None
-        said = words.group()
-        strict = bool(_STRICT.search(re.sub(_OF, "", said) or said)) and not _NOT_STRICT.search(said)
+        said, start = words.group(), words.start()
+        negation = _NEGATED.search(head, 0, start)
+        negated = negation is not None or (after_negation and _NEGATED_TOO.search(head, 0, start) is not None)
+        strict = bool(_STRICT.search(re.sub(_OF, "", said) or said)) and not negated
         strict = strict and "equal" not in said and not said.lstrip().startswith((">=", "<=", "≥", "≤"))
-        low, high = (value, None) if above is not None else (None, value)
-        return Interval(low, high, None, False, strict, measure, words.start(), measure.stop)
+        start = start if negation is None else negation.start()
+        low, high = (value, None) if (above is not None) != negated else (None, value)
+        return Interval(low, high, None, False, strict, measure, start, measure.stop, negated=negated)
     if behind_above is not None:
         return Interval(value, None, None, False, False, measure, measure.start, behind_above.end())
     if behind_below is not None:

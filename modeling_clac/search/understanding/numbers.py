@@ -22,7 +22,7 @@ from .wavelengths import as_gap, wavelength_note
 
 _THAN = re.compile(r"\s+than\b", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
-_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:also\s+)?", re.I)
+_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|ideally|preferably|better)\s+)?", re.I)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
             same = [each for each in mentions if each.column == column and _is_name(text, each, mention)]
             reading.touched.extend((each.start, each.end) for each in same)
             start, end = min(start, mention.start), max(end, mention.end)
-        reading.literals.append(Literal(_term(text, interval, column, factor), False, start, end))
+        outside = interval.negated and interval.low is not None and interval.high is not None
+        reading.literals.append(Literal(_term(text, interval, column, factor), outside, start, end))
         previous = interval, column, mention
     _join_chains(text, reading)
     return reading

@@ -17,6 +17,7 @@ from ...concepts.quantities import REFERENCES, find_comparatives
 from ...concepts.spelling import Token, key, plain_text, tokens
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from ...formula_markup_clac import FlatText, flatten_markup
+from .allowed import without_allowed
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems, group_symbol
@@ -39,6 +40,8 @@ from .query import (
     SortKey,
     SpaceGroupTerm,
 )
+from .senses import has_other_sense
+from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
 from .words import FUNCTION_WORDS, foreign_language
 
@@ -48,31 +51,43 @@ if TYPE_CHECKING:
 # Between the words of a wording: never punctuation.
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
-_LEAD_VERB_BEHIND = re.compile(r"\s+(?:to|us|into|the|time|times)\b", re.I)
-_LEAD_VERB_BEFORE = re.compile(r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+$", re.I)
-# `alternatives to lead iodide`: no verb.
-_LEAD_COMPOUND_BEHIND = re.compile(r"\s+\w+(?:ides?|ates?|ites?)\b|-(?:free|based|containing)\b", re.I)
-_LIGHT_NOUN_BEFORE = re.compile(
-    r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
-    r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+$",
-    re.I,
-)
-_LIGHT_NOUN_BEHIND = re.compile(
-    r"[\s-]+(?:emi\w+|absor\w+|harvest\w*|scatter\w*|sources?|outputs?|yields?|detect\w*|trapping|extraction|conver\w+|guid\w+"
-    r"|of\s+\d+)\b",
-    re.I,
-)
 _OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
-_REASON = re.compile(r"\bbecause\b[^,.;!?]*", re.I)
-_HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
-# `1,5 eV`, as in most of Europe; `1,500 kg/m³` is more than a thousand.
-_DECIMAL_COMMA = re.compile(
-    r"(?<![\w.,])(?P<whole>\d{1,3}),(?=\d{1,2}(?:\s?(?:-|–|to)\s?\d{1,3}[.,]\d{1,2})?\s?(?:m?eV|[GM]Pa|kbar|Å|nm|g\s?/|kg\s?/)(?!\w))"
+_REASON = re.compile(
+    r"\b(?:because|since\s+(?:it|they|its|their|that|those))\b(?!\s+(?:must|should|ha[sv]e?\s+to|needs?)\b)[^,.;!?]*",
+    re.I,
 )
+# What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
+_INSIDE = r"(?:[^.;!?]|\.(?=\d))"
+_STORY = re.compile(
+    rf"\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?"
+    rf"(?:\b(?:so|but|and|hence|therefore|now)\b\W*(?:\w+\W+){{0,2}}?(?:I|we)(?:'d|'m|'re|\s+would|\s+am|\s+are)?\s+(?:now\s+)?(?:want|need|like|look\w*|search\w*)\b"
+    r"|[.;!?](?=\s+\S))",
+    re.I,
+)
+_HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 _LONGEST_NAME = 4  # words
+# `nonmagnetic`, `cobaltfree`
+_JOINED = re.compile(r"non(?P<behind>\w+)|(?P<before>\w{3,})(?:free|less)")
+# Kinds of concepts whose names share a last word: `early or late transition metals`.
+_KINDS_OF_HEADS = frozenset({"element-group", "attribute", "use", "structure-type", "band"})
+_BETWEEN_TWO = re.compile(r"-?\s*(?:/|&|,|,?\s+(?:and|or))\s*", re.I)
+_PREPOSITIONS = ("for", "of", "against", "from", "to")
+# What is made of verbs in names of uses.
+_NOUNS_OF_VERBS = {
+    verb: nouns.split()
+    for nouns, verbs in {
+        "storage": "store storing", "detector detection": "detect detecting", "sensor sensing": "sense sensing",
+        "capture sorbent": "capture capturing", "shielding": "shield", "absorber absorption": "absorb absorbing",
+        "removal": "remove removing", "conversion": "convert converting", "splitting": "split splitting",
+        "reduction": "reduce reducing", "oxidation": "oxidize oxidizing", "harvesting": "harvest harvesting",
+        "cooling": "cool cooling", "generation": "generate generating", "production": "produce producing",
+        "conductor": "conduct conducting", "separation": "separate separating",
+    }.items()
+    for verb in verbs.split()
+}  # fmt: skip
 
 
 @dataclass
@@ -112,12 +127,13 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     """
     flat = flatten_markup(text)
     # A reading that was printed separates its parts by dots, which stand for water in formulas.
-    shown = _with_decimal_points(flat.text)
-    plain = plain_text(shown).replace(" · ", " ; ")
+    shown = with_plain_numbers(flat.text)
+    plain = with_capital_symbols(plain_text(shown).replace(" · ", " ; "))
     lexicon = Lexicon.of(vocabulary)
     state = _State(plain, shown, [True] * len(plain), [False] * len(plain))
-    for reason in _REASON.finditer(plain):
-        state.mark(*reason.span())
+    for pattern in (_REASON, _STORY):
+        for said in pattern.finditer(plain):
+            state.mark(*said.span())
     _leave_unread(state)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
@@ -153,13 +169,6 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     return replace(
         query, notes=tuple(notes), contradictions=(*contradictions(query, vocabulary), *(() if query else strange))
     )
-
-
-def _with_decimal_points(text: str) -> str:
-    """Replace decimal commas, which keeps the places."""
-    while _DECIMAL_COMMA.search(text):
-        text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)
-    return text
 
 
 def _words_of_counts(text: str, literals: Iterable[Literal]) -> set[str]:
@@ -225,7 +234,7 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
         if not state.free[word.start]:
             place += 1
             continue
-        found = _wording(state, lexicon, words, place)
+        found = _first_of_two(state, lexicon, words, place) or _wording(state, lexicon, words, place)
         composition = next((each for each in compositions if each.start <= word.start < each.end), None)
         if found is not None and composition is not None and isinstance(composition.term, ElementTerm):
             # `Fe3+` is iron(III): its sign belongs to the wording.
@@ -243,7 +252,7 @@ def _read_words(state: _State, lexicon: Lexicon, compositions: list[Literal]) ->
                 oxidation = _OXIDATION.match(state.text, word.end)
                 end = oxidation.end() if oxidation else word.end
                 state.add([Literal(ElementTerm(symbol), False, word.start, end)])
-            elif not _is_prefixed(state, lexicon, word):
+            elif not _is_joined(state, lexicon, word) and not _is_turned(state, lexicon, words, place):
                 _leave(state, word)
         place += 1
 
@@ -304,15 +313,7 @@ def _wording(state: _State, lexicon: Lexicon, words: list[Token], place: int) ->
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
             continue
-        if spelled == "lead" and (
-            state.text[start:end].lower() == "leads"
-            or _LEAD_VERB_BEHIND.match(state.text, end)
-            or (_LEAD_VERB_BEFORE.search(state.text, 0, start) and not _LEAD_COMPOUND_BEHIND.match(state.text, end))
-        ):
-            return None
-        if spelled == "light" and (
-            _LIGHT_NOUN_BEFORE.search(state.text, 0, start) or _LIGHT_NOUN_BEHIND.match(state.text, end)
-        ):
+        if count == 1 and has_other_sense(state.text, spelled, start, end):
             return None
         if count == 1 and len(parts[0].text) == 2 and parts[0].text in ATOMIC_NUMBERS and symbol is None:
             # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
@@ -399,9 +400,10 @@ def _shared_start(lexicon: Lexicon, text: str, before: Token, word: Token) -> To
 
 
 def _leave_asides(state: _State) -> None:
-    """Take out substances that are named, but are not what the crystals are made of."""
-    state.literals, asides = without_asides(state.text, state.literals)
-    for aside in asides:
+    """Take out substances that are named, but are not what the crystals are made of, and what is only allowed."""
+    literals, asides = without_asides(state.text, state.literals)
+    state.literals, allowed = without_allowed(state.text, literals)
+    for aside in (*asides, *allowed):
         state.rest.append(aside.name)
         state.notes.append(aside.note)
 
@@ -417,14 +419,60 @@ def _add_composition(state: _State, composition: Literal) -> None:
     state.add([composition])
 
 
-def _is_prefixed(state: _State, lexicon: Lexicon, word: Token) -> bool:
-    """Read `noncubic`, `nonmagnetic`."""
-    concept = lexicon.id_of(word.key[3:]) if word.key.startswith("non") else None
-    if concept is None:
+def _is_joined(state: _State, lexicon: Lexicon, word: Token) -> bool:
+    """Read `noncubic`, `nonmagnetic`, `cobaltfree`."""
+    parts = _JOINED.fullmatch(word.key)
+    if parts is None:
         return False
-    term = _term_of(lexicon, concept)
+    stem = parts["behind"] or parts["before"]
+    concept, symbol = lexicon.id_of(stem), lexicon.elements.get(stem)
+    if (concept is None and symbol is None) or stem in FUNCTION_WORDS:
+        return False
+    term = ElementTerm(symbol) if concept is None and symbol is not None else _term_of(lexicon, str(concept))
     state.add([Literal(term, True, word.start, word.end)])
     return True
+
+
+def _first_of_two(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+    """Read `heavy` of `heavy or toxic elements` as `heavy elements`, and return the place behind it."""
+    word = words[place]
+    following = words[place + 1] if place + 1 < len(words) else None
+    if following is None or word.key in FUNCTION_WORDS:
+        return None
+    second = place + 1 + (following.key in ("and", "or"))
+    if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, word.end, words[second].start) is None:
+        return None
+    behind = _together(state.text, lexicon, words, second)
+    for count in range(len(behind), 1, -1):
+        head = "".join(part.key for part in behind[1:count])
+        own, shared = lexicon.id_of(behind[0].key + head), lexicon.id_of(word.key + head)
+        if own is None and count == 2 and behind[1].key == "element":
+            own = lexicon.id_of(behind[0].key)
+        if own is None or shared is None or own == shared:
+            continue
+        if lexicon.vocabulary[shared].kind in _KINDS_OF_HEADS:
+            state.add([Literal(_term_of(lexicon, shared), False, word.start, word.end)])
+            return (place + 1,)
+    return None
+
+
+def _is_turned(state: _State, lexicon: Lexicon, words: list[Token], place: int) -> bool:
+    """Read `shielding against neutrons` as `neutron shielding`, and `storing hydrogen` as `hydrogen storage`."""
+    word = words[place]
+    behind = _together(state.text, lexicon, words, place)[1:] if place + 1 < len(words) else []
+    if word.key in FUNCTION_WORDS:
+        return False
+    nouns = [word.key] if behind and behind[0].key in _PREPOSITIONS else _NOUNS_OF_VERBS.get(word.key, [])
+    while behind and behind[0].key in (*_PREPOSITIONS, "the", "a", "an"):
+        behind = behind[1:]
+    for count in range(min(len(behind), _LONGEST_NAME), 0, -1):
+        name = "".join(part.key for part in behind[:count])
+        for noun in nouns:
+            concept = lexicon.id_of(name + noun)
+            if concept is not None and all(state.free[part.start] for part in behind[:count]):
+                state.add([Literal(_term_of(lexicon, concept), False, word.start, behind[count - 1].end)])
+                return True
+    return False
 
 
 def _leave(state: _State, word: Token) -> None:

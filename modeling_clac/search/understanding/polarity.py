@@ -8,20 +8,40 @@ from itertools import pairwise
 
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
+_EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
-    r"not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    # `excluded: Pb, Cd`, `forbidden elements: As`
+    rf"(?:not\s+allowed|{_EXCLUDED})(?:\s+(?:elements?|atoms?|compounds?)(?:\s+are\b)?\s*:?|\s*:)"
+    r"|not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
-    r"|must\s+not|cannot|can'?t|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o|wo|anything\s+but"
+    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
-_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])[\s-]*", re.I)
+_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
+# `too expensive`
+_TOO = re.compile(r"\btoo\s+$", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # A list goes on over these.
-JOINT = re.compile(r"[\s,/&]*(?:(?:and/or|and|or|nor|neither|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I)
+JOINT = re.compile(
+    r"[\s,/&+]*(?:(?:and/or|and|or|nor|neither|plus|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
+)
 _OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
 # `-arsenate` in `hexafluorophosphate or -arsenate`
 _HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
+# Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
+_ALTERNATIVE = re.compile(
+    r"[\s-]*,?\s*(?:/|\||and/or|(?:or\s+)?(?:failing\s+that|otherwise|alternatively|if\s+not)\s*,?"
+    r"|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
+)
+# `one of Sc, Y, La`
+_ANY_OF = re.compile(r"\b(?:one|any|some|either)(?:\s+or\s+more)?\s+of\s*:?\s*(?:the\s+(?:elements?\s+)?)?$", re.I)
+# `Ca, Mg or both`
+_OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
+# `Mo or W but not both`
+_BUT_NOT_BOTH = re.compile(
+    r"\s*,?\s*(?:but|though|and)?\s*(?:not|never)\s+both\b(?!\s+\w+\s+and)|\s*\(not\s+both\)", re.I
+)
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
@@ -29,19 +49,33 @@ _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
 )
+_NOT = r"(?:\s+not|n'?t)"
 _FREE_BEHIND = re.compile(
-    r"(?:-(?:resistant|proof)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))|\s+(?:is|are)\s+(?:not|forbidden|excluded|absent)\b)",
+    r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
+    # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
+    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|an\s+option))\b(?!\s*:)"
+    r"|\s+(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+(?:absent|avoided|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
+    rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
+    r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
+    rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
 )
+# `must not have a gap above 3 eV`
+_NO_RANGE = re.compile(
+    r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
+)
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
+_NICE = r"(?:nice|great|good|best|perfect|ideal|lovely|cool|awesome|a\s+(?:bonus|plus))"
 _PREFERRED_BEFORE = re.compile(
     # `with Ti if possible, cubic` is a wish of titanium.
     r"(?:prefer\w*|ideally|(?:(?:^|[^\w\s])\s*|\b(?:and|but)\s+)if\s+possible|if\s+possible(?!\s*[,;.!])|maybe|hopefully|perhaps|possibly"
-    r"|would\s+be\s+nice|bonus(?:\s+if)?)\W+(?:\w+[^\w,;.!?]+){0,2}$",
+    rf"|would\s+be\s+{_NICE}(?!\s*[,.;!])|(?:bonus|extra|plus)(?:\s+points?)?(?:\s+(?:if|for)(?:\s+(?:it(?:'s|\s+is|\s+has)|being|having))?)|\bbonus"
+    r"|nice\s+to\s+have|would\s+(?:love|like)\s+(?:it|them)\s+to(?:\s+be)?|\bbest(?=\s+(?:without|with|if|not)\b))\W+(?:\w+[^\w,;.!?]+){0,2}$",
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
-    r"\s+(?:if\s+possible|preferred|preferably|ideally|would\s+be\s+nice)\s*(?:[,;.!]|$)", re.I
+    rf"(?:[-\s]+free)?\s+(?:if\s+possible|preferred|preferably|ideally|(?:would|might)\s+be\s+{_NICE}|is\s+(?:a\s+plus|a\s+bonus|preferred))\s*(?:[,;.!]|$|\bbut\b|\band\b)",
+    re.I,
 )
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
 _FAMILIES = {
@@ -91,8 +125,11 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         gap = text[found[-1].end if found else 0 : literal.start] if not found or literal.start >= found[-1].end else ""
         negators = list(_NEGATOR.finditer(gap))
         negator = negators[-1] if negators else None
-        if negator is not None and _reaches(gap[negator.end() :]):
-            scope = re.sub(r"\s+", " ", negator["negator"].lower())
+        if _TOO.search(gap):
+            scope, is_last = None, False
+            literal = replace(literal, negated=True)
+        elif negator is not None and _reaches(gap[negator.end() :]):
+            scope = re.sub(r"\s+", " ", negator.group().strip(" -").lower())
             literal = replace(literal, negated=True)
             is_last = _CONJUNCTION.search(gap) is not None
         elif (
@@ -106,12 +143,23 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
             is_last = is_last or _CONJUNCTION.search(gap) is not None
         else:
             scope = None
-        if _FREE_BEHIND.match(text, literal.end):
+        if _is_excluded_behind(text, literals, place):
             literal = replace(literal, negated=True)
             scope = None
             _share_backwards(text, found, literal)
         found.append(literal)
     return found
+
+
+def _is_excluded_behind(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a term is excluded by what stands behind it: `lead-free`, `lead is not allowed`."""
+    end = literals[place].end
+    behind = _FREE_BEHIND.match(text, end)
+    if behind is None or behind["is_not"] is None or place + 1 == len(literals):
+        return behind is not None
+    # `a perovskite that is not cubic` excludes the cubic ones.
+    between = text[behind.end() : literals[place + 1].start]
+    return re.fullmatch(r"\s*(?:an?\s+|too\s+|very\s+|so\s+)?", between) is None
 
 
 def _reaches(between: str) -> bool:
@@ -122,7 +170,7 @@ def _reaches(between: str) -> bool:
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
     """`not between 1 and 2 eV`; `no` before a number belongs to the comparison."""
     head = text[previous : literal.start]
-    is_negated = re.search(r"\b(?:not?|without)\s*(?:an?\s+)?$|\bnon-?$", head, re.I) is not None
+    is_negated = _NO_RANGE.search(head) is not None
     return replace(literal, negated=True) if is_negated else literal
 
 
@@ -138,12 +186,14 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
     if JOINT.fullmatch(gap) is None:
         return False
-    if "," in gap and _VERB.match(text, literal.start):
+    if ("," in gap or _AND.search(gap)) and _VERB.match(text, literal.start):
         return False
     same = family(literal) == family(before)
     if _OR.search(gap):
         return True
     if "," in gap or "&" in gap or _AND.search(gap):
+        if scope.endswith(":") and {family(literal), family(before)} <= _OF_COMPOSITION:
+            return True
         if scope in ("not", "non", "isn't", "aren't") and not same:
             return False
         if _AND.search(gap) and scope in ("not", "non"):
@@ -208,6 +258,8 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
         )
         unique = tuple(dict.fromkeys(group))
         constraints.append(Constraint(unique, preferred))
+        if len(unique) == 2 and not unique[0].negated and _BUT_NOT_BOTH.match(text, unique[-1].end):
+            constraints.append(Constraint(tuple(replace(literal, negated=True) for literal in unique), preferred))
     return list(dict.fromkeys(constraints))
 
 
@@ -226,6 +278,9 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
         return [[run[0], run[2]], [run[1], run[3]]], 4
     phrase = ["chemistry", "anion"]
+    # `iron and arsenic or iron and selenium`
+    if gaps == ["and", "or", "and"] and run[0] == run[2]:
+        return [[run[0]], [run[1], run[3]]], 4
     if gaps[:2] == ["or", ""] and kinds[0] in ("name", "formula") and kinds[1:3] == phrase:
         return [[run[0], run[1]], [run[0], run[2]]], 3
     if gaps[:2] == ["", "or"] and kinds[:2] == phrase and kinds[2] in ("name", "formula"):
@@ -248,9 +303,11 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return _NOT_BOTH.search(text[: before.start]) is not None and gap.strip() == "and"
     if isinstance(literal.term, RangeTerm) or isinstance(before.term, RangeTerm):
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
-    if re.fullmatch(r"[\s-]*,?\s*(?:/|\||and/or|or(?:\s+(?:else|maybe|even))?)\s*(?:an?\s+|the\s+|in\s+)?", gap):
+    if _ALTERNATIVE.fullmatch(gap):
         return True
-    if gap.strip() == "," and _or_follows(text, literals, place):
+    if "," in gap and _OR_BOTH.match(text, literal.end):
+        return family(before) == family(literal)
+    if gap.strip() == "," and (_or_follows(text, literals, place) or _is_any_of(text, literals, place)):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
         if "," in gap and (_in_brackets(text, before, literal) or _is_assigned(text, literals, place)):
@@ -277,6 +334,13 @@ def _is_assigned(text: str, literals: list[Literal], place: int) -> bool:
     while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
         place -= 1
     return _ASSIGNED.search(text, 0, literals[place].start) is not None
+
+
+def _is_any_of(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a list is one of alternatives from its beginning on: `at least one of Sc, Y, La`."""
+    while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
+        place -= 1
+    return _ANY_OF.search(text, 0, literals[place].start) is not None
 
 
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:

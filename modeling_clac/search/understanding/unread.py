@@ -71,6 +71,12 @@ _STATEMENTS = (
         re.compile(r"(?<![\w-])[pn][-\s]type\b"),
         "{}: whether electrons or holes conduct is decided by dopants, which no fact says",
     ),
+    _Statement(
+        re.compile(
+            r"(?<![\w-])(?:in)?direct(?=[\s-]+(?:(?:band|energy|optical)[\s-]*)?(?:gaps?|semiconductors?)\b)", re.I
+        ),
+        "{}: whether a gap is direct is not known of the crystals",
+    ),
     # Not technetium.
     _Statement(
         re.compile(rf"(?<![\w-])(?:T_?[cCN]|(?:Curie|Néel|Neel|critical|transition)\s+temperatures?){_TEMPERATURE}"),

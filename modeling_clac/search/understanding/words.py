@@ -32,7 +32,12 @@ FUNCTION_WORDS = frozenset(
     isostructural isotypic resembling particular especially say
     symmetric consisting consist consists composed comprise comprises comprising built build element elements chemical
     composition formula formulas stoichiometry family families member members variety version versions sample samples
-    specimen well
+    specimen well them got gotten somewhere somehow ok okay id ive plz smth sth stuff gimme basically absolutely
+    honestly
+    otherwise zero fine allowed optional forbidden excluded banned prohibited unwanted hate skip leave ban matter care
+    necessarily love bonus extra perfect ideal great cool wanted needed required regardless polymorphs ballpark region
+    although though however anyway kinda sorta somewhat whilst now who heard told tried last year masters thesis student
+    supervisor boss project yes failing
     """.split()
 )
 

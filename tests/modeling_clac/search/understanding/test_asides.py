@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
 from modeling_clac.search.understanding.parser import understand
@@ -77,6 +80,43 @@ READINGS = {
 def test_sloppy_queries_are_read(vocabulary: Vocabulary, text: str, reading: str) -> None:
     query = understand(text, vocabulary)
     assert query.render() == reading and query.rest == ()
+
+
+TYPED: dict[str, str] = yaml.safe_load((Path(__file__).parent / "typed.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("text", "expected"), TYPED.items(), ids=list(TYPED))
+def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected: str) -> None:
+    query = understand(text, vocabulary)
+    assert (query.render() + (f" | {' '.join(query.rest)}" if query.rest else "")).strip() == expected
+    assert not query.contradictions
+    again = understand(query.render(), vocabulary)
+    assert (again.constraints, again.sort) == (query.constraints, query.sort) and again.rest == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("it does not have to be cubic", "read 'cubic' as allowed, not as asked for"),
+        ("lead is ok but no cadmium", "read 'lead' as allowed, not as asked for"),
+        ("direct band gap above 1 eV", "direct: whether a gap is direct is not known of the crystals"),
+        ("adsorbents that remove arsenic", "read 'arsenic' as what the material meets"),
+    ],
+)
+def test_what_was_not_asked_for_is_noted(vocabulary: Vocabulary, text: str, note: str) -> None:
+    assert [each for each in understand(text, vocabulary).notes if each.startswith(note)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "is zinc as hard as copper", "as cheap as possible, in bulk", "a co doped oxide", "of la jolla",
+        "not in the mood for os or ir talk", "p type silicon", "s and p orbitals", "per se", "i need an oxide",
+    ],
+)  # fmt: skip
+def test_words_are_no_symbols(vocabulary: Vocabulary, text: str) -> None:
+    named = {literal.term.label for each in understand(text, vocabulary).constraints for literal in each.literals}
+    assert named.isdisjoint({"As", "In", "Co", "La", "P", "Os", "Ir", "S", "Se", "I"})
 
 
 @pytest.mark.parametrize("first", ["density", "hardness", "bulk modulus", "refractive index"])

@@ -1,0 +1,62 @@
+"""What a query allows without asking for it: `it does not have to be cubic`, `doesn't matter if toxic`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .asides import Aside
+from .polarity import JOINT
+from .query import Literal
+
+_NOT = r"(?:not|n'?t)"
+_ALLOWED_BEFORE = re.compile(
+    rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
+    rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
+    rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
+    r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
+    re.I,
+)
+_ALLOWED_BEHIND = re.compile(
+    rf"\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|all\s+right)\b"
+    rf"|optional\b|allowed\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
+    re.I,
+)
+_NOTE = "read {!r} as allowed, not as asked for"
+
+
+def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Literal], list[Aside]]:
+    """
+    Take out what may hold and need not: neither `cubic` nor `not cubic` is asked by `need not be cubic`.
+
+    Args:
+        text: The query.
+        literals: Its literals, by their places.
+
+    Returns:
+        The other literals, and what was taken out.
+    """
+    kept: list[Literal] = []
+    asides: list[Aside] = []
+    last: Literal | None = None
+    for literal in literals:
+        goes_on = last is not None and _is_joint(text, last, literal)
+        if goes_on or _ALLOWED_BEFORE.search(text, 0, literal.start) or _ALLOWED_BEHIND.match(text, literal.end):
+            name = text[literal.start : literal.end]
+            asides.append(Aside(name, _NOTE.format(name)))
+            # What stands before `is fine` is one thing; a list begins behind `need not be`.
+            last = literal if _ALLOWED_BEHIND.match(text, literal.end) is None else None
+        else:
+            kept.append(literal)
+            last = None
+    return kept, asides
+
+
+def _is_joint(text: str, before: Literal, literal: Literal) -> bool:
+    """Whether a list of two goes on: `cubic or tetragonal`, `lead halides`."""
+    gap = text[before.end : literal.start]
+    return "," not in gap and " and " not in gap and JOINT.fullmatch(gap) is not None
+
+
+__all__ = ["without_allowed"]
