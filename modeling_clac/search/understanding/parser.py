@@ -90,6 +90,10 @@ _NOUNS_OF_VERBS = {
 }  # fmt: skip
 
 
+# Characters of a query that are read. The time grows with the square of their number, to about a second here.
+MOST_CHARACTERS = 5_000
+
+
 @dataclass
 class _State:
     """What was read of a text so far."""
@@ -119,18 +123,22 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     Read a query as constraints. It never fails: words that are not understood are listed in the result.
 
     Args:
-        text: A query in English, of any length.
+        text: A query in English. Of a longer one the first `MOST_CHARACTERS` are read, which a note says.
         vocabulary: The concepts that it may name.
 
     Returns:
         The constraints, orders and words that were not read. Spans are places in `text`.
     """
-    flat = flatten_markup(text)
+    flat = flatten_markup(text[:MOST_CHARACTERS])
     # A reading that was printed separates its parts by dots, which stand for water in formulas.
     shown = with_plain_numbers(flat.text)
     plain = with_capital_symbols(plain_text(shown).replace(" · ", " ; "))
     lexicon = Lexicon.of(vocabulary)
     state = _State(plain, shown, [True] * len(plain), [False] * len(plain))
+    if len(text) > MOST_CHARACTERS:
+        state.notes.append(
+            f"only the first {MOST_CHARACTERS:,} of {len(text):,} characters are read; the others count by meaning only"
+        )
     for pattern in (_REASON, _STORY):
         for said in pattern.finditer(plain):
             state.mark(*said.span())
@@ -492,4 +500,4 @@ def _leave(state: _State, word: Token) -> None:
     state.rest_end = word.end
 
 
-__all__ = ["understand"]
+__all__ = ["MOST_CHARACTERS", "understand"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from modeling_clac.concepts.vocabulary import Vocabulary, load_vocabulary
-from modeling_clac.search.understanding.parser import understand
+from modeling_clac.search.understanding.parser import MOST_CHARACTERS, understand
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +131,13 @@ def test_adjectives_belong_to_the_noun_behind_them(
     assert all(len(labels) == 1 for labels in alone)
     query = understand(f"{one} {first} {other} {second}", vocabulary)
     assert query.labels == [*alone[0], *alone[1]] and query.rest == ()
+
+
+def test_of_a_long_text_the_beginning_is_read(vocabulary: Vocabulary) -> None:
+    filling = "and so on " * MOST_CHARACTERS
+    query = understand(f"lead-free oxide {filling} sulfide", vocabulary)
+    assert query.constraints == understand("lead-free oxide", vocabulary).constraints
+    assert len(query.text) == 50_024
+    assert query.notes[-1].startswith("only the first 5,000 of 50,024 characters are read")
+    whole = "oxide ".ljust(MOST_CHARACTERS)
+    assert not understand(whole, vocabulary).notes
