@@ -44,6 +44,7 @@ _BUT_NOT_BOTH = re.compile(
 )
 # Before the last member of a list.
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
+_PLUS = re.compile(r"\+|\bplus\b", re.I)
 _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
@@ -184,7 +185,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     if not gap.strip():
         # `no lead halides`: one phrase, joined later.
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
-    if JOINT.fullmatch(gap) is None:
+    # `chalcogen other than oxygen, plus mercury` asks for mercury.
+    if JOINT.fullmatch(gap) is None or _PLUS.search(gap):
         return False
     if ("," in gap or _AND.search(gap)) and _VERB.match(text, literal.start):
         return False
