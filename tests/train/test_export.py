@@ -98,7 +98,9 @@ def test_a_gain_that_cannot_be_set_is_one_line(checkpoint, small_checkpoint, tmp
 def test_the_card_of_the_bundled_checkpoint_is_the_one_that_export_writes() -> None:
     training = resolve_checkpoint().training_record()
     result = RetrievalResult.read(ROOT / "evaluation" / "results" / "clac-mini" / "result.json")
-    card = model_card("clac-mini", ClacEmbedder.from_pretrained(), training, result, ExportArguments("", "").card)
+    # As in the command of docs/training.md.
+    arguments = ExportArguments("", "", hardware="one NVIDIA H100", hardware_watts=700)
+    card = model_card("clac-mini", ClacEmbedder.from_pretrained(), training, result, arguments.card)
     assert (DEFAULT_MODEL / "README.md").read_text(encoding="utf-8") == card
 
 

@@ -332,6 +332,8 @@ def _orbits(
     orbits: list[np.ndarray] = []
     kept: dict[tuple[int, ...], list[np.ndarray]] = {}
     doubles, moved, num_atoms = [], [], 0
+    # First coordinate of a point at most 1 Å from the origin.
+    widest = float(np.linalg.norm(np.linalg.inv(cell)[:, 0]))
     for row, species in enumerate(sites.species):
         occupied = sum(share for _, share in species)
         place, order, distance = _special_position(sites.fractional[row], operations, cell, occupied)
@@ -340,7 +342,7 @@ def _orbits(
         kind = tuple(number for number, _ in species)
         earlier = kept.setdefault(kind, [])
         limit = _OVERLAP if occupied > 1 - OCCUPANCY_TOLERANCE else _ROUNDING
-        if _is_image(place, earlier, cell, limit):
+        if _is_image(place, earlier, cell, limit, limit * widest):
             doubles.append(sites.labels[row])
             orbits.append(np.zeros((0, 3)))
             continue
@@ -392,11 +394,23 @@ def _special_position(
     return found, order, float(np.linalg.norm((found - place) @ cell))
 
 
-def _is_image(place: np.ndarray, orbits: list[np.ndarray], cell: np.ndarray, limit: float) -> bool:
-    """Whether a position is an image, other than the listed position itself, of one of the given orbits."""
+def _is_image(place: np.ndarray, orbits: list[np.ndarray], cell: np.ndarray, limit: float, reach: float) -> bool:
+    """
+    Whether a position is an image, other than the listed position itself, of one of the given orbits.
+
+    Positions within `limit` in Å differ by less than `reach` in their first fractional coordinate.
+    """
     if not orbits:
         return False
-    images = np.concatenate(orbits)
+    near = []
+    # The first part holds thousands of images, of which few are left, and is not copied.
+    for part in (orbits[0], np.concatenate(orbits[1:])) if len(orbits) > 1 else orbits:
+        first = part[:, 0] - place[0]
+        first -= np.rint(first)
+        near.append(part[np.abs(first) <= reach])
+    images = np.concatenate(near)
+    if not len(images):
+        return False
     shifts = images[:, :3] - place
     shifts -= np.rint(shifts)
     distances = np.linalg.norm(shifts @ cell, axis=1)
