@@ -618,7 +618,7 @@ def test_images_near_a_mirror_plane(distance: float, share: float, copies: int, 
     (-2.4, 0.975, 2), (2.0, 1.0, 2), (2.3, 1.0, 2), (8.0, 1.0, 0)],
 )  # fmt: skip
 def test_sites_that_are_images_of_others(other: float, share: float, copies: int) -> None:
-    """The listed position itself is no image: two atoms there are an error, which is found later."""
+    """The listed position itself is not an image: two atoms there are an error, which is found later."""
     both = listed((0.2, 0.3, 0.4), (other / 10, 0.3, 0.4), species=[((29, share),)] * 2)
     atoms = expand(both, MIRROR, np.eye(3) * 10, "x", None)
     assert atoms.multiplicities.tolist() == [2, copies] and atoms.site.tolist() == [0, 0, *[1] * copies]

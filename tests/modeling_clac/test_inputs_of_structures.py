@@ -26,7 +26,7 @@ def blocks(count: int) -> str:
 
 
 class Graph:
-    """Like `torch_geometric.data.Data`, which is no mapping."""
+    """Like `torch_geometric.data.Data`, which is not a mapping."""
 
     def __init__(self, **arrays: Any):
         self.arrays = arrays

@@ -128,7 +128,7 @@ def test_crystals_without_a_known_space_group(monkeypatch: pytest.MonkeyPatch, r
         ({"K": 0.5, "Na": 0.5}, {"Na": 0.5, "K": 0.5}, 225),
         ({"K": 0.5, "Na": 0.4999}, {"Na": 0.5, "K": 0.5}, 225),
         ({"K": 0.5, "Na": 0.498}, {"Na": 0.5, "K": 0.5}, 221),
-        # One element with two charges is one element, and a part of an atom is no whole one.
+        # One element with two charges is one element, and a part of an atom is not a whole one.
         ({"Na+": 0.25, "Na": 0.25}, {"Na": 0.5}, 225),
         ({"Na+": 0.25, "Na": 0.5}, {"Na": 0.5}, 221),
         ({"Na": 1.0}, {"Na": 0.5}, 221),

@@ -156,7 +156,7 @@ class ContrastiveObjective(nn.Module):
         model: The model to train.
         settings: Terms and losses.
         bank: All training crystals, if the graph tower does not change; texts and phrases are then contrasted with all
-            of them instead of with those of the batch, and the facts of all of them are predicted.
+            of them instead of with those of the batch, and the facts of some of them are predicted in each step.
         num_facts: Number of facts, for the term with facts.
 
     Raises:
@@ -362,7 +362,7 @@ class ContrastiveObjective(nn.Module):
         return (forward + F.cross_entropy(among.masked_fill(ignore, -torch.inf), places)) / 2
 
     def loss_parameters(self) -> list[nn.Parameter]:
-        """List the parameters that only [`contrast`] uses: temperatures, biases and discriminators."""
+        """List what only [`contrast`] uses: temperatures, biases, discriminators and the head of facts."""
         parts = [self.scales, self.biases, self.discriminators]
         if self.fact_head is not None:
             parts.append(self.fact_head)

@@ -60,7 +60,7 @@ _REASON = re.compile(
 # What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
 _INSIDE = r"(?:[^.;!?]|\.(?=\d))"
 _STORY = re.compile(
-    rf"\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?"
+    rf"(?P<said>\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?)"
     rf"(?:\b(?:so|but|and|hence|therefore|now)\b\W*(?:\w+\W+){{0,2}}?(?:I|we)(?:'d|'m|'re|\s+would|\s+am|\s+are)?\s+(?:now\s+)?(?:want|need|like|look\w*|search\w*)\b"
     r"|[.;!?](?=\s+\S))",
     re.I,
@@ -139,9 +139,12 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.notes.append(
             f"only the first {MOST_CHARACTERS:,} of {len(text):,} characters are read; the others count by meaning only"
         )
-    for pattern in (_REASON, _STORY):
-        for said in pattern.finditer(plain):
-            state.mark(*said.span())
+    for reason in _REASON.finditer(plain):
+        state.mark(*reason.span())
+    for story in _STORY.finditer(plain):
+        state.mark(*story.span())
+        name = shown[slice(*story.span("said"))].rstrip(" ,")
+        state.notes.append(f"read {name!r} as what was done before")
     _leave_unread(state)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))

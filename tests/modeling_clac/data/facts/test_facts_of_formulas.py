@@ -71,7 +71,7 @@ def states_of(formula: str, anions: str, *ids: str, units: int = 2) -> str | Non
         ("Fe3O4", "O", "Fe+2 Fe+3 O-2"), ("Mn3O4", "O", "Mn+2 Mn+3 O-2"), ("Co3O4", "O", "Co+2 Co+3 O-2"),
         ("LiMn2O4", "O", "Li+1 Mn+3 Mn+4 O-2"), ("NaV2O5", "O", "Na+1 O-2 V+4 V+5"), ("V4O7", "O", "O-2 V+3 V+4"),
         ("V6O13", "O", "O-2 V+4 V+5"), ("Eu3S4", "S", "Eu+2 Eu+3 S-2"), ("YBa2Cu3O6", "O", "Ba+2 Cu+1 Cu+2 O-2 Y+3"),
-        # Cu(III) is no usual state, and lead has none between its two.
+        # Cu(III) is not a usual state, and lead has none between its two.
         ("YBa2Cu3O7", "O", None), ("Pb3O4", "O", None),
         # Two states would have to be guessed.
         ("FeMnO3", "O", None), ("DyCu3Mn4O12", "O", None),
@@ -288,7 +288,7 @@ def kinds_of(
 )  # fmt: skip
 def test_classes(arguments: dict, expected: str) -> None:
     if arguments["formula"] == "Pb2SO5":
-        expected = expected.replace("oxysulfide ", "")  # its sulfur is no anion
+        expected = expected.replace("oxysulfide ", "")  # its sulfur is not an anion
     assert kinds_of(**arguments) == expected
 
 

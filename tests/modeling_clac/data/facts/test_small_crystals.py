@@ -128,7 +128,7 @@ def test_bonds_of_hydrogen(symbol: str, longest: float) -> None:
     for length, number in ((longest - 0.02, 1), (longest + 0.02, 0)):
         sites = Surroundings.of(box((symbol, 0, 0, 0), ("H", 0, 0, length), POTASSIUM))
         assert hydrogen_bonds(sites, symbol).tolist() == [number, 0, 0]
-        # Hydrogen that is bound to a nonmetal is no hydride, and is a proton, except next to B, Si and Ge.
+        # Hydrogen that is bound to a nonmetal is a proton, not a hydride, except next to B, Si and Ge.
         found = find_ions(sites)
         is_proton = bool(number) and symbol not in ("B", "Si", "Ge")
         assert bool(found.bound[1]) == is_proton and (found.states[1] == 1) == is_proton
@@ -180,7 +180,7 @@ def test_groups_with_hydrogen(center: str, number: int, name: str) -> None:
 
 
 def test_hydrogen_on_bound_atoms() -> None:
-    """Hydrogen sulfate and hydroxylamine: their OH is no hydroxide, unless the next atom is a metal."""
+    """Hydrogen sulfate and hydroxylamine: their OH is not a hydroxide, unless the next atom is a metal."""
     bound = [("O", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 0.97)]
     assert ions_in(*bound, ("Cl", 1.6, 0, 0), POTASSIUM) == set()
     assert ions_in(*bound, ("Cl", 2.0, 0, 0), POTASSIUM) == {"hydroxide"}
@@ -479,7 +479,7 @@ def test_other_tetrahedra_next_to_a_silicate(other: str, longest: float) -> None
 )  # fmt: skip
 @pytest.mark.parametrize("cation", ["K", "Tl", "Mg", "Ag"])
 def test_octahedra_of_halogens(metal: str, halogen: str, bond: float, name: str, cation: str) -> None:
-    """A2MX6 of the K2PtCl6 type. Silver is no spectator, so that there are two metals."""
+    """A2MX6 of the K2PtCl6 type. Silver is not a spectator, so that there are two metals."""
     edge = 4 * bond + 0.3
     axes = np.concatenate([np.eye(3), -np.eye(3)]) * bond / edge
     places = np.concatenate([[[0.0] * 3, [0.25] * 3, [0.75] * 3], axes])
@@ -663,7 +663,7 @@ def test_clusters_of_metal_atoms(metal: str) -> None:
         assert has_cluster(*triangle, *rest, anions="O") == (is_metal and is_close and metal != "V")
         for metallic in ("", "C", "B N", "H"):
             assert not has_cluster(*triangle, *rest, anions=metallic)
-    # An endless chain is no cluster.
+    # An endless chain is not a cluster.
     length = 0.93 * 2 * float(COVALENT_RADII[NUMBERS[metal]])
     chain: list[Atom] = [(metal, 0, 0, place * length) for place in range(5)]
     assert not has_cluster(*chain, ("S", 0, 5.0, 0), edge=5 * length)

@@ -100,6 +100,10 @@ def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected
         ("it does not have to be cubic", "read 'cubic' as allowed, not as asked for"),
         ("lead is ok but no cadmium", "read 'lead' as allowed, not as asked for"),
         ("direct band gap above 1 eV", "direct: whether a gap is direct is not known of the crystals"),
+        (
+            "we tried LiCoO2 last year, so now I want no cobalt",
+            "read 'we tried LiCoO2 last year' as what was done before",
+        ),
         ("adsorbents that remove arsenic", "read 'arsenic' as what the material meets"),
     ],
 )
