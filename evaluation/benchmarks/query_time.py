@@ -30,16 +30,20 @@ from modeling_clac.utils.provenance import provenance
 
 Record = Mapping[str, Any]
 
+
+def _has_anions_of(record: Record, symbols: str) -> bool:
+    """Whether all simple anions of a record are among these elements."""
+    return bool(record["anions"]) and set(record["anions"]) <= set(symbols.split())
+
+
 # Queries, and the test that a scan of the records makes for each.
 QUERIES: dict[str, Callable[[Record], bool]] = {
     "contains oxygen, band gap above 3 eV": lambda r: "O" in r["elements"] and (r["band_gap"] or 0) > 3,
     "lead-free halide perovskite": lambda r: (
-        "Pb" not in r["elements"]
-        and bool({"F", "Cl", "Br", "I"} & set(r["anions"] or ()))
-        and "perovskite" in (r["structure_types"] or ())
+        "Pb" not in r["elements"] and _has_anions_of(r, "F Cl Br I") and "perovskite" in (r["structure_types"] or ())
     ),
     "space group Fd-3m spinel oxide": lambda r: (
-        r["space_group_number"] == 227 and "spinel" in (r["structure_types"] or ()) and "O" in (r["anions"] or ())
+        r["space_group_number"] == 227 and "spinel" in (r["structure_types"] or ()) and _has_anions_of(r, "O")
     ),
     "phosphates of lithium without cobalt": lambda r: (
         "Li" in r["elements"] and "Co" not in r["elements"] and "phosphate" in (r["ions"] or ())
@@ -50,7 +54,7 @@ QUERIES: dict[str, Callable[[Record], bool]] = {
         and (r["bulk_modulus_vrh"] or 0) > 200
     ),
     "layered sulfides lighter than 4 g/cm3": lambda r: (
-        r["dimensionality"] == 2 and "S" in (r["anions"] or ()) and r["density"] < 4
+        r["dimensionality"] == 2 and _has_anions_of(r, "S") and "mixed_anion" not in r["classes"] and r["density"] < 4
     ),
     "Li-Mn-O": lambda r: set(r["elements"]) == {"Li", "Mn", "O"},
     "less than 5 atoms in the cell, within 50 meV of the hull": lambda r: (

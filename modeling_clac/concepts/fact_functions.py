@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..data.facts.chemistry import ANIONIC_IDS
 from ..data.facts.columns import FACT_COLUMNS
 from ..data.facts.compositions import NUMBERS
 from ..data.facts.derived import DERIVED
@@ -117,10 +118,13 @@ def _label(column: str) -> Callable[[Scope, tuple[str, ...]], Array]:
 
 
 def _only_anions(scope: Scope, names: tuple[str, ...]) -> Array:
+    """Simple anions of these elements, and neither others nor oxyanions, hydroxide or other anions of several atoms."""
     facts, listed = scope.facts, element_set(names)
     others = [facts.label("anions", value) for value in facts.values("anions") if value not in listed]
-    ions = [facts.label("ions", value) for value in facts.values("ions")]
-    return both([_anion(scope, names), *map(negated, others), *map(negated, ions)])
+    ions = [facts.label("ions", value) for value in sorted(ANIONIC_IDS)]
+    return both(
+        [_anion(scope, names), *map(negated, others), *map(negated, ions), negated(facts.label("classes", "oxysalt"))]
+    )
 
 
 def _anion(scope: Scope, names: tuple[str, ...]) -> Array:

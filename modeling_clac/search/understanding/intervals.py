@@ -149,8 +149,10 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         found[place] = with_unit_behind(text, measure)
     for match in _BARE_POINT.finditer(text):
         place = match.start() - 1  # a zero is written before the point
-        if all(free[match.start() : match.start() + 2]):
-            first = find_measures(f"0{text[match.start() :]}")[0]
+        behind = find_measures(f"0{text[match.start() :]}")
+        # No number is found before a letter that is no unit, as in ".5x".
+        if behind and all(free[match.start() : match.start() + 2]):
+            first = behind[0]
             shifted = first._replace(start=match.start(), end=first.end + place, stop=first.stop + place)
             found = [*(measure for measure in found if not shifted.start <= measure.start < shifted.stop), shifted]
     for match in _COUNTED.finditer(text):

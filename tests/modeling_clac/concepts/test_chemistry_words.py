@@ -56,7 +56,7 @@ carbide: TiC Fe3C CaC2 SiC; CaCO3 NaCN
 silicide: FeSi TiSi2 Mg2Si; ZrSiO4 SiO2 SiC
 phosphide: InP; LiFePO4 NaPF6
 hydride: MgH2 LiBH4; NaHO H2O
-fluoride: CaF2 NaPF6; NaCl
+fluoride: CaF2 NaPF6; NaCl FeOF YOF
 halide: NaCl CsPbBr3 K2PtCl6; MgO KClO4
 chalcogenide: CdS MoS2 Bi2Te3; MgO CaSO4
 pnictide: GaAs AlN InP; KNO3 LiFePO4

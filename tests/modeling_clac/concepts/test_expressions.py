@@ -15,15 +15,17 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 
 RECORDS = [
-    {"formula": "MgO", "space_group_number": 225, "band_gap": 4.7, "density": 3.6, "anions": ["O"], "ions": [],
+    {"formula": "MgO", "space_group_number": 225, "band_gap": 4.7, "density": 3.6, "anions": ["O"], "ions": [], "classes": ["ionic"],
      "structure_types": ["rock-salt"], "coordination": ["Mg:6:octahedron", "O:6:octahedron"],
      "oxidation_states": ["Mg+2", "O-2"]},
     {"formula": "CaCO3", "space_group_number": 167, "band_gap": 5.0, "density": 2.7, "anions": [],
-     "ions": ["carbonate"], "structure_types": ["calcite"], "coordination": ["Ca:6:"]},
-    {"formula": "LaOCl", "space_group_number": 129, "density": 5.4, "anions": ["Cl", "O"], "ions": []},
+     "ions": ["carbonate"], "classes": ["oxysalt"], "structure_types": ["calcite"], "coordination": ["Ca:6:"]},
+    {"formula": "LaOCl", "space_group_number": 129, "density": 5.4, "anions": ["Cl", "O"], "ions": [],
+     "classes": ["ionic", "mixed_anion"]},
     {"formula": "BaTiO3", "space_group_number": 99, "band_gap": 1.8, "bulk_modulus_vrh": 150.0,
      "shear_modulus_vrh": 100.0, "coordination": ["Ti:6:octahedron", "Ba:12:cuboctahedron"]},
-    {"formula": "Fe", "space_group_number": 229, "band_gap": 0.0, "density": 7.9, "anions": [], "ions": []},
+    {"formula": "Fe", "space_group_number": 229, "band_gap": 0.0, "density": 7.9, "anions": [], "ions": [],
+     "classes": ["element"]},
     {"band_gap": 2.0},
 ]  # fmt: skip
 

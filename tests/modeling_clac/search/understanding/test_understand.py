@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modeling_clac.concepts.concept_files import read_concepts
@@ -97,6 +97,7 @@ def test_any_words_are_read(text: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
+@example(".0M")
 def test_any_text_is_read(text: str) -> None:
     check_spans(understand(text, VOCABULARY))
 
