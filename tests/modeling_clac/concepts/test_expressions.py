@@ -15,8 +15,8 @@ from modeling_clac.data.facts.fact_table import FactTable
 from modeling_clac.errors_clac import ClacInputError
 
 RECORDS = [
-    {"formula": "MgO", "space_group_number": 225, "band_gap": 4.7, "density": 3.6, "anions": ["O"], "ions": [], "classes": ["ionic"],
-     "structure_types": ["rock-salt"], "coordination": ["Mg:6:octahedron", "O:6:octahedron"],
+    {"formula": "MgO", "space_group_number": 225, "band_gap": 4.7, "density": 3.6, "anions": ["O"], "ions": [],
+     "classes": ["ionic"], "structure_types": ["rock-salt"], "coordination": ["Mg:6:octahedron", "O:6:octahedron"],
      "oxidation_states": ["Mg+2", "O-2"]},
     {"formula": "CaCO3", "space_group_number": 167, "band_gap": 5.0, "density": 2.7, "anions": [],
      "ions": ["carbonate"], "classes": ["oxysalt"], "structure_types": ["calcite"], "coordination": ["Ca:6:"]},
