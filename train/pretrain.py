@@ -37,8 +37,9 @@ from train.pretraining.batches import PairBatches, StreamedBatches, build_batche
 from train.pretraining.checkpoints import Progress, load_state, load_weights, save_model, save_state, stored_progress
 from train.pretraining.collator import Batch
 from train.pretraining.gradcache import gradcache_backward
-from train.pretraining.initial_model import average_with_pretrained, build_model
-from train.pretraining.objective import FACTS, ContrastiveObjective
+from train.pretraining.initial_model import average_with_pretrained, build_model, starting_encoder
+from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.objective_settings import FACTS
 from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
 from train.pretraining.training_data import TrainingData, load_training_data
@@ -230,7 +231,8 @@ def start_phase(
             facts = batches.vocabulary.facts if batches.vocabulary and FACTS in arguments.terms else None
             model.to(accelerator.device)
             bank = fill_bank(model, processor, batches.crystals, batches.records, show_progress, facts)
-    bare = ContrastiveObjective(model, arguments.objective_settings(), bank, num_facts)
+    encoder = starting_encoder(recipe, accelerator.device) if arguments.language_weight else None
+    bare = ContrastiveObjective(model, arguments.objective_settings(), bank, num_facts, encoder)
     if previous is not None:
         bare.take_over(previous)
     freeze(bare, arguments)

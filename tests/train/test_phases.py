@@ -51,6 +51,7 @@ PHASES: list[dict[str, Any]] = [
         "terms": ["crystal-text", "crystal-concept", "crystal-fact"],
         "frozen": ["graph_model", "text_embeddings"],
         "frozen_text_layers": 1,
+        "language_weight": 0.2,
         "num_epochs": 2,
         "concept_phrases": 12,
         "learning_rate": "1e-3",

@@ -25,7 +25,8 @@ from train.pretraining.arguments import PretrainArguments
 from train.pretraining.batches import PairBatches
 from train.pretraining.collator import Batch, Collator
 from train.pretraining.initial_model import build_model
-from train.pretraining.objective import ContrastiveObjective, ObjectiveSettings
+from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.objective_settings import ObjectiveSettings
 from train.pretraining.optimization import parameter_groups
 from train.pretraining.pairs import TextStyle, first_records
 

@@ -10,7 +10,7 @@ from modeling_clac import ClacGraphConfig
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.errors_clac import ClacInputError, check_on_error
 from modeling_clac.utils.arguments import convert_values
-from train.pretraining.objective import CONCEPTS, FACTS, ObjectiveSettings
+from train.pretraining.objective_settings import CONCEPTS, FACTS, ObjectiveSettings
 from train.pretraining.pairs import Copies, TextStyle
 
 # Parts of the model that a phase may leave unchanged, with the names of their parameters.
@@ -203,6 +203,10 @@ class ObjectiveArguments:
     mlm_weight: float = field(
         default=0.0, metadata={"help": "Weight of the masked-language-model loss on text'; 0: none."}
     )
+    language_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of predicting the hidden states of the encoder as it was before training; 0: none."},
+    )
     site_displacement: float = field(
         default=0.05, metadata={"help": "In crystal': largest displacement, as a share of the shortest distance."}
     )
@@ -230,7 +234,9 @@ class ObjectiveArguments:
         Raises:
             ClacInputError: See `ObjectiveSettings`.
         """
-        return ObjectiveSettings(self.loss, tuple(self.terms), self.fact_weight, self.prior_weight, self.mlm_weight)
+        return ObjectiveSettings(
+            self.loss, tuple(self.terms), self.fact_weight, self.prior_weight, self.mlm_weight, self.language_weight
+        )
 
     def copies(self) -> Copies:
         """

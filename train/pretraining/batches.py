@@ -18,7 +18,7 @@ from modeling_clac.narrator.applications import with_uses
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.augmentation import Expansion
 from train.pretraining.collator import Batch, Collator
-from train.pretraining.objective import CONCEPTS, FACTS
+from train.pretraining.objective_settings import CONCEPTS, FACTS
 from train.pretraining.pairs import Text, TextStyle, TrainingPair, open_split, parse_crystals
 from train.pretraining.training_data import TrainingData, load_training_data
 from train.pretraining.vocabulary_texts import VocabularyTexts

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 
 from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, ClacModel, ClacProcessor
 from modeling_clac.configuration_clac import SHARED_FACTS
@@ -52,6 +52,18 @@ def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
 
 
+def starting_encoder(arguments: ModelArguments, device: torch.device | None = None) -> PreTrainedModel:
+    """
+    Load the text encoder as it is before training.
+
+    Args:
+        arguments: The recipe, which names the encoder.
+        device: Where it is to be. Default: the CPU.
+    """
+    encoder: Any = load_text_encoder(arguments.text_model_path or arguments.text_model, arguments.text_layers)
+    return encoder if device is None else encoder.to(device)
+
+
 def average_with_pretrained(model: ClacModel, arguments: ModelArguments, share: float) -> None:
     """
     Mix the weights of the text encoder with those it started from.
@@ -64,8 +76,7 @@ def average_with_pretrained(model: ClacModel, arguments: ModelArguments, share: 
         arguments: The recipe, which names the encoder.
         share: Share of the weights it started from.
     """
-    encoder = load_text_encoder(arguments.text_model_path or arguments.text_model, arguments.text_layers)
-    start = encoder.state_dict()
+    start = starting_encoder(arguments).state_dict()
     with torch.no_grad():
         for name, weight in model.text_model.named_parameters():
             weight.lerp_(start[name].to(weight.device), share)

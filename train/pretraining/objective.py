@@ -7,13 +7,13 @@ Contrastive terms between and within the modalities, over pairs and their augmen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_clac import ClacModel
 from modeling_clac.errors_clac import ClacInputError
@@ -30,45 +30,11 @@ from modeling_clac.modeling_clac import MAX_LOGIT_SCALE, ClacProjection
 from train.pretraining.bank import CrystalBank
 from train.pretraining.collator import Chunk, ConceptPhraseBatch, CrystalLabels, Labels, TextLabels
 from train.pretraining.length_buckets import pool_text_in_buckets
-from train.pretraining.objective_heads import FactHead, MaskedLanguageModelHead, PriorDiscriminator
+from train.pretraining.objective_heads import FactHead, LanguageHead, MaskedLanguageModelHead, PriorDiscriminator
+from train.pretraining.objective_settings import CONCEPTS, FACTS, TERMS, ObjectiveSettings, View
 
-
-class View(StrEnum):
-    """The views of a pair that are embedded. A prime marks an augmented copy, as in the terms of a recipe."""
-
-    CRYSTAL = "crystal"
-    CRYSTAL_COPY = "crystal'"
-    TEXT = "text"
-    TEXT_COPY = "text'"
-
-    @property
-    def original(self) -> View:
-        """The view without augmentation."""
-        return View(self.value.removesuffix("'"))
-
-    @property
-    def intra(self) -> str:
-        """Name of the embedding of the view by the head for terms within its modality."""
-        return f"intra {self}"
-
-
-# Name of a term, such as "crystal'-text" -> the two views that it contrasts.
-TERMS: dict[str, tuple[View, View]] = {
-    f"{left}-{right}": (left, right)
-    for left, right in (
-        (View.CRYSTAL, View.TEXT),
-        (View.CRYSTAL_COPY, View.TEXT),
-        (View.CRYSTAL, View.TEXT_COPY),
-        (View.CRYSTAL_COPY, View.TEXT_COPY),
-        (View.CRYSTAL, View.CRYSTAL_COPY),
-        (View.TEXT, View.TEXT_COPY),
-    )
-}
-# Phrases of the vocabulary with many right answers, see `concept_loss`; and facts predicted from crystals alone.
-CONCEPTS, FACTS = "crystal-concept", "crystal-fact"
 # Terms whose crystals are all originals, so that they can be those of a bank.
 _WITH_BANK = frozenset(("crystal-text", "crystal-text'", CONCEPTS, FACTS))
-LOSSES = ("info_nce", "jensen_shannon", "sigmoid")
 # Key of all terms between crystals and texts, which share one temperature and one bias.
 _INTER = "inter"
 
@@ -81,65 +47,6 @@ _START_SCALE = 10.0
 _CONCEPT_SCALE = 25.0
 # Crystals of a bank whose facts are predicted in one step.
 _FACT_CRYSTALS = 1024
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """
-    Settings of the objective.
-
-    Attributes:
-        loss: Loss of every term, one of `LOSSES`.
-        terms: Names in `TERMS`, `CONCEPTS` and `FACTS`; their losses are averaged, except that of `FACTS`.
-        fact_weight: Weight of the loss of `FACTS`, which is added.
-        prior_weight: Weight of prior matching; 0 for none.
-        mlm_weight: Weight of the masked-language-model loss on the augmented texts; 0 for none.
-
-    Raises:
-        ClacInputError: The loss or a term is unknown, there is no term, a weight is negative, or `mlm_weight` is set
-            without a term that has augmented texts.
-    """
-
-    loss: str = "info_nce"
-    terms: tuple[str, ...] = ("crystal-text",)
-    fact_weight: float = 1.0
-    prior_weight: float = 0.0
-    mlm_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ClacInputError(f"loss={self.loss!r}: choose one of {', '.join(LOSSES)}")
-        known = (*TERMS, CONCEPTS, FACTS)
-        if not self.terms or any(term not in known for term in self.terms):
-            raise ClacInputError(f"terms={list(self.terms)}: choose from {', '.join(known)}")
-        for name in ("fact_weight", "prior_weight", "mlm_weight"):
-            if getattr(self, name) < 0:
-                raise ClacInputError(f"{name}={getattr(self, name)} must not be negative")
-        if self.mlm_weight and not self.copies_texts:
-            raise ClacInputError(f"mlm_weight={self.mlm_weight} needs a term with text', such as crystal-text'")
-
-    @property
-    def copies_crystals(self) -> bool:
-        """Whether a term uses copies of crystals."""
-        return self._contrasts(View.CRYSTAL_COPY)
-
-    @property
-    def copies_texts(self) -> bool:
-        """Whether a term uses copies of texts."""
-        return self._contrasts(View.TEXT_COPY)
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """Terms between the views of pairs."""
-        return tuple(term for term in self.terms if term in TERMS)
-
-    @property
-    def texts(self) -> bool:
-        """Whether a term uses texts or their copies."""
-        return self._contrasts(View.TEXT) or self.copies_texts
-
-    def _contrasts(self, view: View) -> bool:
-        return any(view in TERMS[term] for term in self.pairs)
 
 
 class ContrastiveObjective(nn.Module):
@@ -158,13 +65,19 @@ class ContrastiveObjective(nn.Module):
         bank: All training crystals, if the graph tower does not change; texts and phrases are then contrasted with all
             of them instead of with those of the batch, and the facts of some of them are predicted in each step.
         num_facts: Number of facts, for the term with facts.
+        encoder: The text encoder before training, for `language_weight`.
 
     Raises:
         ClacInputError: A term cannot be used with or without a bank.
     """
 
     def __init__(
-        self, model: ClacModel, settings: ObjectiveSettings, bank: CrystalBank | None = None, num_facts: int = 0
+        self,
+        model: ClacModel,
+        settings: ObjectiveSettings,
+        bank: CrystalBank | None = None,
+        num_facts: int = 0,
+        encoder: PreTrainedModel | None = None,
     ):
         super().__init__()
         self.model, self.settings, self.bank = model, settings, bank
@@ -195,6 +108,11 @@ class ContrastiveObjective(nn.Module):
         matched = (View.CRYSTAL.value, View.TEXT.value) if settings.prior_weight else ()
         self.discriminators = nn.ModuleDict({kind: PriorDiscriminator(dim) for kind in matched})
         self.mlm_head = MaskedLanguageModelHead(config.text_config) if settings.mlm_weight else None
+        self.language_head = None
+        if settings.language_weight:
+            if encoder is None:
+                raise ValueError("language_weight is set, but there is no encoder")
+            self.language_head = LanguageHead(encoder)
 
     def forward(
         self, chunk: Chunk, labels: Labels | None = None, concepts: ConceptPhraseBatch | None = None
@@ -212,7 +130,7 @@ class ContrastiveObjective(nn.Module):
         """
         outputs = self.embed(chunk)
         if concepts is not None:
-            outputs[CONCEPTS] = self._embed_phrases(concepts.tokens)
+            outputs |= self._embed_phrases(concepts.tokens)
         return outputs if labels is None else self.contrast(outputs, labels, concepts)
 
     def embed(self, chunk: Chunk) -> dict[str, Tensor]:
@@ -224,7 +142,8 @@ class ContrastiveObjective(nn.Module):
 
         Returns:
             Unit vectors `(B, D)` for each [`View`], and for `View.intra` of views with a term within their modality;
-            `mlm`, `(B,)`, the cross-entropy summed over the masked tokens of each text.
+            `mlm`, `(B,)`, the cross-entropy summed over the masked tokens of each text; `language`, `(B,)`, see
+            [`LanguageHead`].
 
         Raises:
             ValueError: The chunk lacks masked tokens that the objective needs.
@@ -244,6 +163,8 @@ class ContrastiveObjective(nn.Module):
             pooled[View.TEXT] = text_output.pooler_output
             texts = model.embed_text(pooled[View.TEXT], tokens.get("token_kinds"), tokens.get("token_values"))
             outputs |= _originals_and_copies((View.TEXT, View.TEXT_COPY), texts, chunk.size)
+            if self.language_head is not None:
+                outputs["language"] = self._language(self.language_head, text_output, tokens)[: chunk.size]
         for original, copy in ((View.CRYSTAL, View.CRYSTAL_COPY), (View.TEXT, View.TEXT_COPY)):
             if original in self.heads:
                 names = (original.intra, copy.intra)
@@ -256,9 +177,18 @@ class ContrastiveObjective(nn.Module):
             outputs["mlm"] = self.mlm_head(hidden[chunk.size :], chunk.mlm_labels, words)
         return outputs
 
-    def _embed_phrases(self, tokens: dict[str, Tensor]) -> Tensor:
-        pooled = pool_text_in_buckets(self.model, tokens).pooler_output
-        return self.model.embed_text(pooled, tokens.get("token_kinds"), tokens.get("token_values")).float()
+    def _embed_phrases(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+        output = pool_text_in_buckets(self.model, tokens)
+        pooled, kinds, values = output.pooler_output, tokens.get("token_kinds"), tokens.get("token_values")
+        assert pooled is not None
+        outputs = {CONCEPTS: self.model.embed_text(pooled, kinds, values).float()}
+        if self.language_head is not None:
+            outputs["language of phrases"] = self._language(self.language_head, output, tokens)
+        return outputs
+
+    def _language(self, head: LanguageHead, output: BaseModelOutputWithPooling, tokens: dict[str, Tensor]) -> Tensor:
+        words = self.model.get_input_embeddings()(tokens["input_ids"])
+        return head(output.last_hidden_state, words, tokens["attention_mask"])
 
     def contrast(
         self, outputs: dict[str, Tensor], labels: Labels, concepts: ConceptPhraseBatch | None = None
@@ -316,6 +246,11 @@ class ContrastiveObjective(nn.Module):
         if self.mlm_head is not None:
             losses["mlm"] = outputs["mlm"].sum() / labels.num_masked.clamp(min=1)
             total = total + self.settings.mlm_weight * losses["mlm"]
+        if self.language_head is not None:
+            # Texts and the shorter, more numerous phrases count the same.
+            kept = [outputs[name].mean() for name in ("language", "language of phrases") if name in outputs]
+            losses["language"] = torch.stack(kept).mean()
+            total = total + self.settings.language_weight * losses["language"]
         return {"loss": total, **losses}
 
     def _predict_facts(self, head: FactHead, outputs: dict[str, Tensor], bank: Tensor | None, labels: Labels) -> Tensor:
@@ -411,12 +346,4 @@ def _excluded_negatives(crystals: CrystalLabels, texts: TextLabels) -> tuple[Ten
     return duplicates | by_crystal, duplicates | by_text
 
 
-__all__ = [
-    "CONCEPTS",
-    "FACTS",
-    "LOSSES",
-    "TERMS",
-    "ContrastiveObjective",
-    "ObjectiveSettings",
-    "View",
-]
+__all__ = ["ContrastiveObjective"]

@@ -1,4 +1,4 @@
-"""Heads that only the objective needs: for masked words, for a prior of the embeddings, and for facts of crystals."""
+"""Heads that only the objective needs: for words, for a prior of the embeddings, and for facts of crystals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from modeling_clac.loss_clac import IGNORE_INDEX
 
@@ -96,6 +96,46 @@ class MaskedLanguageModelHead(nn.Module):
         return losses.new_zeros(len(labels)).index_add(0, chosen.nonzero()[:, 0], losses)
 
 
+class LanguageHead(nn.Module):
+    """
+    Prediction of the hidden states of the text encoder as it was before training (distillation, Hinton et al. 2015,
+    arXiv 1503.02531), so that the tower keeps what it knows of language besides what it learns of crystals.
+
+    The prediction is linear: the hidden states may turn and take up more, but what they held can still be read.
+
+    Args:
+        encoder: The encoder before training. It is not part of the module, and does not change.
+    """
+
+    def __init__(self, encoder: PreTrainedModel):
+        super().__init__()
+        size = encoder.config.hidden_size
+        self.map = nn.Linear(size, size)
+        with torch.no_grad():
+            self.map.weight.copy_(torch.eye(size))
+            self.map.bias.zero_()
+        # In a tuple, so that it has no place in checkpoints and among the parameters.
+        self._encoder = (encoder.eval().requires_grad_(False),)
+
+    def forward(self, hidden: Tensor, words: Tensor, attention_mask: Tensor) -> Tensor:
+        """
+        Compute the loss of each text.
+
+        Args:
+            hidden: Hidden states of the tower, `(B, L, H)`.
+            words: Word embeddings of the tokens, `(B, L, H)`.
+            attention_mask: `(B, L)`, 0 for padding.
+
+        Returns:
+            `(B,)`, 1 - cos between predicted and true hidden states, averaged over the tokens of each text.
+        """
+        with torch.no_grad():
+            target = self._encoder[0](inputs_embeds=words.detach(), attention_mask=attention_mask).last_hidden_state
+        losses = 1.0 - F.cosine_similarity(self.map(hidden).float(), target.float(), dim=-1)
+        mask = attention_mask.float()
+        return (losses * mask).sum(dim=1) / mask.sum(dim=1)
+
+
 class FactHead(nn.Module):
     """
     Prediction of facts from the embeddings of crystals: the logit of fact c is s w_c · x + b_c.
@@ -131,4 +171,4 @@ class FactHead(nn.Module):
         return (losses * known).sum() / len(crystals)
 
 
-__all__ = ["FactHead", "MaskedLanguageModelHead", "PriorDiscriminator"]
+__all__ = ["FactHead", "LanguageHead", "MaskedLanguageModelHead", "PriorDiscriminator"]

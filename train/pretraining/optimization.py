@@ -11,7 +11,8 @@ from torch import nn
 
 from modeling_clac.errors_clac import ClacInputError
 from train.pretraining.arguments import FROZEN_PARTS, OptimizationArguments
-from train.pretraining.objective import FACTS, ContrastiveObjective
+from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.objective_settings import FACTS
 
 # Learning rate of the gains of shared facts, as a multiple of `learning_rate`.
 GAIN_RATE = 10.0

@@ -10,7 +10,7 @@ from modeling_clac import ClacProcessor
 from modeling_clac.crystal_clac import Crystal
 from modeling_clac.narrator.applications import with_uses
 from train.pretraining.arguments import PretrainArguments
-from train.pretraining.objective import CONCEPTS, FACTS
+from train.pretraining.objective_settings import CONCEPTS, FACTS
 from train.pretraining.pairs import first_records, parse_crystals, with_descriptions
 from train.pretraining.substitution import substituted_crystals
 from train.pretraining.vocabulary_texts import VocabularyTexts, vocabulary_texts, with_facts

@@ -16,7 +16,7 @@ from modeling_clac.utils.arguments import parse_arguments
 from tests.conftest import CRYSTALS
 from train.pretraining.arguments import PretrainArguments
 from train.pretraining.collator import Chunk
-from train.pretraining.objective import TERMS
+from train.pretraining.objective_settings import TERMS
 
 
 @pytest.fixture

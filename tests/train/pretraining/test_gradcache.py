@@ -16,7 +16,8 @@ from modeling_clac import ClacModel
 from tests.conftest import CRYSTALS, ROOT
 from tests.helpers.pretraining import batches, small_model
 from train.pretraining.gradcache import gradcache_backward
-from train.pretraining.objective import LOSSES, TERMS, ContrastiveObjective, ObjectiveSettings, View
+from train.pretraining.objective import ContrastiveObjective
+from train.pretraining.objective_settings import LOSSES, TERMS, ObjectiveSettings, View
 from train.pretraining.pairs import Copies, first_records
 
 

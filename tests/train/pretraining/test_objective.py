@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +22,9 @@ from tests.helpers.disorder import garnet
 from tests.helpers.pretraining import arguments, batches, small_model
 from train.pretrain import train
 from train.pretraining.collator import TextLabels
-from train.pretraining.objective import (
-    LOSSES,
-    TERMS,
-    ContrastiveObjective,
-    ObjectiveSettings,
-    View,
-)
+from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.objective_heads import MaskedLanguageModelHead, PriorDiscriminator
+from train.pretraining.objective_settings import LOSSES, TERMS, ObjectiveSettings, View
 from train.pretraining.pairs import Copies, TextStyle, answers, first_records
 
 ALL = tuple(TERMS)
@@ -101,6 +97,7 @@ def test_terms_switch_one_by_one(model, small_processor, records) -> None:
         ({"terms": ("crystal-txt",)}, "crystal-txt"),
         ({"prior_weight": -1.0}, "prior_weight"),
         ({"mlm_weight": 0.1}, "needs a term with text'"),
+        ({"language_weight": 0.1, "terms": ("crystal-fact",)}, "needs a term with texts"),
     ],
 )
 def test_wrong_settings_are_refused(change, reason) -> None:
@@ -152,6 +149,33 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
     torch.testing.assert_close(result.sum() / (labels != IGNORE_INDEX).sum(), expected)
     nothing = torch.full_like(labels, IGNORE_INDEX)
     assert head(bert.bert(input_ids=ids).last_hidden_state, nothing, words).tolist() == [0.0] * 3
+
+
+def test_the_language_of_the_encoder_is_predicted_token_by_token(model, small_processor, records) -> None:
+    """Zero as long as the tower is the encoder; otherwise the mean of 1 - cos over the tokens, not over padding."""
+    (batch, *_) = batches(records, small_processor, Copies(texts=True)).epoch(0)
+    (chunk,) = batch.chunks
+    settings = ObjectiveSettings(terms=("crystal-text", "crystal-text'"), language_weight=0.5)
+    objective = ContrastiveObjective(model, settings, encoder=deepcopy(model.text_model)).eval()
+    assert not any("encoder" in name for name, _ in objective.language_head.named_parameters())
+    assert objective(chunk, batch.labels)["language"].item() == pytest.approx(0.0, abs=1e-6)
+
+    before = deepcopy(model.text_model)
+    with torch.no_grad():
+        for weight in model.text_model.encoder.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    result = objective(chunk, batch.labels)
+    distances = []
+    for ids, mask in zip(chunk.tokens["input_ids"][: chunk.size], chunk.tokens["attention_mask"], strict=False):
+        alone = ids[mask == 1].unsqueeze(0)
+        states = [encoder(input_ids=alone).last_hidden_state[0] for encoder in (model.text_model, before)]
+        distances.append((1 - torch.cosine_similarity(*states, dim=-1)).mean())
+    torch.testing.assert_close(result["language"], torch.stack(distances).mean(), atol=1e-5, rtol=1e-4)
+    contrastive = (result["crystal-text"] + result["crystal-text'"]) / 2
+    torch.testing.assert_close(result["loss"], contrastive + 0.5 * result["language"])
+    result["loss"].backward()
+    assert all(weight.grad is None for weight in objective.language_head._encoder[0].parameters())
+    assert objective.language_head.map.weight.grad.abs().max() > 0
 
 
 def test_crystals_that_a_text_names_are_excluded_from_its_negatives(model, small_processor, records) -> None:
