@@ -152,7 +152,7 @@ def test_masked_language_model_head_equals_that_of_bert(bert_config: BertConfig)
 
 
 def test_the_language_of_the_encoder_is_predicted_token_by_token(model, small_processor, records) -> None:
-    """Zero as long as the tower is the encoder; otherwise the mean of 1 - cos over the tokens, not over padding."""
+    """Zero as long as the tower is the encoder; otherwise the mean of 1 - cos over the tokens of one text in four."""
     (batch, *_) = batches(records, small_processor, Copies(texts=True)).epoch(0)
     (chunk,) = batch.chunks
     settings = ObjectiveSettings(terms=("crystal-text", "crystal-text'"), language_weight=0.5)
@@ -166,7 +166,8 @@ def test_the_language_of_the_encoder_is_predicted_token_by_token(model, small_pr
             weight.add_(0.1 * torch.randn_like(weight))
     result = objective(chunk, batch.labels)
     distances = []
-    for ids, mask in zip(chunk.tokens["input_ids"][: chunk.size], chunk.tokens["attention_mask"], strict=False):
+    some = slice(0, chunk.size, 4)
+    for ids, mask in zip(chunk.tokens["input_ids"][some], chunk.tokens["attention_mask"][some], strict=True):
         alone = ids[mask == 1].unsqueeze(0)
         states = [encoder(input_ids=alone).last_hidden_state[0] for encoder in (model.text_model, before)]
         distances.append((1 - torch.cosine_similarity(*states, dim=-1)).mean())
