@@ -14,12 +14,17 @@ from .wordings import together
 
 _THAN = re.compile(r"\s+(?:than|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:an?\s+|the\s+)?", re.I)
 
+# `elements lighter than scandium` is a group of elements.
+_ELEMENTS_BEFORE = re.compile(r"\b(?:elements?|atoms)\s+(?:that\s+are\s+)?$", re.I)
+
 
 def read_comparisons(state: State, lexicon: Lexicon) -> None:
     """Read `harder than titanium carbide`, whose value is looked up among the crystals."""
     for found in find_comparatives(state.text):
         than = _THAN.match(state.text, found.end)
         if than is None or not all_free(state.free, found.start, than.end()):
+            continue
+        if _ELEMENTS_BEFORE.search(state.text, 0, found.start):
             continue
         behind = [word for word in tokens(state.text) if word.start >= than.end()][:LONGEST_NAME]
         words = together(state.text, lexicon, behind, 0) if behind else []

@@ -13,14 +13,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...concepts.spelling import Token, plain_text, tokens
+from ...concepts.spelling import Token, key, plain_text, tokens
 from ...formula_markup_clac import FlatText, flatten_markup
 from .allowed import without_allowed
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
 from .comparisons import read_comparisons
-from .element_sets import counted_groups, only_elements
+from .element_sets import counted_groups, counted_lists, list_counts, only_elements
 from .joined_words import read_first_of_two, read_joined, read_turned, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
@@ -28,6 +28,7 @@ from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import grouped, with_polarity
 from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
+from .second_choices import without_second_choices
 from .state import State
 from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
@@ -52,6 +53,7 @@ _STORY = re.compile(
     re.I,
 )
 
+_NEGATION = re.compile(r"^(?:no|without|any|only)\s+", re.I)
 # Characters of a query that are read. The time grows with the square of their number, to about a second here.
 MOST_CHARACTERS = 5_000
 
@@ -83,9 +85,11 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.mark(*story.span())
         name = shown[slice(*story.span("said"))].rstrip(" ,")
         state.notes.append(f"read {name!r} as what was done before")
-    _leave_unread(state)
+    _leave_unread(state, lexicon)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
+    for count in list_counts(plain):
+        state.mark(*count)
     read_comparisons(state, lexicon)
     numbers = read_numbers(plain, shown, state.free)
     state.literals += numbers.literals
@@ -101,7 +105,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
-    literals = counted_groups(plain, literals, vocabulary)
+    literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
+    state.notes += uncounted
     counted = _words_of_counts(plain, literals)
     state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
@@ -135,10 +140,12 @@ def _placed(constraint: Constraint, flat: FlatText) -> Constraint:
     return replace(constraint, literals=tuple(literals))
 
 
-def _leave_unread(state: State) -> None:
+def _leave_unread(state: State, lexicon: Lexicon) -> None:
     """Take out what no fact decides, such as `n=2` in `n=2 Ruddlesden-Popper`, which is not a refractive index."""
     for start, end, note in unread_statements(state.text):
-        if all_free(state.free, start, end):
+        # `elements lighter than scandium` is a wording.
+        is_wording = lexicon.id_of(key(_NEGATION.sub("", state.text[start:end]))) is not None
+        if all_free(state.free, start, end) and not is_wording:
             state.mark(start, end)
             state.rest.append(state.text[start:end])
             state.notes.append(note)
@@ -199,10 +206,11 @@ def _known_prefix(lexicon: Lexicon, spelled: str) -> bool:
 
 
 def _leave_asides(state: State) -> None:
-    """Take out substances that are named, but are not what the crystals are made of, and what is only allowed."""
+    """Take out what the crystals are not made of, what is only allowed, and what is a second choice."""
     literals, asides = without_asides(state.text, state.literals)
-    state.literals, allowed = without_allowed(state.text, literals)
-    for aside in (*asides, *allowed):
+    literals, allowed = without_allowed(state.text, literals)
+    state.literals, second = without_second_choices(state.text, literals)
+    for aside in (*asides, *allowed, *second):
         state.rest.append(aside.name)
         state.notes.append(aside.note)
 

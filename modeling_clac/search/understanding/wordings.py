@@ -16,6 +16,8 @@ from .words import FUNCTION_WORDS
 # Between the words of a wording: never punctuation.
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
+# What a metal is combined with: in `lightweight metal hydrides`, a metal is an element.
+_KINDS_OF_METALS = frozenset({"anion", "oxyanion", "group"})
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 
 
@@ -52,6 +54,8 @@ def read_wording(state: State, lexicon: Lexicon, words: list[Token], place: int)
         if says_nothing and _reaches_further(state, lexicon, words, place, place + count):
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
+            continue
+        if count > 1 and concept is not None and _is_cut_by_metal(lexicon, words, place + count, concept):
             continue
         if count == 1 and has_other_sense(state.text, spelled, start, end):
             return None
@@ -96,6 +100,14 @@ def _is_systematic(state: State, lexicon: Lexicon, parts: list[Token], concept: 
         return kind in ("anion", "oxyanion")
     # `barium titanate ceramics` are of one compound, `lithium oxide electrolytes` of many.
     return kind == "anion" and state.text.strip(" .?!") != state.text[parts[0].start : parts[1].end]
+
+
+def _is_cut_by_metal(lexicon: Lexicon, words: list[Token], end: int, concept: str) -> bool:
+    """Whether a use or class that ends with `metal` stands before an anion: `lightweight metal` of `metal hydrides`."""
+    if words[end - 1].key != "metal" or end == len(words) or lexicon.vocabulary[concept].kind not in ("use", "class"):
+        return False
+    behind = lexicon.id_of(words[end].key)
+    return behind is not None and lexicon.vocabulary[behind].kind in _KINDS_OF_METALS
 
 
 def _add_wording(state: State, lexicon: Lexicon, concept: str | None, symbol: str | None, start: int, end: int) -> None:

@@ -105,6 +105,15 @@ def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected
             "read 'we tried LiCoO2 last year' as what was done before",
         ),
         ("adsorbents that remove arsenic", "read 'arsenic' as what the material meets"),
+        ("sulfides preferred over oxides", "read 'oxides' as the second choice, not as asked for"),
+        ("gap need not be above 2 eV", "read 'gap need not be above 2 eV' as allowed, not as asked for"),
+        (
+            "at least two of oxide, sulfide and selenide",
+            "'at least two of oxide': how many of a list must hold is read",
+        ),
+        ("not two of Fe, Co, Ni", "'two of Fe': how many of a list must hold is read"),
+        ("more Mg than Fe", "than Fe: amounts of elements are not compared"),
+        ("no elements heavier than xenon", "no elements heavier than xenon: elements are not compared"),
     ],
 )
 def test_what_was_not_asked_for_is_noted(vocabulary: Vocabulary, text: str, note: str) -> None:
