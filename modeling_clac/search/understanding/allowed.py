@@ -10,10 +10,14 @@ from .polarity import JOINT
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
+_MAY = r"\b(?:(?:may|might)(?:\s+(?:also|optionally))?|(?:can|could)\s+(?:also|optionally))"
+# `contain iron` may be one wording.
+_MAY_BEFORE, _CONTAIN = re.compile(rf"{_MAY}\s+$", re.I), re.compile(r"(?:contain|include)\b", re.I)
 _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
     rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
+    rf"|{_MAY}\s+(?:contain|include)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
     re.I,
 )
@@ -61,6 +65,8 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
 
 def _is_allowed(text: str, literal: Literal) -> bool:
     if isinstance(literal.term, RangeTerm) and _ALLOWED_WITHIN.search(text, literal.start, literal.end):
+        return True
+    if _CONTAIN.match(text, literal.start) and _MAY_BEFORE.search(text, 0, literal.start):
         return True
     before, behind = _ALLOWED_BEFORE.search(text, 0, literal.start), _ALLOWED_BEHIND.match(text, literal.end)
     return before is not None or behind is not None

@@ -19,7 +19,7 @@ _NUMBER = rf"(?:{_WORDS}|\d+(?:\.\d+)?)"
 _OTHER_END = rf"(?P<to>\s*(?:-|to|and|or)\s*){_NUMBER}"
 # Units that stand behind numbers in words. Single letters may be elements: `one K and two Na`.
 _UNIT = (
-    r"[\s-]+(?:an?\s+)?(?:m?eV|electron[\s-]?volts?|[GM]Pa|gigapascals?|megapascals?|kbar|kelvins?|grams?|kilograms?|k?g\s?/|Å|angstroms?"
+    r"[\s-]+(?:an?\s+)?(?:m?eV|electron[\s-]?volts?|[GM]Pa|gigapascals?|megapascals?|kbar|kelvins?|grams?|kilograms?|k?g(?=\s?/)|Å|angstroms?"
     r"|nm|nanomet(?:er|re)s?|dollars?|euros?|(?:on\s+the\s+|in\s+)?mohs)(?!\w)"
 )
 _WITH_UNIT = re.compile(rf"(?<![\w.-])(?P<first>{_NUMBER})(?:{_OTHER_END})?(?={_UNIT})", re.I)

@@ -13,6 +13,9 @@ _EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
     # `excluded: Pb, Cd`, `forbidden elements: As`
     rf"(?:not\s+allowed|{_EXCLUDED})(?:\s+(?:elements?|atoms?|compounds?)(?:\s+are\b)?\s*:?|\s*:)"
+    # `oxides except those with lead`, `oxides unless they contain lead`
+    r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
+    r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
     r"|not\s+both|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
@@ -51,6 +54,8 @@ _BUT_NOT_BOTH = re.compile(
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _PLUS = re.compile(r"\+|\bplus\b", re.I)
 _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
+# Inside a phrase: `lead halides`, `lead-containing perovskites`.
+_INSIDE_PHRASE = re.compile(r"[\s-]*(?:(?:containing|based|bearing|rich)[\s-]+)?", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
@@ -247,6 +252,10 @@ def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
         # `heavy or toxic elements excluded` is one list, `oxides and lead-free halides` is not.
         is_said_of_both = is_said and families <= _OF_COMPOSITION and _CONJUNCTION.search(gap) is not None
         is_list = len(families) == 1 or is_said_of_both
+        # `lead halides are forbidden`: not both.
+        if is_said and not earlier.negated and _is_phrase(gap, earlier, following) and family(literal) != "chemistry":
+            found[place] = following = replace(earlier, negated=True)
+            continue
         if earlier.negated or not is_list or not _SHARED_HYPHEN.fullmatch(gap):
             return
         # `Cs, lead-free` is not a list.
@@ -284,7 +293,9 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
             groups += pairs[0]
             place += pairs[1]
             continue
-        if groups and _is_alternative(text, literals, place):
+        # `fluorides or oxides, fluorides preferred` names one of them again.
+        is_wish = _PREFERRED_BEHIND.match(text, literal.end) is not None and bool(groups) and literal in groups[-1]
+        if groups and not is_wish and _is_alternative(text, literals, place):
             groups[-1].append(literal)
         else:
             groups.append([literal])
@@ -433,7 +444,7 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
 
 
 def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
-    return not gap.strip(" -") and family(before) != family(literal)
+    return _INSIDE_PHRASE.fullmatch(gap) is not None and family(before) != family(literal)
 
 
 __all__ = ["JOINT", "WORD", "family", "grouped", "with_polarity"]

@@ -112,12 +112,19 @@ def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected
             "'at least two of oxide': how many of a list must hold is read",
         ),
         ("not two of Fe, Co, Ni", "'two of Fe': how many of a list must hold is read"),
+        ("may contain iron but no cobalt", "read 'contain iron' as allowed, not as asked for"),
+        ("perovskites with or without tin", "read 'tin' as allowed, not as asked for"),
         ("more Mg than Fe", "than Fe: amounts of elements are not compared"),
         ("no elements heavier than xenon", "no elements heavier than xenon: elements are not compared"),
     ],
 )
 def test_what_was_not_asked_for_is_noted(vocabulary: Vocabulary, text: str, note: str) -> None:
     assert [each for each in understand(text, vocabulary).notes if each.startswith(note)]
+
+
+def test_an_element_that_is_allowed_is_not_unknown(vocabulary: Vocabulary) -> None:
+    notes = understand("bismuth tellurides, lithium and selenium allowed", vocabulary).notes
+    assert notes and not [note for note in notes if "unknown element" in note]
 
 
 @pytest.mark.parametrize(
