@@ -12,7 +12,8 @@ _VALUES = {word: value for value, word in enumerate(_ONES)} | {word: 10 * ten fo
 _SCALE = rf"[\s-]+(?:{'|'.join(_SCALES)})"
 _BELOW_TEN = "|".join(_ONES[1:10])
 _SMALL = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-]+(?:{_BELOW_TEN}))?|{'|'.join(sorted(_ONES[1:], key=len, reverse=True))})"
-_LARGE = rf"(?:{_SMALL}|an?|\d+){_SCALE}(?:{_SCALE}|(?:[\s-]+(?:and[\s-]+)?{_SMALL})(?:{_SCALE})?)*"
+# At most as many parts as `one hundred thousand two hundred and five`: without a bound, the time would explode.
+_LARGE = rf"(?:{_SMALL}|an?|\d+){_SCALE}(?:{_SCALE}|(?:[\s-]+(?:and[\s-]+)?{_SMALL})(?:{_SCALE})?){{0,3}}"
 _FRACTION = rf"\s+and\s+a\s+half|\s+point(?:\s+(?:{'|'.join(_ONES[:10])}))+"
 _WORDS = rf"(?:{_LARGE}|half\s+an?\b|{_SMALL}(?:{_FRACTION})?)"
 _NUMBER = rf"(?:{_WORDS}|\d+(?:\.\d+)?)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,10 @@ def test_of_a_long_text_the_beginning_is_read(vocabulary: Vocabulary) -> None:
     assert query.notes[-1].startswith("only the first 5,000 of 50,024 characters are read")
     whole = "oxide ".ljust(MOST_CHARACTERS)
     assert not understand(whole, vocabulary).notes
+
+
+@pytest.mark.parametrize("repeated", ["twenty-five hundred and ", "two point five ", "at least two of Fe, Co, "])
+def test_repeated_numbers_are_read_in_time(vocabulary: Vocabulary, repeated: str) -> None:
+    start = time.perf_counter()
+    understand((repeated * MOST_CHARACTERS)[:MOST_CHARACTERS], vocabulary)
+    assert time.perf_counter() - start < 60
