@@ -7,19 +7,29 @@ from collections.abc import Iterable
 
 from .asides import Aside
 from .polarity import JOINT
-from .query import Literal
+from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
+_MAY = r"\b(?:(?:may|might)(?:\s+(?:also|optionally))?|(?:can|could)\s+(?:also|optionally))"
+# `contain iron` may be one wording.
+_MAY_BEFORE, _CONTAIN = re.compile(rf"{_MAY}\s+$", re.I), re.compile(r"(?:contain|include)\b", re.I)
 _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
     rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
+    rf"|{_MAY}\s+(?:contain|include)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
+    re.I,
+)
+# Inside a range, whose name may stand before its verb: `gap need not be above 2 eV`.
+_ALLOWED_WITHIN = re.compile(
+    rf"\b(?:need\s?{_NOT}(?=\s)|(?:do|does)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need)\s+to\b"
+    rf"|(?:is|are)\s?{_NOT}\s+(?:required|obliged)\s+to\b|not\s+necessarily\b)",
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
     rf"\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|all\s+right)\b"
-    rf"|optional\b|allowed\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )
@@ -42,7 +52,7 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     last: Literal | None = None
     for literal in literals:
         goes_on = last is not None and _is_joint(text, last, literal)
-        if goes_on or _ALLOWED_BEFORE.search(text, 0, literal.start) or _ALLOWED_BEHIND.match(text, literal.end):
+        if goes_on or _is_allowed(text, literal):
             name = text[literal.start : literal.end]
             asides.append(Aside(name, _NOTE.format(name)))
             # What stands before `is fine` is one thing; a list begins behind `need not be`.
@@ -51,6 +61,15 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
             kept.append(literal)
             last = None
     return kept, asides
+
+
+def _is_allowed(text: str, literal: Literal) -> bool:
+    if isinstance(literal.term, RangeTerm) and _ALLOWED_WITHIN.search(text, literal.start, literal.end):
+        return True
+    if _CONTAIN.match(text, literal.start) and _MAY_BEFORE.search(text, 0, literal.start):
+        return True
+    before, behind = _ALLOWED_BEFORE.search(text, 0, literal.start), _ALLOWED_BEHIND.match(text, literal.end)
+    return before is not None or behind is not None
 
 
 def _is_joint(text: str, before: Literal, literal: Literal) -> bool:

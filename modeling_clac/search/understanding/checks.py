@@ -112,6 +112,8 @@ def _may_be_element(word: str) -> bool:
     """Whether an unread word looks like the name or symbol of an element."""
     if re.fullmatch(r"[A-Z][a-z]", word):
         return word not in _SHORT_WORDS and word not in ATOMIC_NUMBERS
+    if word.lower() in ELEMENT_NAMES.values():
+        return False
     return re.fullmatch(r"[A-Za-z]?[a-z]{4,}(?:ium|inium)", word) is not None and word.lower() not in _NOT_ELEMENTS
 
 

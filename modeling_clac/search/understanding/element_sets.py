@@ -15,7 +15,7 @@ from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, Syste
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 # Bounds of a number, with what they add to it.
 _AT_LEAST = {"at least": 0, "more than": 1, "no fewer than": 0, "no less than": 0, "not fewer than": 0}
 _AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, "not more than": 0, "up to": 0}
@@ -25,10 +25,37 @@ _COUNT_BEFORE = re.compile(
     r"(?:of\s+)?(?:an?\s+|the\s+)?$",
     re.I,
 )
+_LISTED = r"(?:one|two|three|four|five|six|[1-9])"
+# `at least two of Fe, Co, Ni`
+_COUNT_OF_LIST = re.compile(
+    rf"(?:(?P<bound>exactly|only|just|any|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    rf"(?<![\w.-])(?P<number>{_LISTED})(?:\s+(?:or|to)\s+(?P<second>{_LISTED}))?(?P<more>\s+or\s+more)?"
+    r"\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
+    re.I,
+)
+_LIST_COUNT = re.compile(
+    rf"(?:\b(?:exactly|only|just|any|at\s+least|at\s+most|more\s+than|up\s+to|(?:no|not)\s+(?:more|less|fewer)\s+than|less\s+than|fewer\s+than)\s+)?(?<![\w.-]){_LISTED}"
+    rf"(?:\s+(?:or|to)\s+(?:more|{_LISTED}))?\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?"
+    r"(?=\s*[A-Z][a-z]?\s*(?:[,/]|\s(?:and|or)\b))",
+    re.I,
+)
 _METALS = re.compile(r"metals?", re.I)
 _ONLY = re.compile(
     r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", re.I
 )
+
+
+def list_counts(text: str) -> list[tuple[int, int]]:
+    """
+    Find `at least two of` before lists of symbols, where it is neither a number with a quantity nor an oxidation state.
+
+    Args:
+        text: The plain text.
+
+    Returns:
+        The spans, which `counted_lists` reads when the elements are read.
+    """
+    return [found.span() for found in _LIST_COUNT.finditer(text)]
 
 
 def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
@@ -56,6 +83,78 @@ def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -
             literal = replace(literal, term=term, start=count.start(), negated=False)
         found.append(literal)
     return found
+
+
+def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], list[str]]:
+    """
+    Read `at least two of Fe, Co, Ni` as a number of elements.
+
+    `at least one of Fe, Co, Ni` stays a list of alternatives.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+
+    Returns:
+        The terms, and notes on numbers of other things than elements, which no term can express.
+    """
+    found: list[Literal] = []
+    notes = []
+    place = 0
+    while place < len(literals):
+        literal = literals[place]
+        count = _COUNT_OF_LIST.search(text, 0, literal.start)
+        bounds = None if count is None else _bounds_of(count)
+        if count is None or bounds is None:
+            found.append(literal)
+            place += 1
+            continue
+        # The `no` of `no more than two` excludes nothing.
+        is_excluded = literal.negated and not (count["bound"] or "").lower().startswith("no")
+        run = [] if is_excluded else _list_from(text, literals, place)
+        if len(run) > 1:
+            names = ", ".join(dict.fromkeys(each.term.label for each in run))
+            symbols = tuple(sorted({each.term.symbol for each in run if isinstance(each.term, ElementTerm)}))
+            found.append(Literal(CountTerm(names, symbols, *bounds), False, count.start(), run[-1].end))
+            place += len(run)
+            continue
+        notes.append(_uncounted(text, count, literal))
+        found.append(literal)
+        place += 1
+    return found, notes
+
+
+def _uncounted(text: str, count: re.Match[str], literal: Literal) -> str:
+    said = " ".join(text[count.start() : literal.end].split())
+    return f"{said!r}: how many of a list must hold is read for elements only, and not with a negation"
+
+
+def _bounds_of(count: re.Match[str]) -> tuple[int, int | None] | None:
+    """The bounds of a number before a list; `None` if one of the list or more is asked for."""
+    bound = (count["bound"] or "").lower()
+    number, second = (_NUMBERS.get((each or "").lower()) or int(each or 0) for each in count.group("number", "second"))
+    if second:
+        return min(number, second), max(number, second)
+    if count["more"] is not None or bound in _AT_LEAST:
+        number += _AT_LEAST.get(bound, 0)
+        return None if number < 2 else (number, None)
+    if bound in _AT_MOST:
+        return 0, number + _AT_MOST[bound]
+    return None if number == 1 and bound in ("", "any") else (number, number)
+
+
+def _list_from(text: str, literals: list[Literal], place: int) -> list[Literal]:
+    """The elements of a list that begins at a place; it ends behind its `and` or `or`."""
+    run: list[Literal] = []
+    is_last = False
+    for literal in literals[place:]:
+        gap = text[run[-1].end : literal.start] if run else ""
+        is_next = not run or (gap.strip() != "" and JOINT.fullmatch(gap) is not None and "plus" not in gap)
+        if is_last or not is_next or not isinstance(literal.term, ElementTerm) or literal.term.symbol == "metal":
+            break
+        is_last = re.search(r"\b(?:and|or)\b", gap) is not None
+        run.append(literal)
+    return run
 
 
 def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
@@ -99,4 +198,4 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     return [*literals[:place], only, *literals[place:]]
 
 
-__all__ = ["counted_groups", "only_elements"]
+__all__ = ["counted_groups", "counted_lists", "list_counts", "only_elements"]

@@ -83,6 +83,8 @@ _COUNTED = re.compile(
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
+# `2 of Fe, Co, Ni` is a number of elements of a list, and no value.
+_OF_LIST_BEHIND = re.compile(r"(?:\s+or\s+more)?\s+of\s+(?!the\s+order\b)", re.I)
 _ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
 # `a ratio below .2`
 _BARE_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
@@ -140,7 +142,9 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
     found = [
         measure
         for measure in find_measures(text)
-        if all(free[measure.start : measure.end]) and _GROUP_BEFORE.search(text, 0, measure.start) is None
+        if all(free[measure.start : measure.end])
+        and _GROUP_BEFORE.search(text, 0, measure.start) is None
+        and (measure.unit or _OF_LIST_BEHIND.match(text, measure.stop) is None)
     ]
     for place, measure in enumerate(found):
         minus = _MINUS.search(text, 0, measure.start)

@@ -31,6 +31,8 @@ _OTHER_NAMES = {
     "cerous": "Ce", "potassic": "K", "sodic": "Na", "lithiated": "Li", "vanadous": "V", "bismuthous": "Bi",
     "deuterium": "H", "antimonous": "Sb",
 }  # fmt: skip
+# Words of a name that are tried behind others, as in `harder than titanium carbide`.
+LONGEST_NAME = 4
 _SHORTEST_TYPO, _SHORTEST_TWO_TYPOS = 5, 8
 # Which reading counts if concepts share a wording: the wider ones, and the mineral last.
 _KIND_ORDER = ("structure-type", "class", "anion", "oxyanion", "group", "element-group", "attribute", "use", "name")
@@ -226,4 +228,4 @@ def _english() -> frozenset[str]:
     return frozenset(piece for piece in pieces if len(piece) > 3 and piece.isalpha())
 
 
-__all__ = ["Lexicon"]
+__all__ = ["LONGEST_NAME", "Lexicon"]

@@ -20,7 +20,13 @@ _CONTAINS_METAL = re.compile(
 _METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
 # Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
 _NO_METAL = re.compile(
-    r"\b(?:(?:and|or|plus)\s+an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    r"\b(?:(?:and|or|plus)\s+an?|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    re.I,
+)
+
+# `a metal other than iron, and oxygen`: a compound of both, in which the metal is an element.
+_OTHER_METAL = re.compile(
+    r"\s+(?:other\s+than|except(?:\s+for)?|but\s+not|apart\s+from|besides)\s+[^,;.!?]+(?:,\s*(?:and|plus|with)|\s+(?:plus|with))\s+",
     re.I,
 )
 
@@ -57,6 +63,8 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
                 and isinstance(following.term, ConceptTerm)
                 and following.term.kind_of_concept in _OF_METALS
             )
+            other = _OTHER_METAL.match(text, literal.end)
+            of_compound = of_compound or (other is not None and any(each.start == other.end() for each in literals))
             if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))
         found.append(literal)

@@ -6,15 +6,19 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 _EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
     # `excluded: Pb, Cd`, `forbidden elements: As`
     rf"(?:not\s+allowed|{_EXCLUDED})(?:\s+(?:elements?|atoms?|compounds?)(?:\s+are\b)?\s*:?|\s*:)"
-    r"|not\s+both|no(?!\s+other\s+elements?\b)|without|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    # `oxides except those with lead`, `oxides unless they contain lead`
+    r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
+    r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
+    r"|not\s+both|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
-    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
+    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
 # `too expensive`
@@ -35,7 +39,11 @@ _ALTERNATIVE = re.compile(
     r"|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
 )
 # `one of Sc, Y, La`
-_ANY_OF = re.compile(r"\b(?:one|any|some|either)(?:\s+or\s+more)?\s+of\s*:?\s*(?:the\s+(?:elements?\s+)?)?$", re.I)
+_ANY_OF = re.compile(
+    r"\b(?:one|any|some|either|two|three|four|five|six|[2-9])(?:\s+or\s+more)?\s+of\s*:?"
+    r"\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
+    re.I,
+)
 # `Ca, Mg or both`
 _OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
 # `Mo or W but not both`
@@ -46,6 +54,8 @@ _BUT_NOT_BOTH = re.compile(
 _CONJUNCTION = re.compile(r"(?<![\w])(?:or|nor|and)(?![\w])", re.I)
 _PLUS = re.compile(r"\+|\bplus\b", re.I)
 _AND = re.compile(r"(?<![\w])(?:and|as\s+well\s+as)(?![\w])|&", re.I)
+# Inside a phrase: `lead halides`, `lead-containing perovskites`.
+_INSIDE_PHRASE = re.compile(r"[\s-]*(?:(?:containing|based|bearing|rich)[\s-]+)?", re.I)
 # A new part of the query: the scope of a negation ends.
 _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
@@ -54,8 +64,8 @@ _NOT = r"(?:\s+not|n'?t)"
 _FREE_BEHIND = re.compile(
     r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
     # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
-    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|an\s+option))\b(?!\s*:)"
-    r"|\s+(?:is|are|(?:should|must|has\s+to|have\s+to)\s+be)\s+(?:absent|avoided|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
+    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|an\s+option))\b(?!\s*:)"
+    r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
     rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
@@ -65,7 +75,7 @@ _FREE_BEHIND = re.compile(
 _NO_RANGE = re.compile(
     r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
 )
-_SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?", re.I)
+_SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?(?:(?:any|all)\s+)?(?:other\s+)?", re.I)
 _NICE = r"(?:nice|great|good|best|perfect|ideal|lovely|cool|awesome|a\s+(?:bonus|plus))"
 _PREFERRED_BEFORE = re.compile(
     # `with Ti if possible, cubic` is a wish of titanium.
@@ -75,7 +85,8 @@ _PREFERRED_BEFORE = re.compile(
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
-    rf"(?:[-\s]+free)?\s+(?:if\s+possible|preferred|preferably|ideally|(?:would|might)\s+be\s+{_NICE}|is\s+(?:a\s+plus|a\s+bonus|preferred))\s*(?:[,;.!]|$|\bbut\b|\band\b)",
+    rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
+    rf"|(?:would|might)\s+be\s+{_NICE}|(?:is|are)\s+a\s+(?:plus|bonus)))\s*(?:[,;.!]|$|\b(?:but|and|over|to)\b)",
     re.I,
 )
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
@@ -94,6 +105,10 @@ _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"}
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 _ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:)\s*$")
 WORD = re.compile(r"[^\W\d_]+")
+# Negations that take something out of what stands before them.
+_EXCEPTIONS = frozenset({"other than", "except", "except for", "excepting", "apart from", "aside from", "excluding"})
+# `oxides rather than sulfides`: a wish of the one is a wish not to have the other.
+_INSTEAD = re.compile(r"\s*,?\s*(?:rather\s+than|instead\s+of|and\s+not|not)\s+(?:an?\s+|the\s+)?", re.I)
 
 
 def family(literal: Literal) -> str:
@@ -190,6 +205,9 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         return False
     if ("," in gap or _AND.search(gap)) and _VERB.match(text, literal.start):
         return False
+    # `a metal other than iron, and oxygen` asks for oxygen; `other than iron, cobalt, and nickel` is a list.
+    if scope in _EXCEPTIONS and "," in gap and _AND.search(gap) and not _is_in_list(text, literals, place - 1):
+        return False
     same = family(literal) == family(before)
     if _OR.search(gap):
         return True
@@ -206,6 +224,11 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     return False
 
 
+def _is_in_list(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a term goes on a list."""
+    return place > 0 and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]) is not None
+
+
 def _or_follows(text: str, literals: list[Literal], place: int) -> bool:
     """Whether the list ends with an `or`: `A, B or C`."""
     for first, second in zip(literals[place:], literals[place + 1 :], strict=False):
@@ -220,15 +243,37 @@ def _or_follows(text: str, literals: list[Literal], place: int) -> bool:
 def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
     """`cobalt- and nickel-free`: what stands behind the last one holds for the list."""
     following = literal
+    # Behind the list stands a verb, not `-free`.
+    is_said = re.match(r"\s+(?!free\b)", text[literal.end :], re.I) is not None
     for place in range(len(found) - 1, -1, -1):
         earlier = found[place]
         gap = text[earlier.end : following.start]
-        if earlier.negated or family(earlier) != family(literal) or not _SHARED_HYPHEN.fullmatch(gap):
+        families = {family(earlier), family(following)}
+        # `heavy or toxic elements excluded` is one list, `oxides and lead-free halides` is not.
+        is_said_of_both = is_said and families <= _OF_COMPOSITION and _CONJUNCTION.search(gap) is not None
+        is_list = len(families) == 1 or is_said_of_both
+        # `lead halides are forbidden`: not both.
+        if is_said and not earlier.negated and _is_phrase(gap, earlier, following) and family(literal) != "chemistry":
+            found[place] = following = replace(earlier, negated=True)
+            continue
+        if earlier.negated or not is_list or not _SHARED_HYPHEN.fullmatch(gap):
             return
         # `Cs, lead-free` is not a list.
-        if following is literal and not (gap.startswith("-") or _CONJUNCTION.search(gap) or "&" in gap or "/" in gap):
+        is_joint = gap.startswith("-") or _CONJUNCTION.search(gap) is not None or "&" in gap or "/" in gap
+        begins = is_said and _begins_with_elements(text, [*found[: place + 1], literal])
+        if following is literal and not is_joint and not begins:
             return
         found[place] = following = replace(earlier, negated=True)
+
+
+def _begins_with_elements(text: str, literals: list[Literal]) -> bool:
+    """Whether a part of a query is a list of elements: `Pb, Cd excluded`, but not `contains Cs, Pb excluded`."""
+    first = len(literals) - 1
+    while first and re.fullmatch(r"\s*,\s*", text[literals[first - 1].end : literals[first].start]):
+        first -= 1
+    is_clause = re.search(r"(?:^|[;:.!?]\s)\s*$", text[: literals[first].start]) is not None
+    is_wanted = _VERB.match(text, literals[first].start) is not None
+    return is_clause and not is_wanted and all(isinstance(literal.term, ElementTerm) for literal in literals[first:])
 
 
 def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
@@ -248,21 +293,37 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
             groups += pairs[0]
             place += pairs[1]
             continue
-        if groups and _is_alternative(text, literals, place):
+        # `fluorides or oxides, fluorides preferred` names one of them again.
+        is_wish = _PREFERRED_BEHIND.match(text, literal.end) is not None and bool(groups) and literal in groups[-1]
+        if groups and not is_wish and _is_alternative(text, literals, place):
             groups[-1].append(literal)
         else:
             groups.append([literal])
         place += 1
+    wishes = _wishes(text, groups)
     constraints = []
-    for group in groups:
-        preferred = bool(
-            _PREFERRED_BEFORE.search(text, 0, group[0].start) or _PREFERRED_BEHIND.match(text, group[-1].end)
-        )
+    for group, preferred in zip(groups, wishes, strict=True):
         unique = tuple(dict.fromkeys(group))
         constraints.append(Constraint(unique, preferred))
         if len(unique) == 2 and not unique[0].negated and _BUT_NOT_BOTH.match(text, unique[-1].end):
             constraints.append(Constraint(tuple(replace(literal, negated=True) for literal in unique), preferred))
     return list(dict.fromkeys(constraints))
+
+
+def _wishes(text: str, groups: list[list[Literal]]) -> list[bool]:
+    """Tell which groups are wishes."""
+    found = []
+    used = 0
+    for group in groups:
+        behind = _PREFERRED_BEHIND.match(text, group[-1].end)
+        before = _PREFERRED_BEFORE.search(text, used, group[0].start)
+        found.append(before is not None or behind is not None)
+        # In `wurtzite preferred, zinc blende` the word belongs to what stands before it.
+        used = behind.end() if behind is not None and before is None else used
+    for place, (one, two) in enumerate(pairwise(groups)):
+        if two[0].negated and not one[0].negated and _INSTEAD.fullmatch(text, one[-1].end, two[0].start):
+            found[place] = found[place + 1] = found[place] or found[place + 1]
+    return found
 
 
 def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Literal]], int] | None:
@@ -314,7 +375,7 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
         if "," in gap and (_in_brackets(text, before, literal) or _is_assigned(text, literals, place)):
             return True
-        if family(literal) in _EXCLUSIVE:
+        if family(literal) in _EXCLUSIVE or _ends_any_of(text, literals, place):
             return True
         if family(literal) == "chemistry" and _of_plural(text, literals, place):
             return True
@@ -345,6 +406,22 @@ def _is_any_of(text: str, literals: list[Literal], place: int) -> bool:
     return _ANY_OF.search(text, 0, literals[place].start) is not None
 
 
+def _ends_any_of(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether an `and` stands before the last one of alternatives: `at least one of Ti, Zr and Hf`."""
+    before, literal = literals[place - 1], literals[place]
+    # `one of Fe or Co and O`, `one of Fe, Co and oxygen`: another demand.
+    if _is_symbol(text, before) != _is_symbol(text, literal):
+        return False
+    first = place - 1
+    while first and re.fullmatch(r"\s*,\s*", text[literals[first - 1].end : literals[first].start]):
+        first -= 1
+    return _ANY_OF.search(text, 0, literals[first].start) is not None
+
+
+def _is_symbol(text: str, literal: Literal) -> bool:
+    return text[literal.start : literal.end] in ATOMIC_NUMBERS
+
+
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a list of elements stands before a plural: `Ti and Zr nitrides` are nitrides of either."""
     end = place + 1
@@ -367,7 +444,7 @@ def _of_plural(text: str, literals: list[Literal], place: int) -> bool:
 
 
 def _is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
-    return not gap.strip(" -") and family(before) != family(literal)
+    return _INSIDE_PHRASE.fullmatch(gap) is not None and family(before) != family(literal)
 
 
 __all__ = ["JOINT", "WORD", "family", "grouped", "with_polarity"]

@@ -152,6 +152,8 @@ class CountTerm:
     @property
     def label(self) -> str:
         """Wording of the term in the reading."""
+        if self.high is not None and 0 < self.low < self.high:
+            return f"{self.low} to {self.high} of {self.name}"
         bound = "exactly" if self.low == self.high else "at least" if self.high is None else "at most"
         return f"{bound} {self.low if self.high is None else self.high} of {self.name}"
 

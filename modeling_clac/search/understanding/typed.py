@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .number_words import with_digits
+
 # Symbols that are no other words in small letters.
 _SURE = frozenset(
     "li na mg al si cl ca sc ti cr mn fe ni cu zn ga ge br rb sr zr nb ru rh pd ag cd sn sb te cs ba nd sm gd tb dy yb"
@@ -58,6 +60,7 @@ def with_plain_numbers(text: str) -> str:
     Returns:
         A text of the same length.
     """
+    text = with_digits(text)
     while _DECIMAL_COMMA.search(text):
         text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)
     text = _ISH.sub(lambda found: (found["unit"] or "").ljust(len(found.group())), text)

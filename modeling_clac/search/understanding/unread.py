@@ -61,6 +61,20 @@ _STATEMENTS = (
         ),
         "{}: this quantity is not known of the crystals",
     ),
+    # It is not about the density: `no elements heavier than xenon`.
+    _Statement(
+        re.compile(
+            r"\b(?:(?:no|without|any|only)\s+)?(?:elements?|atoms)\s+(?:that\s+are\s+)?(?:heavier|lighter)\s+than\s+[a-z]+\b",
+            re.I,
+        ),
+        "{}: elements are not compared with each other; name a group, such as heavy elements",
+    ),
+    # Of `more Mg than Fe`, Mg is there for sure.
+    _Statement(
+        re.compile(r"(?:(?<=[A-Z][a-z]\s)|(?<=\s[A-Z]\s))than\s+[A-Z][a-z]?\b"),
+        "{}: amounts of elements are not compared",
+        re.compile(r"\b(?:more|less)\s+[A-Z][a-z]?\s+than\b"),
+    ),
     # n counts layers here and is not a refractive index.
     _Statement(
         re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),

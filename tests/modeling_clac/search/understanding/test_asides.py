@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,26 @@ def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected
             "read 'we tried LiCoO2 last year' as what was done before",
         ),
         ("adsorbents that remove arsenic", "read 'arsenic' as what the material meets"),
+        ("sulfides preferred over oxides", "read 'oxides' as the second choice, not as asked for"),
+        ("gap need not be above 2 eV", "read 'gap need not be above 2 eV' as allowed, not as asked for"),
+        (
+            "at least two of oxide, sulfide and selenide",
+            "'at least two of oxide': how many of a list must hold is read",
+        ),
+        ("not two of Fe, Co, Ni", "'two of Fe': how many of a list must hold is read"),
+        ("may contain iron but no cobalt", "read 'contain iron' as allowed, not as asked for"),
+        ("perovskites with or without tin", "read 'tin' as allowed, not as asked for"),
+        ("more Mg than Fe", "than Fe: amounts of elements are not compared"),
+        ("no elements heavier than xenon", "no elements heavier than xenon: elements are not compared"),
     ],
 )
 def test_what_was_not_asked_for_is_noted(vocabulary: Vocabulary, text: str, note: str) -> None:
     assert [each for each in understand(text, vocabulary).notes if each.startswith(note)]
+
+
+def test_an_element_that_is_allowed_is_not_unknown(vocabulary: Vocabulary) -> None:
+    notes = understand("bismuth tellurides, lithium and selenium allowed", vocabulary).notes
+    assert notes and not [note for note in notes if "unknown element" in note]
 
 
 @pytest.mark.parametrize(
@@ -145,3 +162,10 @@ def test_of_a_long_text_the_beginning_is_read(vocabulary: Vocabulary) -> None:
     assert query.notes[-1].startswith("only the first 5,000 of 50,024 characters are read")
     whole = "oxide ".ljust(MOST_CHARACTERS)
     assert not understand(whole, vocabulary).notes
+
+
+@pytest.mark.parametrize("repeated", ["twenty-five hundred and ", "two point five ", "at least two of Fe, Co, "])
+def test_repeated_numbers_are_read_in_time(vocabulary: Vocabulary, repeated: str) -> None:
+    start = time.perf_counter()
+    understand((repeated * MOST_CHARACTERS)[:MOST_CHARACTERS], vocabulary)
+    assert time.perf_counter() - start < 60

@@ -1,0 +1,106 @@
+"""Words that are made of a wording or share a part of one: `noncubic`, `-arsenate`, `storing hydrogen`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ...concepts.spelling import Token
+from .lexicon import LONGEST_NAME, Lexicon
+from .query import ElementTerm, Literal
+from .state import State
+from .wordings import term_of, together
+from .words import FUNCTION_WORDS
+
+_HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
+# `nonmagnetic`, `cobaltfree`
+_JOINED = re.compile(r"non(?P<behind>\w+)|(?P<before>\w{3,})(?:free|less)")
+# Kinds of concepts whose names share a last word: `early or late transition metals`.
+_KINDS_OF_HEADS = frozenset({"element-group", "attribute", "use", "structure-type", "band"})
+_BETWEEN_TWO = re.compile(r"-?\s*(?:/|&|,|,?\s+(?:and|or))\s*", re.I)
+_PREPOSITIONS = ("for", "of", "against", "from", "to")
+# What is made of verbs in names of uses.
+_NOUNS_OF_VERBS = {
+    verb: nouns.split()
+    for nouns, verbs in {
+        "storage": "store storing", "detector detection": "detect detecting", "sensor sensing": "sense sensing",
+        "capture sorbent": "capture capturing", "shielding": "shield", "absorber absorption": "absorb absorbing",
+        "removal": "remove removing", "conversion": "convert converting", "splitting": "split splitting",
+        "reduction": "reduce reducing", "oxidation": "oxidize oxidizing", "harvesting": "harvest harvesting",
+        "cooling": "cool cooling", "generation": "generate generating", "production": "produce producing",
+        "conductor": "conduct conducting", "separation": "separate separating",
+    }.items()
+    for verb in verbs.split()
+}  # fmt: skip
+
+
+def shared_start(lexicon: Lexicon, text: str, before: Token, word: Token) -> Token | None:
+    """
+    Read `-arsenate` in `hexafluorophosphate, -arsenate or -antimonate` as `hexafluoroarsenate`.
+
+    Returns:
+        The word with the key of the whole one; `None` if it does not begin with such a hyphen.
+    """
+    if _HYPHEN_FOR_START.fullmatch(text, before.end, word.start) is None:
+        return None
+    starts = (before.key[:count] for count in range(len(before.key) - 1, 2, -1))
+    return next((replace(word, key=start + word.key) for start in starts if lexicon.id_of(start + word.key)), None)
+
+
+def read_joined(state: State, lexicon: Lexicon, word: Token) -> bool:
+    """Read `noncubic`, `nonmagnetic`, `cobaltfree`."""
+    parts = _JOINED.fullmatch(word.key)
+    if parts is None:
+        return False
+    stem = parts["behind"] or parts["before"]
+    concept, symbol = lexicon.id_of(stem), lexicon.elements.get(stem)
+    if (concept is None and symbol is None) or stem in FUNCTION_WORDS:
+        return False
+    term = ElementTerm(symbol) if concept is None and symbol is not None else term_of(lexicon, str(concept))
+    state.add([Literal(term, True, word.start, word.end)])
+    return True
+
+
+def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+    """Read `heavy` of `heavy or toxic elements` as `heavy elements`, and return the place behind it."""
+    word = words[place]
+    following = words[place + 1] if place + 1 < len(words) else None
+    if following is None or word.key in FUNCTION_WORDS:
+        return None
+    second = place + 1 + (following.key in ("and", "or"))
+    if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, word.end, words[second].start) is None:
+        return None
+    behind = together(state.text, lexicon, words, second)
+    for count in range(len(behind), 1, -1):
+        head = "".join(part.key for part in behind[1:count])
+        own, shared = lexicon.id_of(behind[0].key + head), lexicon.id_of(word.key + head)
+        if own is None and count == 2 and behind[1].key == "element":
+            own = lexicon.id_of(behind[0].key)
+        if own is None or shared is None or own == shared:
+            continue
+        if lexicon.vocabulary[shared].kind in _KINDS_OF_HEADS:
+            state.add([Literal(term_of(lexicon, shared), False, word.start, word.end)])
+            return (place + 1,)
+    return None
+
+
+def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) -> bool:
+    """Read `shielding against neutrons` as `neutron shielding`, and `storing hydrogen` as `hydrogen storage`."""
+    word = words[place]
+    behind = together(state.text, lexicon, words, place)[1:] if place + 1 < len(words) else []
+    if word.key in FUNCTION_WORDS:
+        return False
+    nouns = [word.key] if behind and behind[0].key in _PREPOSITIONS else _NOUNS_OF_VERBS.get(word.key, [])
+    while behind and behind[0].key in (*_PREPOSITIONS, "the", "a", "an"):
+        behind = behind[1:]
+    for count in range(min(len(behind), LONGEST_NAME), 0, -1):
+        name = "".join(part.key for part in behind[:count])
+        for noun in nouns:
+            concept = lexicon.id_of(name + noun)
+            if concept is not None and all(state.free[part.start] for part in behind[:count]):
+                state.add([Literal(term_of(lexicon, concept), False, word.start, behind[count - 1].end)])
+                return True
+    return False
+
+
+__all__ = ["read_first_of_two", "read_joined", "read_turned", "shared_start"]
