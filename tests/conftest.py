@@ -60,9 +60,13 @@ def look_for_garbage_among_new_objects() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerate_state() -> None:
-    """Accelerate keeps the precision of the first run in a process, which on a CPU that computes in bf16 is that."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """
+    Forget the precision of an earlier run, which accelerate keeps for the whole process.
+
+    Before all fixtures: those of a module may train.
+    """
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
