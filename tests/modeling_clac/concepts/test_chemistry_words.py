@@ -213,3 +213,23 @@ def test_concepts_have_enough_wordings_and_wider_concepts_hold_as_well(file: str
 def test_groups_of_elements_are_concepts() -> None:
     tested = {name for concept in vocabulary() for name in GROUPS if name in concept.test.text}
     assert {"alkali", "halogen", "rare_earth", "precious", "critical", "earth_abundant", "toxic"} <= tested
+
+
+@pytest.mark.parametrize(
+    ("formula", "alone", "by_half"),
+    [
+        ("LaOF", ["oxyfluoride", "mixed-anion"], ["fluoride", "oxide", "halide"]),
+        ("CoAsS", [], ["mixed-anion", "sulfide", "arsenide", "chalcogenide"]),
+        # Mixed, but of one family.
+        ("Sb2TeSe2", ["chalcogenide"], ["selenide", "telluride"]),
+        # Ammonium is no anion, and a pair of atoms is no second kind of them.
+        ("H4NBr", ["bromide", "halide", "single-anion"], []),
+        ("FeS2", ["sulfide", "chalcogenide", "single-anion"], []),
+    ],
+)
+def test_families_of_anions_hold_by_half_for_mixed_anions(formula: str, alone: list[str], by_half: list[str]) -> None:
+    rows = rows_of(formula)
+    assert len(rows)
+    for concepts, value in ((alone, 1.0), (by_half, 0.5)):
+        for concept in concepts:
+            assert (vocabulary().holds(concept, table())[rows] == value).all(), (concept, value)
