@@ -231,7 +231,7 @@ def start_phase(
             facts = batches.vocabulary.facts if batches.vocabulary and FACTS in arguments.terms else None
             model.to(accelerator.device)
             bank = fill_bank(model, processor, batches.crystals, batches.records, show_progress, facts)
-    encoder = starting_encoder(recipe, accelerator.device) if arguments.language_weight else None
+    encoder = starting_encoder(model, recipe, accelerator.device) if arguments.language_weight else None
     bare = ContrastiveObjective(model, arguments.objective_settings(), bank, num_facts, encoder)
     if previous is not None:
         bare.take_over(previous)

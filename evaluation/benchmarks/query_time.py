@@ -54,7 +54,10 @@ QUERIES: dict[str, Callable[[Record], bool]] = {
         and (r["bulk_modulus_vrh"] or 0) > 200
     ),
     "layered sulfides lighter than 4 g/cm3": lambda r: (
-        r["dimensionality"] == 2 and _has_anions_of(r, "S") and "mixed_anion" not in r["classes"] and r["density"] < 4
+        r["dimensionality"] == 2
+        and _has_anions_of(r, "S")
+        and "mixed_anion" not in (r["classes"] or ())
+        and r["density"] < 4
     ),
     "Li-Mn-O": lambda r: set(r["elements"]) == {"Li", "Mn", "O"},
     "less than 5 atoms in the cell, within 50 meV of the hull": lambda r: (

@@ -30,7 +30,7 @@ from tests.helpers.pretraining import arguments, launch
 from train.pretrain import train
 from train.pretraining.bank import fill_bank
 from train.pretraining.batches import PairBatches, build_batches
-from train.pretraining.initial_model import build_model
+from train.pretraining.initial_model import build_model, starting_encoder
 from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.pairs import first_records
 
@@ -219,6 +219,19 @@ def test_weights_of_the_text_encoder_are_averaged_with_the_pretrained_ones(bert_
         mixed = 0.75 * expected[name] + 0.25 * start[name.removeprefix(prefix)]
         torch.testing.assert_close(result[name], mixed)
     assert all(torch.equal(result[name], expected[name]) for name in expected if name not in names)
+
+
+def test_the_encoder_before_training_must_be_that_of_the_tower(bert_directory, tmp_path) -> None:
+    larger = AutoModel.from_pretrained(bert_directory).config
+    larger.hidden_size *= 2
+    directory = tmp_path / "larger"
+    AutoModel.from_config(larger).save_pretrained(directory)
+    model, _ = build_model(recipe(bert_directory, tmp_path))
+    own = recipe(bert_directory, tmp_path, text_model=str(directory), phases=[])
+    with pytest.raises(ClacInputError, match=r"hidden_size is .* name the encoder that the tower was made from"):
+        starting_encoder(model, own)
+    with pytest.raises(ClacInputError, match=r"text_model .*nowhere"):
+        starting_encoder(model, recipe(bert_directory, tmp_path, text_model=str(tmp_path / "nowhere"), phases=[]))
 
 
 def test_the_bank_holds_the_embeddings_of_the_crystals(bert_directory, tmp_path) -> None:

@@ -52,15 +52,32 @@ def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
     return model, ClacProcessor(ClacFeatureExtractor.from_graph_config(graph_config), tokenizer)
 
 
-def starting_encoder(arguments: ModelArguments, device: torch.device | None = None) -> PreTrainedModel:
+def starting_encoder(
+    model: ClacModel, arguments: ModelArguments, device: torch.device | None = None
+) -> PreTrainedModel:
     """
     Load the text encoder as it is before training.
 
     Args:
+        model: The model whose text tower was made from it.
         arguments: The recipe, which names the encoder.
         device: Where it is to be. Default: the CPU.
+
+    Raises:
+        ClacInputError: The encoder does not exist, or is not the one of the tower, as after another `init_checkpoint`.
     """
-    encoder: Any = load_text_encoder(arguments.text_model_path or arguments.text_model, arguments.text_layers)
+    name = arguments.text_model_path or arguments.text_model
+    try:
+        encoder: Any = load_text_encoder(name, arguments.text_layers)
+    except (OSError, ValueError) as error:
+        raise ClacInputError(f"text_model {name}: {first_line(error)}") from None
+    for size in ("hidden_size", "num_hidden_layers", "vocab_size"):
+        own, wanted = getattr(encoder.config, size), getattr(model.config.text_config, size)
+        if own != wanted:
+            raise ClacInputError(
+                f"text_model {name}: {size} is {own}, but {wanted} in the text tower; name the encoder that the tower "
+                "was made from"
+            )
     return encoder if device is None else encoder.to(device)
 
 
@@ -76,7 +93,7 @@ def average_with_pretrained(model: ClacModel, arguments: ModelArguments, share: 
         arguments: The recipe, which names the encoder.
         share: Share of the weights it started from.
     """
-    start = starting_encoder(arguments).state_dict()
+    start = starting_encoder(model, arguments).state_dict()
     with torch.no_grad():
         for name, weight in model.text_model.named_parameters():
             weight.lerp_(start[name].to(weight.device), share)

@@ -83,7 +83,7 @@ _COUNTED = re.compile(
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
-# `2 of Fe, Co, Ni` is a number of elements of a list, and no value.
+# `2 of Fe, Co, Ni` counts elements of a list and is not a value.
 _OF_LIST_BEHIND = re.compile(r"(?:\s+or\s+more)?\s+of\s+(?!the\s+order\b)", re.I)
 _ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
 # `a ratio below .2`
@@ -154,7 +154,7 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
     for match in _BARE_POINT.finditer(text):
         place = match.start() - 1  # a zero is written before the point
         behind = find_measures(f"0{text[match.start() :]}")
-        # No number is found before a letter that is no unit, as in ".5x".
+        # Before a letter that is not a unit, as in ".5x", there is no number.
         if behind and all(free[match.start() : match.start() + 2]):
             first = behind[0]
             shifted = first._replace(start=match.start(), end=first.end + place, stop=first.stop + place)

@@ -222,7 +222,7 @@ def test_groups_of_elements_are_concepts() -> None:
         ("CoAsS", [], ["mixed-anion", "sulfide", "arsenide", "chalcogenide"]),
         # Mixed, but of one family.
         ("Sb2TeSe2", ["chalcogenide"], ["selenide", "telluride"]),
-        # Ammonium is no anion, and a pair of atoms is no second kind of them.
+        # Ammonium is not an anion, and a pair of atoms is not a second kind of them.
         ("H4NBr", ["bromide", "halide", "single-anion"], []),
         ("FeS2", ["sulfide", "chalcogenide", "single-anion"], []),
     ],
