@@ -106,7 +106,8 @@ def test_a_signal_to_all_processes_stops_the_run_and_saves(bert_directory, finis
     file = tmp_path / "recipe.yaml"
     options = {**vars(recipe(bert_directory, run, batch_workers=2)), "save_steps": 1}
     file.write_text(yaml.safe_dump(options))
-    process = launch(str(file), start_new_session=True)
+    # Sums are rounded as in the run to compare with.
+    process = launch(str(file), start_new_session=True, OMP_NUM_THREADS=str(torch.get_num_threads()))
     deadline = time.monotonic() + 240
     while not (run / "last" / "state.json").exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)

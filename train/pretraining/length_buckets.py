@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -34,17 +35,13 @@ def pool_text_in_buckets(
         `pooler_output` `(B, text_output_size)`; `last_hidden_state` `(B, L, H)`, zero beyond the longest text of a
         bucket.
     """
-    rows, length = tokens["input_ids"].shape
-    lengths = tokens["attention_mask"].sum(dim=1)
-    size = bucket_size or rows
-    if bucket_size is None and lengths.device.type == "cpu":
-        size = max(1, CPU_BUCKET_TOKENS * rows // int(lengths.sum()))
-    order = torch.argsort(lengths, stable=True)
+    mask = tokens["attention_mask"]
+    length = mask.shape[1]
     # A single look-up for all buckets, since its gradient is as large as the vocabulary.
     words = model.get_input_embeddings()(tokens["input_ids"])
     hidden, pooled = [], []
-    for bucket in order.split(size):
-        longest = int(lengths[bucket].max())
+    order = by_length(mask)
+    for bucket, longest in split_by_length(mask, order, bucket_size):
         output: Any = model.pool_text(
             **{name: values[bucket, :longest] for name, values in tokens.items()}, inputs_embeds=words[bucket, :longest]
         )
@@ -54,4 +51,31 @@ def pool_text_in_buckets(
     return BaseModelOutputWithPooling(last_hidden_state=torch.cat(hidden)[back], pooler_output=torch.cat(pooled)[back])
 
 
-__all__ = ["CPU_BUCKET_TOKENS", "pool_text_in_buckets"]
+def by_length(attention_mask: Tensor) -> Tensor:
+    """Rows of a mask `(B, L)`, the shortest text first, `(B,)`."""
+    return torch.argsort(attention_mask.sum(dim=1), stable=True)
+
+
+def split_by_length(
+    attention_mask: Tensor, order: Tensor, bucket_size: int | None = None
+) -> Iterator[tuple[Tensor, int]]:
+    """
+    Split texts into buckets of similar length.
+
+    Args:
+        attention_mask: `(B, L)`, 0 for padding, on the right.
+        order: Rows of the mask as [`by_length`] orders them, `(B,)`.
+        bucket_size: Texts per bucket. Default: about `CPU_BUCKET_TOKENS` on a CPU, otherwise all texts.
+
+    Yields:
+        Rows of a bucket and the number of tokens of its longest text.
+    """
+    lengths = attention_mask.sum(dim=1)
+    size = bucket_size or len(lengths)
+    if bucket_size is None and lengths.device.type == "cpu":
+        size = max(1, CPU_BUCKET_TOKENS * len(lengths) // int(lengths.sum()))
+    for bucket in order.split(size):
+        yield bucket, int(lengths[bucket].max())
+
+
+__all__ = ["CPU_BUCKET_TOKENS", "by_length", "pool_text_in_buckets", "split_by_length"]

@@ -193,11 +193,10 @@ class ContrastiveObjective(nn.Module):
     ) -> Tensor:
         """Loss of some of the first `size` texts and 0 for the others, `(size,)`; its mean is that of the former."""
         rows = slice(0, size, _LANGUAGE_EVERY)
-        hidden, mask = output.last_hidden_state, tokens["attention_mask"][rows]
+        hidden = output.last_hidden_state
         assert hidden is not None
-        longest = int(mask.sum(dim=1).max())
-        words = self.model.get_input_embeddings()(tokens["input_ids"][rows, :longest])
-        losses = head(hidden[rows, :longest], words, mask[:, :longest])
+        words = self.model.get_input_embeddings()(tokens["input_ids"][rows])
+        losses = head(hidden[rows], words, tokens["attention_mask"][rows])
         every = losses.new_zeros(size)
         every[rows] = losses * (size / len(losses))
         return every

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from modeling_clac.loss_clac import IGNORE_INDEX
+from train.pretraining.length_buckets import by_length, split_by_length
 
 # Initial scale s of [`FactHead`].
 _FACT_SCALE = 20.0
@@ -129,11 +130,16 @@ class LanguageHead(nn.Module):
         Returns:
             `(B,)`, 1 - cos between predicted and true hidden states, averaged over the tokens of each text.
         """
-        with torch.no_grad():
-            target = self._encoder[0](inputs_embeds=words.detach(), attention_mask=attention_mask).last_hidden_state
-        losses = 1.0 - F.cosine_similarity(self.map(hidden).float(), target.float(), dim=-1)
-        mask = attention_mask.float()
-        return (losses * mask).sum(dim=1) / mask.sum(dim=1)
+        order = by_length(attention_mask)
+        losses = []
+        for rows, longest in split_by_length(attention_mask, order):
+            mask = attention_mask[rows, :longest]
+            with torch.no_grad():
+                target = self._encoder[0](inputs_embeds=words[rows, :longest].detach(), attention_mask=mask)
+            predicted = self.map(hidden[rows, :longest]).float()
+            distances = 1.0 - F.cosine_similarity(predicted, target.last_hidden_state.float(), dim=-1)
+            losses.append((distances * mask).sum(dim=1) / mask.sum(dim=1))
+        return torch.cat(losses)[torch.argsort(order)]
 
 
 class FactHead(nn.Module):
