@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from .asides import Aside
-from .polarity import JOINT
+from .polarity import JOINT, is_second_of_two
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
@@ -17,7 +17,7 @@ _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
     rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
-    rf"|{_MAY}\s+(?:contain|include)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
+    rf"|{_MAY}\s+(?:contain|include)|\btolerat(?:es?|ing)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
     re.I,
 )
@@ -28,11 +28,17 @@ _ALLOWED_WITHIN = re.compile(
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
-    rf"\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|all\s+right)\b"
-    rf"|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"(?:\s+(?:ones|compounds|phases|materials))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
+    # `a third metal or none`, `layered or not`
+    r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
+    rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
+    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )
+# `no oxygen is allowed` excludes it.
+_NONE_ALLOWED = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
+_PERMITTED = re.compile(r"\s+(?:\w+\s+)*?(?:allowed|acceptable|permitted|tolerable|tolerated|welcome)\b", re.I)
 _NOTE = "read {!r} as allowed, not as asked for"
 
 
@@ -51,6 +57,11 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     asides: list[Aside] = []
     last: Literal | None = None
     for literal in literals:
+        # `tantalum ones, titanium ones are fine too`: one of both.
+        if kept and is_second_of_two(text, kept[-1], literal):
+            kept.append(literal)
+            last = None
+            continue
         goes_on = last is not None and _is_joint(text, last, literal)
         if goes_on or _is_allowed(text, literal):
             name = text[literal.start : literal.end]
@@ -68,8 +79,10 @@ def _is_allowed(text: str, literal: Literal) -> bool:
         return True
     if _CONTAIN.match(text, literal.start) and _MAY_BEFORE.search(text, 0, literal.start):
         return True
-    before, behind = _ALLOWED_BEFORE.search(text, 0, literal.start), _ALLOWED_BEHIND.match(text, literal.end)
-    return before is not None or behind is not None
+    behind = _ALLOWED_BEHIND.match(text, literal.end)
+    if behind is not None and _NONE_ALLOWED.search(text, 0, literal.start) and _PERMITTED.match(behind.group()):
+        return False
+    return behind is not None or _ALLOWED_BEFORE.search(text, 0, literal.start) is not None
 
 
 def _is_joint(text: str, before: Literal, literal: Literal) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .metals import is_group
 from .query import ConceptTerm, Literal
 
 _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
@@ -18,6 +19,8 @@ _LIKE_BEFORE = re.compile(
     r"|\b(?:(?!other\b|rather\b)\w+er|worse|(?:more|less)\s+\w+)\s+than)" + _ARTICLE,
     re.I,
 )
+# `an alkali metal like sodium`: sodium is an example.
+_LIKE = re.compile(r"\s*[,(]?\s*like\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
 _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
 # What a material meets, grows on, detects or converts.
@@ -71,7 +74,13 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
     asides: list[Aside] = []
     group: list[Literal] = []
     group_note = ""
+    before: Literal | None = None
     for literal in literals:
+        is_example = before is not None and is_group(text, before) and _LIKE.fullmatch(text, before.end, literal.start)
+        before = literal
+        if is_example:
+            kept.append(literal)
+            continue
         goes_on = bool(group) and _kind(literal) in _NAMED and not text[group[-1].end : literal.start].strip()
         note = group_note if goes_on else _note(text, literal)
         if group and not goes_on:

@@ -84,6 +84,18 @@ def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place:
     return None
 
 
+def read_type_of(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+    """Read `ZnS-like structure` as the structure type of ZnS, and return the place behind it."""
+    word, *behind = words[place : place + 3]
+    if [each.key for each in behind] not in (["like", "structure"], ["like", "type"], ["like", "lattice"]):
+        return None
+    concept = lexicon.id_of(f"{word.key}type") or lexicon.id_of(f"{word.key}structure")
+    if concept is None or lexicon.vocabulary[concept].kind != "structure-type":
+        return None
+    state.add([Literal(term_of(lexicon, concept), False, word.start, behind[-1].end)])
+    return (place + 3,)
+
+
 def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) -> bool:
     """Read `shielding against neutrons` as `neutron shielding`, and `storing hydrogen` as `hydrogen storage`."""
     word = words[place]
@@ -103,4 +115,4 @@ def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) 
     return False
 
 
-__all__ = ["read_first_of_two", "read_joined", "read_turned", "shared_start"]
+__all__ = ["read_first_of_two", "read_joined", "read_turned", "read_type_of", "shared_start"]

@@ -22,7 +22,12 @@ from .wavelengths import as_gap, wavelength_note
 
 _THAN = re.compile(r"\s+than\b", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
-_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|ideally|preferably|better)\s+)?", re.I)
+_NEXT_BOUND = re.compile(
+    r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|still|ideally|preferably|better)\s+)?(?:(?:be|is|stays?|remains?|keeps?)\s+)?",
+    re.I,
+)
+# `under 4 in density`: the name belongs to the number as if it followed at once.
+_IN_NAME = re.compile(r"\s+(?:in|on)\s+(?:the\s+)?", re.I)
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def _bind(
         elif mention.start >= interval.end and mention.end <= after:
             between = text[interval.end : mention.start]
             # What stands behind belongs to the number only if it follows at once: `a 2 eV gap`.
-            distance = len(between) + 4
+            distance = 1 if _IN_NAME.fullmatch(between) else len(between) + 4
             limit = 24 if has_unit else 6
             if _CLAUSE.search(between) or "," in between:
                 continue
