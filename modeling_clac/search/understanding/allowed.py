@@ -28,14 +28,20 @@ _ALLOWED_WITHIN = re.compile(
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
-    rf"(?:\s+(?:ones|compounds|phases|materials))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
     # `a third metal or none`, `layered or not`
     r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
     rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
-    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:(?:is|are)\s?)?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )
+# `insulating or metallic I don't care`: neither is asked for.
+_NOT_CARED = re.compile(
+    rf"\s+(?:(?:I|we)\s+)?(?:do|does)\s?(?:{_NOT}|nt)\s+(?:really\s+)?(?:care|mind)\b(?!\s+(?:about|if|whether|which|for))",
+    re.I,
+)
+_ALSO = re.compile(r"\balso\s+(?:an?\s+|the\s+)?$", re.I)
 # `no oxygen is allowed` excludes it.
 _NONE_ALLOWED = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
 _PERMITTED = re.compile(r"\s+(?:\w+\s+)*?(?:allowed|acceptable|permitted|tolerable|tolerated|welcome)\b", re.I)
@@ -62,16 +68,32 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
             kept.append(literal)
             last = None
             continue
+        # `insulating or metallic I don't care`, `also cerium or calcium ok`
+        if kept and _is_or(text, kept[-1], literal) and _is_said_of_both(text, kept[-1], literal):
+            asides.append(_aside(text, kept.pop()))
         goes_on = last is not None and _is_joint(text, last, literal)
         if goes_on or _is_allowed(text, literal):
-            name = text[literal.start : literal.end]
-            asides.append(Aside(name, _NOTE.format(name)))
+            asides.append(_aside(text, literal))
             # What stands before `is fine` is one thing; a list begins behind `need not be`.
             last = literal if _ALLOWED_BEHIND.match(text, literal.end) is None else None
         else:
             kept.append(literal)
             last = None
     return kept, asides
+
+
+def _aside(text: str, literal: Literal) -> Aside:
+    name = text[literal.start : literal.end]
+    return Aside(name, _NOTE.format(name))
+
+
+def _is_or(text: str, before: Literal, literal: Literal) -> bool:
+    return re.fullmatch(r"\s*,?\s+or\s+(?:an?\s+)?", text[before.end : literal.start]) is not None
+
+
+def _is_said_of_both(text: str, before: Literal, literal: Literal) -> bool:
+    is_also = _ALSO.search(text, 0, before.start) is not None and _ALLOWED_BEHIND.match(text, literal.end) is not None
+    return is_also or _NOT_CARED.match(text, literal.end) is not None
 
 
 def _is_allowed(text: str, literal: Literal) -> bool:
@@ -82,7 +104,11 @@ def _is_allowed(text: str, literal: Literal) -> bool:
     behind = _ALLOWED_BEHIND.match(text, literal.end)
     if behind is not None and _NONE_ALLOWED.search(text, 0, literal.start) and _PERMITTED.match(behind.group()):
         return False
-    return behind is not None or _ALLOWED_BEFORE.search(text, 0, literal.start) is not None
+    return (
+        behind is not None
+        or _NOT_CARED.match(text, literal.end) is not None
+        or _ALLOWED_BEFORE.search(text, 0, literal.start) is not None
+    )
 
 
 def _is_joint(text: str, before: Literal, literal: Literal) -> bool:

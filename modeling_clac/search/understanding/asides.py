@@ -21,7 +21,11 @@ _LIKE_BEFORE = re.compile(
 )
 # `an alkali metal like sodium`: sodium is an example.
 _LIKE = re.compile(r"\s*[,(]?\s*like\s+(?:the\s+|an?\s+)?", re.I)
-_LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
+_LIKE_BEHIND = re.compile(
+    r"[-\s](?:like|analog(?:ue)?s?|related|derived"
+    r"|(?:and|or)\s+(?:similar|related|the\s+like|alike))\b",
+    re.I,
+)
 _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
@@ -31,7 +35,8 @@ _WITH_BEFORE = re.compile(
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
-    r"|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))" + _ARTICLE,
+    r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
+    + _ARTICLE,
     re.I,
 )
 _WITH_BEHIND = re.compile(

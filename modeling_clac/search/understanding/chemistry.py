@@ -249,6 +249,8 @@ _FIRST_OF_PART = re.compile(r" ; $")
 # Between the separators of a reading that was printed: `U · oxide`.
 _ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
 _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
+_LISTED_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s+(?:and|or)\s+$")
+_ENDS_BEHIND = re.compile(r"\s*(?:$|[,.;:!?)])")
 # `on the B site` of a perovskite.
 _SITE_BEHIND = re.compile(r"[-\s](?:sites?|cations?|positions?|sublattice)\b")
 # `B should be a metal` behind a pattern such as `ABO3`.
@@ -295,6 +297,9 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
     before = _SUPPORT_BEFORE.search(text, 0, start)
     # `In`, `As`, `I` and `No` begin sentences; `in`, `as` and `no` are not spelled with a capital elsewhere.
     if before is not None and (word not in ("I",) or before.group().strip().lower() not in ("and", "or", "but", "of")):
+        return word
+    # `Br or I`
+    if word == "I" and _LISTED_BEFORE.search(text, 0, start) and _ENDS_BEHIND.match(text, end):
         return word
     if word != "I" and _SYMBOL_BEFORE.search(text, 0, start):
         return word

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...concepts.elements import GROUPS
 from .implied_elements import allowed_elements
-from .metals import is_group
 from .polarity import JOINT, WORD, family
-from .query import CountTerm, ElementTerm, Literal, OnlyTerm, SystemTerm
+from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, SystemTerm
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
@@ -30,10 +29,11 @@ _COUNT_BEFORE = re.compile(
 )
 # `the only metal`, `a second alkali metal`, `no other metals`
 _ONLY_ONE = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+$", re.I)
+_THE_ONLY = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+(?P<metal>metal)$", re.I)
 _OTHER_ONE = re.compile(
     r"\b(?:another|(?:an?|one|some|the)\s+(?:second|other|additional|further|extra)|other|others)\s+$", re.I
 )
-_NO_OTHER = re.compile(r"\b(?:no|without(?:\s+any)?)\s+(?:other|further|additional|second)\s+$", re.I)
+_NO_OTHER = re.compile(r"\b(?:other|further|additional|second|extra)\s+$", re.I)
 _IS = re.compile(r"\s+(?:is|being|are)\b")
 _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 # `at least two of Fe, Co, Ni`
@@ -51,9 +51,9 @@ _LIST_COUNT = re.compile(
 )
 _METALS = re.compile(r"metals?", re.I)
 _ONLY = re.compile(
-    # `just two elements, one of them Te` and `only those with Sn` name no system.
+    # `just two elements, one of them Te` and `only those with Sn` name no system, nor does `just needs Sn`.
     r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+(?:else|more|further)|just|purely|no\s+(?:other|further|more)\s+elements)\b"
-    r"(?!\s+(?:the\s+|(?:for|in)\s+)?(?:ones|those|these|two|three|four|five|[2-9])\b)",
+    r"(?!\s+(?:the\s+|(?:for|in)\s+)?(?:ones|those|these|two|three|four|five|[2-9]|needs?|wants?|has\s+to|must|should)\b)",
     re.I,
 )
 
@@ -82,8 +82,12 @@ def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -
     """
     found = []
     for literal in literals:
+        # `only metals` is a wording, of which `the only metal` is none.
+        is_only = _THE_ONLY.search(text, 0, literal.end)
+        if is_only is not None and is_only.start("metal") > literal.start and not literal.negated:
+            literal = replace(literal, start=is_only.start("metal"))
         is_metal = _METALS.fullmatch(text, literal.start, literal.end) is not None
-        if is_metal or is_group(text, literal):
+        if is_metal or (isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"):
             symbols = GROUPS["metal"] if is_metal else allowed_elements(literal.term, vocabulary)
             before = [each for each in literals if each.end <= literal.start]
             counted = _number_before(text, literal, _named_elements(text, before, symbols))
@@ -134,8 +138,11 @@ def _named_elements(text: str, literals: list[Literal], symbols: frozenset[str])
             runs[-1].append(literal)
         elif is_named:
             runs.append([literal])
-    is_choice = (re.search(r"\bor\b|/", text[run[0].end : run[-1].start]) for run in runs)
-    return sum(1 if choice else len({each.term for each in run}) for run, choice in zip(runs, is_choice, strict=True))
+    named: set[object] = set()
+    for run in runs:
+        is_choice = re.search(r"\bor\b|/", text[run[0].end : run[-1].start]) is not None
+        named.update([run[0].term] if is_choice else [each.term for each in run])
+    return len(named)
 
 
 def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], list[str]]:

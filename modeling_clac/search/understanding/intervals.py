@@ -46,11 +46,11 @@ _BEHIND_ABOVE = re.compile(
     r"\s*(?:(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
     # `30 meV or better` is less.
     r"|(?<!eV)(?<!kg)(?<!atom)\s+or\s+better\b"
-    r"|at\s+least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
+    r"|at\s+(?:the\s+)?(?:very\s+)?least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
     re.I,
 )
 _BEHIND_BELOW = re.compile(
-    r"\s*(?:(?:or|and)\s+(?:less|lower|below|smaller|fewer|under|down|narrower|lighter)\b|at\s+(?:the\s+)?most\b"
+    r"\s*(?:(?:or|and)\s+(?:less|lower|below|smaller|fewer|under|down|narrower|lighter)\b|at\s+(?:the\s+)?(?:very\s+)?most\b"
     r"|maximum\b|max\b|tops\b)",
     re.I,
 )
@@ -81,6 +81,13 @@ _NUMBER_WORD = rf"(?:{'|'.join(_WORDS)}|\d+)"
 _COUNTED = re.compile(
     rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?:\s+(?:or|to|and|(?:but|and)\s+(?:at\s+most|(?:no|not)\s+more\s+than|less\s+than|fewer\s+than))\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
+    re.I,
+)
+# The noun stands behind the first number: `at least three elements but less than five`.
+_COUNTED_TOO = re.compile(
+    r"(?P<what>atoms|sites|elements|components|constituents)\s*,?\s+(?:(?:but|and|yet)\s+)?"
+    r"(?:at\s+(?:most|least)|(?:no|not)\s+(?:more|less|fewer)\s+than|(?:more|less|fewer)\s+than|under|below|above|over|up\s+to)\s+"
+    rf"(?P<number>{_NUMBER_WORD})(?=\s*(?:[,.;:)]|$))",
     re.I,
 )
 # `2 of Fe, Co, Ni` counts elements of a list and is not a value.
@@ -170,6 +177,13 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
         unit = _ATOMS if is_atom else _ELEMENTS
         found.append(Measure(start, end, value, unit, match.end("what"), False))
+    for match in _COUNTED_TOO.finditer(text):
+        start, end = match.span("number")
+        if all(free[start:end]):
+            number = match["number"].lower()
+            unit = _ATOMS if match["what"].lower().startswith(("atom", "site")) else _ELEMENTS
+            found = [measure for measure in found if measure.start != start]
+            found.append(Measure(start, end, float(_WORDS.get(number, 0) or number), unit, end, False))
     return sorted(found)
 
 

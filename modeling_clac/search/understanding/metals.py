@@ -28,7 +28,7 @@ _NO_METAL = re.compile(
 # `the metal being from the first row`, `a metal such as iron`: the atom.
 _METAL_IS = re.compile(
     r"\s+(?:(?:is|being|are|(?:should|must|may|can)\s+be|comes?|coming)\s+(?:from\s+)?|from\s+)(?:the\s+|an?\s+|either\s+|one\s+of\s+)*$"
-    r"|\s*[,(]?\s*(?:such\s+as|e\.?g\.?|for\s+(?:example|instance)|like|i\.?e\.?|namely|that\s+is)[\s,:(]*$",
+    r"|\s*[,(]?\s*(?:such\s+as|e\.?g\.?|for\s+(?:example|instance)|like|i\.?e\.?|namely|that\s+is|by\s+which\s+(?:I|we)\s+mean)[\s,:(]*$",
     re.I,
 )
 _OTHER_METAL = re.compile(
@@ -41,6 +41,8 @@ def is_group(text: str, literal: Literal) -> bool:
     """Whether a literal is a group of elements, of which others may be examples."""
     term = literal.term
     is_metal = _METAL.fullmatch(text, literal.start, literal.end) is not None
+    # `radioactive elements`
+    is_metal = is_metal or re.search(r"\b(?:elements?|metals?)$", text[literal.start : literal.end], re.I) is not None
     return is_metal or (isinstance(term, ConceptTerm) and term.kind_of_concept == "element-group")
 
 
@@ -69,7 +71,7 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
         text: The query.
         literals: What was read, in the order of the text.
     """
-    found = []
+    found: list[Literal] = []
     for place, literal in enumerate(literals):
         following = literals[place + 1] if place + 1 < len(literals) else None
         found_word = _METAL.fullmatch(text, literal.start, literal.end)
@@ -82,6 +84,11 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
                 and following.term.kind_of_concept in _OF_METALS
             )
             other = _OTHER_METAL.match(text, literal.end)
+            # `lanthanide metal`
+            before = found[-1] if found else None
+            of_compound = of_compound or (
+                before is not None and is_group(text, before) and not text[before.end : literal.start].strip(" -")
+            )
             of_compound = of_compound or (following is not None and _is_of_list(text, literal, following))
             of_compound = of_compound or (other is not None and any(each.start == other.end() for each in literals))
             if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):

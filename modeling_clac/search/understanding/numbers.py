@@ -26,6 +26,11 @@ _NEXT_BOUND = re.compile(
     r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|still|ideally|preferably|better)\s+)?(?:(?:be|is|stays?|remains?|keeps?)\s+)?",
     re.I,
 )
+# `the heavier alkaline earths` are not denser compounds.
+_OF_ELEMENTS = re.compile(
+    r"(?:heavi|light)e(?:r|st)\s+(?:alkali\w*|rare[\s-]+earths?|lanthanides?|halogens?|chalcogens?|pnictogens?|tetrels?|elements?|atoms)\b",
+    re.I,
+)
 # `under 4 in density`: the name belongs to the number as if it followed at once.
 _IN_NAME = re.compile(r"\s+(?:in|on)\s+(?:the\s+)?", re.I)
 
@@ -115,6 +120,10 @@ def _is_name(text: str, mention: Mention, bound: Mention) -> bool:
 def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) -> None:
     for found in find_comparatives(text):
         if not all(free[found.start : found.end]):
+            continue
+        if _OF_ELEMENTS.match(text, found.start):
+            reading.used.append((found.start, found.end))
+            reading.notes.append(f"{text[found.start : found.end]!r} is about elements, which are not compared")
             continue
         behind = _REFERENCE.match(text, found.end)
         if behind is not None:

@@ -79,6 +79,8 @@ _FREE_BEHIND = re.compile(
     r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
+    # `low symmetry no good`
+    r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless)\b"
     r"|\s+(?:ones|compounds|phases)\s+(?:that\s+|which\s+)?(?:I|we)\s+(?:already\s+)?(?:know|have)\b"
     rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
@@ -97,10 +99,12 @@ _PREFERRED_BEFORE = re.compile(
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
-    rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
+    rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:too\s+|also\s+|as\s+well\s+)?if\s+(?:(?:you|one|we)\s+can(?:\s+find\s+(?:it|any))?|available|there\s+is\s+any)|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
     rf"|(?:would|might)\s+be\s+{_NICE}|(?:is|are)\s+a\s+(?:plus|bonus)))\s*(?:[,;.!]|$|\b(?:but|and|over|to)\b)",
     re.I,
 )
+_WOULD_BE = re.compile(r"\b(?:would|might)\s+be\b", re.I)
+_SAME_PHRASE = re.compile(r"[\s-]*(?:(?:with|containing|of)\s+)?(?:an?\s+|the\s+|some\s+)?", re.I)
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
 _FAMILIES = {
     "element": "chemistry", "element-group": "chemistry", "anion": "anion", "oxyanion": "anion", "group": "anion",
@@ -110,12 +114,12 @@ _FAMILIES = {
 }  # fmt: skip
 _FINE = r"(?:fine|ok(?:ay)?|good|welcome|acceptable|possible|allowed)"
 _FINE_TOO = re.compile(
-    rf"(?:\s+(?:ones|compounds|phases|materials))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+)?(?:also\s+{_FINE}|{_FINE}\s+(?:too|as\s+well))\b",
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+)?(?:also\s+{_FINE}|{_FINE}\s+(?:too|as\s+well))\b",
     re.I,
 )
 # `Ti or Zr, the latter preferred`
 _ONE_OF_TWO = re.compile(
-    r"[\s,;(–-]*(?:with\s+)?the\s+(?P<which>former|latter|first|second)(?:\s+one)?(?:\s+(?:is|being))?\s+(?:strongly\s+|much\s+)?(?:prefer\w+|favou?red)",
+    r"(?:\s+[\w-]+){0,2}[\s,;(–-]*(?:with\s+)?the\s+(?P<which>former|latter|first|second)(?:\s+one)?(?:\s+(?:is|being))?\s+(?:strongly\s+|much\s+)?(?:prefer\w+|favou?red)",
     re.I,
 )
 # Of these, a crystal has only one.
@@ -349,9 +353,12 @@ def _wishes(text: str, groups: list[list[Literal]]) -> list[bool]:
     """Tell which groups are wishes."""
     found = []
     used = 0
-    for group in groups:
+    for place, group in enumerate(groups):
         behind = _PREFERRED_BEHIND.match(text, group[-1].end)
         before = _PREFERRED_BEFORE.search(text, used, group[0].start)
+        if behind is not None and place and _SAME_PHRASE.fullmatch(text, groups[place - 1][-1].end, group[0].start):
+            # `an oxide with manganese would be ideal` asks for both.
+            behind = None if _WOULD_BE.search(behind.group()) else behind
         found.append(before is not None or behind is not None)
         # In `wurtzite preferred, zinc blende` the word belongs to what stands before it.
         used = behind.end() if behind is not None and before is None else used
@@ -359,7 +366,8 @@ def _wishes(text: str, groups: list[list[Literal]]) -> list[bool]:
         used = better.end() if better is not None else used
     for place, (one, two) in enumerate(pairwise(groups)):
         # `a rare earth such as Nd or Sm` may be another one.
-        if not two[0].negated and _is_of_group(one[-1]) and _EXAMPLES.fullmatch(text, one[-1].end, two[0].start):
+        is_member = family(two[0]) == "chemistry" and not two[0].negated
+        if is_member and _is_of_group(one[-1]) and _EXAMPLES.fullmatch(text, one[-1].end, two[0].start):
             found[place + 1] = True
         if two[0].negated and not one[0].negated and _INSTEAD.fullmatch(text, one[-1].end, two[0].start):
             found[place] = found[place + 1] = found[place] or found[place + 1]
@@ -380,11 +388,17 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     run = literals[place : place + 4]
     if any(literal.negated for literal in run):
         return None
-    gaps = [text[one.end : two.start].strip(" -").lower() for one, two in pairwise(run)]
+    # `with fluorine` is a wording of fluorine.
+    starts = [each.start + (5 if text.startswith("with ", each.start) else 0) for each in run]
+    gaps = [text[one.end : start].strip(" -").lower() for one, start in zip(run, starts[1:], strict=False)]
     kinds = [family(literal) for literal in run]
     if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
         return [[run[0], run[2]], [run[1], run[3]]], 4
     phrase = ["chemistry", "anion"]
+    # `iron nitrides and iron carbides`: a crystal is one of them.
+    is_plural = len(run) == 4 and all(text[each.end - 1] == "s" for each in run[1::2])
+    if gaps == ["", "and", ""] and kinds == phrase + phrase and is_plural:
+        return [[run[0], run[2]], [run[1], run[3]]], 4
     # `iron and arsenic or iron and selenium`
     if gaps == ["and", "or", "and"] and run[0] == run[2]:
         return [[run[0]], [run[1], run[3]]], 4

@@ -66,6 +66,9 @@ _SENSES = {
         r"|clean(?:s|ing)?|treat(?:s|ing)?|boiling|heat(?:s|ing)?|repels?)[\s-]+",
         r"[\s-]+(?:heat(?:ers?|ing)|filters?|tanks?|pipes?|pumps?|cleaning|boilers?|vapou?r|soluble|insoluble)\b",
     ),
+    # What crystals grow from.
+    "flux": _sense(r"\b(?:by|from|in|using|via|through)\s+(?:an?\s+|the\s+)?(?:self[\s-]+)?",
+        r"[\s-]+(?:gr[eo]w\w*|method)\b"),
     "gold": _COLOR,
     "silver": _COLOR,
     "copper": _COLOR,
