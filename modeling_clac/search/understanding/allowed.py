@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from .asides import Aside
-from .polarity import JOINT, is_second_of_two
+from .polarity import JOINT, family, is_second_of_two
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
@@ -32,7 +32,7 @@ _ALLOWED_BEHIND = re.compile(
     # `a third metal or none`, `layered or not`
     r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
     rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
-    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:(?:is|are)\s?)?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|unimportant\b|irrelevant\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:(?:is|are)\s?)?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )
@@ -64,13 +64,27 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     last: Literal | None = None
     for literal in literals:
         # `tantalum ones, titanium ones are fine too`: one of both.
-        if kept and is_second_of_two(text, kept[-1], literal):
+        if any(is_second_of_two(text, each, literal) for each in kept):
             kept.append(literal)
             last = None
             continue
         # `insulating or metallic I don't care`, `also cerium or calcium ok`
         if kept and _is_or(text, kept[-1], literal) and _is_said_of_both(text, kept[-1], literal):
-            asides.append(_aside(text, kept.pop()))
+            earlier = kept.pop()
+            asides.append(_aside(text, earlier))
+            # `gold silver or copper welcome`
+            if kept and text[kept[-1].end : earlier.start].isspace() and family(kept[-1]) == family(earlier):
+                asides.append(_aside(text, kept.pop()))
+        # `others with antimony or tin are fine` asks for one of them.
+        elif (
+            kept
+            and _is_or(text, kept[-1], literal)
+            and _ALLOWED_BEHIND.match(text, literal.end)
+            and _is_with(text, kept)
+        ):
+            kept.append(literal)
+            last = None
+            continue
         goes_on = last is not None and _is_joint(text, last, literal)
         if goes_on or _is_allowed(text, literal):
             asides.append(_aside(text, literal))
@@ -91,9 +105,21 @@ def _is_or(text: str, before: Literal, literal: Literal) -> bool:
     return re.fullmatch(r"\s*,?\s+or\s+(?:an?\s+)?", text[before.end : literal.start]) is not None
 
 
+def _is_with(text: str, kept: list[Literal]) -> bool:
+    """Whether the list that ends with the last literal begins behind `with`."""
+    place = len(kept) - 1
+    while place and JOINT.fullmatch(text[kept[place - 1].end : kept[place].start]):
+        place -= 1
+    return re.search(r"\b(?:with|containing|of)\s+$", text[: kept[place].start], re.I) is not None or text.startswith(
+        "with ", kept[place].start
+    )
+
+
 def _is_said_of_both(text: str, before: Literal, literal: Literal) -> bool:
-    is_also = _ALSO.search(text, 0, before.start) is not None and _ALLOWED_BEHIND.match(text, literal.end) is not None
-    return is_also or _NOT_CARED.match(text, literal.end) is not None
+    behind = _ALLOWED_BEHIND.match(text, literal.end)
+    is_welcome = behind is not None and re.search(r"welcome|optional|unimportant", behind.group()) is not None
+    is_also = _ALSO.search(text, 0, before.start) is not None and behind is not None
+    return is_welcome or is_also or _NOT_CARED.match(text, literal.end) is not None
 
 
 def _is_allowed(text: str, literal: Literal) -> bool:

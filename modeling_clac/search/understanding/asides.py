@@ -21,11 +21,9 @@ _LIKE_BEFORE = re.compile(
 )
 # `an alkali metal like sodium`: sodium is an example.
 _LIKE = re.compile(r"\s*[,(]?\s*like\s+(?:the\s+|an?\s+)?", re.I)
-_LIKE_BEHIND = re.compile(
-    r"[-\s](?:like|analog(?:ue)?s?|related|derived"
-    r"|(?:and|or)\s+(?:similar|related|the\s+like|alike))\b",
-    re.I,
-)
+_LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
+# `silicates (Al2SiO5 and similar)`; `barium, potassium or similar` is a list.
+_SIMILAR_BEHIND = re.compile(r"\s(?:and|or)\s+(?:similar|related|the\s+like|alike)\b", re.I)
 _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
@@ -118,6 +116,8 @@ def _note(text: str, literal: Literal) -> str | None:
     """What is said of a literal that is taken out; `None` for others."""
     kind, start = _kind(literal), _start(text, literal)
     if kind in _SUBSTANCES and (_LIKE_BEFORE.search(text, 0, start) or _LIKE_BEHIND.match(text, literal.end)):
+        return "crystals similar to {} are found with --like"
+    if kind in ("formula", "name") and _SIMILAR_BEHIND.match(text, literal.end):
         return "crystals similar to {} are found with --like"
     if kind in _NAMED and _WITH_BEFORE.search(text, 0, start):
         return _PARTNER

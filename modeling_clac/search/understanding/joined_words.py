@@ -68,6 +68,9 @@ def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place:
     if following is None or word.key in FUNCTION_WORDS:
         return None
     second = place + 1 + (following.key in ("and", "or"))
+    if word.key in lexicon.elements and state.text[word.end : following.start].strip() == ",":
+        # `bismuth, zintl type`
+        return None
     if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, word.end, words[second].start) is None:
         return None
     behind = together(state.text, lexicon, words, second)

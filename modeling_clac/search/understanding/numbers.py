@@ -188,6 +188,9 @@ def _bind(
         if mention.end <= interval.start and mention.end >= before:
             between = text[mention.end : interval.start]
             distance = len(between)
+            # `im a student n need 4 ...`
+            if mention.end - mention.start == 1 and interval.exact and re.search(r"\b(?!is\b|of\b|at\b)\w+", between):
+                continue
             if _CLAUSE.search(between) or interval.needs_name_behind:
                 continue
             limit = 40 if has_unit or not interval.exact else 12

@@ -57,6 +57,8 @@ _EXAMPLES = re.compile(rf"\s*[,;(–-]*\s*{_EXAMPLE}[\s,:(]*(?:an?\s+|the\s+)?",
 _OF_EXAMPLES = re.compile(rf"(?<!\w)(?<!thing )(?<!stuff )(?:{_EXAMPLE}|{_SAME})[\s,:(]*(?:the\s+|an?\s+)?$", re.I)
 # `Ca, Mg or both`
 _OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
+# `barium, potassium or similar`
+_OR_SIMILAR = re.compile(r"\s*,?\s*or\s+(?:similar|others?|so|the\s+like|alike|something)\b", re.I)
 # `Mo or W but not both`
 _BUT_NOT_BOTH = re.compile(
     r"\s*,?\s*(?:but|though|and)?\s*(?:not|never)\s+both\b(?!\s+\w+\s+and)|\s*\(not\s+both\)", re.I
@@ -80,7 +82,8 @@ _FREE_BEHIND = re.compile(
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
     # `low symmetry no good`
-    r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless)\b"
+    r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless|unlikely|of\s+no\s+(?:use|interest)|out\s+of\s+(?:the\s+)?question)\b"
+    r"|\s+(?:left\s+|put\s+|set\s+)?aside\b"
     r"|\s+(?:ones|compounds|phases)\s+(?:that\s+|which\s+)?(?:I|we)\s+(?:already\s+)?(?:know|have)\b"
     rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
@@ -114,7 +117,8 @@ _FAMILIES = {
 }  # fmt: skip
 _FINE = r"(?:fine|ok(?:ay)?|good|welcome|acceptable|possible|allowed)"
 _FINE_TOO = re.compile(
-    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+)?(?:also\s+{_FINE}|{_FINE}\s+(?:too|as\s+well))\b",
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+)?(?:also\s+{_FINE}|{_FINE}\s+(?:too|as\s+well)"
+    r"|would\s+(?:also\s+do|do\s+(?:too|as\s+well)|also\s+work|work\s+(?:too|as\s+well)))\b",
     re.I,
 )
 # `Ti or Zr, the latter preferred`
@@ -329,6 +333,11 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
             place += pairs[1]
             continue
         # `fluorides or oxides, fluorides preferred` names one of them again.
+        earlier = next((group for group in reversed(groups) if is_second_of_two(text, group[-1], literal)), None)
+        if earlier is not None:
+            earlier.append(literal)
+            place += 1
+            continue
         is_wish = _PREFERRED_BEHIND.match(text, literal.end) is not None and bool(groups) and literal in groups[-1]
         if groups and not is_wish and _is_alternative(text, literals, place):
             groups[-1].append(literal)
@@ -385,6 +394,9 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     Returns:
         The groups, and the number of terms in them.
     """
+    listed = _listed_compounds(text, literals, place)
+    if listed is not None:
+        return listed
     run = literals[place : place + 4]
     if any(literal.negated for literal in run):
         return None
@@ -415,6 +427,24 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     return None
 
 
+def _listed_compounds(text: str, literals: list[Literal], place: int) -> tuple[list[list[Literal]], int] | None:
+    """Read a list of compounds, each an element and an anion: `boron carbide, silicon carbide, boron nitride`."""
+    end = place
+    while end + 1 < len(literals):
+        one, two = literals[end : end + 2]
+        is_pair = (family(one), family(two)) == ("chemistry", "anion") and not one.negated and not two.negated
+        is_phrase = is_pair and not text[one.end : two.start].strip(" -")
+        if not is_phrase or (
+            end > place
+            and not re.fullmatch(r"\s*,\s*(?:(?:or|and)\s+)?|\s+or\s+", text[literals[end - 1].end : one.start])
+        ):
+            break
+        end += 2
+    if end < place + 4:
+        return None
+    return [literals[place:end:2], literals[place + 1 : end : 2]], end - place
+
+
 def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is another possibility of the one before."""
     before, literal = literals[place - 1], literals[place]
@@ -423,8 +453,6 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return False
     if before.negated != literal.negated:
         return False
-    if is_second_of_two(text, before, literal):
-        return True
     if literal.negated:
         # `no lead halides`: not both.
         if _is_phrase(gap, before, literal):
@@ -436,6 +464,8 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return True
     if gap.isspace() and _has_no_comma(text, literals, place):
         return True
+    if "," in gap and _OR_SIMILAR.match(text, literal.end):
+        return family(before) == family(literal)
     if "," in gap and _OR_BOTH.match(text, literal.end):
         return family(before) == family(literal)
     if gap.strip() == "," and (_or_follows(text, literals, place) or _is_any_of(text, literals, place)):
