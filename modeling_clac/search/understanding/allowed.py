@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from .asides import Aside
-from .polarity import JOINT
+from .polarity import JOINT, family, is_second_of_two
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
@@ -17,7 +17,7 @@ _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
     rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
-    rf"|{_MAY}\s+(?:contain|include)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
+    rf"|{_MAY}\s+(?:contain|include)|\btolerat(?:es?|ing)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
     re.I,
 )
@@ -28,11 +28,23 @@ _ALLOWED_WITHIN = re.compile(
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
-    rf"\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|all\s+right)\b"
-    rf"|optional\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:is|are)\s?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
+    # `a third metal or none`, `layered or not`
+    r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
+    rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
+    rf"|(?:also\s+)?welcome\b|also\s+(?:ok(?:ay)?|fine|good|possible|acceptable)\b|optional\b|unimportant\b|irrelevant\b|allowed\b|acceptable\b|ok(?:ay)?\b|(?:(?:is|are)\s?)?{_NOT}\s+(?:needed|required|necessary|a\s+must)\b"
     rf"|(?:do|does)\s?{_NOT}\s+matter\b)",
     re.I,
 )
+# `insulating or metallic I don't care`: neither is asked for.
+_NOT_CARED = re.compile(
+    rf"\s+(?:(?:I|we)\s+)?(?:do|does)\s?(?:{_NOT}|nt)\s+(?:really\s+)?(?:care|mind)\b(?!\s+(?:about|if|whether|which|for))",
+    re.I,
+)
+_ALSO = re.compile(r"\balso\s+(?:an?\s+|the\s+)?$", re.I)
+# `no oxygen is allowed` excludes it.
+_NONE_ALLOWED = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
+_PERMITTED = re.compile(r"\s+(?:\w+\s+)*?(?:allowed|acceptable|permitted|tolerable|tolerated|welcome)\b", re.I)
 _NOTE = "read {!r} as allowed, not as asked for"
 
 
@@ -51,10 +63,31 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     asides: list[Aside] = []
     last: Literal | None = None
     for literal in literals:
+        # `tantalum ones, titanium ones are fine too`: one of both.
+        if any(is_second_of_two(text, each, literal) for each in kept):
+            kept.append(literal)
+            last = None
+            continue
+        # `insulating or metallic I don't care`, `also cerium or calcium ok`
+        if kept and _is_or(text, kept[-1], literal) and _is_said_of_both(text, kept[-1], literal):
+            earlier = kept.pop()
+            asides.append(_aside(text, earlier))
+            # `gold silver or copper welcome`
+            if kept and text[kept[-1].end : earlier.start].isspace() and family(kept[-1]) == family(earlier):
+                asides.append(_aside(text, kept.pop()))
+        # `others with antimony or tin are fine` asks for one of them.
+        elif (
+            kept
+            and _is_or(text, kept[-1], literal)
+            and _ALLOWED_BEHIND.match(text, literal.end)
+            and _is_with(text, kept)
+        ):
+            kept.append(literal)
+            last = None
+            continue
         goes_on = last is not None and _is_joint(text, last, literal)
         if goes_on or _is_allowed(text, literal):
-            name = text[literal.start : literal.end]
-            asides.append(Aside(name, _NOTE.format(name)))
+            asides.append(_aside(text, literal))
             # What stands before `is fine` is one thing; a list begins behind `need not be`.
             last = literal if _ALLOWED_BEHIND.match(text, literal.end) is None else None
         else:
@@ -63,13 +96,45 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     return kept, asides
 
 
+def _aside(text: str, literal: Literal) -> Aside:
+    name = text[literal.start : literal.end]
+    return Aside(name, _NOTE.format(name))
+
+
+def _is_or(text: str, before: Literal, literal: Literal) -> bool:
+    return re.fullmatch(r"\s*,?\s+or\s+(?:an?\s+)?", text[before.end : literal.start]) is not None
+
+
+def _is_with(text: str, kept: list[Literal]) -> bool:
+    """Whether the list that ends with the last literal begins behind `with`."""
+    place = len(kept) - 1
+    while place and JOINT.fullmatch(text[kept[place - 1].end : kept[place].start]):
+        place -= 1
+    return re.search(r"\b(?:with|containing|of)\s+$", text[: kept[place].start], re.I) is not None or text.startswith(
+        "with ", kept[place].start
+    )
+
+
+def _is_said_of_both(text: str, before: Literal, literal: Literal) -> bool:
+    behind = _ALLOWED_BEHIND.match(text, literal.end)
+    is_welcome = behind is not None and re.search(r"welcome|optional|unimportant", behind.group()) is not None
+    is_also = _ALSO.search(text, 0, before.start) is not None and behind is not None
+    return is_welcome or is_also or _NOT_CARED.match(text, literal.end) is not None
+
+
 def _is_allowed(text: str, literal: Literal) -> bool:
     if isinstance(literal.term, RangeTerm) and _ALLOWED_WITHIN.search(text, literal.start, literal.end):
         return True
     if _CONTAIN.match(text, literal.start) and _MAY_BEFORE.search(text, 0, literal.start):
         return True
-    before, behind = _ALLOWED_BEFORE.search(text, 0, literal.start), _ALLOWED_BEHIND.match(text, literal.end)
-    return before is not None or behind is not None
+    behind = _ALLOWED_BEHIND.match(text, literal.end)
+    if behind is not None and _NONE_ALLOWED.search(text, 0, literal.start) and _PERMITTED.match(behind.group()):
+        return False
+    return (
+        behind is not None
+        or _NOT_CARED.match(text, literal.end) is not None
+        or _ALLOWED_BEFORE.search(text, 0, literal.start) is not None
+    )
 
 
 def _is_joint(text: str, before: Literal, literal: Literal) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .metals import is_group
 from .query import ConceptTerm, Literal
 
 _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
@@ -18,7 +19,11 @@ _LIKE_BEFORE = re.compile(
     r"|\b(?:(?!other\b|rather\b)\w+er|worse|(?:more|less)\s+\w+)\s+than)" + _ARTICLE,
     re.I,
 )
+# `an alkali metal like sodium`: sodium is an example.
+_LIKE = re.compile(r"\s*[,(]?\s*like\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
+# `silicates (Al2SiO5 and similar)`; `barium, potassium or similar` is a list.
+_SIMILAR_BEHIND = re.compile(r"\s(?:and|or)\s+(?:similar|related|the\s+like|alike)\b", re.I)
 _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
@@ -28,7 +33,8 @@ _WITH_BEFORE = re.compile(
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
-    r"|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))" + _ARTICLE,
+    r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
+    + _ARTICLE,
     re.I,
 )
 _WITH_BEHIND = re.compile(
@@ -71,7 +77,13 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
     asides: list[Aside] = []
     group: list[Literal] = []
     group_note = ""
+    before: Literal | None = None
     for literal in literals:
+        is_example = before is not None and is_group(text, before) and _LIKE.fullmatch(text, before.end, literal.start)
+        before = literal
+        if is_example:
+            kept.append(literal)
+            continue
         goes_on = bool(group) and _kind(literal) in _NAMED and not text[group[-1].end : literal.start].strip()
         note = group_note if goes_on else _note(text, literal)
         if group and not goes_on:
@@ -104,6 +116,8 @@ def _note(text: str, literal: Literal) -> str | None:
     """What is said of a literal that is taken out; `None` for others."""
     kind, start = _kind(literal), _start(text, literal)
     if kind in _SUBSTANCES and (_LIKE_BEFORE.search(text, 0, start) or _LIKE_BEHIND.match(text, literal.end)):
+        return "crystals similar to {} are found with --like"
+    if kind in ("formula", "name") and _SIMILAR_BEHIND.match(text, literal.end):
         return "crystals similar to {} are found with --like"
     if kind in _NAMED and _WITH_BEFORE.search(text, 0, start):
         return _PARTNER

@@ -50,7 +50,10 @@ _SCHOENFLIES = {
 _OLD_POINT_GROUPS = {"m3m": "m-3m", "m3": "m-3", "-62m": "-6m2", "-4m2": "-42m"}
 _SYSTEM = re.compile(rf"(?<![\w-])(?:{_ELEMENT})(?:-(?:{_ELEMENT}))+(?![\w-])(?P<word>\s+(?:chemical\s+)?system)?")
 _UNKNOWN_SYSTEM = re.compile(r"(?<![\w-])[A-Z][a-z]?(?:-[A-Z][a-z]?)+(?![\w-])")
-_NOT_SYSTEM = re.compile(r"\s+(?:bonds?|bonding|distances?|pairs?|interactions?|stretch)\b", re.I)
+_NOT_SYSTEM = re.compile(
+    r"\s+(?:(?:functional\s+)?groups?|units?|octahedra|tetrahedra|polyhedra|networks?|frameworks?|sheets?|chains?|contacts?|links?|linkages?|bonds?|bonding|distances?|pairs?|interactions?|stretch)\b",
+    re.I,
+)
 _SYSTEM_WORD = re.compile(
     rf"(?<![\w-])(?:(?:{_ELEMENT})(?:\s*(?:,|and|/|&)\s*(?:and\s+)?|\s+))+(?:{_ELEMENT})\s+(?:chemical\s+|phase\s+)?system(?!\w)"
 )
@@ -246,8 +249,19 @@ _FIRST_OF_PART = re.compile(r" ; $")
 # Between the separators of a reading that was printed: `U · oxide`.
 _ALONE, _ALONE_BEHIND = re.compile(r"(?:^|;)\s*$"), re.compile(r"\s*(?:;|$)")
 _SYMBOL_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s$")
+_LISTED_BEFORE = re.compile(rf"(?<![\w-])(?:{_ELEMENT})\s+(?:and|or)\s+$")
+_ENDS_BEHIND = re.compile(r"\s*(?:$|[,.;:!?)])")
 # `on the B site` of a perovskite.
 _SITE_BEHIND = re.compile(r"[-\s](?:sites?|cations?|positions?|sublattice)\b")
+# `B should be a metal` behind a pattern such as `ABO3`.
+_PATTERN_WITH_B, _SITE_IS = (
+    re.compile(r"(?<!\w)A[A'\d]*B"),
+    re.compile(r"\s*(?:=|:|(?:is|being|are|should|must|may|can)\b)"),
+)
+# `layered or not, I do not care`
+_PRONOUN_BEHIND = re.compile(
+    r"(?:'(?:m|d|ve|ll)\b|\s+(?:also\s+|really\s+|just\s+|only\s+)?(?:am|do(?:n't)?|did|have|had|can(?:not|'t)?|could|want|need|would|will|think|guess|look|search|know|like|take|care|mean|use|work|study|was|prefer|hope|wish|already)\b)"
+)
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
 _SLASH_BEHIND = re.compile(rf"(?:/|\s+or\s+)(?:{_ELEMENT})(?![\w])")
@@ -274,13 +288,18 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
         return None
     if word in ("I", "V") and _ROMAN_BEFORE.search(text, 0, start):
         return None
-    if word == "B" and _SITE_BEHIND.match(text, end):
+    if word == "B" and (_SITE_BEHIND.match(text, end) or (_SITE_IS.match(text, end) and _PATTERN_WITH_B.search(text))):
+        return None
+    if word == "I" and _PRONOUN_BEHIND.match(text, end):
         return None
     if _SUPPORT_BEHIND.match(text, end):
         return word
     before = _SUPPORT_BEFORE.search(text, 0, start)
     # `In`, `As`, `I` and `No` begin sentences; `in`, `as` and `no` are not spelled with a capital elsewhere.
     if before is not None and (word not in ("I",) or before.group().strip().lower() not in ("and", "or", "but", "of")):
+        return word
+    # `Br or I`
+    if word == "I" and _LISTED_BEFORE.search(text, 0, start) and _ENDS_BEHIND.match(text, end):
         return word
     if word != "I" and _SYMBOL_BEFORE.search(text, 0, start):
         return word

@@ -21,10 +21,20 @@ _AT_LEAST = {"at least": 0, "more than": 1, "no fewer than": 0, "no less than": 
 _AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, "not more than": 0, "up to": 0}
 _COUNT_BEFORE = re.compile(
     rf"(?:(?P<bound>exactly|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
-    r"(?<![\w.-])(?<!group )(?P<number>two|three|four|five|[2-9])\s+(?:different\s+|distinct\s+)?"
+    r"(?<![\w.-])(?<!group )"
+    r"(?P<number>two|three|four|five|[2-9]|(?:(?<=exactly )|(?<=at most )|(?<=more than ))(?:one|1))"
+    r"\s+(?:different\s+|distinct\s+|(?P<other>(?:other|further|additional|more)\s+))?"
     r"(?:of\s+)?(?:an?\s+|the\s+)?$",
     re.I,
 )
+# `the only metal`, `a second alkali metal`, `no other metals`
+_ONLY_ONE = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+$", re.I)
+_THE_ONLY = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+(?P<metal>metal)$", re.I)
+_OTHER_ONE = re.compile(
+    r"\b(?:another|(?:an?|one|some|the)\s+(?:second|other|additional|further|extra)|other|others)\s+$", re.I
+)
+_NO_OTHER = re.compile(r"\b(?:other|further|additional|second|extra)\s+$", re.I)
+_IS = re.compile(r"\s+(?:is|being|are)\b")
 _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 # `at least two of Fe, Co, Ni`
 _COUNT_OF_LIST = re.compile(
@@ -41,7 +51,10 @@ _LIST_COUNT = re.compile(
 )
 _METALS = re.compile(r"metals?", re.I)
 _ONLY = re.compile(
-    r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+else|just|purely|no\s+other\s+elements)\b", re.I
+    # `just two elements, one of them Te` and `only those with Sn` name no system, nor does `just needs Sn`.
+    r"\b(?:only|solely|exclusively|nothing\s+but|nothing\s+(?:else|more|further)|just|purely|no\s+(?:other|further|more)\s+elements)\b"
+    r"(?!\s+(?:the\s+|(?:for|in)\s+)?(?:ones|those|these|two|three|four|five|[2-9]|needs?|wants?|has\s+to|must|should)\b)",
+    re.I,
 )
 
 
@@ -69,20 +82,67 @@ def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -
     """
     found = []
     for literal in literals:
-        count = _COUNT_BEFORE.search(text, 0, literal.start)
+        # `only metals` is a wording, of which `the only metal` is none.
+        is_only = _THE_ONLY.search(text, 0, literal.end)
+        if is_only is not None and is_only.start("metal") > literal.start and not literal.negated:
+            literal = replace(literal, start=is_only.start("metal"))
         is_metal = _METALS.fullmatch(text, literal.start, literal.end) is not None
-        is_group = isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"
-        bound = "exactly" if count is None else (count["bound"] or "exactly").lower()
-        # The `no` of `no more than two` excludes nothing.
-        if count is not None and (is_metal or is_group) and (not literal.negated or bound.startswith("no")):
+        if is_metal or (isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"):
             symbols = GROUPS["metal"] if is_metal else allowed_elements(literal.term, vocabulary)
-            number = _NUMBERS.get(count["number"].lower()) or int(count["number"])
-            number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0)
-            low, high = 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
-            term = CountTerm("metal" if is_metal else literal.term.label, tuple(sorted(symbols)), low, high)
-            literal = replace(literal, term=term, start=count.start(), negated=False)
+            before = [each for each in literals if each.end <= literal.start]
+            counted = _number_before(text, literal, _named_elements(text, before, symbols))
+            if counted is not None:
+                start, low, high = counted
+                name = "metal" if is_metal else literal.term.label
+                term = CountTerm(name, tuple(sorted(symbols)), low, high)
+                literal = replace(literal, term=term, start=start, negated=False)
         found.append(literal)
     return found
+
+
+def _number_before(text: str, literal: Literal, named: int) -> tuple[int, int, int | None] | None:
+    """
+    Read how many elements of a group there are.
+
+    Args:
+        text: The plain text.
+        literal: The group.
+        named: How many of its elements the text asks for by their names; `another alkali metal` is one more.
+
+    Returns:
+        Where the number begins, and its bounds; `None` if there is none.
+    """
+    count = _COUNT_BEFORE.search(text, 0, literal.start)
+    bound = "exactly" if count is None else (count["bound"] or "exactly").lower()
+    # The `no` of `no more than two` excludes nothing.
+    if count is not None and (not literal.negated or bound.startswith("no")):
+        number = _NUMBERS.get(count["number"].lower()) or int(count["number"])
+        number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0) + (named if count["other"] else 0)
+        return count.start(), 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
+    one = _ONLY_ONE.search(text, 0, literal.start)
+    if one is not None and not literal.negated:
+        return one.start(), 1, 1
+    other = (_NO_OTHER if literal.negated else _OTHER_ONE).search(text, 0, literal.start)
+    # `the other metal is Ru or Ir` says which one.
+    if other is None or named == 0 or _IS.match(text, literal.end):
+        return None
+    return (other.start(), 0, named) if literal.negated else (other.start(), named + 1, None)
+
+
+def _named_elements(text: str, literals: list[Literal], symbols: frozenset[str]) -> int:
+    """Count the elements of a group that are asked for by their names; of alternatives, there is one."""
+    runs: list[list[Literal]] = []
+    for literal in literals:
+        is_named = isinstance(literal.term, ElementTerm) and literal.term.symbol in symbols and not literal.negated
+        if is_named and runs and JOINT.fullmatch(text[runs[-1][-1].end : literal.start]):
+            runs[-1].append(literal)
+        elif is_named:
+            runs.append([literal])
+    named: set[object] = set()
+    for run in runs:
+        is_choice = re.search(r"\bor\b|/", text[run[0].end : run[-1].start]) is not None
+        named.update([run[0].term] if is_choice else [each.term for each in run])
+    return len(named)
 
 
 def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], list[str]]:
@@ -179,10 +239,14 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     chosen = behind if behind and len(WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
     if not chosen and text[found.end() :].strip(" .!?") == "":
         chosen = listed
+    is_all = found.group().lower().startswith(("nothing else", "nothing more", "nothing further", "no "))
     if not chosen or any(
-        text[one.end : two.start].strip() and JOINT.fullmatch(text[one.end : two.start]) is None
+        not is_all and text[one.end : two.start].strip() and JOINT.fullmatch(text[one.end : two.start]) is None
         for one, two in pairwise(chosen)
     ):
+        return literals
+    # `oxides of only iron or cobalt`: one of them.
+    if any(re.search(r"\bor\b", text[one.end : two.start]) for one, two in pairwise(chosen)):
         return literals
     start, end = chosen[0].start, chosen[-1].end
     if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):

@@ -18,7 +18,7 @@ _ABOVE = (
     r"|in\s+excess\s+of|surpass(?:es|ing)|greater\s+or\s+equal\s+to|north\s+of|abov|atleast"
 )
 _BELOW = (
-    rf"below|under|(?:smal+er|lower|fewer){_THAN}?|(?:les+|narrower|lighter|softer|cheaper|less\s+dense|shorter){_THAN}"
+    rf"below|beneath|under|(?:smal+er|lower|fewer){_THAN}?|(?:les+|narrower|lighter|softer|cheaper|less\s+dense|shorter){_THAN}"
     r"|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|within|south\s+of|belov|bellow"
 )
 _ABOUT = (
@@ -31,7 +31,7 @@ _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
 )
 _STRICT = re.compile(
-    r"(?:<|>|above|over|below|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
+    r"(?:<|>|above|over|below|beneath|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
     re.I,
 )
 # `no more than`, `must not be below`, `shouldn't exceed`: the other side, with its end.
@@ -46,11 +46,11 @@ _BEHIND_ABOVE = re.compile(
     r"\s*(?:(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
     # `30 meV or better` is less.
     r"|(?<!eV)(?<!kg)(?<!atom)\s+or\s+better\b"
-    r"|at\s+least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
+    r"|at\s+(?:the\s+)?(?:very\s+)?least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",
     re.I,
 )
 _BEHIND_BELOW = re.compile(
-    r"\s*(?:(?:or|and)\s+(?:less|lower|below|smaller|fewer|under|down|narrower|lighter)\b|at\s+(?:the\s+)?most\b"
+    r"\s*(?:(?:or|and)\s+(?:less|lower|below|smaller|fewer|under|down|narrower|lighter)\b|at\s+(?:the\s+)?(?:very\s+)?most\b"
     r"|maximum\b|max\b|tops\b)",
     re.I,
 )
@@ -63,7 +63,7 @@ _AND = re.compile(r"\s*(?:and|&|to|-)\s*", re.I)
 _OR = re.compile(r"\s+or\s+", re.I)
 # A sign in words, but not that of a tolerance.
 _MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
-_TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus)\s*", re.I)
+_TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus|,?\s*give\s+or\s+take)\s*", re.I)
 _RANGE_BEFORE = re.compile(
     r"(?:betwe+n|be+tween|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
     r"|window(?:\s+of)?|range\s+of|lies\s+between|lying\s+between)\s*:?\s*$",
@@ -79,8 +79,15 @@ _WORDS = {
 _NUMBER_WORD = rf"(?:{'|'.join(_WORDS)}|\d+)"
 # The noun stands behind the last number: `three or four elements`.
 _COUNTED = re.compile(
-    rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?:\s+(?:or|to|and)\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
+    rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?:\s+(?:or|to|and|(?:but|and)\s+(?:at\s+most|(?:no|not)\s+more\s+than|less\s+than|fewer\s+than))\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
+    re.I,
+)
+# The noun stands behind the first number: `at least three elements but less than five`.
+_COUNTED_TOO = re.compile(
+    r"(?P<what>atoms|sites|elements|components|constituents)\s*,?\s+(?:(?:but|and|yet)\s+)?"
+    r"(?:at\s+(?:most|least)|(?:no|not)\s+(?:more|less|fewer)\s+than|(?:more|less|fewer)\s+than|under|below|above|over|up\s+to)\s+"
+    rf"(?P<number>{_NUMBER_WORD})(?=\s*(?:[,.;:)]|$))",
     re.I,
 )
 # `2 of Fe, Co, Ni` counts elements of a list and is not a value.
@@ -170,6 +177,13 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
         unit = _ATOMS if is_atom else _ELEMENTS
         found.append(Measure(start, end, value, unit, match.end("what"), False))
+    for match in _COUNTED_TOO.finditer(text):
+        start, end = match.span("number")
+        if all(free[start:end]):
+            number = match["number"].lower()
+            unit = _ATOMS if match["what"].lower().startswith(("atom", "site")) else _ELEMENTS
+            found = [measure for measure in found if measure.start != start]
+            found.append(Measure(start, end, float(_WORDS.get(number, 0) or number), unit, end, False))
     return sorted(found)
 
 

@@ -68,6 +68,9 @@ def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place:
     if following is None or word.key in FUNCTION_WORDS:
         return None
     second = place + 1 + (following.key in ("and", "or"))
+    if word.key in lexicon.elements and state.text[word.end : following.start].strip() == ",":
+        # `bismuth, zintl type`
+        return None
     if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, word.end, words[second].start) is None:
         return None
     behind = together(state.text, lexicon, words, second)
@@ -82,6 +85,18 @@ def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place:
             state.add([Literal(term_of(lexicon, shared), False, word.start, word.end)])
             return (place + 1,)
     return None
+
+
+def read_type_of(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+    """Read `ZnS-like structure` as the structure type of ZnS, and return the place behind it."""
+    word, *behind = words[place : place + 3]
+    if [each.key for each in behind] not in (["like", "structure"], ["like", "type"], ["like", "lattice"]):
+        return None
+    concept = lexicon.id_of(f"{word.key}type") or lexicon.id_of(f"{word.key}structure")
+    if concept is None or lexicon.vocabulary[concept].kind != "structure-type":
+        return None
+    state.add([Literal(term_of(lexicon, concept), False, word.start, behind[-1].end)])
+    return (place + 3,)
 
 
 def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) -> bool:
@@ -103,4 +118,4 @@ def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) 
     return False
 
 
-__all__ = ["read_first_of_two", "read_joined", "read_turned", "shared_start"]
+__all__ = ["read_first_of_two", "read_joined", "read_turned", "read_type_of", "shared_start"]

@@ -29,7 +29,7 @@ _OTHER_NAMES = {
     "plumbic": "Pb", "argentic": "Ag", "auric": "Au", "chromic": "Cr", "manganous": "Mn", "manganic": "Mn",
     "titanic": "Ti", "mercuric": "Hg", "mercurous": "Hg", "cobaltous": "Co", "nickelous": "Ni", "ceric": "Ce",
     "cerous": "Ce", "potassic": "K", "sodic": "Na", "lithiated": "Li", "vanadous": "V", "bismuthous": "Bi",
-    "deuterium": "H", "antimonous": "Sb",
+    "deuterium": "H", "antimonous": "Sb", "fluor": "F",
 }  # fmt: skip
 # Words of a name that are tried behind others, as in `harder than titanium carbide`.
 LONGEST_NAME = 4
@@ -113,7 +113,8 @@ class Lexicon:
                 found.ids[spelled] = min(concepts, key=lambda owner: _kind_place(owner.kind)).id if others else first.id
         for wording, concept in entries.names:
             spelled = key(wording)
-            found.ids.setdefault(spelled, concept.id)
+            if spelled not in lists:
+                found.ids.setdefault(spelled, concept.id)
             if not wording.isalnum():
                 found.of_several_words.add(spelled)
         for wording, concept in entries.superlatives:

@@ -20,15 +20,35 @@ _CONTAINS_METAL = re.compile(
 _METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
 # Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
 _NO_METAL = re.compile(
-    r"\b(?:(?:and|or|plus)\s+an?|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    r"\b(?:(?:and|or|plus)\s+an?|(?:an?|one|the|some|any)\s+(?:other|single|sole|second|third|further|extra|additional|(?:mono|di|tri|tetra|penta|hexa)valent)|another|other|further|additional|extra|trivalent|divalent|the\s+only|as\s+(?:its\s+)?only|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
     re.I,
 )
 
 # `a metal other than iron, and oxygen`: a compound of both, in which the metal is an element.
+# `the metal being from the first row`, `a metal such as iron`: the atom.
+_METAL_IS = re.compile(
+    r"\s+(?:(?:is|being|are|(?:should|must|may|can)\s+be|comes?|coming)\s+(?:from\s+)?|from\s+)(?:the\s+|an?\s+|either\s+|one\s+of\s+)*$"
+    r"|\s*[,(]?\s*(?:such\s+as|e\.?g\.?|for\s+(?:example|instance)|like|i\.?e\.?|namely|that\s+is|by\s+which\s+(?:I|we)\s+mean)[\s,:(]*$",
+    re.I,
+)
 _OTHER_METAL = re.compile(
     r"\s+(?:other\s+than|except(?:\s+for)?|but\s+not|apart\s+from|besides)\s+[^,;.!?]+(?:,\s*(?:and|plus|with)|\s+(?:plus|with))\s+",
     re.I,
 )
+
+
+def is_group(text: str, literal: Literal) -> bool:
+    """Whether a literal is a group of elements, of which others may be examples."""
+    term = literal.term
+    is_metal = _METAL.fullmatch(text, literal.start, literal.end) is not None
+    # `radioactive elements`
+    is_metal = is_metal or re.search(r"\b(?:elements?|metals?)$", text[literal.start : literal.end], re.I) is not None
+    return is_metal or (isinstance(term, ConceptTerm) and term.kind_of_concept == "element-group")
+
+
+def _is_of_list(text: str, literal: Literal, following: Literal) -> bool:
+    is_chemistry = isinstance(following.term, ElementTerm) or is_group(text, following)
+    return is_chemistry and _METAL_IS.fullmatch(text, literal.end, following.start) is not None
 
 
 def contained_metals(text: str, free: Sequence[bool]) -> list[Literal]:
@@ -51,7 +71,7 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
         text: The query.
         literals: What was read, in the order of the text.
     """
-    found = []
+    found: list[Literal] = []
     for place, literal in enumerate(literals):
         following = literals[place + 1] if place + 1 < len(literals) else None
         found_word = _METAL.fullmatch(text, literal.start, literal.end)
@@ -64,6 +84,12 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
                 and following.term.kind_of_concept in _OF_METALS
             )
             other = _OTHER_METAL.match(text, literal.end)
+            # `lanthanide metal`
+            before = found[-1] if found else None
+            of_compound = of_compound or (
+                before is not None and is_group(text, before) and not text[before.end : literal.start].strip(" -")
+            )
+            of_compound = of_compound or (following is not None and _is_of_list(text, literal, following))
             of_compound = of_compound or (other is not None and any(each.start == other.end() for each in literals))
             if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))
@@ -71,4 +97,4 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
     return found
 
 
-__all__ = ["contained_metals", "metals_as_elements"]
+__all__ = ["contained_metals", "is_group", "metals_as_elements"]

@@ -18,7 +18,11 @@ from .query import ConceptTerm, ElementTerm, FormulaTerm, Literal
 _OF_COMPOUNDS = frozenset({"anion", "oxyanion", "class", "element-group", "group", "attribute", "use"})
 _LIST = re.compile(r"\s*(?:,|/|&|,?\s*(?:and|or))\s*", re.I)
 _TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
-_COMPOUNDS_BEHIND = re.compile(r"[\s-]+(?:compounds|phases|families|family|members|relatives|analog(?:ue)?s)\b", re.I)
+_COMPOUNDS_BEHIND = re.compile(
+    r"[\s-]+(?:types?|structures?|compounds|phases|families|family"
+    r"|members|relatives|analog(?:ue)?s)\b",
+    re.I,
+)
 
 
 def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) -> list[Literal]:

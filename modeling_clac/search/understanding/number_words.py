@@ -23,7 +23,10 @@ _UNIT = (
     r"[\s-]+(?:an?\s+)?(?:m?eV|electron[\s-]?volts?|[GM]Pa|gigapascals?|megapascals?|kbar|kelvins?|grams?|kilograms?|k?g(?=\s?/)|Å|angstroms?"
     r"|nm|nanomet(?:er|re)s?|dollars?|euros?|(?:on\s+the\s+|in\s+)?mohs)(?!\w)"
 )
-_WITH_UNIT = re.compile(rf"(?<![\w.-])(?P<first>{_NUMBER})(?:{_OTHER_END})?(?={_UNIT})", re.I)
+_WITH_UNIT = re.compile(
+    rf"(?<![\w.-])(?P<first>{_NUMBER})(?:{_OTHER_END})?(?=(?:\s+or\s+(?:more|less|higher|lower|better|above|below))?{_UNIT})",
+    re.I,
+)
 # `two atoms` is read as it stands; `twenty-five atoms` has more than one word.
 _COUNTED = re.compile(
     rf"(?<![\w.-])(?P<first>{_LARGE}|(?:{'|'.join(_TENS)})(?:[\s-]+(?:{_BELOW_TEN}))?)(?=\s+(?:atoms?|sites?)\b)", re.I

@@ -22,7 +22,17 @@ from .wavelengths import as_gap, wavelength_note
 
 _THAN = re.compile(r"\s+than\b", re.I)
 _CLAUSE = re.compile(r"[;.!?](?:\s|$)|\bbut\b|\bwhile\b|\bwhereas\b", re.I)
-_NEXT_BOUND = re.compile(r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|ideally|preferably|better)\s+)?", re.I)
+_NEXT_BOUND = re.compile(
+    r"[\s,]*(?:(?:and|but|or|yet)\s+)?(?:(?:also|still|ideally|preferably|better)\s+)?(?:(?:be|is|stays?|remains?|keeps?)\s+)?",
+    re.I,
+)
+# `the heavier alkaline earths` are not denser compounds.
+_OF_ELEMENTS = re.compile(
+    r"(?:heavi|light)e(?:r|st)\s+(?:alkali\w*|rare[\s-]+earths?|lanthanides?|halogens?|chalcogens?|pnictogens?|tetrels?|elements?|atoms)\b",
+    re.I,
+)
+# `under 4 in density`: the name belongs to the number as if it followed at once.
+_IN_NAME = re.compile(r"\s+(?:in|on)\s+(?:the\s+)?", re.I)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,10 @@ def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) 
     for found in find_comparatives(text):
         if not all(free[found.start : found.end]):
             continue
+        if _OF_ELEMENTS.match(text, found.start):
+            reading.used.append((found.start, found.end))
+            reading.notes.append(f"{text[found.start : found.end]!r} is about elements, which are not compared")
+            continue
         behind = _REFERENCE.match(text, found.end)
         if behind is not None:
             value = REFERENCES[re.sub(r"[\s-]+", " ", behind["name"].lower())].values.get(found.column)
@@ -174,13 +188,16 @@ def _bind(
         if mention.end <= interval.start and mention.end >= before:
             between = text[mention.end : interval.start]
             distance = len(between)
+            # `im a student n need 4 ...`
+            if mention.end - mention.start == 1 and interval.exact and re.search(r"\b(?!is\b|of\b|at\b)\w+", between):
+                continue
             if _CLAUSE.search(between) or interval.needs_name_behind:
                 continue
             limit = 40 if has_unit or not interval.exact else 12
         elif mention.start >= interval.end and mention.end <= after:
             between = text[interval.end : mention.start]
             # What stands behind belongs to the number only if it follows at once: `a 2 eV gap`.
-            distance = len(between) + 4
+            distance = 1 if _IN_NAME.fullmatch(between) else len(between) + 4
             limit = 24 if has_unit else 6
             if _CLAUSE.search(between) or "," in between:
                 continue

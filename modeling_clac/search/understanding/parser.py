@@ -21,7 +21,7 @@ from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
 from .comparisons import read_comparisons
 from .element_sets import counted_groups, counted_lists, list_counts, only_elements
-from .joined_words import read_first_of_two, read_joined, read_turned, shared_start
+from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
@@ -47,12 +47,19 @@ _REASON = re.compile(
 # What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
 _INSIDE = r"(?:[^.;!?]|\.(?=\d))"
 _STORY = re.compile(
-    rf"(?P<said>\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?)"
+    rf"(?P<said>\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|use|sell|teach|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?)"
     rf"(?:\b(?:so|but|and|hence|therefore|now)\b\W*(?:\w+\W+){{0,2}}?(?:I|we)(?:'d|'m|'re|\s+would|\s+am|\s+are)?\s+(?:now\s+)?(?:want|need|like|look\w*|search\w*)\b"
     r"|[.;!?](?=\s+\S))",
     re.I,
 )
 
+# Who asks says nothing of the crystal either: `battery people here:`, `sulfide glass chemist here,`.
+_SPEAKER = re.compile(
+    r"(?:^|[.!?;]\s)\s*(?:(?:as\s+an?|I(?:'m|\s+am)\s+an?|we(?:'re|\s+are)|hi|hello|hey|dear)\s+)?(?:[\w-]+\s+){0,3}?"
+    r"(?:ppl|people|folks|guys|team|group|lab|chemist|physicist|engineer|geologist|mineralogist|student|researcher|shop\s+owner|company|start-?up)s?"
+    r"(?:\s+here)?\s*[:,.!;?-](?=\s)",
+    re.I,
+)
 _NEGATION = re.compile(r"^(?:no|without|any|only)\s+", re.I)
 # Characters of a query that are read. The time grows with the square of their number, to about a second here.
 MOST_CHARACTERS = 5_000
@@ -85,6 +92,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.mark(*story.span())
         name = shown[slice(*story.span("said"))].rstrip(" ,")
         state.notes.append(f"read {name!r} as what was done before")
+    for speaker in _SPEAKER.finditer(plain):
+        state.mark(*speaker.span())
     _leave_unread(state, lexicon)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
@@ -160,7 +169,11 @@ def _read_words(state: State, lexicon: Lexicon, compositions: list[Literal]) -> 
         if not state.free[word.start]:
             place += 1
             continue
-        found = read_first_of_two(state, lexicon, words, place) or read_wording(state, lexicon, words, place)
+        found = (
+            read_type_of(state, lexicon, words, place)
+            or read_first_of_two(state, lexicon, words, place)
+            or read_wording(state, lexicon, words, place)
+        )
         composition = next((each for each in compositions if each.start <= word.start < each.end), None)
         if found is not None and composition is not None and isinstance(composition.term, ElementTerm):
             # `Fe3+` is iron(III): its sign belongs to the wording.

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
+from ...concepts.elements import GROUPS
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
@@ -16,8 +17,8 @@ _NEGATORS = (
     # `oxides except those with lead`, `oxides unless they contain lead`
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
-    r"|not\s+both|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
-    r"|instead\s+of|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
+    r"|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
@@ -44,8 +45,20 @@ _ANY_OF = re.compile(
     r"\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
     re.I,
 )
+# Between a group and its members: `heavy metals such as Pb, Bi and Tl`, `chalcogens, i.e. S or Se`.
+_EXAMPLE = r"(?:such\s+as|like|e\.?g\.?|for\s+(?:example|instance)|say)"
+_SAME = r"(?:(?:by\s+(?:which|that)\s+)?(?:I|we)\s+mean|i\.?e\.?|namely|that\s+(?:is|means)|meaning|viz\.?)"
+_MEMBERS = re.compile(
+    rf"\s*[,;(–-]*\s*(?:by\s+which\s+)?(?:{_EXAMPLE}|{_SAME}|including|incl\.?|especially)[\s,:(]*(?:an?\s+|the\s+)?",
+    re.I,
+)
+_EXAMPLES = re.compile(rf"\s*[,;(–-]*\s*{_EXAMPLE}[\s,:(]*(?:an?\s+|the\s+)?", re.I)
+# Before a list of examples, which are alternatives of each other.
+_OF_EXAMPLES = re.compile(rf"(?<!\w)(?<!thing )(?<!stuff )(?:{_EXAMPLE}|{_SAME})[\s,:(]*(?:the\s+|an?\s+)?$", re.I)
 # `Ca, Mg or both`
 _OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
+# `barium, potassium or similar`
+_OR_SIMILAR = re.compile(r"\s*,?\s*or\s+(?:similar|others?|so|the\s+like|alike|something)\b", re.I)
 # `Mo or W but not both`
 _BUT_NOT_BOTH = re.compile(
     r"\s*,?\s*(?:but|though|and)?\s*(?:not|never)\s+both\b(?!\s+\w+\s+and)|\s*\(not\s+both\)", re.I
@@ -68,6 +81,10 @@ _FREE_BEHIND = re.compile(
     r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
+    # `low symmetry no good`
+    r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless|unlikely|of\s+no\s+(?:use|interest)|out\s+of\s+(?:the\s+)?question)\b"
+    r"|\s+(?:left\s+|put\s+|set\s+)?aside\b"
+    r"|\s+(?:ones|compounds|phases)\s+(?:that\s+|which\s+)?(?:I|we)\s+(?:already\s+)?(?:know|have)\b"
     rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
 )
@@ -85,10 +102,12 @@ _PREFERRED_BEFORE = re.compile(
     re.I,
 )
 _PREFERRED_BEHIND = re.compile(
-    rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
+    rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:too\s+|also\s+|as\s+well\s+)?if\s+(?:(?:you|one|we)\s+can(?:\s+find\s+(?:it|any))?|available|there\s+is\s+any)|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
     rf"|(?:would|might)\s+be\s+{_NICE}|(?:is|are)\s+a\s+(?:plus|bonus)))\s*(?:[,;.!]|$|\b(?:but|and|over|to)\b)",
     re.I,
 )
+_WOULD_BE = re.compile(r"\b(?:would|might)\s+be\b", re.I)
+_SAME_PHRASE = re.compile(r"[\s-]*(?:(?:with|containing|of)\s+)?(?:an?\s+|the\s+|some\s+)?", re.I)
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
 _FAMILIES = {
     "element": "chemistry", "element-group": "chemistry", "anion": "anion", "oxyanion": "anion", "group": "anion",
@@ -96,6 +115,17 @@ _FAMILIES = {
     "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
+_FINE = r"(?:fine|ok(?:ay)?|good|welcome|acceptable|possible|allowed)"
+_FINE_TOO = re.compile(
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+)?(?:also\s+{_FINE}|{_FINE}\s+(?:too|as\s+well)"
+    r"|would\s+(?:also\s+do|do\s+(?:too|as\s+well)|also\s+work|work\s+(?:too|as\s+well)))\b",
+    re.I,
+)
+# `Ti or Zr, the latter preferred`
+_ONE_OF_TWO = re.compile(
+    r"(?:\s+[\w-]+){0,2}[\s,;(–-]*(?:with\s+)?the\s+(?P<which>former|latter|first|second)(?:\s+one)?(?:\s+(?:is|being))?\s+(?:strongly\s+|much\s+)?(?:prefer\w+|favou?red)",
+    re.I,
+)
 # Of these, a crystal has only one.
 _EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
 # `without rare earths and toxic elements`: one list.
@@ -200,6 +230,9 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     if not gap.strip():
         # `no lead halides`: one phrase, joined later.
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
+    # `no heavy metals such as lead`
+    if _MEMBERS.fullmatch(gap):
+        return {family(literal), family(before)} <= _OF_COMPOSITION
     # `chalcogen other than oxygen, plus mercury` asks for mercury.
     if JOINT.fullmatch(gap) is None or _PLUS.search(gap):
         return False
@@ -276,6 +309,12 @@ def _begins_with_elements(text: str, literals: list[Literal]) -> bool:
     return is_clause and not is_wanted and all(isinstance(literal.term, ElementTerm) for literal in literals[first:])
 
 
+def is_second_of_two(text: str, before: Literal, literal: Literal) -> bool:
+    """Whether a term is as good as the one before: `tantalum ones first, titanium ones are fine too`."""
+    is_same = family(before) == family(literal) and not before.negated and not literal.negated
+    return is_same and not isinstance(literal.term, RangeTerm) and _FINE_TOO.match(text, literal.end) is not None
+
+
 def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
     """
     Join the terms of a text to constraints.
@@ -294,6 +333,11 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
             place += pairs[1]
             continue
         # `fluorides or oxides, fluorides preferred` names one of them again.
+        earlier = next((group for group in reversed(groups) if is_second_of_two(text, group[-1], literal)), None)
+        if earlier is not None:
+            earlier.append(literal)
+            place += 1
+            continue
         is_wish = _PREFERRED_BEHIND.match(text, literal.end) is not None and bool(groups) and literal in groups[-1]
         if groups and not is_wish and _is_alternative(text, literals, place):
             groups[-1].append(literal)
@@ -307,6 +351,10 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
         constraints.append(Constraint(unique, preferred))
         if len(unique) == 2 and not unique[0].negated and _BUT_NOT_BOTH.match(text, unique[-1].end):
             constraints.append(Constraint(tuple(replace(literal, negated=True) for literal in unique), preferred))
+        better = _ONE_OF_TWO.match(text, group[-1].end)
+        if better is not None and len(unique) > 1:
+            is_first = better["which"].lower() in ("former", "first")
+            constraints.append(Constraint((unique[0 if is_first else -1],), True))
     return list(dict.fromkeys(constraints))
 
 
@@ -314,16 +362,29 @@ def _wishes(text: str, groups: list[list[Literal]]) -> list[bool]:
     """Tell which groups are wishes."""
     found = []
     used = 0
-    for group in groups:
+    for place, group in enumerate(groups):
         behind = _PREFERRED_BEHIND.match(text, group[-1].end)
         before = _PREFERRED_BEFORE.search(text, used, group[0].start)
+        if behind is not None and place and _SAME_PHRASE.fullmatch(text, groups[place - 1][-1].end, group[0].start):
+            # `an oxide with manganese would be ideal` asks for both.
+            behind = None if _WOULD_BE.search(behind.group()) else behind
         found.append(before is not None or behind is not None)
         # In `wurtzite preferred, zinc blende` the word belongs to what stands before it.
         used = behind.end() if behind is not None and before is None else used
+        better = _ONE_OF_TWO.match(text, group[-1].end)
+        used = better.end() if better is not None else used
     for place, (one, two) in enumerate(pairwise(groups)):
+        # `a rare earth such as Nd or Sm` may be another one.
+        is_member = family(two[0]) == "chemistry" and not two[0].negated
+        if is_member and _is_of_group(one[-1]) and _EXAMPLES.fullmatch(text, one[-1].end, two[0].start):
+            found[place + 1] = True
         if two[0].negated and not one[0].negated and _INSTEAD.fullmatch(text, one[-1].end, two[0].start):
             found[place] = found[place + 1] = found[place] or found[place + 1]
     return found
+
+
+def _is_of_group(literal: Literal) -> bool:
+    return isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"
 
 
 def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Literal]], int] | None:
@@ -333,22 +394,55 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     Returns:
         The groups, and the number of terms in them.
     """
+    listed = _listed_compounds(text, literals, place)
+    if listed is not None:
+        return listed
     run = literals[place : place + 4]
     if any(literal.negated for literal in run):
         return None
-    gaps = [text[one.end : two.start].strip(" -").lower() for one, two in pairwise(run)]
+    # `with fluorine` is a wording of fluorine.
+    starts = [each.start + (5 if text.startswith("with ", each.start) else 0) for each in run]
+    gaps = [text[one.end : start].strip(" -").lower() for one, start in zip(run, starts[1:], strict=False)]
     kinds = [family(literal) for literal in run]
     if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
         return [[run[0], run[2]], [run[1], run[3]]], 4
     phrase = ["chemistry", "anion"]
+    # `iron nitrides and iron carbides`: a crystal is one of them.
+    is_plural = len(run) == 4 and all(text[each.end - 1] == "s" for each in run[1::2])
+    if gaps == ["", "and", ""] and kinds == phrase + phrase and is_plural:
+        return [[run[0], run[2]], [run[1], run[3]]], 4
     # `iron and arsenic or iron and selenium`
     if gaps == ["and", "or", "and"] and run[0] == run[2]:
         return [[run[0]], [run[1], run[3]]], 4
+    # `silver and iodine or copper and iodine`
+    if gaps == ["and", "or", "and"] and run[1] == run[3]:
+        return [[run[0], run[2]], [run[1]]], 4
+    # `chlorine with fluorine or bromine with iodine`: each of the one is there, or each of the other.
+    if gaps == ["with", "or", "with"] and len(set(kinds)) == 1:
+        return [[one, two] for one in run[:2] for two in run[2:]], 4
     if gaps[:2] == ["or", ""] and kinds[0] in ("name", "formula") and kinds[1:3] == phrase:
         return [[run[0], run[1]], [run[0], run[2]]], 3
     if gaps[:2] == ["", "or"] and kinds[:2] == phrase and kinds[2] in ("name", "formula"):
         return [[run[0], run[2]], [run[1], run[2]]], 3
     return None
+
+
+def _listed_compounds(text: str, literals: list[Literal], place: int) -> tuple[list[list[Literal]], int] | None:
+    """Read a list of compounds, each an element and an anion: `boron carbide, silicon carbide, boron nitride`."""
+    end = place
+    while end + 1 < len(literals):
+        one, two = literals[end : end + 2]
+        is_pair = (family(one), family(two)) == ("chemistry", "anion") and not one.negated and not two.negated
+        is_phrase = is_pair and not text[one.end : two.start].strip(" -")
+        if not is_phrase or (
+            end > place
+            and not re.fullmatch(r"\s*,\s*(?:(?:or|and)\s+)?|\s+or\s+", text[literals[end - 1].end : one.start])
+        ):
+            break
+        end += 2
+    if end < place + 4:
+        return None
+    return [literals[place:end:2], literals[place + 1 : end : 2]], end - place
 
 
 def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
@@ -368,6 +462,10 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
     if _ALTERNATIVE.fullmatch(gap):
         return True
+    if gap.isspace() and _has_no_comma(text, literals, place):
+        return True
+    if "," in gap and _OR_SIMILAR.match(text, literal.end):
+        return family(before) == family(literal)
     if "," in gap and _OR_BOTH.match(text, literal.end):
         return family(before) == family(literal)
     if gap.strip() == "," and (_or_follows(text, literals, place) or _is_any_of(text, literals, place)):
@@ -403,7 +501,34 @@ def _is_any_of(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a list is one of alternatives from its beginning on: `at least one of Sc, Y, La`."""
     while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
         place -= 1
-    return _ANY_OF.search(text, 0, literals[place].start) is not None
+    return _begins_alternatives(text, literals, place)
+
+
+def _begins_alternatives(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether words before a list say that its members are alternatives: `one of`, `metals such as`."""
+    start = literals[place].start
+    if _ANY_OF.search(text, 0, start) is not None:
+        return True
+    found = _OF_EXAMPLES.search(text, 0, start)
+    # `ternary compounds, i.e. Li, P and S` have all of them.
+    is_same = found is not None and re.match(_SAME, found.group(), re.I) is not None
+    return found is not None and (not is_same or (place > 0 and family(literals[place - 1]) in ("chemistry", "anion")))
+
+
+# Groups of similar elements: in a list, one may take the place of the other.
+_SIMILAR = (
+    "alkali", "alkaline_earth", "transition_3d", "transition_4d", "transition_5d", "lanthanide", "actinide", "group_4",
+    "group_5", "group_6", "coinage", "platinum_group", "triel", "tetrel", "pnictogen", "chalcogen", "halogen",
+)  # fmt: skip
+
+
+def _has_no_comma(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether a comma is left out in a list of similar elements: `lithium sodium or potassium`."""
+    run = literals[place - 1 : place + 2]
+    if len(run) < 3 or re.fullmatch(r"\s*,?\s+or\s+", text[run[1].end : run[2].start]) is None:
+        return False
+    symbols = {each.term.symbol for each in run if isinstance(each.term, ElementTerm)}
+    return len(symbols) == 3 and any(symbols <= GROUPS[name] for name in _SIMILAR)
 
 
 def _ends_any_of(text: str, literals: list[Literal], place: int) -> bool:
@@ -415,7 +540,7 @@ def _ends_any_of(text: str, literals: list[Literal], place: int) -> bool:
     first = place - 1
     while first and re.fullmatch(r"\s*,\s*", text[literals[first - 1].end : literals[first].start]):
         first -= 1
-    return _ANY_OF.search(text, 0, literals[first].start) is not None
+    return _begins_alternatives(text, literals, first)
 
 
 def _is_symbol(text: str, literal: Literal) -> bool:

@@ -58,12 +58,17 @@ _SENSES = {
         r"\b(?:radiation|rad)[\s-]+", rf"[\s-]+(?:{_RADIATION}|vacuum\b|disks?\b|drives?\b|to\s+\w+|carbons?\b)"
     ),
     "soft": _sense(behind=rf"[\s-]+(?:{_RADIATION}|matter\b|chemistry\b|lithography\b)"),
-    "heavy": _sense(behind=r"[\s-]+(?:duty|use|loads?|industry|water|ions?)\b"),
+    # `a heavy alkaline earth` is heavy itself, whatever the compound is.
+    "heavy": _sense(behind=r"[\s-]+(?:alkali\w*|halogens?|pnictogens?|chalcogens?|elements?|p-block|group"
+        r"|duty|use|loads?|industry|water|ions?)\b"),
     "water": _sense(
         r"\b(?:from|in|into|under|of|for|to|sea|hot|cold|drinking|waste|pure|clean|solar|splits?|splitting|purify(?:ing)?"
         r"|clean(?:s|ing)?|treat(?:s|ing)?|boiling|heat(?:s|ing)?|repels?)[\s-]+",
         r"[\s-]+(?:heat(?:ers?|ing)|filters?|tanks?|pipes?|pumps?|cleaning|boilers?|vapou?r|soluble|insoluble)\b",
     ),
+    # What crystals grow from.
+    "flux": _sense(r"\b(?:by|from|in|using|via|through)\s+(?:an?\s+|the\s+)?(?:self[\s-]+)?",
+        r"[\s-]+(?:gr[eo]w\w*|method)\b"),
     "gold": _COLOR,
     "silver": _COLOR,
     "copper": _COLOR,

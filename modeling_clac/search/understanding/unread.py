@@ -75,6 +75,15 @@ _STATEMENTS = (
         "{}: amounts of elements are not compared",
         re.compile(r"\b(?:more|less)\s+[A-Z][a-z]?\s+than\b"),
     ),
+    _Statement(
+        re.compile(
+            r"(?:(?:more|less|fewer|greater|at\s+least|at\s+most|over|under|above|below|about|around)\s+(?:than\s+)?)?\b"
+            r"(?:\d+(?:\.\d+)?\s?(?:at\.?\s?%|atomic\s+(?:%|percent)|mol\.?\s?%|(?:%|percent)\s+of\s+(?:the\s+|all\s+)?atoms)"
+            r"|(?:half|(?:one|two|a)\s+thirds?|(?:one|three|a)\s+quarters?)\s+of\s+(?:the\s+|all\s+|its\s+)?atoms)(?:\s+(?:of|being|are|is))?",
+            re.I,
+        ),
+        "{}: shares of elements are not read; write a formula, or `rich in` the element",
+    ),
     # n counts layers here and is not a refractive index.
     _Statement(
         re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),

@@ -46,12 +46,12 @@ def read_wording(state: State, lexicon: Lexicon, words: list[Token], place: int)
         ):
             # `with a band gap` in `with a band gap over 5 eV`.
             continue
-        without = "".join(part.key for part in parts[1:])
+        if _is_alternative_of_anions(state, lexicon, parts):
+            continue
         # `with` of `with hydrogen bonds` says nothing; `low` of `low density, high hardness` does.
-        says_nothing = parts[0].key in FUNCTION_WORDS and (
-            lexicon.id_of(without) == concept if concept is not None else lexicon.elements.get(without) == symbol
-        )
-        if says_nothing and _reaches_further(state, lexicon, words, place, place + count):
+        if _begins_with_nothing(lexicon, parts, concept, symbol) and _reaches_further(
+            state, lexicon, words, place, place + count
+        ):
             return None
         if count == 2 and concept is not None and _is_systematic(state, lexicon, parts, concept):
             continue
@@ -84,6 +84,25 @@ def _reaches_further(state: State, lexicon: Lexicon, words: list[Token], place: 
         if any(lexicon.id_of("".join(keys[:count])) is not None for count in range(end - first + 1, len(keys) + 1)):
             return True
     return False
+
+
+def _begins_with_nothing(lexicon: Lexicon, parts: list[Token], concept: str | None, symbol: str | None) -> bool:
+    """Whether a wording is one without its first words too, as `compound of platinum` is."""
+    place = 0
+    while parts[place].key in FUNCTION_WORDS and place + 1 < len(parts):
+        place += 1
+        without = "".join(part.key for part in parts[place:])
+        if lexicon.id_of(without) == concept if concept is not None else lexicon.elements.get(without) == symbol:
+            return True
+    return False
+
+
+def _is_alternative_of_anions(state: State, lexicon: Lexicon, parts: list[Token]) -> bool:
+    """Whether words are two anions with a slash between them: `sulfides/selenides` are of either."""
+    if len(parts) != 2 or "/" not in state.text[parts[0].end : parts[1].start]:
+        return False
+    ids = [lexicon.id_of(part.key) for part in parts]
+    return all(each is not None and lexicon.vocabulary[each].kind == "anion" for each in ids)
 
 
 def _is_systematic(state: State, lexicon: Lexicon, parts: list[Token], concept: str) -> bool:

@@ -37,6 +37,7 @@ FUNCTION_WORDS = frozenset(
     otherwise zero fine allowed optional forbidden excluded banned prohibited unwanted hate skip leave ban matter care
     necessarily love bonus extra perfect ideal great cool wanted needed required regardless polymorphs ballpark region
     although though however anyway kinda sorta somewhat whilst now who heard told tried last year yes failing
+    stay stays remain remains mean means latter former beneath exist exists sit sits hold holds carry carries wherein
     avoided omitted preferable favored acceptable thereabouts optionally unless
     """.split()
 )
