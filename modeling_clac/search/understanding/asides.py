@@ -39,7 +39,7 @@ _WITH_BEFORE = re.compile(
 )
 _WITH_BEHIND = re.compile(
     r"[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
-    r"|decomposition|separation|production|atmospheres?|growth)\b",
+    r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining)\b",
     re.I,
 )
 _SUBSTANCES = frozenset({"element", "formula", "name"})

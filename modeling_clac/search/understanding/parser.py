@@ -21,6 +21,7 @@ from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
 from .comparisons import read_comparisons
 from .element_sets import counted_groups, counted_lists, list_counts, only_elements
+from .examples import with_examples
 from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
@@ -119,6 +120,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     counted = _words_of_counts(plain, literals)
     state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
+    constraints = with_examples(plain, constraints, vocabulary, state.notes)
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))

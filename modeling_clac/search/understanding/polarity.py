@@ -18,7 +18,7 @@ _NEGATORS = (
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
     r"|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
-    r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero"
+    r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
@@ -127,7 +127,7 @@ _ONE_OF_TWO = re.compile(
     re.I,
 )
 # Of these, a crystal has only one.
-_EXCLUSIVE = frozenset({"lattice", "system", "formula", "name", "space group", "point group"})
+_EXCLUSIVE = frozenset({"lattice", "system", "formula", "pattern", "name", "space group", "point group"})
 # `without rare earths and toxic elements`: one list.
 _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
@@ -404,15 +404,16 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     starts = [each.start + (5 if text.startswith("with ", each.start) else 0) for each in run]
     gaps = [text[one.end : start].strip(" -").lower() for one, start in zip(run, starts[1:], strict=False)]
     kinds = [family(literal) for literal in run]
-    if gaps == ["", "or", ""] and kinds[:2] == kinds[2:] and kinds[0] != kinds[1]:
+    # `layered oxides or polyanionic phosphates` differ in both words.
+    if gaps == ["", "or", ""] and kinds[1] == kinds[3] and kinds[1] not in (kinds[0], kinds[2]):
         return [[run[0], run[2]], [run[1], run[3]]], 4
     phrase = ["chemistry", "anion"]
     # `iron nitrides and iron carbides`: a crystal is one of them.
     is_plural = len(run) == 4 and all(text[each.end - 1] == "s" for each in run[1::2])
     if gaps == ["", "and", ""] and kinds == phrase + phrase and is_plural:
         return [[run[0], run[2]], [run[1], run[3]]], 4
-    # `iron and arsenic or iron and selenium`
-    if gaps == ["and", "or", "and"] and run[0] == run[2]:
+    # `iron and arsenic or iron and selenium`, `rare-earth cobalt or rare-earth iron`
+    if gaps in (["and", "or", "and"], ["", "or", ""]) and run[0] == run[2]:
         return [[run[0]], [run[1], run[3]]], 4
     # `silver and iodine or copper and iodine`
     if gaps == ["and", "or", "and"] and run[1] == run[3]:

@@ -34,6 +34,7 @@ from .query import (
     SystemTerm,
     Term,
 )
+from .well_known import places_in_lists
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
@@ -138,7 +139,7 @@ class Evaluation:
     def order(self, cosines: np.ndarray, rows: np.ndarray | None = None, by_likeness: bool = False) -> np.ndarray:
         """
         Sort crystals: by cost, then by the order that the query names, the distance to values that it names, elements
-        that it does not name, and the cosine.
+        that it does not name, how well known they are for a use that it names, and the cosine.
 
         Args:
             cosines: `(n,)` cosine of each crystal with the query.
@@ -195,7 +196,12 @@ class Evaluation:
         for sort in self.query.sort:
             keys += _sort_keys(self.table, sort.column, sort.descending)
         others = [] if by_likeness else [lambda rows: self._other_elements[rows]]
-        return [*keys, lambda rows: self._distances[rows], *others, lambda rows: -cosines(rows), lambda rows: rows]
+        keys += [lambda rows: self._distances[rows], *others, lambda rows: self._places[rows]]
+        return [*keys, lambda rows: -cosines(rows), lambda rows: rows]
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        return places_in_lists(self.query, self.table, self.vocabulary)
 
     @cached_property
     def _distances(self) -> np.ndarray:

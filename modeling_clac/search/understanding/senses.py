@@ -64,11 +64,12 @@ _SENSES = {
     "water": _sense(
         r"\b(?:from|in|into|under|of|for|to|sea|hot|cold|drinking|waste|pure|clean|solar|splits?|splitting|purify(?:ing)?"
         r"|clean(?:s|ing)?|treat(?:s|ing)?|boiling|heat(?:s|ing)?|repels?)[\s-]+",
-        r"[\s-]+(?:heat(?:ers?|ing)|filters?|tanks?|pipes?|pumps?|cleaning|boilers?|vapou?r|soluble|insoluble)\b",
+        r"[\s-]+(?:heat(?:ers?|ing)|filters?|tanks?|pipes?|pumps?|cleaning|boilers?|vapou?r|soluble|insoluble|disinfection|purification|treatment)\b",
     ),
     # What crystals grow from.
     "flux": _sense(r"\b(?:by|from|in|using|via|through)\s+(?:an?\s+|the\s+)?(?:self[\s-]+)?",
         r"[\s-]+(?:gr[eo]w\w*|method)\b"),
+    "metal": _sense(r"\b(?:molten|liquid)\s+"),
     "gold": _COLOR,
     "silver": _COLOR,
     "copper": _COLOR,

@@ -18,6 +18,8 @@ _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
 OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
 # What a metal is combined with: in `lightweight metal hydrides`, a metal is an element.
 _KINDS_OF_METALS = frozenset({"anion", "oxyanion", "group"})
+# What a use does to other compounds: `removes hydrogen sulfide`, `substitute for indium tin oxide`.
+_OF_OTHERS = re.compile(r"\b(?:conducts|delivers|for|of|reduces|removes)\b", re.I)
 _NON_BEFORE = re.compile(r"(?<!\w)non-$", re.I)
 
 
@@ -63,6 +65,8 @@ def read_wording(state: State, lexicon: Lexicon, words: list[Token], place: int)
             # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
             return None
         _add_wording(state, lexicon, concept, symbol, start, end)
+        if count > 1 and concept is not None and lexicon.vocabulary[concept].kind == "use":
+            _add_anion(state, lexicon, parts)
         return (place + count,)
     return None
 
@@ -139,6 +143,17 @@ def _add_wording(state: State, lexicon: Lexicon, concept: str | None, symbol: st
         oxidation = OXIDATION.match(state.text, end)
         end = oxidation.end() if oxidation else end
     state.add([Literal(term, False, start, end)])
+
+
+def _add_anion(state: State, lexicon: Lexicon, parts: list[Token]) -> None:
+    """Read the kind of compounds with which a use ends: `transparent conducting oxide`, `diffusion barrier nitride`."""
+    concept = lexicon.id_of(parts[-1].key)
+    if concept is None or lexicon.vocabulary[concept].kind != "anion" or parts[-2].key in lexicon.elements:
+        return
+    start, end = parts[0].start, parts[-1].end
+    if not _OF_OTHERS.search(state.text, start, end):
+        # Both end at the same place, and the use comes first.
+        state.literals.append(Literal(term_of(lexicon, concept), False, end, end))
 
 
 def term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | SpaceGroupTerm | PointGroupTerm:

@@ -72,7 +72,7 @@ READINGS = {
     "Poisson ratio negative": "auxetic",
     "pyrite and marcasite structures": "pyrite structure or marcasite structure",
     "calcite and aragonite type nitrates": "calcite structure or aragonite structure · nitrate",
-    "solid electrolyte, li+ conductor": "solid electrolyte · lithium solid electrolyte",
+    "solid electrolyte, li+ conductor": "lithium solid electrolyte",
     "Li-ion battery": "lithium-ion battery material",
 }
 

@@ -286,3 +286,23 @@ def test_the_best_are_the_first_of_the_order(parts: list[str], k: int, seed: int
     best = evaluation.best(k, lambda chosen: cosines[chosen], nearest, rows, by_likeness)
     assert best.tolist() == evaluation.order(cosines, rows, by_likeness)[:k].tolist()
     np.testing.assert_array_equal(np.sort(evaluation.order(cosines)), np.arange(len(RECORDS)))
+
+
+def test_well_known_compounds_of_a_use_come_first(tmp_path: Path) -> None:
+    lamp = "- {id: lamp, kind: use, name: lamp phosphor, wordings: lamp phosphor, test: '%s'}"
+    tested = "formula(ZnS, CaS, SrS, BaS, MgS, LiF, NaF, KF, RbF, CsF, CdS) or density > 5"
+    (tmp_path / "uses.yaml").write_text(lamp % tested)
+    vocabulary = Vocabulary(read_concepts(tmp_path / "uses.yaml"))
+    formulas = ["PbO", "CdS", "ZnS", "NaCl"]
+    table = FactTable.from_records(
+        [{"formula": formula, "density": 9.0 if formula == "PbO" else 4.0} for formula in formulas]
+    )
+    for text, expected in (
+        ("lamp phosphor", ["ZnS", "CdS", "PbO", "NaCl"]),
+        # What the query names as an example has the use, and comes before all others.
+        ("lamp phosphors such as NaCl", ["NaCl", "ZnS", "CdS", "PbO"]),
+    ):
+        evaluation = Evaluation(understand(text, vocabulary), table, vocabulary)
+        assert [formulas[row] for row in evaluation.order(np.array([0.9, 0.5, 0.1, 0.2]))] == expected
+        best = evaluation.best(2, lambda rows: np.zeros(len(rows)), lambda k, rows: rows[:k])
+        assert [formulas[row] for row in best] == expected[:2]
