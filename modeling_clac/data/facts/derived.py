@@ -21,6 +21,8 @@ _PLANCK_OVER_BOLTZMANN = 4.799243073e-11  # K s (CODATA 2018)
 _HARDNESS_OF_MOHS = (0.0, 0.14, 0.61, 1.49, 2.0, 5.43, 6.87, 12.2, 17.6, 19.6, 115.0)
 _MASSES = np.array([0.0, *(atomic_mass(number) for number in range(1, 119))])
 _PRICES = np.array([0.0, *(ELEMENT_PRICES.get(symbol, math.nan) for symbol in ELEMENT_NAMES)])
+# Lattice points in the conventional cell, by the letter of the centring in a Pearson symbol.
+_LATTICE_POINTS = {"P": 1, "A": 2, "C": 2, "S": 2, "I": 2, "R": 3, "F": 4}
 _TOXIC = np.array([False, *(symbol in GROUPS["toxic"] for symbol in ELEMENT_NAMES)])
 
 
@@ -52,6 +54,15 @@ def _moduli(table: FactTable) -> tuple[np.ndarray, np.ndarray]:
 def _volume_per_atom(table: FactTable) -> np.ndarray:
     sites = table.number("nsites")
     return table.number("volume") / np.where(sites > 0, sites, np.nan)
+
+
+def _primitive_nsites(table: FactTable) -> np.ndarray:
+    """Atoms of the primitive cell. Files hold it or the conventional one, so that `nsites` says less."""
+    found = np.full(len(table), np.nan)
+    for symbol in table.values("pearson"):
+        number = int(symbol[2:]) / _LATTICE_POINTS[symbol[1]]
+        found[table.label("pearson", symbol) == 1] = number
+    return found
 
 
 def _mass_per_atom(table: FactTable) -> np.ndarray:
@@ -112,6 +123,9 @@ _ANDERSON = "Anderson 1963, doi 10.1016/0022-3697(63)90067-2"
 DERIVED: dict[str, Derived] = {
     "number_of_elements": Derived("number of elements", "", _number_of_elements),
     "volume_per_atom": Derived("volume per atom", "Å³", _volume_per_atom),
+    "primitive_nsites": Derived(
+        "atoms in the primitive cell", "", _primitive_nsites, "Pearson symbol over the lattice points of its centring"
+    ),
     "mass_per_atom": Derived("mean mass of an atom", "u", _mass_per_atom),
     # Of its elements, not of the compound.
     "price": Derived("price of its elements", "$/kg", _price, "concepts/element_prices.py"),

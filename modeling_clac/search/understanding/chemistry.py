@@ -188,8 +188,7 @@ def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
     found: list[Literal] = []
     for match in re.finditer(r"(?<![\w(-])(?:(?:Ln|RE|[A-Z][a-z]?)\d*){2,}(?![\w)])", text):
         word = match.group()
-        pattern = read_pattern(word) if _may_be_pattern(word) else None
-        if pattern is not None and all_free(free, *match.span()):
+        if is_pattern(word) and all_free(free, *match.span()):
             found.append(Literal(PatternTerm(word), False, *match.span()))
     for formula in find_formulas(text):
         taken = any(literal.start < formula.end and formula.start < literal.end for literal in found)
@@ -218,6 +217,11 @@ def _plain(amounts: dict[str, float]) -> str:
 
 
 _WORDS_IN_CAPITALS = frozenset("MAX AM AX XRD EDX TEM AFM MAB LED RT LT HT AT MA".split())
+
+
+def is_pattern(word: str) -> bool:
+    """Whether a word is a pattern of formulas, such as `ABO3`."""
+    return _may_be_pattern(word) and read_pattern(word) is not None
 
 
 def _may_be_pattern(word: str) -> bool:

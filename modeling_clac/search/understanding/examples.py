@@ -49,10 +49,32 @@ def with_examples(
     """
     found = _without_wider(_without_purposes(text, constraints, vocabulary, notes), vocabulary)
     if not any(_is_use(constraint) for constraint in found):
-        return found
+        return _with_example_compounds(text, found)
     for pattern in (_SUCH_AS, _BRACKETS, _COLON, _COMMA, _OF, _COMPOUNDS):
         for match in pattern.finditer(text):
             found = _with_list(text, found, match.span("list"), pattern)
+    return found
+
+
+def _with_example_compounds(text: str, constraints: list[Constraint]) -> list[Constraint]:
+    """Read compounds that are examples of a class as wishes: `ferromagnetic insulators such as EuO and CrBr3`."""
+    found = list(constraints)
+    for match in _SUCH_AS.finditer(text):
+        start, end = match.span("list")
+        inside = [
+            each
+            for each in found
+            if start <= each.start
+            and each.end <= end
+            and all(map(_is_compound, each.literals))
+            and not any(literal.negated for literal in each.literals)
+        ]
+        if not inside or not any(each.end <= start for each in found):
+            continue
+        literals = dict.fromkeys(literal for each in inside for literal in each.literals)
+        place = found.index(inside[0])
+        found = [each for each in found if each not in inside]
+        found.insert(place, Constraint(tuple(literals), True))
     return found
 
 

@@ -19,7 +19,7 @@ _OF_COMPOUNDS = frozenset({"anion", "oxyanion", "class", "element-group", "group
 _LIST = re.compile(r"\s*(?:,|/|&|,?\s*(?:and|or))\s*", re.I)
 _TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 _COMPOUNDS_BEHIND = re.compile(
-    r"[\s-]+(?:types?|structures?|compounds|phases|families|family"
+    r"[\s-]+(?:types?|structures?|compounds|phases|families|family|groups?"
     r"|members|relatives|analog(?:ue)?s)\b",
     re.I,
 )

@@ -21,18 +21,24 @@ _PARTS = (10, 25)
 @lru_cache(maxsize=1 << 10)
 def listed_formulas(test: str) -> tuple[str, ...]:
     """
-    Return the formulas of the list with which a test begins; none if it begins with a rule.
+    Return the formulas that a test lists, in its order; none if it begins with a rule.
 
     Args:
-        test: A test such as `formula(NaI, CsI) or density > 5`.
+        test: A test such as `formula(C) and type("graphite") or formula(MoS2, WS2) or density > 5`.
     """
     node = ast.parse(test.strip(), mode="eval").body
+    branches = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) else [node]
+    listed = [_formulas(branch) for branch in branches]
+    return tuple(name for names in listed for name in names) if listed[0] else ()
+
+
+def _formulas(node: ast.expr) -> list[str]:
     while isinstance(node, ast.BoolOp):
         node = node.values[0]
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "formula"):
-        return ()
+        return []
     names = (each.id if isinstance(each, ast.Name) else getattr(each, "value", None) for each in node.args)
-    return tuple(name for name in names if isinstance(name, str))
+    return [name for name in names if isinstance(name, str)]
 
 
 def places_in_lists(query: Query, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:

@@ -6,9 +6,9 @@ import re
 
 from ...concepts.spelling import Token
 from ...formula_grammar_clac import ATOMIC_NUMBERS
-from .chemistry import group_symbol
+from .chemistry import group_symbol, is_pattern
 from .lexicon import Lexicon
-from .query import ConceptTerm, ElementTerm, Literal, PointGroupTerm, SortKey, SpaceGroupTerm
+from .query import ConceptTerm, ElementTerm, Literal, PatternTerm, PointGroupTerm, SortKey, SpaceGroupTerm
 from .senses import has_other_sense
 from .state import State
 from .words import FUNCTION_WORDS
@@ -65,8 +65,11 @@ def read_wording(state: State, lexicon: Lexicon, words: list[Token], place: int)
             # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
             return None
         _add_wording(state, lexicon, concept, symbol, start, end)
-        if count > 1 and concept is not None and lexicon.vocabulary[concept].kind == "use":
+        kind = lexicon.vocabulary[concept].kind if count > 1 and concept is not None else None
+        if kind == "use":
             _add_anion(state, lexicon, parts)
+        elif kind == "structure-type":
+            _add_pattern(state, parts)
         return (place + count,)
     return None
 
@@ -154,6 +157,15 @@ def _add_anion(state: State, lexicon: Lexicon, parts: list[Token]) -> None:
     if not _OF_OTHERS.search(state.text, start, end):
         # Both end at the same place, and the use comes first.
         state.literals.append(Literal(term_of(lexicon, concept), False, end, end))
+
+
+def _add_pattern(state: State, parts: list[Token]) -> None:
+    """Read the pattern within a structure type: an `ABO3 perovskite` has one kind of atoms on each site."""
+    for part in parts:
+        word = state.text[part.start : part.end]
+        if any(map(str.isdigit, word)) and is_pattern(word):
+            end = parts[-1].end
+            state.literals.append(Literal(PatternTerm(word), False, end, end))
 
 
 def term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | SpaceGroupTerm | PointGroupTerm:

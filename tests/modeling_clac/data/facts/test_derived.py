@@ -7,10 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from pymatgen.core import Element
+from pymatgen.core import Element, Lattice, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy import constants
 
 from modeling_clac.concepts.elements import ELEMENT_NAMES
+from modeling_clac.crystal_clac import crystal_from_pymatgen
+from modeling_clac.data.facts.crystal_facts import crystal_facts
 from modeling_clac.data.facts.derived import DERIVED
 from modeling_clac.data.facts.fact_table import FactTable
 
@@ -78,6 +81,25 @@ def test_mohs_hardness(mohs: int, vickers: float) -> None:
 def test_softer_than_nothing_is_zero() -> None:
     assert number("hardness", bulk_modulus_vrh=80.0, shear_modulus_vrh=1.0) == 0.0
     assert number("mohs_hardness", bulk_modulus_vrh=80.0, shear_modulus_vrh=1.0) == 0.0
+
+
+def test_atoms_of_the_primitive_cell_do_not_depend_on_the_cell() -> None:
+    """Of each Bravais lattice, in the conventional cell and in that of pymatgen."""
+    lattices = (  # space group, lattice, fractions
+        (225, Lattice.cubic(5.6), [[0, 0, 0], [0.5, 0.5, 0.5]]),
+        (229, Lattice.cubic(3.2), [[0, 0, 0]]),
+        (166, Lattice.hexagonal(3.8, 10.5), [[0, 0, 0], [0, 0, 0.26]]),
+        (139, Lattice.tetragonal(3.9, 12.0), [[0, 0, 0], [0, 0, 0.36]]),
+        (65, Lattice.orthorhombic(4.0, 5.0, 6.0), [[0, 0, 0], [0.5, 0.0, 0.5]]),
+        (12, Lattice.monoclinic(5.1, 4.2, 6.3, 105.0), [[0, 0, 0], [0.21, 0, 0.37]]),
+        (221, Lattice.cubic(4.1), [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    )
+    for group, lattice, positions in lattices:
+        structure = Structure.from_spacegroup(group, lattice, ["Na", "Cl"][: len(positions)], positions)
+        primitive = SpacegroupAnalyzer(structure).get_primitive_standard_structure()
+        facts = [crystal_facts(crystal_from_pymatgen(cell, "x")) for cell in (structure, primitive)]
+        found = FactTable.from_records(facts).number("primitive_nsites")
+        assert found.tolist() == [len(primitive)] * 2, group
 
 
 def test_masses_of_all_elements_are_those_of_pymatgen() -> None:
