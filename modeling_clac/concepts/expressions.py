@@ -78,6 +78,18 @@ class Expression:
         return frozenset(name for function, *names in self.calls if function == "concept" for name in names)
 
     @cached_property
+    def listed_formulas(self) -> tuple[str, ...]:
+        """
+        The formulas that the expression lists, in its order; none if it begins with a rule.
+
+        Those of `formula(C) and type("graphite") or formula(MoS2, WS2) or density > 5` are C, MoS2 and WS2.
+        """
+        tree = self._tree
+        branches = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.Or) else [tree]
+        listed = [_first_formulas(branch) for branch in branches]
+        return tuple(name for names in listed for name in names) if listed[0] else ()
+
+    @cached_property
     def _tree(self) -> ast.expr:
         try:
             return ast.parse(" ".join(self.text.split()), mode="eval").body
@@ -198,6 +210,16 @@ def _argument_text(tree: ast.expr) -> str | None:
         sign = "-" if isinstance(tree.op, ast.USub) else ""
         return None if inner is None else sign + inner
     return None
+
+
+def _first_formulas(node: ast.expr) -> list[str]:
+    """The formulas with which a test begins: those of `formula(C) and type("graphite")` are C."""
+    while isinstance(node, ast.BoolOp):
+        node = node.values[0]
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "formula"):
+        return []
+    names = (each.id if isinstance(each, ast.Name) else getattr(each, "value", None) for each in node.args)
+    return [name for name in names if isinstance(name, str)]
 
 
 def _calls(tree: ast.AST) -> Iterator[tuple[str, ...]]:

@@ -59,9 +59,8 @@ def _volume_per_atom(table: FactTable) -> np.ndarray:
 def _primitive_nsites(table: FactTable) -> np.ndarray:
     """Atoms of the primitive cell. Files hold it or the conventional one, so that `nsites` says less."""
     found = np.full(len(table), np.nan)
-    for symbol in table.values("pearson"):
-        number = int(symbol[2:]) / _LATTICE_POINTS[symbol[1]]
-        found[table.label("pearson", symbol) == 1] = number
+    for symbol, rows in table.rows_by_value("pearson").items():
+        found[rows] = int(symbol[2:]) / _LATTICE_POINTS[symbol[1]]
     return found
 
 

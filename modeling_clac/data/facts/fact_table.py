@@ -232,7 +232,11 @@ class FactTable:
 
     def values(self, column: str) -> list[str]:
         """Return the distinct values of a column of strings or of lists of strings, sorted."""
-        return sorted(self._rows_of(column)[0])
+        return sorted(self.rows_by_value(column))
+
+    def rows_by_value(self, column: str) -> dict[str, np.ndarray]:
+        """Return the rows of each value of a column of strings or of lists of strings."""
+        return self._rows_of(column)[0]
 
     def _rows_of(self, column: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Rows by value, and `(n,)` bool, where the column is null."""

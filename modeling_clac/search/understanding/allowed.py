@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from .asides import Aside
-from .polarity import JOINT, family, is_second_of_two
+from .grouping import is_second_of_two
+from .lists import JOINT, family
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"

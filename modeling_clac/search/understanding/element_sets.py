@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...concepts.elements import GROUPS
 from .implied_elements import allowed_elements
-from .polarity import JOINT, WORD, family
+from .lists import JOINT, WORD, family
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, SystemTerm
 
 if TYPE_CHECKING:

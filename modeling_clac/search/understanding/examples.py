@@ -1,4 +1,4 @@
-"""Examples of a use, and what it is a part of: `scintillators such as NaI and CsI`, `absorbers for tandem cells`."""
+"""Examples of a use, and what it is for: `scintillators such as NaI and CsI`, `absorbers for tandem cells`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .polarity import JOINT
+from .lists import JOINT, NAMELY, SUCH_AS
 from .query import ConceptTerm, Constraint, ElementTerm, Literal
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 _END = r"(?P<list>[^;()]*?)(?:[;)]|\.(?:\s|$)|$)"
 _SUCH_AS = re.compile(
-    rf"(?:\b(?:such\s+as|for\s+(?:example|instance)|including|namely)|(?<!\w)(?:e\.?\s?g|i\.?\s?e)\b\.?)\s*[,:]?\s*{_END}",
+    rf"(?<!\w)(?:{SUCH_AS}|{NAMELY}|including\b)\s*[,:]?\s*{_END}",
     re.I,
 )
 _BRACKETS = re.compile(r"\((?P<list>[^()]*)\)")
 _COLON = re.compile(rf":\s+{_END}")
 _COMMA = re.compile(r",\s*(?P<list>[^;:()]*)$")
-# Uses that are named after a material of any kind: `glass for radiation shielding`, `filler for flame retardants`.
-_MATERIALS = frozenset({"glass-former", "filler"})
 _OF = re.compile(r"\bof\s+(?P<list>[^;:()]*)", re.I)
 # `silver, copper and zinc compounds` have any of these.
 _COMPOUNDS = re.compile(r"(?P<list>[^;:()]*?[\s-]+(?:compounds|minerals|materials|phases)\b)", re.I)
+# Uses that are named after a material of any kind: `glass for radiation shielding`, `filler for flame retardants`.
+_MATERIALS = frozenset({"glass-former", "filler"})
 _PART = re.compile(r'"([\w-]+)"')
 # What a use is for: `phosphors for white lamps`, but not `cathodes and anodes for batteries`.
 _FOR = re.compile(r"\s*(?:[\w-]+\s+){0,2}?(?:for|in)\s+(?:[\w-]+\s+){0,2}?", re.I)
@@ -142,11 +142,10 @@ def _without_purposes(
             and not _is_wider(_ids(uses[-1])[0], _ids(each)[0], vocabulary)
             and _FOR.fullmatch(text, uses[-1].end, each.start)
         ):
-            is_kind = [vocabulary[_ids(one)[0]].test.text.startswith("concept(") for one in (uses[-1], each)]
             if _ids(uses[-1])[0] in _MATERIALS:
                 found.append(replace(each, preferred=True))
                 continue
-            if not is_kind[0]:
+            if not _is_general(_ids(uses[-1])[0], vocabulary):
                 notes.append(
                     f"read {text[each.start : each.end]!r} as what {text[uses[-1].start : uses[-1].end]!r} is for"
                 )

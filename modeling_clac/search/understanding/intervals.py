@@ -166,7 +166,7 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
             first = behind[0]
             shifted = first._replace(start=match.start(), end=first.end + place, stop=first.stop + place)
             found = [*(measure for measure in found if not shifted.start <= measure.start < shifted.stop), shifted]
-    for match in _COUNTED.finditer(text):
+    for match in (*_COUNTED.finditer(text), *_COUNTED_TOO.finditer(text)):
         start, end = match.span("number")
         if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
             found = [measure for measure in found if measure.start != start]
@@ -174,16 +174,10 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         number = match["number"].lower()
         value = float(_WORDS.get(number, 0) or number)
         found = [measure for measure in found if measure.start != start]
-        is_atom = match["what"].lower().startswith(("atom", "site")) and match["kinds"] is None
+        is_atom = match["what"].lower().startswith(("atom", "site")) and match.groupdict().get("kinds") is None
         unit = _ATOMS if is_atom else _ELEMENTS
-        found.append(Measure(start, end, value, unit, match.end("what"), False))
-    for match in _COUNTED_TOO.finditer(text):
-        start, end = match.span("number")
-        if all(free[start:end]):
-            number = match["number"].lower()
-            unit = _ATOMS if match["what"].lower().startswith(("atom", "site")) else _ELEMENTS
-            found = [measure for measure in found if measure.start != start]
-            found.append(Measure(start, end, float(_WORDS.get(number, 0) or number), unit, end, False))
+        # The noun belongs to the number if it stands behind it.
+        found.append(Measure(start, end, value, unit, max(end, match.end("what")), False))
     return sorted(found)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .chemistry import all_free
+from .lists import EXAMPLE, SAME
 from .query import ConceptTerm, ElementTerm, Literal
 
 _METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
@@ -23,14 +24,13 @@ _NO_METAL = re.compile(
     r"\b(?:(?:and|or|plus)\s+an?|(?:an?|one|the|some|any)\s+(?:other|single|sole|second|third|further|extra|additional|(?:mono|di|tri|tetra|penta|hexa)valent)|another|other|further|additional|extra|trivalent|divalent|the\s+only|as\s+(?:its\s+)?only|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
     re.I,
 )
-
-# `a metal other than iron, and oxygen`: a compound of both, in which the metal is an element.
 # `the metal being from the first row`, `a metal such as iron`: the atom.
 _METAL_IS = re.compile(
     r"\s+(?:(?:is|being|are|(?:should|must|may|can)\s+be|comes?|coming)\s+(?:from\s+)?|from\s+)(?:the\s+|an?\s+|either\s+|one\s+of\s+)*$"
-    r"|\s*[,(]?\s*(?:such\s+as|e\.?g\.?|for\s+(?:example|instance)|like|i\.?e\.?|namely|that\s+is|by\s+which\s+(?:I|we)\s+mean)[\s,:(]*$",
+    rf"|\s*[,(]?\s*(?:{EXAMPLE}|{SAME})[\s,:(]*$",
     re.I,
 )
+# `a metal other than iron, and oxygen`: a compound of both, in which the metal is an element.
 _OTHER_METAL = re.compile(
     r"\s+(?:other\s+than|except(?:\s+for)?|but\s+not|apart\s+from|besides)\s+[^,;.!?]+(?:,\s*(?:and|plus|with)|\s+(?:plus|with))\s+",
     re.I,

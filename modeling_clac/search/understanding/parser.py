@@ -22,12 +22,13 @@ from .chemistry import all_free, element_symbol, find_compositions, find_symmetr
 from .comparisons import read_comparisons
 from .element_sets import counted_groups, counted_lists, list_counts, only_elements
 from .examples import with_examples
+from .grouping import grouped
 from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
-from .polarity import grouped, with_polarity
+from .polarity import with_polarity
 from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
 from .second_choices import without_second_choices
 from .state import State
@@ -57,8 +58,9 @@ _STORY = re.compile(
 # Who asks says nothing of the crystal either: `battery people here:`, `sulfide glass chemist here,`.
 _SPEAKER = re.compile(
     r"(?:^|[.!?;]\s)\s*(?:(?:as\s+an?|I(?:'m|\s+am)\s+an?|we(?:'re|\s+are)|hi|hello|hey|dear)\s+)?(?:[\w-]+\s+){0,3}?"
-    r"(?:ppl|people|folks|guys|team|group|lab|chemist|physicist|engineer|geologist|mineralogist|student|researcher|shop\s+owner|company|start-?up)s?"
-    r"(?:\s+here)?\s*[:,.!;?-](?=\s)",
+    r"(?:(?:ppl|people|folks|guys|team|lab|chemist|physicist|engineer|geologist|mineralogist|student|researcher|shop\s+owner|company|start-?up)s?"
+    # A `zircon group` is one of minerals.
+    r"(?:\s+here)?|groups?\s+here)\s*[:,.!;?-](?=\s)",
     re.I,
 )
 _NEGATION = re.compile(r"^(?:no|without|any|only)\s+", re.I)
@@ -95,6 +97,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.notes.append(f"read {name!r} as what was done before")
     for speaker in _SPEAKER.finditer(plain):
         state.mark(*speaker.span())
+        name = shown[slice(*speaker.span())].strip(" :,.!;?-")
+        state.notes.append(f"read {name!r} as who asks")
     _leave_unread(state, lexicon)
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +51,6 @@ _NEAR = 0.6
 
 SIGNS = {"met": "✓", "partly": "±", "unknown": "?", "failed": "✗"}
 
-_FORMULA = re.compile(r'formula\((?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))')
 # Function of rows that returns one number for each of them; crystals with smaller ones come first.
 SortValues = Callable[[np.ndarray], np.ndarray]
 _estimated: WeakKeyDictionary[FactTable, FactTable | None] = WeakKeyDictionary()
@@ -398,9 +396,9 @@ def _grade_of_concept(term: ConceptTerm, table: FactTable, vocabulary: Vocabular
         has = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in needed)
         lacks = table.known_composition & (has < len(needed))
         grade = np.where(unknown & lacks, np.float32(0), grade)
-    if term.kind_of_concept == "name" and (named := _FORMULA.search(vocabulary[term.id].test.text)):
+    if term.kind_of_concept == "name" and (named := vocabulary[term.id].test.listed_formulas):
         # Compounds of the same elements come before all others.
-        amounts = read_formula(named["quoted"] or named["plain"])
+        amounts = read_formula(named[0])
         if amounts:
             # Less than what holds by half, such as another polymorph.
             near = 0.8 * _grade_of_formula(FormulaTerm("", tuple(amounts.items())), table.compositions)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from .asides import Aside
-from .polarity import JOINT
+from .lists import JOINT
 from .query import Literal, RangeTerm
 
 _ARTICLE = r"\s+(?:an?\s+|the\s+|any\s+)?$"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,29 +14,6 @@ if TYPE_CHECKING:
 
 # Lengths of the first parts of a list.
 _PARTS = (10, 25)
-
-
-@lru_cache(maxsize=1 << 10)
-def listed_formulas(test: str) -> tuple[str, ...]:
-    """
-    Return the formulas that a test lists, in its order; none if it begins with a rule.
-
-    Args:
-        test: A test such as `formula(C) and type("graphite") or formula(MoS2, WS2) or density > 5`.
-    """
-    node = ast.parse(test.strip(), mode="eval").body
-    branches = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) else [node]
-    listed = [_formulas(branch) for branch in branches]
-    return tuple(name for names in listed for name in names) if listed[0] else ()
-
-
-def _formulas(node: ast.expr) -> list[str]:
-    while isinstance(node, ast.BoolOp):
-        node = node.values[0]
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "formula"):
-        return []
-    names = (each.id if isinstance(each, ast.Name) else getattr(each, "value", None) for each in node.args)
-    return [name for name in names if isinstance(name, str)]
 
 
 def places_in_lists(query: Query, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
@@ -59,7 +34,7 @@ def places_in_lists(query: Query, table: FactTable, vocabulary: Vocabulary) -> n
         uses = [term for term in terms if isinstance(term, ConceptTerm) and term.kind_of_concept == "use"]
         if not uses:
             continue
-        lists = [listed_formulas(vocabulary[use.id].test.text) for use in uses]
+        lists = [vocabulary[use.id].test.listed_formulas for use in uses]
         places = (
             np.min([_places(formulas, table) for formulas in lists], axis=0) if all(lists) else np.zeros(len(table))
         )
@@ -84,4 +59,4 @@ def _is_compound(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.nda
     return np.zeros(len(table), dtype=bool)
 
 
-__all__ = ["listed_formulas", "places_in_lists"]
+__all__ = ["places_in_lists"]

@@ -122,6 +122,19 @@ def test_broken_expressions_are_one_line_with_the_place(table, text, problem):
     assert "\n" not in message and len(message) < 400
 
 
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ('formula(NaI, CsI, "Mg(OH)2") or density > 5', ("NaI", "CsI", "Mg(OH)2")),
+        ('formula(C) and type("graphite") or formula(MoS2, WS2)', ("C", "MoS2", "WS2")),
+        ("element(O) and formula(MgO)", ()),
+        ("density > 5 or formula(MgO)", ()),
+    ],
+)
+def test_listed_formulas_are_those_before_rules(text, formulas):
+    assert Expression(text).listed_formulas == formulas
+
+
 # -------------------- against a literal evaluator
 _LEAVES = ["element(O)", "anion(O)", "band_gap > 1.8", "system(cubic)", "type('calcite')", "density < 3"]
 

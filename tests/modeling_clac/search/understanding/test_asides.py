@@ -105,6 +105,7 @@ def test_queries_as_people_type_them(vocabulary: Vocabulary, text: str, expected
             "we tried LiCoO2 last year, so now I want no cobalt",
             "read 'we tried LiCoO2 last year' as what was done before",
         ),
+        ("battery people here: manganese fluorides", "read 'battery people here' as who asks"),
         ("adsorbents that remove arsenic", "read 'arsenic' as what the material meets"),
         ("sulfides preferred over oxides", "read 'oxides' as the second choice, not as asked for"),
         ("gap need not be above 2 eV", "read 'gap need not be above 2 eV' as allowed, not as asked for"),
