@@ -203,6 +203,7 @@ def test_killed_run_requests_only_what_is_missing(tmp_path) -> None:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             process.wait()
+            server.wait_until_idle()
             assert not list(output.glob("*.parquet"))
         kept = len(journal_lines(output))
         # Each kill loses at most the four pending responses.

@@ -82,6 +82,16 @@ class ChatServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
+    def wait_until_idle(self, quiet: float = 0.3, timeout: float = 30.0) -> None:
+        """Wait until no request has been in work for `quiet` seconds: those of a killed client are still counted."""
+        deadline = time.monotonic() + timeout
+        since = time.monotonic()
+        while time.monotonic() - since < quiet:
+            assert time.monotonic() < deadline, f"{self._now} requests are still in work after {timeout} s"
+            time.sleep(0.01)
+            if self._now:
+                since = time.monotonic()
+
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         prompt = body["messages"][0]["content"]
