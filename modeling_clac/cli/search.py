@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ from .support import (
 from .understood import Reading, find_compound, read_text
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
 
     from ..crystal_clac import Crystal
@@ -116,12 +119,15 @@ def search(
     check_policy("raise", max_atoms, disorder)
     if optimade and (text is None or like is not None or semantic):
         raise ClacInputError("--optimade: needs a description, and neither --like nor --semantic")
-    reading = None if text is None or semantic else read_text(text, concepts)
     if output is not None:
         from ..search.export import SUFFIXES, write_hits
         from ..utils.row_files import check_output
 
         check_output(output, SUFFIXES)
+    checkpoint = open_checkpoint(model)
+    # What loads outside the interpreter does so while the vocabulary is read. --like may need no text tower.
+    tower = ThreadPoolExecutor(1).submit(_load_text_tower, checkpoint) if like is None and not optimade else None
+    reading = None if text is None or semantic else read_text(text, concepts)
     from ..search.filters import Filters
     from .printing import print_hits
 
@@ -130,7 +136,6 @@ def search(
     if optimade and reading is not None:
         _print_optimade(reading, filters, as_json)
         return
-    checkpoint = open_checkpoint(model)
     saved = _saved_index(index, checkpoint)
     crystals = _bundled_crystals() if saved is None else saved.stored
     similar: Crystal | int | None = None
@@ -157,7 +162,7 @@ def search(
         # The crystals of the index are embedded already.
         by_file = similar is not None and not isinstance(similar, int)
         if words is not None or by_file:
-            embedder = _load_encoder(checkpoint, text_only=not by_file)
+            embedder = _load_encoder(checkpoint, tower, text_only=not by_file)
     query, notes = _query(checkpoint, table, embedder, words, similar, str(like))
     if reading is None:
         hits = table.search(query, k, filters, ann)
@@ -252,11 +257,20 @@ def _embedded(crystals: StoredCrystals, checkpoint: Checkpoint) -> tuple[Crystal
     return CrystalIndex.build(embedder, crystals.table), embedder
 
 
-def _load_encoder(checkpoint: Checkpoint, text_only: bool) -> ClacEmbedder | OnnxTextTower:
+def _load_text_tower(checkpoint: Checkpoint) -> OnnxTextTower | None:
     from ..inference.onnx_text_tower import OnnxTextTower
 
-    tower = OnnxTextTower.from_checkpoint(checkpoint) if text_only else None
-    return load_embedder(checkpoint) if tower is None else tower
+    return OnnxTextTower.from_checkpoint(checkpoint)
+
+
+def _load_encoder(
+    checkpoint: Checkpoint, tower: Future[OnnxTextTower | None] | None, text_only: bool
+) -> ClacEmbedder | OnnxTextTower:
+    """Return the text tower, which may be loading already, or the whole model."""
+    if not text_only:
+        return load_embedder(checkpoint)
+    found = _load_text_tower(checkpoint) if tower is None else tower.result()
+    return load_embedder(checkpoint) if found is None else found
 
 
 def _query(
