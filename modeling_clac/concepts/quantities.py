@@ -115,7 +115,7 @@ QUANTITIES: dict[str, Quantity] = dict((
     _of(
         "dielectric_total", "dielectric constant",
         "dielectric constants|relative permittivity|permittivity|total dielectric constant|static dielectric constant"
-        "|dielectric permittivity|kappa|k value",
+        "|dielectric permittivity|dielectric const|static dielectric const|total dielectric const|kappa|k value",
         symbols="k ε eps ε_r εr", low=0.0, decimals=1, more="more polarizable|most polarizable",
     ),
     _of(

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .lists import JOINT, or_follows
 from .metals import is_group
-from .query import ConceptTerm, Literal
+from .query import ConceptTerm, ElementTerm, Literal
 
 _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
 # `with silicon` is a wording of silicon as well.
@@ -32,16 +33,33 @@ _WITH_BEFORE = re.compile(
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
+    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\bprotect(?:s|ing|ion\s+(?:of|for))?"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
     r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
     + _ARTICLE,
     re.I,
 )
+# `a catalyst that makes hydrogen`
+_GAS_BEFORE = re.compile(r"\b(?:mak(?:e|es|ing)|evolv(?:e|es|ing)|releas(?:e|es|ing))\s+(?:green\s+|clean\s+)?$", re.I)
+_GASES = frozenset({"H", "N", "O"})
 _WITH_BEHIND = re.compile(
-    r"[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
+    r"(?:(?<=\bion)|[-\s]+ions?)[-\s]+(?:cells?|batter(?:y|ies)|capacitors?)\b"
+    r"|[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
     r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining)\b",
     re.I,
 )
+# What is known or in use already: `what comes after SiC and GaN`, `tungsten is what we use now`.
+_KNOWN_BEFORE = re.compile(
+    r"(?:\b(?:comes?|came|coming)\s+after|\bsuccessors?\s+(?:of|to)|\b(?:everybody|everyone|people|they|textbooks?)\s+(?:\w+ly\s+|always\s+)?"
+    r"(?:shows?|uses?|knows?|takes?|teach(?:es)?)|\b(?:I|we)\s+(?:already\s+)?(?:have|own|use|know)(?=[^,;.!?]*\balready\b))"
+    + _ARTICLE,
+    re.I,
+)
+_KNOWN_BEHIND = re.compile(
+    r"\s+(?:is|are)\s+what\s+(?:we|I|they|people|everybody|everyone)\s+(?:now\s+)?(?:use|have|take)\b", re.I
+)
+_LISTED = re.compile(r"\b(?:or|and)\b|/|&", re.I)
+_KNOWN = "read {!r} as what is known already"
 _SUBSTANCES = frozenset({"element", "formula", "name"})
 _NAMED = _SUBSTANCES | {"anion", "class", "element-group"}
 _PARTNER = "read {!r} as what the material meets, not what it is made of; no fact says what fits it"
@@ -78,24 +96,49 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
     group: list[Literal] = []
     group_note = ""
     before: Literal | None = None
-    for literal in literals:
+    listed = list(literals)
+    for place, literal in enumerate(listed):
         is_example = before is not None and is_group(text, before) and _LIKE.fullmatch(text, before.end, literal.start)
         before = literal
         if is_example:
             kept.append(literal)
             continue
-        goes_on = bool(group) and _kind(literal) in _NAMED and not text[group[-1].end : literal.start].strip()
+        goes_on = bool(group) and _goes_on(text, group, group_note, listed, place)
         note = group_note if goes_on else _note(text, literal)
         if group and not goes_on:
             asides.append(_aside(text, group, group_note))
-            group = []
+            group, group_note = [], ""
         if note is None:
             kept.append(literal)
-        else:
-            group, group_note = [*group, literal], note
+            continue
+        while not group and kept and _is_joined(text, kept[-1], literal):
+            # `sodium or potassium ion cells`
+            group.append(kept.pop())
+        group, group_note = [*group, literal], note
     if group:
         asides.append(_aside(text, group, group_note))
     return kept, asides
+
+
+def _goes_on(text: str, group: list[Literal], note: str, literals: list[Literal], place: int) -> bool:
+    """Whether a term belongs to the substances before it: `stable in lithium metal`, `removing fluoride or arsenic`."""
+    literal = literals[place]
+    gap = text[group[-1].end : literal.start]
+    if _kind(literal) not in _NAMED | {"oxyanion"}:
+        return False
+    if not gap.strip():
+        return True
+    if JOINT.fullmatch(gap) is None or note not in (_PARTNER, _KNOWN):
+        return False
+    return _LISTED.search(gap) is not None or or_follows(text, literals, place)
+
+
+def _is_joined(text: str, earlier: Literal, literal: Literal) -> bool:
+    """Whether what is said behind a term is said of the one before it too."""
+    gap = text[earlier.end : literal.start]
+    is_said_behind = _WITH_BEHIND.match(text, literal.end) is not None
+    same = isinstance(earlier.term, ElementTerm) and isinstance(literal.term, ElementTerm)
+    return same and is_said_behind and JOINT.fullmatch(gap) is not None and _LISTED.search(gap) is not None
 
 
 def _aside(text: str, group: list[Literal], note: str) -> Aside:
@@ -119,9 +162,13 @@ def _note(text: str, literal: Literal) -> str | None:
         return "crystals similar to {} are found with --like"
     if kind in ("formula", "name") and _SIMILAR_BEHIND.match(text, literal.end):
         return "crystals similar to {} are found with --like"
+    if kind in _SUBSTANCES and (_KNOWN_BEFORE.search(text, 0, start) or _KNOWN_BEHIND.match(text, literal.end)):
+        return _KNOWN
     if kind in _NAMED and _WITH_BEFORE.search(text, 0, start):
         return _PARTNER
     if kind in _SUBSTANCES and _WITH_BEHIND.match(text, literal.end):
+        return _PARTNER
+    if isinstance(literal.term, ElementTerm) and literal.term.symbol in _GASES and _GAS_BEFORE.search(text, 0, start):
         return _PARTNER
     return None
 

@@ -59,6 +59,10 @@ _SYSTEM_WORD = re.compile(
 )
 
 
+# `V Mn Fe Co Ni Cu`
+_ROW = re.compile(rf"(?<![\w-])(?:(?:{_ELEMENT})\s){{2,}}(?:{_ELEMENT})(?![\w-])")
+
+
 def all_free(free: Sequence[bool], start: int, end: int) -> bool:
     """Whether no character of a span was read yet."""
     return all(free[start:end])
@@ -177,6 +181,23 @@ def find_systems(text: str, free: Sequence[bool]) -> tuple[list[Literal], list[s
     return found, unknown
 
 
+def find_rows(text: str, free: Sequence[bool]) -> list[list[Literal]]:
+    """
+    Find symbols of elements in a row without commas, such as `V Mn Fe Co Ni Cu`.
+
+    Args:
+        text: The plain text.
+        free: For each character, whether it is not read yet.
+    """
+    found = []
+    for match in _ROW.finditer(text):
+        symbols = re.compile(r"\S+").finditer(text, *match.span())
+        row = [Literal(ElementTerm(symbol.group()), False, *symbol.span()) for symbol in symbols]
+        if all_free(free, *match.span()) and len({literal.term for literal in row}) == len(row):
+            found.append(row)
+    return found
+
+
 def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
     """
     Find formulas and patterns of formulas.
@@ -245,7 +266,7 @@ _SUPPORT_BEHIND = re.compile(
 _SUPPORT_BEFORE = re.compile(
     r"(?:\b(?:contain(?:s|ing)?|without|no|with|of|only|and|or|nor|neither|either|both|element|elements|free\s+of|exclude"
     r"|excluding|except|has|have|having|but|minus|plus|not|any"
-    r"|nor|preferably|lack(?:s|ing)?|w/o?|no\s+to)|[,/&]|\s\+)\s*$",
+    r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to)|[,/&]|\s\+)\s*$",
     re.I,
 )
 # The first word of a part in a reading that was printed: `oxide · I or iodate`.
@@ -264,7 +285,7 @@ _PATTERN_WITH_B, _SITE_IS = (
 )
 # `layered or not, I do not care`
 _PRONOUN_BEHIND = re.compile(
-    r"(?:'(?:m|d|ve|ll)\b|\s+(?:also\s+|really\s+|just\s+|only\s+)?(?:am|do(?:n't)?|did|have|had|can(?:not|'t)?|could|want|need|would|will|think|guess|look|search|know|like|take|care|mean|use|work|study|was|prefer|hope|wish|already)\b)"
+    r"(?:'(?:m|d|ve|ll)\b|\s+(?:also\s+|really\s+|just\s+|only\s+)?(?:am|do(?:n't)?|did|have|had|can(?:not|'t)?|could|want|need|would|will|think|guess|look|search|know|like|take|care|mean|use|work|study|was|prefer|hope|wish|already|define|remember|recall|teach|lecture|make|say|said|bought|tried|got|am|suppose|believe|assume|expect|ask|heard|read|saw|see)\b)"
 )
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
@@ -311,4 +332,12 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
     return word if behind.match(text, end) else None
 
 
-__all__ = ["all_free", "element_symbol", "find_compositions", "find_symmetry", "find_systems", "group_symbol"]
+__all__ = [
+    "all_free",
+    "element_symbol",
+    "find_compositions",
+    "find_rows",
+    "find_symmetry",
+    "find_systems",
+    "group_symbol",
+]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...concepts.elements import GROUPS
-from .implied_elements import allowed_elements
+from .implied_elements import allowed_elements, needed_elements
 from .lists import JOINT, WORD, family
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, SystemTerm
 
@@ -49,6 +49,13 @@ _LIST_COUNT = re.compile(
     r"(?=\s*[A-Z][a-z]?\s*(?:[,/]|\s(?:and|or)\b))",
     re.I,
 )
+# Behind a list: `made of Li, P and S alone`, `rare earths and oxygen and nothing else`, `Fe and O, no others`.
+_ALONE = re.compile(
+    r"\s*,?\s*(?:and\s+)?(?:alone\b|(?:with\s+)?nothing\s+(?:else|more|further)\b|no\s+(?:others|other\s+elements)\b(?!\s+than))",
+    re.I,
+)
+# More elements than a compound of all of them has; of a longer list, any may be left out.
+_MOST_OF_SYSTEM = 5
 _METALS = re.compile(r"metals?", re.I)
 _ONLY = re.compile(
     # `just two elements, one of them Te` and `only those with Sn` name no system, nor does `just needs Sn`.
@@ -219,39 +226,24 @@ def _list_from(text: str, literals: list[Literal], place: int) -> list[Literal]:
 
 def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
     """
-    Read `only Li, P and S` and `nothing but Fe and O` as a chemical system.
+    Read `only Li, P and S`, `Li, P and S alone` and `nothing but Fe and O` as a chemical system.
 
-    `only alkali metals and halogens` excludes all other elements, `halides of alkali metals only` does not.
+    `only alkali metals and halogens` excludes all other elements, `halides of alkali metals only` does not. Of a list
+    longer than a compound has elements, any may be left out.
 
     Args:
         text: The plain text.
         literals: Terms with their polarity, in the order of the text.
         vocabulary: The concepts that they name.
     """
-    # `nothing but metals` may be a wording.
-    found = next(
-        (each for each in _ONLY.finditer(text) if not any(x.start <= each.start() < x.end for x in literals)), None
-    )
-    listed = [literal for literal in literals if family(literal) == "chemistry" and not literal.negated]
-    if found is None or not listed or len(listed) != len([x for x in literals if family(x) == "chemistry"]):
-        return literals
-    behind = [literal for literal in listed if literal.start >= found.end()]
-    chosen = behind if behind and len(WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
-    if not chosen and text[found.end() :].strip(" .!?") == "":
-        chosen = listed
-    is_all = found.group().lower().startswith(("nothing else", "nothing more", "nothing further", "no "))
-    if not chosen or any(
-        not is_all and text[one.end : two.start].strip() and JOINT.fullmatch(text[one.end : two.start]) is None
-        for one, two in pairwise(chosen)
-    ):
-        return literals
+    chosen = _chosen_alone(text, literals) or _chosen_only(text, literals)
     # `oxides of only iron or cobalt`: one of them.
-    if any(re.search(r"\bor\b", text[one.end : two.start]) for one, two in pairwise(chosen)):
+    if not chosen or any(re.search(r"\bor\b", text[one.end : two.start]) for one, two in pairwise(chosen)):
         return literals
     start, end = chosen[0].start, chosen[-1].end
     if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):
         symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
-        system = Literal(SystemTerm(symbols), False, start, end)
+        system = Literal(_system(symbols, literals, vocabulary), False, start, end)
         return sorted([*(each for each in literals if each not in chosen), system], key=lambda each: each.start)
     allowed = [allowed_elements(literal.term, vocabulary) for literal in chosen]
     if not all(allowed) or any(family(literal) in ("anion", "class") for literal in literals):
@@ -260,6 +252,54 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     only = Literal(OnlyTerm(names, tuple(sorted(frozenset().union(*allowed)))), False, start, end)
     place = literals.index(chosen[-1]) + 1
     return [*literals[:place], only, *literals[place:]]
+
+
+def _system(symbols: tuple[str, ...], literals: list[Literal], vocabulary: Vocabulary) -> SystemTerm | OnlyTerm:
+    """The system of some elements and of the anions that are asked for: `oxides of only iron` have oxygen too."""
+    anions = [literal.term for literal in literals if family(literal) == "anion" and not literal.negated]
+    needed = [needed_elements(term, vocabulary) for term in anions]
+    if all(needed):
+        names = tuple(dict.fromkeys([*symbols, *sorted(frozenset().union(*needed))]))
+        return SystemTerm(names) if len(names) <= _MOST_OF_SYSTEM else OnlyTerm(names, tuple(sorted(names)))
+    allowed = frozenset(symbols).union(*(allowed_elements(term, vocabulary) for term in anions))
+    return OnlyTerm((*symbols, *dict.fromkeys(term.label for term in anions)), tuple(sorted(allowed)))
+
+
+def _chosen_alone(text: str, literals: list[Literal]) -> list[Literal]:
+    """The list of elements right before `alone` or `nothing else`."""
+    for found in _ALONE.finditer(text):
+        run: list[Literal] = []
+        for literal in reversed([each for each in literals if each.end <= found.start()]):
+            gap = text[literal.end : run[0].start] if run else text[literal.end : found.start()]
+            is_joined = JOINT.fullmatch(gap) is not None and (not run or gap.strip() != "")
+            if not is_joined or family(literal) != "chemistry" or literal.negated:
+                break
+            run.insert(0, literal)
+        if len(run) > 1:
+            return run
+    return []
+
+
+def _chosen_only(text: str, literals: list[Literal]) -> list[Literal]:
+    """The list of elements behind `only`, or all elements of a text that ends with it."""
+    # `nothing but metals` may be a wording.
+    found = next(
+        (each for each in _ONLY.finditer(text) if not any(x.start <= each.start() < x.end for x in literals)), None
+    )
+    listed = [literal for literal in literals if family(literal) == "chemistry" and not literal.negated]
+    if found is None or not listed or len(listed) != len([x for x in literals if family(x) == "chemistry"]):
+        return []
+    behind = [literal for literal in listed if literal.start >= found.end()]
+    chosen = behind if behind and len(WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
+    if not chosen and text[found.end() :].strip(" .!?") == "":
+        chosen = listed
+    is_all = found.group().lower().startswith(("nothing else", "nothing more", "nothing further", "no "))
+    if any(
+        not is_all and text[one.end : two.start].strip() and JOINT.fullmatch(text[one.end : two.start]) is None
+        for one, two in pairwise(chosen)
+    ):
+        return []
+    return chosen
 
 
 __all__ = ["counted_groups", "counted_lists", "list_counts", "only_elements"]

@@ -57,7 +57,7 @@ def with_examples(
 
 
 def _with_example_compounds(text: str, constraints: list[Constraint]) -> list[Constraint]:
-    """Read compounds that are examples of a class as wishes: `ferromagnetic insulators such as EuO and CrBr3`."""
+    """Read examples of a class as wishes: `insulators such as EuO and CrBr3`, `clusters such as Chevrel phases`."""
     found = list(constraints)
     for match in _SUCH_AS.finditer(text):
         start, end = match.span("list")
@@ -66,7 +66,7 @@ def _with_example_compounds(text: str, constraints: list[Constraint]) -> list[Co
             for each in found
             if start <= each.start
             and each.end <= end
-            and all(map(_is_compound, each.literals))
+            and (all(map(_is_compound, each.literals)) or all(map(_is_type, each.literals)))
             and not any(literal.negated for literal in each.literals)
         ]
         if not inside or not any(each.end <= start for each in found):
@@ -138,14 +138,13 @@ def _without_purposes(
             uses
             and _is_use(each)
             and len(each.literals) == 1
-            and len(uses[-1].literals) == 1
-            and not _is_wider(_ids(uses[-1])[0], _ids(each)[0], vocabulary)
+            and not any(_is_wider(use, _ids(each)[0], vocabulary) for use in _ids(uses[-1]))
             and _FOR.fullmatch(text, uses[-1].end, each.start)
         ):
             if _ids(uses[-1])[0] in _MATERIALS:
                 found.append(replace(each, preferred=True))
                 continue
-            if not _is_general(_ids(uses[-1])[0], vocabulary):
+            if not any(_is_general(use, vocabulary) for use in _ids(uses[-1])):
                 notes.append(
                     f"read {text[each.start : each.end]!r} as what {text[uses[-1].start : uses[-1].end]!r} is for"
                 )
@@ -193,6 +192,10 @@ def _is_use(constraint: Constraint) -> bool:
         not literal.negated and isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "use"
         for literal in constraint.literals
     )
+
+
+def _is_type(literal: Literal) -> bool:
+    return isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "structure-type"
 
 
 def _is_compound(literal: Literal) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ...concepts.elements import GROUPS
-from ...formula_grammar_clac import ATOMIC_NUMBERS
-from .lists import EXAMPLE, HYPHEN_FOR_START, JOINT, SAME, family, is_phrase, or_follows
+from .lists import EXAMPLE, HYPHEN_FOR_START, JOINT, SAME, family, is_phrase, is_symbol, or_follows
+from .metals import is_group
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
@@ -26,6 +26,12 @@ _ANY_OF = re.compile(
 _EXAMPLES = re.compile(rf"\s*[,;(–-]*\s*{EXAMPLE}[\s,:(]*(?:an?\s+|the\s+)?", re.I)
 # Before a list of examples, which are alternatives of each other.
 _OF_EXAMPLES = re.compile(rf"(?<!\w)(?<!thing )(?<!stuff )(?:{EXAMPLE}|{SAME})[\s,:(]*(?:the\s+|an?\s+)?$", re.I)
+# `a transition metal from V, Cr, Mn`: members of the group before.
+_FROM_GROUP = re.compile(
+    r"\s*[,(]?\s*(?:(?:chosen|selected|taken|coming|being)\s+)?(?:from|among|out\s+of|being|is|are|:)\s*(?:among\s+|the\s+|either\s+)*",
+    re.I,
+)
+_SAME = re.compile(rf"\s*[,;(–-]*\s*{SAME}[\s,:(]*(?:an?\s+|the\s+|either\s+)?", re.I)
 # `Ca, Mg or both`
 _OR_BOTH = re.compile(r"\s*,?\s*or\s+both\b", re.I)
 # `barium, potassium or similar`
@@ -105,6 +111,11 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
         else:
             groups.append([literal])
         place += 1
+    groups = [
+        group
+        for group, following in pairwise([*groups, []])
+        if not (following and len(group) == 1 and _is_named(text, group[0], following))
+    ]
     wishes = _wishes(text, groups)
     constraints = []
     for group, preferred in zip(groups, wishes, strict=True):
@@ -117,6 +128,12 @@ def grouped(text: str, literals: list[Literal]) -> list[Constraint]:
             is_first = better["which"].lower() in ("former", "first")
             constraints.append(Constraint((unique[0 if is_first else -1],), True))
     return list(dict.fromkeys(constraints))
+
+
+def _is_named(text: str, group: Literal, members: list[Literal]) -> bool:
+    """Whether a list says what a group of elements stands for: `heavy transition metals, I mean W, Ta or Mo`."""
+    is_same = _SAME.fullmatch(text, group.end, members[0].start) is not None
+    return is_same and _is_of_group(group) and all(isinstance(each.term, ElementTerm) for each in members)
 
 
 def _wishes(text: str, groups: list[list[Literal]]) -> list[bool]:
@@ -224,7 +241,7 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
     if _ALTERNATIVE.fullmatch(gap):
         return True
-    if gap.isspace() and _has_no_comma(text, literals, place):
+    if gap.isspace() and (_has_no_comma(text, literals, place) or _is_row_of_alternatives(text, literals, place)):
         return True
     if "," in gap and (_OR_SIMILAR.match(text, literal.end) or _OR_BOTH.match(text, literal.end)):
         return family(before) == family(literal)
@@ -269,6 +286,8 @@ def _begins_alternatives(text: str, literals: list[Literal], place: int) -> bool
     start = literals[place].start
     if _ANY_OF.search(text, 0, start) is not None:
         return True
+    if place and _FROM_GROUP.fullmatch(text, literals[place - 1].end, start) and is_group(text, literals[place - 1]):
+        return True
     found = _OF_EXAMPLES.search(text, 0, start)
     # `ternary compounds, i.e. Li, P and S` have all of them.
     is_same = found is not None and re.match(SAME, found.group(), re.I) is not None
@@ -291,20 +310,33 @@ def _has_no_comma(text: str, literals: list[Literal], place: int) -> bool:
     return len(symbols) == 3 and any(symbols <= GROUPS[name] for name in _SIMILAR)
 
 
+def _is_row_of_alternatives(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether symbols without commas are alternatives: `a metal such as V Mn Fe`, `Gd Tb Dy or so`."""
+    first = last = place
+    while first and text[literals[first - 1].end : literals[first].start].isspace():
+        first -= 1
+    while last + 1 < len(literals) and text[literals[last].end : literals[last + 1].start].isspace():
+        last += 1
+    # `a metal Ti V Cr`: the row begins with the first symbol.
+    first = next((each for each in range(first, place) if is_symbol(text, literals[each])), place)
+    if not all(is_symbol(text, each) for each in literals[first : last + 1]):
+        return False
+    end = literals[last].end
+    # `Nd Pr Sm or Tb`
+    is_choice = last + 1 < len(literals) and re.fullmatch(r"\s+or\s+", text[end : literals[last + 1].start]) is not None
+    return is_choice or _begins_alternatives(text, literals, first) or _OR_SIMILAR.match(text, end) is not None
+
+
 def _ends_any_of(text: str, literals: list[Literal], place: int) -> bool:
     """Whether an `and` stands before the last one of alternatives: `at least one of Ti, Zr and Hf`."""
     before, literal = literals[place - 1], literals[place]
     # `one of Fe or Co and O`, `one of Fe, Co and oxygen`: another demand.
-    if _is_symbol(text, before) != _is_symbol(text, literal):
+    if is_symbol(text, before) != is_symbol(text, literal):
         return False
     first = place - 1
     while first and re.fullmatch(r"\s*,\s*", text[literals[first - 1].end : literals[first].start]):
         first -= 1
     return _begins_alternatives(text, literals, first)
-
-
-def _is_symbol(text: str, literal: Literal) -> bool:
-    return text[literal.start : literal.end] in ATOMIC_NUMBERS
 
 
 def _of_plural(text: str, literals: list[Literal], place: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .query import ConceptTerm, ElementTerm, Literal
 
 # A list goes on over these.
@@ -41,6 +42,11 @@ def family(literal: Literal) -> str:
     return term.kind
 
 
+def is_symbol(text: str, literal: Literal) -> bool:
+    """Whether an element is written as its symbol."""
+    return text[literal.start : literal.end] in ATOMIC_NUMBERS
+
+
 def or_follows(text: str, literals: list[Literal], place: int) -> bool:
     """Whether the list ends with an `or`: `A, B or C`."""
     for first, second in zip(literals[place:], literals[place + 1 :], strict=False):
@@ -69,5 +75,6 @@ __all__ = [
     "WORD",
     "family",
     "is_phrase",
+    "is_symbol",
     "or_follows",
 ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...concepts.elements import GROUPS
 from .chemistry import all_free
 from .lists import EXAMPLE, SAME
 from .query import ConceptTerm, ElementTerm, Literal
@@ -51,6 +52,13 @@ def _is_of_list(text: str, literal: Literal, following: Literal) -> bool:
     return is_chemistry and _METAL_IS.fullmatch(text, literal.end, following.start) is not None
 
 
+def _names_metals(text: str, literal: Literal, following: Literal) -> bool:
+    """Whether a list of metals stands right behind the word: `the metals nickel and cobalt`."""
+    is_plural = text[literal.end - 1] == "s" and text[literal.end : following.start].isspace()
+    term = following.term
+    return is_plural and isinstance(term, ElementTerm) and term.symbol in GROUPS["metal"]
+
+
 def contained_metals(text: str, free: Sequence[bool]) -> list[Literal]:
     """
     Read `contains a metal`.
@@ -91,6 +99,8 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
             )
             of_compound = of_compound or (following is not None and _is_of_list(text, literal, following))
             of_compound = of_compound or (other is not None and any(each.start == other.end() for each in literals))
+            if following is not None and _names_metals(text, literal, following):
+                continue
             if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))
         found.append(literal)

@@ -18,10 +18,11 @@ from ...formula_markup_clac import FlatText, flatten_markup
 from .allowed import without_allowed
 from .asides import without_asides
 from .checks import contradictions, unknown_elements
-from .chemistry import all_free, element_symbol, find_compositions, find_symmetry, find_systems
+from .chemistry import all_free, element_symbol, find_compositions, find_rows, find_symmetry, find_systems
 from .comparisons import read_comparisons
 from .element_sets import counted_groups, counted_lists, list_counts, only_elements
 from .examples import with_examples
+from .exceptions import with_exceptions
 from .grouping import grouped
 from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
@@ -29,7 +30,7 @@ from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import with_polarity
-from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
+from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
 from .second_choices import without_second_choices
 from .state import State
 from .typed import with_capital_symbols, with_plain_numbers
@@ -63,6 +64,15 @@ _SPEAKER = re.compile(
     r"(?:\s+here)?|groups?\s+here)\s*[:,.!;?-](?=\s)",
     re.I,
 )
+# `groups 4, 5 or 6 of the periodic table`; a single group is a wording, and `space groups` are others.
+_COLUMNS = re.compile(
+    r"(?<!space )(?<!point )\bgroups?\s+"
+    r"(?P<numbers>(?:1[0-8]|[1-9])(?:\s*(?:,\s*(?:and|or)|,|/|and|or)\s*(?:1[0-8]|[1-9]))+)(?!\w)"
+    r"(?:\s+of\s+the\s+periodic\s+table|\s+(?:elements?|metals?))?",
+    re.I,
+)
+# Characters behind a row of symbols that may belong to a wording.
+_LONGEST_END = 40
 _NEGATION = re.compile(r"^(?:no|without|any|only)\s+", re.I)
 # Characters of a query that are read. The time grows with the square of their number, to about a second here.
 MOST_CHARACTERS = 5_000
@@ -115,8 +125,14 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.touched[start:end] = [True] * (end - start)
     systems, unknown = find_systems(plain, state.free)
     state.add(systems)
+    _read_columns(state, lexicon)
+    for row in find_rows(plain, state.free):
+        # `Cu Ag Au` is a wording of the coinage metals, `F Cl Br or I` of halogens.
+        if not _begins_wording(plain, lexicon, row):
+            state.add(row)
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
+    state.literals = with_exceptions(plain, metals_as_elements(plain, state.literals), vocabulary)
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
@@ -200,6 +216,30 @@ def _read_words(state: State, lexicon: Lexicon, compositions: list[Literal]) -> 
             elif not read_joined(state, lexicon, word) and not read_turned(state, lexicon, words, place):
                 _leave(state, word)
         place += 1
+
+
+def _read_columns(state: State, lexicon: Lexicon) -> None:
+    """Read `groups 4, 5 or 6 of the periodic table`."""
+    for found in _COLUMNS.finditer(state.text):
+        numbers = list(re.finditer(r"\d+", found["numbers"]))
+        ids = [lexicon.id_of(key(f"group {number.group()}")) for number in numbers]
+        if None in ids or not all_free(state.free, *found.span()):
+            continue
+        for concept_id, number in zip(ids, numbers, strict=True):
+            concept = lexicon.vocabulary[str(concept_id)]
+            start = found.start("numbers") + number.start()
+            end = found.end() if number is numbers[-1] else found.start("numbers") + number.end()
+            state.add([Literal(ConceptTerm(concept.id, concept.name, concept.kind), False, start, end)])
+        state.mark(found.start(), found.start("numbers"))
+
+
+def _begins_wording(text: str, lexicon: Lexicon, row: list[Literal]) -> bool:
+    """Whether a row of symbols is a wording, or the beginning of one."""
+    words = tokens(text[row[0].start : row[-1].end + _LONGEST_END])
+    return any(
+        lexicon.id_of("".join(word.key for word in words[:count])) is not None
+        for count in range(len(row), min(len(words), len(row) + 5) + 1)
+    )
 
 
 def _corrected(state: State, lexicon: Lexicon, words: list[Token], compositions: list[Literal]) -> list[Token]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .lists import EXAMPLE, JOINT, OR, SAME, WORD, family, is_phrase, or_follows
-from .query import ElementTerm, Literal, RangeTerm
+from .lists import EXAMPLE, JOINT, OR, SAME, WORD, family, is_phrase, is_symbol, or_follows
+from .query import CountTerm, ElementTerm, Literal, RangeTerm
 
 _EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
@@ -15,6 +15,7 @@ _NEGATORS = (
     # `oxides except those with lead`, `oxides unless they contain lead`
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
+    r"|none(?!\s+of\b)|none\s+of\s+(?:them|these|those)"
     r"|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
@@ -24,6 +25,7 @@ _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-
 _TOO = re.compile(r"\btoo\s+$", re.I)
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
 _VERB = re.compile(r"(?:contain|with\b|ha[sv]|includ)", re.I)
+_WITH = re.compile(r"(?:with|having|has|have)\b", re.I)
 _MEMBERS = re.compile(
     rf"\s*[,;(–-]*\s*(?:by\s+which\s+)?(?:{EXAMPLE}|{SAME}|including|incl\.?|especially)[\s,:(]*(?:an?\s+|the\s+)?",
     re.I,
@@ -40,13 +42,20 @@ _NOT = r"(?:\s+not|n'?t)"
 _FREE_BEHIND = re.compile(
     r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
     # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
-    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|an\s+option))\b(?!\s*:)"
-    r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
+    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|included|contained|present|welcome|an\s+option))\b(?!\s*:)"
+    r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|missing|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
     # `low symmetry no good`
     r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless|unlikely|of\s+no\s+(?:use|interest)|out\s+of\s+(?:the\s+)?question)\b"
     r"|\s+(?:left\s+|put\s+|set\s+)?aside\b"
+    # `leave the lanthanides out`, `sulfur yes, oxygen no`
+    r"|\s+out(?=\s*(?:[.,;!?)]|$|because\b|since\b|as\b|please\b))|\s+no(?=\s*(?:[.,;!?)]|$))"
+    # `we own Ga and In samples, so skip everything with those`
+    r"|(?P<these>[^.;!?]{0,40}?\b(?:skip|avoid|exclude|omit|drop|without)\s+(?:(?:everything|anything|all|compounds|ones|those|any)\s+)?"
+    r"(?:(?:with|containing|that\s+contains?)\s+)?(?:those|these|them)\b(?!\s+\w))"
+    rf"|\s+(?:does|do){_NOT}\s+(?:occur|appear|exist)\b"
+    r"|\s+(?:must|should|may|can|shall|has\s+to|have\s+to)\s+(?:be\s+)?not\s+(?:be\s+)?(?:present|included|contained|used|there|in\b|inside)"
     r"|\s+(?:ones|compounds|phases)\s+(?:that\s+|which\s+)?(?:I|we)\s+(?:already\s+)?(?:know|have)\b"
     rf"|\s+(?:must|should|may|can|shall){_NOT}\s+be\s+(?:present|included|contained|used|there|in\b|part\b|any\b))",
     re.I,
@@ -79,6 +88,11 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
             found.append(_range_polarity(text, literal, found[-1].end if found else 0))
             scope = None
             continue
+        if isinstance(literal.term, CountTerm) and literal.term.high == 0:
+            # `no metals except iron` is read as a whole.
+            found.append(literal)
+            scope = None
+            continue
         gap = text[found[-1].end if found else 0 : literal.start] if not found or literal.start >= found[-1].end else ""
         negators = list(_NEGATOR.finditer(gap))
         negator = negators[-1] if negators else None
@@ -88,7 +102,7 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         elif negator is not None and _reaches(gap[negator.end() :]):
             scope = re.sub(r"\s+", " ", negator.group().strip(" -").lower())
             literal = replace(literal, negated=True)
-            is_last = _CONJUNCTION.search(gap) is not None
+            is_last = _CONJUNCTION.search(gap[negator.end() :]) is not None
         elif (
             scope is not None
             and found
@@ -112,6 +126,8 @@ def _is_excluded_behind(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is excluded by what stands behind it: `lead-free`, `lead is not allowed`."""
     end = literals[place].end
     behind = _FREE_BEHIND.match(text, end)
+    if behind is not None and behind["these"] is not None:
+        return place + 1 == len(literals) or literals[place + 1].start >= behind.end()
     if behind is None or behind["is_not"] is None or place + 1 == len(literals):
         return behind is not None
     # `a perovskite that is not cubic` excludes the cubic ones.
@@ -140,7 +156,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         return gap.strip().lower() == "and"
     if not gap.strip():
         # `no lead halides`: one phrase, joined later.
-        return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != ","
+        is_new = _WITH.match(text, literal.start) is not None
+        return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != "," and not is_new
     # `no heavy metals such as lead`
     if _MEMBERS.fullmatch(gap):
         return {family(literal), family(before)} <= _OF_COMPOSITION
@@ -189,12 +206,14 @@ def _share_backwards(text: str, found: list[Literal], literal: Literal) -> None:
         if is_said and not earlier.negated and is_phrase(gap, earlier, following) and family(literal) != "chemistry":
             found[place] = following = replace(earlier, negated=True)
             continue
-        if earlier.negated or not is_list or not _SHARED_HYPHEN.fullmatch(gap):
+        # `Pb Cd Hg are forbidden`
+        is_row = is_said and gap.isspace() and is_symbol(text, earlier) and is_symbol(text, following)
+        if earlier.negated or not is_list or not (is_row or _SHARED_HYPHEN.fullmatch(gap)):
             return
         # `Cs, lead-free` is not a list.
         is_joint = gap.startswith("-") or _CONJUNCTION.search(gap) is not None or "&" in gap or "/" in gap
         begins = is_said and _begins_with_elements(text, [*found[: place + 1], literal])
-        if following is literal and not is_joint and not begins:
+        if following is literal and not is_joint and not is_row and not begins:
             return
         found[place] = following = replace(earlier, negated=True)
 

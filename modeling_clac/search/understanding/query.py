@@ -127,7 +127,8 @@ class OnlyTerm:
     @property
     def label(self) -> str:
         """Wording of the term in the reading."""
-        return f"nothing but {' and '.join(self.names)}"
+        *others, last = self.names
+        return f"nothing but {', '.join(others)} and {last}" if others else f"nothing but {last}"
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class CountTerm:
         """Wording of the term in the reading."""
         if self.high is not None and 0 < self.low < self.high:
             return f"{self.low} to {self.high} of {self.name}"
+        if self.high == 0:
+            return f"no {self.name}"
         bound = "exactly" if self.low == self.high else "at least" if self.high is None else "at most"
         return f"{bound} {self.low if self.high is None else self.high} of {self.name}"
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 # A constraint whose value is unknown costs about half of one that fails; an estimate shifts it.
 _UNKNOWN, _BY_ESTIMATE = 0.45, 0.25
 _PREFERRED = 0.3
+# Beside two other conditions, uses may be what the search is for rather than what the crystal must be good for.
+_USE_AMONG_OTHERS = 0.8
 _HOLDS = 0.999
 # Costs that differ by less are equal.
 _DECIMALS = 3
@@ -120,12 +122,16 @@ class Evaluation:
     def costs(self) -> np.ndarray:
         """`(n,)` float64, what is missing: 1 for each constraint that fails, less for near misses and unknown ones."""
         total = np.zeros(len(self.table))
+        needed = [constraint for constraint in self.query.constraints if not constraint.preferred]
+        uses = sum(map(_is_use, needed))
+        of_use = _USE_AMONG_OTHERS / max(uses, 1) if len(needed) - uses >= 2 else 1.0
         for constraint, grades, estimates in zip(self.query.constraints, self.grades, self.estimated, strict=True):
             cost, unknown = 1.0 - grades, np.isnan(grades)
             if unknown.any():
                 missing = 1.0 - np.where(np.isnan(estimates), 0.5, estimates)
                 cost = np.where(unknown, _UNKNOWN + _BY_ESTIMATE * missing, cost)
-            total += (_PREFERRED if constraint.preferred else 1.0) * cost
+            weight = _PREFERRED if constraint.preferred else of_use if _is_use(constraint) else 1.0
+            total += weight * cost
         return np.asarray(total.round(_DECIMALS))
 
     @property
@@ -278,6 +284,11 @@ class Evaluation:
         return {column: self._written(column, row) for column in self.columns}
 
 
+def _is_use(constraint: Constraint) -> bool:
+    terms = [literal.term for literal in constraint.literals if not literal.negated]
+    return bool(terms) and all(isinstance(term, ConceptTerm) and term.kind_of_concept == "use" for term in terms)
+
+
 def _state(grade: float) -> str:
     if np.isnan(grade):
         return "unknown"
@@ -376,7 +387,8 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
         high = np.inf if term.high is None else term.high
         # One element too few or too many is a near miss.
         beyond = np.maximum(np.maximum(term.low - inside, inside - high), 0.0)
-        grade = np.where(beyond == 0, 1.0, 0.4 / np.maximum(beyond, 1.0))
+        near = 0.0 if term.high == 0 else 0.4
+        grade = np.where(beyond == 0, 1.0, near / np.maximum(beyond, 1.0))
     elif isinstance(term, OnlyTerm):
         inside = table.compositions.count(ATOMIC_NUMBERS[symbol] for symbol in term.symbols)
         counts = table.compositions.counts

@@ -69,6 +69,10 @@ _SENSES = {
     # What crystals grow from.
     "flux": _sense(r"\b(?:by|from|in|using|via|through)\s+(?:an?\s+|the\s+)?(?:self[\s-]+)?",
         r"[\s-]+(?:gr[eo]w\w*|method)\b"),
+    "makeup": _sense(behind=r"\s+(?:at|about|around|roughly|nearly|more|less|most|over|half|\d)"),
+    "canbemade": _sense(behind=r"\s+(?:out\s+)?(?:of|from|with|into)\b"),
+    "mematerial": _sense(r"\b(?:give|show|find|get|send|tell|suggest|for)\s+"),
+    "chain": _sense(r"\b(?:supply|value|cold)[\s-]+"),
     "metal": _sense(r"\b(?:molten|liquid)\s+"),
     "gold": _COLOR,
     "silver": _COLOR,

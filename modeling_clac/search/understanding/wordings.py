@@ -59,8 +59,10 @@ def read_wording(state: State, lexicon: Lexicon, words: list[Token], place: int)
             continue
         if count > 1 and concept is not None and _is_cut_by_metal(lexicon, words, place + count, concept):
             continue
-        if count == 1 and has_other_sense(state.text, spelled, start, end):
-            return None
+        if has_other_sense(state.text, spelled, start, end):
+            if count == 1:
+                return None
+            continue
         if count == 1 and len(parts[0].text) == 2 and parts[0].text in ATOMIC_NUMBERS and symbol is None:
             # Of what is written like a symbol, such as a Strukturbericht designation, the element is meant.
             return None
@@ -164,8 +166,9 @@ def _add_pattern(state: State, parts: list[Token]) -> None:
     for part in parts:
         word = state.text[part.start : part.end]
         if any(map(str.isdigit, word)) and is_pattern(word):
+            # Behind the type, whose last character it shares: a term has at least one.
             end = parts[-1].end
-            state.literals.append(Literal(PatternTerm(word), False, end, end))
+            state.literals.append(Literal(PatternTerm(word), False, end - 1, end))
 
 
 def term_of(lexicon: Lexicon, concept_id: str) -> ConceptTerm | ElementTerm | SpaceGroupTerm | PointGroupTerm:
