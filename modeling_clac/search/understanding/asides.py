@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .lists import JOINT, or_follows
+from .lists import JOINT, family, or_follows
 from .metals import is_group
 from .query import ConceptTerm, ElementTerm, Literal
 
@@ -130,7 +130,9 @@ def _goes_on(text: str, group: list[Literal], note: str, literals: list[Literal]
         return True
     if JOINT.fullmatch(gap) is None or note not in (_PARTNER, _KNOWN):
         return False
-    return _LISTED.search(gap) is not None or or_follows(text, literals, place)
+    # `host for Eu2+, nitride or oxynitride`: another demand.
+    is_same = family(literal) == family(group[-1])
+    return _LISTED.search(gap) is not None or (is_same and or_follows(text, literals, place))
 
 
 def _is_joined(text: str, earlier: Literal, literal: Literal) -> bool:

@@ -51,9 +51,9 @@ _LIST_COUNT = re.compile(
 )
 # Behind a list: `made of Li, P and S alone`, `rare earths and oxygen and nothing else`, `Fe and O, no others`.
 _ALONE = re.compile(
-    r"\s*,?\s*(?:and\s+)?(?:alone\b|(?:with\s+)?nothing\s+(?:else|more|further)\b|no\s+(?:others|other\s+elements)\b(?!\s+than))",
-    re.I,
+    r"\b(?:alone|(?:with\s+)?nothing\s+(?:else|more|further)|no\s+(?:others|other\s+elements)(?!\s+than))\b", re.I
 )
+_BEFORE_ALONE = re.compile(r"[\s,]*(?:and\s+)?")
 # More elements than a compound of all of them has; of a longer list, any may be left out.
 _MOST_OF_SYSTEM = 5
 _METALS = re.compile(r"metals?", re.I)
@@ -268,15 +268,17 @@ def _system(symbols: tuple[str, ...], literals: list[Literal], vocabulary: Vocab
 def _chosen_alone(text: str, literals: list[Literal]) -> list[Literal]:
     """The list of elements right before `alone` or `nothing else`."""
     for found in _ALONE.finditer(text):
-        run: list[Literal] = []
-        for literal in reversed([each for each in literals if each.end <= found.start()]):
-            gap = text[literal.end : run[0].start] if run else text[literal.end : found.start()]
-            is_joined = JOINT.fullmatch(gap) is not None and (not run or gap.strip() != "")
-            if not is_joined or family(literal) != "chemistry" or literal.negated:
+        end = next((place for place, each in enumerate(literals, 1) if each.end > found.start()), len(literals) + 1) - 1
+        if not end or _BEFORE_ALONE.fullmatch(text, literals[end - 1].end, found.start()) is None:
+            continue
+        first = end
+        while first and family(literals[first - 1]) == "chemistry" and not literals[first - 1].negated:
+            gap = text[literals[first - 1].end : literals[first].start] if first < end else ","
+            if not gap.strip() or JOINT.fullmatch(gap) is None:
                 break
-            run.insert(0, literal)
-        if len(run) > 1:
-            return run
+            first -= 1
+        if end - first > 1:
+            return literals[first:end]
     return []
 
 

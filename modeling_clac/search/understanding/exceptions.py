@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...concepts.elements import GROUPS
@@ -47,36 +48,30 @@ def with_exceptions(text: str, literals: list[Literal], vocabulary: Vocabulary) 
         vocabulary: The concepts that they name.
     """
     polar = with_polarity(text, literals)
+    # By the place where the list begins.
+    systems = {each.end(): each.start() for each in _NOTHING.finditer(text)}
+    anions = {each.end(): each.start() for each in _NO_ANION.finditer(text)}
     found: list[Literal] = []
     place = 0
     while place < len(literals):
-        run = _listed(text, literals, place)
-        system = next((each for each in _NOTHING.finditer(text, 0, literals[place].start + 1)
-            if each.end() == literals[place].start), None)  # fmt: skip
-        if system is not None and all(isinstance(each.term, ElementTerm) for each in run):
-            symbols = tuple(dict.fromkeys(each.term.symbol for each in run if isinstance(each.term, ElementTerm)))
-            found.append(Literal(SystemTerm(symbols), False, system.start(), run[-1].end))
-            place += len(run)
-            continue
-        anion = next((each for each in _NO_ANION.finditer(text, 0, literals[place].start + 1)
-            if each.end() == literals[place].start), None)  # fmt: skip
-        spared = _elements_of(run, vocabulary)
-        if anion is not None and spared <= _ANIONS and spared:
-            found.append(_sparing("anion", _ANIONS - spared, run, anion.start()))
-            place += len(run)
-            continue
-        symbols_of_group = _group(text, literals[place], vocabulary)
-        run = _listed(text, literals, place + 1)
+        start = literals[place].start
+        if start in systems or start in anions:
+            run = _listed(text, literals, place)
+            special = _nothing_else(run, systems.get(start), anions.get(start), vocabulary)
+            if special is not None:
+                found.append(special)
+                place += len(run)
+                continue
+        symbols_of_group = _group(text, literals[place], vocabulary) if polar[place].negated else frozenset()
+        run = _listed(text, literals, place + 1) if symbols_of_group else []
         spared = _elements_of(run, vocabulary)
         if (
-            polar[place].negated
-            and run
-            and spared
+            spared
             and spared < symbols_of_group
             and _spares(text, literals[place], run[0])
             and not text[run[-1].end : run[-1].end + 2].strip(" -").isalnum()
         ):
-            name = "metal" if isinstance(literals[place].term, ElementTerm) else literals[place].term.label
+            name = "metal" if symbols_of_group == GROUPS["metal"] else literals[place].term.label
             found.append(_sparing(name, symbols_of_group - spared, run, literals[place].start))
             place += 1 + len(run)
             continue
@@ -85,10 +80,21 @@ def with_exceptions(text: str, literals: list[Literal], vocabulary: Vocabulary) 
     return found
 
 
+def _nothing_else(run: list[Literal], system: int | None, anion: int | None, vocabulary: Vocabulary) -> Literal | None:
+    """Read a list behind `no elements other than` or `no anions except`, which begin at some places."""
+    if system is not None and all(isinstance(each.term, ElementTerm) for each in run):
+        symbols = tuple(dict.fromkeys(each.term.symbol for each in run if isinstance(each.term, ElementTerm)))
+        return Literal(SystemTerm(symbols), False, system, run[-1].end)
+    spared = _elements_of(run, vocabulary)
+    if anion is not None and spared and spared <= _ANIONS:
+        return _sparing("anion", _ANIONS - spared, run, anion)
+    return None
+
+
 def _listed(text: str, literals: list[Literal], place: int) -> list[Literal]:
     """The list that begins at a place."""
     run = literals[place : place + 1]
-    for literal in literals[place + 1 :]:
+    for literal in islice(literals, place + 1, None):
         gap = text[run[-1].end : literal.start]
         if not gap.strip() or JOINT.fullmatch(gap) is None or type(literal.term) is not type(run[0].term):
             break

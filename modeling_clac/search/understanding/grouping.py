@@ -310,12 +310,21 @@ def _has_no_comma(text: str, literals: list[Literal], place: int) -> bool:
     return len(symbols) == 3 and any(symbols <= GROUPS[name] for name in _SIMILAR)
 
 
+def _is_apart(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether nothing but space is between a term and the next one."""
+    return text[literals[place].end : literals[place + 1].start].isspace()
+
+
+# Symbols that are looked at on both sides; the time grows with the square of longer ones.
+_LONGEST_ROW = 30
+
+
 def _is_row_of_alternatives(text: str, literals: list[Literal], place: int) -> bool:
     """Whether symbols without commas are alternatives: `a metal such as V Mn Fe`, `Gd Tb Dy or so`."""
     first = last = place
-    while first and text[literals[first - 1].end : literals[first].start].isspace():
+    while first and place - first < _LONGEST_ROW and _is_apart(text, literals, first - 1):
         first -= 1
-    while last + 1 < len(literals) and text[literals[last].end : literals[last + 1].start].isspace():
+    while last + 1 < len(literals) and last - place < _LONGEST_ROW and _is_apart(text, literals, last):
         last += 1
     # `a metal Ti V Cr`: the row begins with the first symbol.
     first = next((each for each in range(first, place) if is_symbol(text, literals[each])), place)

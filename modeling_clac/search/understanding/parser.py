@@ -132,7 +132,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
             state.add(row)
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
-    state.literals = with_exceptions(plain, metals_as_elements(plain, state.literals), vocabulary)
+    state.literals = with_exceptions(plain, state.literals, vocabulary)
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))

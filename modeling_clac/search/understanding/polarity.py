@@ -15,7 +15,7 @@ _NEGATORS = (
     # `oxides except those with lead`, `oxides unless they contain lead`
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
-    r"|none(?!\s+of\b)|none\s+of\s+(?:them|these|those)"
+    r"|none(?!\s+of\b)(?:\s+(?:with|containing))?|none\s+of\s+(?:them|these|those)(?:\s+(?:with|containing))?"
     r"|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
@@ -102,7 +102,10 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
         elif negator is not None and _reaches(gap[negator.end() :]):
             scope = re.sub(r"\s+", " ", negator.group().strip(" -").lower())
             literal = replace(literal, negated=True)
-            is_last = _CONJUNCTION.search(gap[negator.end() :]) is not None
+            # `no lead and no cadmium, zinc`: the last one, unless a list follows.
+            is_of_list = "(" in gap or or_follows(text, literals, place)
+            was_negated = bool(found) and found[-1].negated and not is_of_list
+            is_last = _CONJUNCTION.search(gap if was_negated else gap[negator.end() :]) is not None
         elif (
             scope is not None
             and found

@@ -15,6 +15,7 @@ FUNCTION_WORDS = frozenset(
     might may must very such than more most least less two one based rich bearing system systems only where whose what
     about into but how this these those there do does did their also both either between within over under above below
     around crystalline inorganic property properties value values possible known common named called other others
+    alone occur occurs
     nothing else just group class form forms high low unit cell per atom atoms lattice my our your am if then so too
     let lets help recommend suggest tell us is are was were between ones thing things something anything everything
     whatever let work works working really quite rather fairly pretty mostly mainly exclusively purely solely strictly
