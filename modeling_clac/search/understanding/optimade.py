@@ -24,6 +24,7 @@ from .implied_elements import ion_elements
 from .query import (
     ConceptTerm,
     Constraint,
+    CountTerm,
     ElementTerm,
     FormulaTerm,
     Literal,
@@ -167,6 +168,8 @@ class _Writer:
                 return _has_any(GROUPS["metal"] if symbol == "metal" else [symbol])
             case SystemTerm(symbols):
                 return _conjunction([_has_all(symbols), _number("nelements", "=", len(symbols))])
+            case CountTerm(_, symbols, _, 0):
+                return _negation(_has_any(symbols))
             case OnlyTerm(_, symbols):
                 return _negation(_has_any([symbol for symbol in ATOMIC_NUMBERS if symbol not in symbols]))
             case FormulaTerm(_, amounts):
