@@ -124,18 +124,18 @@ def search(
         from ..utils.row_files import check_output
 
         check_output(output, SUFFIXES)
-    checkpoint = open_checkpoint(model)
-    # What loads outside the interpreter does so while the vocabulary is read. --like may need no text tower.
-    tower = ThreadPoolExecutor(1).submit(_load_text_tower, checkpoint) if like is None and not optimade else None
-    reading = None if text is None or semantic else read_text(text, concepts)
     from ..search.filters import Filters
     from .printing import print_hits
 
     ranges = given_ranges(bounds)
     filters = Filters(element or (), exclude_element or (), crystal_system, space_group, formula, ranges)
-    if optimade and reading is not None:
-        _print_optimade(reading, filters, as_json)
+    if optimade and text is not None:
+        _print_optimade(read_text(text, concepts), filters, as_json)
         return
+    checkpoint = open_checkpoint(model)
+    # What loads outside the interpreter does so while the vocabulary is read. --like may need no text tower.
+    tower = ThreadPoolExecutor(1).submit(_load_text_tower, checkpoint) if like is None else None
+    reading = None if text is None or semantic else read_text(text, concepts)
     saved = _saved_index(index, checkpoint)
     crystals = _bundled_crystals() if saved is None else saved.stored
     similar: Crystal | int | None = None

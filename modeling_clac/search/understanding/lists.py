@@ -20,6 +20,8 @@ SUCH_AS = r"(?:such\s+as|e\.?\s?g\b\.?|for\s+(?:example|instance))"
 NAMELY = r"(?:i\.?\s?e\b\.?|namely|viz\b\.?)"
 EXAMPLE = rf"(?:{SUCH_AS}|like|say)"
 SAME = rf"(?:(?:by\s+(?:which|that)\s+)?(?:I|we)\s+mean|{NAMELY}|that\s+(?:is|means)|meaning)"
+# Before what is spared, or taken out of what stands before.
+EXCEPT = r"(?:other\s+than|except(?:\s+for|ing)?|apart\s+from|aside\s+from|besides|beyond)"
 # Inside a phrase: `lead halides`, `lead-containing perovskites`.
 INSIDE_PHRASE = re.compile(r"[\s-]*(?:(?:containing|based|bearing|rich)[\s-]+)?", re.I)
 # Kinds of concepts that belong to one family: in a list they are alternatives of each other.
@@ -65,6 +67,7 @@ def is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
 
 __all__ = [
     "EXAMPLE",
+    "EXCEPT",
     "HYPHEN_FOR_START",
     "INSIDE_PHRASE",
     "JOINT",

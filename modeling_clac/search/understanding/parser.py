@@ -22,7 +22,6 @@ from .chemistry import all_free, element_symbol, find_compositions, find_rows, f
 from .comparisons import read_comparisons
 from .element_sets import counted_groups, counted_lists, list_counts, only_elements
 from .examples import with_examples
-from .exceptions import with_exceptions
 from .grouping import grouped
 from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
@@ -32,6 +31,7 @@ from .numbers import read_numbers
 from .polarity import with_polarity
 from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
 from .second_choices import without_second_choices
+from .spared_elements import with_spared_elements
 from .state import State
 from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
@@ -132,7 +132,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
             state.add(row)
     _read_words(state, lexicon, find_compositions(plain, state.free))
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
-    state.literals = with_exceptions(plain, state.literals, vocabulary)
+    state.literals = with_spared_elements(plain, state.literals, vocabulary)
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .lists import EXAMPLE, JOINT, OR, SAME, WORD, family, is_phrase, is_symbol, or_follows
+from .lists import EXAMPLE, EXCEPT, JOINT, OR, SAME, WORD, family, is_phrase, is_symbol, or_follows
 from .query import CountTerm, ElementTerm, Literal, RangeTerm
 
 _EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
@@ -52,7 +52,8 @@ _FREE_BEHIND = re.compile(
     # `leave the lanthanides out`, `sulfur yes, oxygen no`
     r"|\s+out(?=\s*(?:[.,;!?)]|$|because\b|since\b|as\b|please\b))|\s+no(?=\s*(?:[.,;!?)]|$))"
     # `we own Ga and In samples, so skip everything with those`
-    r"|(?P<these>[^.;!?]{0,40}?\b(?:skip|avoid|exclude|omit|drop|without)\s+(?:(?:everything|anything|all|compounds|ones|those|any)\s+)?"
+    r"|(?P<these>[^.;!?]{0,40}?\b(?<!not )(?<!n't )(?<!cannot )(?:skip|avoid|exclude|omit|drop)"
+    r"\s+(?:(?:everything|anything|all|compounds|ones|those|any)\s+)?"
     r"(?:(?:with|containing|that\s+contains?)\s+)?(?:those|these|them)\b(?!\s+\w))"
     rf"|\s+(?:does|do){_NOT}\s+(?:occur|appear|exist)\b"
     r"|\s+(?:must|should|may|can|shall|has\s+to|have\s+to)\s+(?:be\s+)?not\s+(?:be\s+)?(?:present|included|contained|used|there|in\b|inside)"
@@ -68,7 +69,7 @@ _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?(?:(?:any
 # `without rare earths and toxic elements`: one list.
 _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
 # Negations that take something out of what stands before them.
-_EXCEPTIONS = frozenset({"other than", "except", "except for", "excepting", "apart from", "aside from", "excluding"})
+_EXCEPTION = re.compile(rf"{EXCEPT}|excluding")
 
 
 def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
@@ -170,7 +171,7 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     if ("," in gap or _AND.search(gap)) and _VERB.match(text, literal.start):
         return False
     # `a metal other than iron, and oxygen` asks for oxygen; `other than iron, cobalt, and nickel` is a list.
-    if scope in _EXCEPTIONS and "," in gap and _AND.search(gap) and not _is_in_list(text, literals, place - 1):
+    if _EXCEPTION.fullmatch(scope) and "," in gap and _AND.search(gap) and not _is_in_list(text, literals, place - 1):
         return False
     same = family(literal) == family(before)
     if OR.search(gap):

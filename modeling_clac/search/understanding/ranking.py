@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # A constraint whose value is unknown costs about half of one that fails; an estimate shifts it.
 _UNKNOWN, _BY_ESTIMATE = 0.45, 0.25
 _PREFERRED = 0.3
-# Beside two other conditions, uses may be what the search is for rather than what the crystal must be good for.
+# With two other conditions or more, uses may be what the search is for rather than what the crystal must be good for.
 _USE_AMONG_OTHERS = 0.8
 _HOLDS = 0.999
 # Costs that differ by less are equal.
@@ -387,6 +387,7 @@ def _grade(term: Term, table: FactTable, vocabulary: Vocabulary) -> np.ndarray:
         high = np.inf if term.high is None else term.high
         # One element too few or too many is a near miss.
         beyond = np.maximum(np.maximum(term.low - inside, inside - high), 0.0)
+        # What is excluded has no near miss.
         near = 0.0 if term.high == 0 else 0.4
         grade = np.where(beyond == 0, 1.0, near / np.maximum(beyond, 1.0))
     elif isinstance(term, OnlyTerm):

@@ -165,6 +165,12 @@ def test_of_a_long_text_the_beginning_is_read(vocabulary: Vocabulary) -> None:
     assert not understand(whole, vocabulary).notes
 
 
+def test_a_prototype_label_ends_with_its_pattern(vocabulary: Vocabulary) -> None:
+    query = understand("AB2_mC12_12_i_2i", vocabulary)
+    assert query.labels == ["OsGe2-type", "formula AB2"]
+    assert all(query.text[constraint.start : constraint.end] for constraint in query.constraints)
+
+
 @pytest.mark.parametrize("repeated", ["twenty-five hundred and ", "two point five ", "at least two of Fe, Co, "])
 def test_repeated_numbers_are_read_in_time(vocabulary: Vocabulary, repeated: str) -> None:
     start = time.perf_counter()

@@ -288,6 +288,21 @@ def test_the_best_are_the_first_of_the_order(parts: list[str], k: int, seed: int
     np.testing.assert_array_equal(np.sort(evaluation.order(cosines)), np.arange(len(RECORDS)))
 
 
+def test_among_other_conditions_uses_count_less(tmp_path: Path) -> None:
+    lamp = "- {id: lamp, kind: use, name: lamp phosphor, wordings: lamp phosphor, test: formula(ZnS)}\n"
+    laser = "- {id: laser, kind: use, name: laser host, wordings: laser host, test: formula(ZnS)}\n"
+    dense = "- {id: dense, kind: band, name: dense, wordings: dense, test: density > 5}\n"
+    (tmp_path / "uses.yaml").write_text(lamp + laser + dense)
+    vocabulary = Vocabulary(read_concepts(tmp_path / "uses.yaml"))
+    table = FactTable.from_records([{"formula": "ZnS", "density": 4.1}, {"formula": "PbS", "density": 7.6}])
+    for text, expected in (
+        ("lamp phosphor, dense", [1.0, 1.0]),
+        ("lamp phosphor, dense, contains S", [1.0, 0.8]),
+        ("lamp phosphor, laser host, dense, contains S", [1.0, 0.8]),
+    ):
+        np.testing.assert_allclose(Evaluation(understand(text, vocabulary), table, vocabulary).costs, expected)
+
+
 def test_well_known_compounds_of_a_use_come_first(tmp_path: Path) -> None:
     lamp = "- {id: lamp, kind: use, name: lamp phosphor, wordings: lamp phosphor, test: '%s'}"
     tested = "formula(ZnS, CaS, SrS, BaS, MgS, LiF, NaF, KF, RbF, CsF, CdS) or density > 5"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...concepts.elements import GROUPS
 from .implied_elements import allowed_elements
-from .lists import JOINT
+from .lists import EXCEPT, JOINT
 from .metals import is_group
 from .polarity import with_polarity
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal, SystemTerm
@@ -16,31 +16,30 @@ from .query import ConceptTerm, CountTerm, ElementTerm, Literal, SystemTerm
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
 
-_EXCEPT = r"(?:other\s+than|except(?:\s+for|ing)?|apart\s+from|aside\s+from|besides|beyond)"
 # `no metal but iron`; `no metals but an oxide of silicon` asks for an oxide.
 _SPARES = re.compile(
-    rf"(?:[\s-]free)?\s*(?:elements?|atoms?|ones?|metals?)?\s*[,(]?\s*(?:{_EXCEPT}|but|unless(?:\s+it(?:'s|\s+is))?)\s+(?:for\s+)?"
+    rf"(?:[\s-]free)?\s*(?:elements?|atoms?|ones?|metals?)?\s*[,(]?\s*(?:{EXCEPT}|but|unless(?:\s+it(?:'s|\s+is))?)\s+(?:for\s+)?"
     r"(?:an?\s+|the\s+)?",
     re.I,
 )
 # `no other metals than Fe`
 _OTHER_BEFORE, _THAN = re.compile(r"\bother\s+$", re.I), re.compile(r"\s*(?:elements?|metals?)?\s*than\s+", re.I)
 _NOTHING = re.compile(
-    rf"(?:\bno\s+(?:other\s+|further\s+)?elements?\s+(?:{_EXCEPT}|than|but)|\bnothing\s+{_EXCEPT}"
-    rf"|(?:(?<!\w)not|n'?t|(?<!\w)without)\s+(?:(?:have|having|contain|containing|include)\s+)?any\s?thing\s+(?:{_EXCEPT}|but|else\s+(?:than|but)))\s+",
+    rf"(?:\bno\s+(?:other\s+|further\s+)?elements?\s+(?:{EXCEPT}|than|but)|\bnothing\s+{EXCEPT}"
+    rf"|(?:(?<!\w)not|n'?t|(?<!\w)without)\s+(?:(?:have|having|contain|containing|include)\s+)?any\s?thing\s+(?:{EXCEPT}|but|else\s+(?:than|but)))\s+",
     re.I,
 )
 _NO_ANION = re.compile(
-    rf"\b(?:no|without(?:\s+any)?)\s+(?:other\s+)?anions?\s+(?:{_EXCEPT}|than|but)\s+(?:the\s+)?", re.I
+    rf"\b(?:no|without(?:\s+any)?)\s+(?:other\s+)?anions?\s+(?:{EXCEPT}|than|but)\s+(?:the\s+)?", re.I
 )
 _ANIONS = frozenset("H B C N O F Si P S Cl As Se Br Te I".split())
 # Families of which some members may be spared: `no halides except fluorides`.
 _KINDS = frozenset({"element-group", "anion"})
 
 
-def with_exceptions(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
+def with_spared_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
     """
-    Read exclusions that spare some elements, and chemical systems that are told by what there is nothing else than.
+    Read exclusions that spare some elements, and chemical systems named as `nothing other than iron and oxygen`.
 
     Args:
         text: The plain text.
@@ -132,4 +131,4 @@ def _sparing(name: str, symbols: frozenset[str], run: list[Literal], start: int)
     return Literal(CountTerm(f"{name} except {spared}", tuple(sorted(symbols)), 0, 0), False, start, run[-1].end)
 
 
-__all__ = ["with_exceptions"]
+__all__ = ["with_spared_elements"]
