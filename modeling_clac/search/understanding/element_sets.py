@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ...concepts.elements import GROUPS
+from ...concepts.elements import ELEMENT_NAMES, GROUPS
+from ...concepts.spelling import key
+from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .implied_elements import allowed_elements, needed_elements
-from .lists import JOINT, WORD, family
-from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, SystemTerm
+from .lists import JOINT, OR, WORD, family
+from .query import ConceptTerm, CountTerm, ElementTerm, Literal, OnlyTerm, RangeTerm, SystemTerm
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
@@ -49,6 +53,22 @@ _LIST_COUNT = re.compile(
     r"(?=\s*[A-Z][a-z]?\s*(?:[,/]|\s(?:and|or)\b))",
     re.I,
 )
+# `one more element`, `at most two other elements`; `one other element of group 4` is not any element.
+_FURTHER = re.compile(
+    rf"(?:\b(?P<bound>exactly|only|just|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    r"\b(?:another(?:\s+(?P<others>two|three|[23]))?|(?P<number>an?|one|two|three|[1-3])\s+(?:other|further|additional|more|extra))"
+    r"\s+elements?\b(?!\s+(?:of|from|than|such)\b)",
+    re.I,
+)
+# `3d metals from Ti to Zn`, `lanthanides La to Lu`, and as readings write it: `any of Ti to Zn`.
+_SPAN = re.compile(
+    r"\b(?:(?:elements?|metals?|lanthan(?:ide|oid)s?|actin(?:ide|oid)s?|earths?|halogens?|halides?|chalcogen(?:ide)?s?|pnictogens?)"
+    r"[\s,(:]+(?:ranging\s+)?(?:from\s+)?|(?P<any>any\s+of\s+))(?P<first>[A-Za-z]+)\s+(?:to|through)\s+(?P<last>[A-Za-z]+)\b",
+    re.I,
+)
+# Columns of the periodic table of which people name the first and the last member.
+_COLUMNS = ("alkali", "alkaline_earth", "triel", "tetrel", "pnictogen", "chalcogen", "halogen", "noble_gas")
+_NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
 # Behind a list: `made of Li, P and S alone`, `rare earths and oxygen and nothing else`, `Fe and O, no others`.
 _ALONE = re.compile(
     r"\b(?:alone|(?:with\s+)?nothing\s+(?:else|more|further)|no\s+(?:others|other\s+elements)(?!\s+than))\b", re.I
@@ -76,6 +96,37 @@ def list_counts(text: str) -> list[tuple[int, int]]:
         The spans, which `counted_lists` reads when the elements are read.
     """
     return [found.span() for found in _LIST_COUNT.finditer(text)]
+
+
+def element_spans(text: str, names: Mapping[str, str]) -> list[Literal]:
+    """
+    Read `3d metals from Ti to Zn` as one of the elements between them, in a period or a column.
+
+    Args:
+        text: The plain text.
+        names: Key of the name of an element -> its symbol.
+    """
+    found = []
+    for match in _SPAN.finditer(text):
+        first, last = (names.get(key(match[end]), match[end]) for end in ("first", "last"))
+        between = _between(first, last) if {first, last} <= ELEMENT_NAMES.keys() else []
+        if len(between) > 1:
+            term = CountTerm(f"{first} to {last}", tuple(sorted(between)), 1)
+            start = match.start("first" if match["any"] is None else "any")
+            found.append(Literal(term, False, start, match.end()))
+    return found
+
+
+def _between(first: str, last: str) -> list[str]:
+    """The elements from one to another of the same column or period; none if they share neither."""
+    inner = [
+        symbol for symbol in ELEMENT_NAMES if ATOMIC_NUMBERS[first] <= ATOMIC_NUMBERS[symbol] <= ATOMIC_NUMBERS[last]
+    ]
+    column = next((GROUPS[name] for name in _COLUMNS if {first, last} <= GROUPS[name]), None)
+    if column is not None:
+        return [symbol for symbol in inner if symbol in column]
+    periods = {bisect_left(_NOBLE_GASES, ATOMIC_NUMBERS[symbol]) for symbol in (first, last)}
+    return inner if len(periods) == 1 else []
 
 
 def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
@@ -141,13 +192,18 @@ def _named_elements(text: str, literals: list[Literal], symbols: frozenset[str])
     runs: list[list[Literal]] = []
     for literal in literals:
         is_named = isinstance(literal.term, ElementTerm) and literal.term.symbol in symbols and not literal.negated
-        if is_named and runs and JOINT.fullmatch(text[runs[-1][-1].end : literal.start]):
+        gap = text[runs[-1][-1].end : literal.start] if runs else ""
+        # `Fe or Co, O`: the list of alternatives ends behind its `or`.
+        is_over = (
+            bool(runs) and len(runs[-1]) > 1 and OR.search(text[runs[-1][-2].end : runs[-1][-1].start]) is not None
+        )
+        if is_named and runs and JOINT.fullmatch(gap) and (not is_over or OR.search(gap)):
             runs[-1].append(literal)
         elif is_named:
             runs.append([literal])
     named: set[object] = set()
     for run in runs:
-        is_choice = re.search(r"\bor\b|/", text[run[0].end : run[-1].start]) is not None
+        is_choice = OR.search(text[run[0].end : run[-1].start]) is not None
         named.update([run[0].term] if is_choice else [each.term for each in run])
     return len(named)
 
@@ -224,6 +280,45 @@ def _list_from(text: str, literals: list[Literal], place: int) -> list[Literal]:
     return run
 
 
+def with_further_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
+    """
+    Read `Li, O and one more element` as three elements.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+        vocabulary: The concepts that they name.
+    """
+    found = _FURTHER.search(text)
+    if found is None:
+        return literals
+    # `Li-Fe-O with one more element` is no system of three.
+    listed = [
+        replace(literal, term=ElementTerm(symbol))
+        for literal in literals
+        for symbol in (literal.term.symbols if isinstance(literal.term, SystemTerm) and not literal.negated else ())
+    ]
+    others = [each for each in literals if not isinstance(each.term, SystemTerm) or each.negated]
+    literals = sorted([*others, *listed], key=lambda each: each.start)
+    asked = [each for each in literals if not each.negated]
+    symbols = {each.term.symbol for each in asked if isinstance(each.term, ElementTerm)}
+    named = _named_elements(text, others, frozenset(ELEMENT_NAMES)) + len(listed)
+    for each in asked:
+        if family(each) == "anion":
+            named += len(needed_elements(each.term, vocabulary) - symbols)
+        elif isinstance(each.term, ConceptTerm) and each.term.kind_of_concept == "element-group":
+            named += not symbols & allowed_elements(each.term, vocabulary)
+    if not named:
+        return literals
+    bound = (found["bound"] or "exactly").lower()
+    number = (found["others"] or found["number"] or "one").lower()
+    number = {"a": 1, "an": 1, **_NUMBERS}.get(number) or int(number)
+    number += named + _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0)
+    low, high = (None if bound in bounds else float(number) for bounds in (_AT_MOST, _AT_LEAST))
+    count = Literal(RangeTerm("number_of_elements", low, high), False, *found.span())
+    return sorted([*literals, count], key=lambda each: each.start)
+
+
 def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
     """
     Read `only Li, P and S`, `Li, P and S alone` and `nothing but Fe and O` as a chemical system.
@@ -236,15 +331,22 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
         literals: Terms with their polarity, in the order of the text.
         vocabulary: The concepts that they name.
     """
-    chosen = _chosen_alone(text, literals) or _chosen_only(text, literals)
+    alone = _chosen_alone(text, literals)
+    chosen = alone or _chosen_only(text, literals)
+    is_choice = any(OR.search(text[one.end : two.start]) for one, two in pairwise(chosen))
     # `oxides of only iron or cobalt`: one of them.
-    if not chosen or any(re.search(r"\bor\b", text[one.end : two.start]) for one, two in pairwise(chosen)):
+    if not chosen or (is_choice and not alone):
         return literals
     start, end = chosen[0].start, chosen[-1].end
     if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):
+        if is_choice:
+            # `nitrides of Ti or Zr, nothing else` have one of them, and no other element.
+            return [*literals, _alternatives_alone(literals, vocabulary, start, end)]
         symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
         system = Literal(_system(symbols, literals, vocabulary), False, start, end)
-        return sorted([*(each for each in literals if each not in chosen), system], key=lambda each: each.start)
+        # The same elements may be asked for elsewhere: `Na or K, nothing but Na, K and O`.
+        others = [each for each in literals if not start <= each.start < end or each.negated]
+        return sorted([*others, system], key=lambda each: each.start)
     allowed = [allowed_elements(literal.term, vocabulary) for literal in chosen]
     if not all(allowed) or any(family(literal) in ("anion", "class") for literal in literals):
         return literals
@@ -252,6 +354,16 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     only = Literal(OnlyTerm(names, tuple(sorted(frozenset().union(*allowed)))), False, start, end)
     place = literals.index(chosen[-1]) + 1
     return [*literals[:place], only, *literals[place:]]
+
+
+def _alternatives_alone(literals: list[Literal], vocabulary: Vocabulary, start: int, end: int) -> Literal:
+    """Nothing but the elements and the anions that are asked for."""
+    asked = [
+        each.term for kind in ("chemistry", "anion") for each in literals if family(each) == kind and not each.negated
+    ]
+    allowed = frozenset().union(*(allowed_elements(term, vocabulary) for term in asked))
+    names = tuple(dict.fromkeys(term.label for term in asked))
+    return Literal(OnlyTerm(names, tuple(sorted(allowed))), False, start, end)
 
 
 def _system(symbols: tuple[str, ...], literals: list[Literal], vocabulary: Vocabulary) -> SystemTerm | OnlyTerm:
@@ -271,13 +383,17 @@ def _chosen_alone(text: str, literals: list[Literal]) -> list[Literal]:
         end = next((place for place, each in enumerate(literals, 1) if each.end > found.start()), len(literals) + 1) - 1
         if not end or _BEFORE_ALONE.fullmatch(text, literals[end - 1].end, found.start()) is None:
             continue
+        last = literals[end - 1]
+        # `titanium or zirconium nitride, nothing else`
+        is_compound = end > 1 and family(last) == "anion" and not last.negated
+        end -= is_compound and not text[literals[end - 2].end : last.start].strip()
         first = end
         while first and family(literals[first - 1]) == "chemistry" and not literals[first - 1].negated:
             gap = text[literals[first - 1].end : literals[first].start] if first < end else ","
             if not gap.strip() or JOINT.fullmatch(gap) is None:
                 break
             first -= 1
-        if end - first > 1:
+        if end - first > 1 - is_compound:
             return literals[first:end]
     return []
 
@@ -304,4 +420,4 @@ def _chosen_only(text: str, literals: list[Literal]) -> list[Literal]:
     return chosen
 
 
-__all__ = ["counted_groups", "counted_lists", "list_counts", "only_elements"]
+__all__ = ["counted_groups", "counted_lists", "element_spans", "list_counts", "only_elements", "with_further_elements"]

@@ -17,6 +17,7 @@ _HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
 _JOINED = re.compile(r"non(?P<behind>\w+)|(?P<before>\w{3,})(?:free|less)")
 # Kinds of concepts whose names share a last word: `early or late transition metals`.
 _KINDS_OF_HEADS = frozenset({"element-group", "attribute", "use", "structure-type", "band"})
+LONGEST_LIST = 6
 _BETWEEN_TWO = re.compile(r"-?\s*(?:/|&|,|,?\s+(?:and|or))\s*", re.I)
 _PREPOSITIONS = ("for", "of", "against", "from", "to")
 # What is made of verbs in names of uses.
@@ -61,18 +62,31 @@ def read_joined(state: State, lexicon: Lexicon, word: Token) -> bool:
     return True
 
 
-def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
+def read_shared_end(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
     """Read `heavy` of `heavy or toxic elements` as `heavy elements`, and return the place behind it."""
     word = words[place]
-    following = words[place + 1] if place + 1 < len(words) else None
-    if following is None or word.key in FUNCTION_WORDS:
+    if word.key in FUNCTION_WORDS:
         return None
-    second = place + 1 + (following.key in ("and", "or"))
-    if word.key in lexicon.elements and state.text[word.end : following.start].strip() == ",":
-        # `bismuth, zintl type`
-        return None
-    if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, word.end, words[second].start) is None:
-        return None
+    last = place
+    for _ in range(LONGEST_LIST):
+        following = words[last + 1 : last + 3]
+        second = last + 1 + (bool(following) and following[0].key in ("and", "or"))
+        if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, words[last].end, words[second].start) is None:
+            return None
+        if word.key in lexicon.elements and state.text[words[last].end : words[second].start].strip() == ",":
+            # `bismuth, zintl type`: a comma alone joins elements only before a further one.
+            last = second
+            continue
+        shared = _with_end_of(state, lexicon, words, word, second)
+        if shared is not None:
+            state.add([Literal(term_of(lexicon, shared), False, word.start, word.end)])
+            return (place + 1,)
+        last = second
+    return None
+
+
+def _with_end_of(state: State, lexicon: Lexicon, words: list[Token], word: Token, second: int) -> str | None:
+    """Return the concept that `word` names with the end of the name at `second`, or `None`."""
     behind = together(state.text, lexicon, words, second)
     for count in range(len(behind), 1, -1):
         head = "".join(part.key for part in behind[1:count])
@@ -82,8 +96,7 @@ def read_first_of_two(state: State, lexicon: Lexicon, words: list[Token], place:
         if own is None or shared is None or own == shared:
             continue
         if lexicon.vocabulary[shared].kind in _KINDS_OF_HEADS:
-            state.add([Literal(term_of(lexicon, shared), False, word.start, word.end)])
-            return (place + 1,)
+            return shared
     return None
 
 
@@ -118,4 +131,4 @@ def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) 
     return False
 
 
-__all__ = ["read_first_of_two", "read_joined", "read_turned", "read_type_of", "shared_start"]
+__all__ = ["read_joined", "read_shared_end", "read_turned", "read_type_of", "shared_start"]

@@ -168,6 +168,8 @@ class _Writer:
                 return _has_any(GROUPS["metal"] if symbol == "metal" else [symbol])
             case SystemTerm(symbols):
                 return _conjunction([_has_all(symbols), _number("nelements", "=", len(symbols))])
+            case CountTerm(_, symbols, 1, None):
+                return _has_any(symbols)
             case CountTerm(_, symbols, _, 0):
                 return _negation(_has_any(symbols))
             case OnlyTerm(_, symbols):

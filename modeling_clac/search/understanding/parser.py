@@ -20,16 +20,23 @@ from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_rows, find_symmetry, find_systems
 from .comparisons import read_comparisons
-from .element_sets import counted_groups, counted_lists, list_counts, only_elements
+from .element_sets import (
+    counted_groups,
+    counted_lists,
+    element_spans,
+    list_counts,
+    only_elements,
+    with_further_elements,
+)
 from .examples import with_examples
 from .grouping import grouped
-from .joined_words import read_first_of_two, read_joined, read_turned, read_type_of, shared_start
+from .joined_words import read_joined, read_shared_end, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
 from .numbers import read_numbers
 from .polarity import with_polarity
-from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query
+from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query, RangeTerm
 from .second_choices import without_second_choices
 from .spared_elements import with_spared_elements
 from .state import State
@@ -126,6 +133,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     systems, unknown = find_systems(plain, state.free)
     state.add(systems)
     _read_columns(state, lexicon)
+    state.add(each for each in element_spans(plain, lexicon.elements) if all_free(state.free, each.start, each.end))
     for row in find_rows(plain, state.free):
         # `Cu Ag Au` is a wording of the coinage metals, `F Cl Br or I` of halogens.
         if not _begins_wording(plain, lexicon, row):
@@ -137,6 +145,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
     state.notes += uncounted
+    literals = with_further_elements(plain, literals, vocabulary)
     counted = _words_of_counts(plain, literals)
     state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
@@ -158,7 +167,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
 
 def _words_of_counts(text: str, literals: Iterable[Literal]) -> set[str]:
     """The words of numbers of elements, such as `three` of `three metals`."""
-    counts = (literal for literal in literals if isinstance(literal.term, CountTerm))
+    counts = (literal for literal in literals if isinstance(literal.term, (CountTerm, RangeTerm)))
     return {word for literal in counts for word in text[literal.start : literal.end].split()}
 
 
@@ -193,7 +202,7 @@ def _read_words(state: State, lexicon: Lexicon, compositions: list[Literal]) -> 
             continue
         found = (
             read_type_of(state, lexicon, words, place)
-            or read_first_of_two(state, lexicon, words, place)
+            or read_shared_end(state, lexicon, words, place)
             or read_wording(state, lexicon, words, place)
         )
         composition = next((each for each in compositions if each.start <= word.start < each.end), None)

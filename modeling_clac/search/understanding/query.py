@@ -157,6 +157,8 @@ class CountTerm:
             return f"{self.low} to {self.high} of {self.name}"
         if self.high == 0:
             return f"no {self.name}"
+        if self.low == 1 and self.high is None:
+            return f"any of {self.name}"
         bound = "exactly" if self.low == self.high else "at least" if self.high is None else "at most"
         return f"{bound} {self.low if self.high is None else self.high} of {self.name}"
 

@@ -207,6 +207,12 @@ def test_every_ion_has_the_elements_that_a_filter_asks_for() -> None:
         ("iron or cobalt", 'elements HAS ANY "Fe", "Co"', [], []),
         ("Li-P-S system", 'elements HAS ALL "Li", "P", "S" AND nelements = 3', [], []),
         ("contains oxygen but no lead", 'elements HAS "O" AND NOT elements HAS "Pb"', [], []),
+        (
+            "oxides with elements from Sc to Cr",
+            'elements HAS "O" AND elements HAS ANY "Sc", "Ti", "V", "Cr"',
+            ["oxide"],
+            [],
+        ),
         ("contains S, no halogens except F", 'elements HAS "S" AND NOT elements HAS ANY "Cl", "Br", "I"', [], []),
         ("quicklime", 'chemical_formula_reduced = "CaO"', [], []),
         ("LiFePO4", 'chemical_formula_reduced = "FeLiO4P"', [], []),
