@@ -34,8 +34,8 @@ def _target(modules: str, tests: str) -> Target:
 
 _FACTS = "bonding chemistry conditions coordination derived frameworks ions oxidation polyhedra surroundings symmetry"
 _UNDERSTANDING = (
-    "checks chemistry comparisons element_sets implied_elements intervals joined_words lexicon metals number_words "
-    "numbers parser polarity query query_units second_choices state unread wavelengths wordings words"
+    "checks chemistry comparisons element_counts element_sets implied_elements intervals joined_words lexicon metals "
+    "number_words numbers parser polarity query query_units second_choices state unread wavelengths wordings words"
 )
 TARGETS: dict[str, Target] = {
     "structures": _target(

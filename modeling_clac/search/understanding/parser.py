@@ -20,14 +20,8 @@ from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_rows, find_symmetry, find_systems
 from .comparisons import read_comparisons
-from .element_sets import (
-    counted_groups,
-    counted_lists,
-    element_spans,
-    list_counts,
-    only_elements,
-    with_further_elements,
-)
+from .element_counts import counted_groups, counted_lists, element_spans, list_counts, with_further_elements
+from .element_sets import only_elements
 from .examples import with_examples
 from .grouping import grouped
 from .joined_words import read_joined, read_shared_end, read_turned, read_type_of, shared_start
