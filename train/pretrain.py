@@ -37,13 +37,14 @@ from train.pretraining.batches import PairBatches, StreamedBatches, build_batche
 from train.pretraining.checkpoints import Progress, load_state, load_weights, save_model, save_state, stored_progress
 from train.pretraining.collator import Batch
 from train.pretraining.gradcache import gradcache_backward
-from train.pretraining.initial_model import average_with_pretrained, build_model, starting_encoder
+from train.pretraining.initial_model import build_model, starting_encoder
 from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.objective_settings import FACTS
 from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
 from train.pretraining.stopping import StopRequest
 from train.pretraining.training_data import TrainingData, load_training_data
 from train.pretraining.validation import ValidationSet, load_validation, validate
+from train.starting_encoder import average_with
 
 
 @dataclass
@@ -337,7 +338,7 @@ def run_epoch(run: TrainingRun, stop: StopRequest, bar: tqdm) -> None:
     is_last_phase = progress.phase == run.recipe.num_phases - 1
     progress.finished = run.phase_is_complete and is_last_phase
     if run.phase_is_complete and arguments.text_average:
-        average_with_pretrained(run.model, arguments, arguments.text_average)
+        average_with(run.model.text_model, starting_encoder(run.model, arguments), arguments.text_average)
     if run.accelerator.is_main_process:
         end_epoch(run, mean_loss)
     run.accelerator.wait_for_everyone()

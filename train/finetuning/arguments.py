@@ -12,7 +12,7 @@ from modeling_clac.errors_clac import ClacInputError
 from modeling_clac.utils.paths import DEFAULT_MODEL
 
 # Arguments that may change when a run is resumed: the result of a seed does not depend on them.
-PLACES = {"output_dir", "model_path", "name", "seeds", "resume", "push_to_hub", "licence"}
+PLACES = {"output_dir", "model_path", "name", "seeds", "resume", "push_to_hub", "licence", "text_model_path"}
 
 
 @dataclass
@@ -126,6 +126,13 @@ class TextArguments(FinetuneArguments):
             "help": "Let the tokenizer of a plain encoder split formulas into elements, as that of a checkpoint does."
         },
     )
+    text_average: float = field(
+        default=0.0,
+        metadata={"help": "Start with this share of the weights of the encoder that the tower was made from."},
+    )
+    text_model_path: str | None = field(
+        default=None, metadata={"help": "Load that encoder from this directory instead of the Hub."}
+    )
     max_length: int | None = field(
         default=None, metadata={"help": "Tokens per input of the tower. Default: its maximum."}
     )
@@ -134,6 +141,10 @@ class TextArguments(FinetuneArguments):
         super().__post_init__()
         if self.text_pooling not in (None, "cls", "mean"):
             raise ClacInputError(f"text_pooling={self.text_pooling!r}: choose cls or mean")
+        if not 0 <= self.text_average <= 1:
+            raise ClacInputError(f"text_average={self.text_average} must lie in [0, 1]")
+        if self.text_model_path is not None and not self.text_average:
+            raise ClacInputError(f"text_model_path={self.text_model_path} has a use with text_average only")
         if self.max_length is not None and self.max_length < 3:
             raise ClacInputError(
                 f"max_length={self.max_length} leaves no room between the special tokens; choose at least 3"

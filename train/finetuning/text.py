@@ -15,6 +15,7 @@ from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.tokenization_clac import ClacTokenizer, read_formulas
 from train.finetuning.arguments import TextArguments
+from train.starting_encoder import average_with, load_starting_encoder
 
 H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
 
@@ -46,12 +47,17 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
         config: More fields of [`ClacConfig`].
 
     Raises:
-        ClacInputError: The model does not exist, has no text tower, or lacks one of `text_layers`.
+        ClacInputError: The model does not exist, has no text tower, lacks one of `text_layers`, or the encoder for
+            `text_average` is not the one that it was made from.
     """
     config["id2label"] = dict(enumerate(labels))
     config["label2id"] = {label: number for number, label in enumerate(labels)}
     config["classifier_dropout"] = arguments.dropout
     if clac_checkpoint(arguments) is None:
+        if arguments.text_average:
+            raise ClacInputError(
+                f"text_average={arguments.text_average}: only for CLaC checkpoints; remove it to use a plain encoder"
+            )
         model = head.from_text_pretrained(
             arguments.source,
             text_layers=arguments.text_layers,
@@ -72,7 +78,13 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
     text_config: Any = settings.text_config
     text_config.hidden_dropout_prob, text_config.attention_probs_dropout_prob = arguments.dropout, 0.0
     # The head of a checkpoint fine-tuned on other labels has another size.
-    return head.from_pretrained(arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True)
+    tower: Any = head.from_pretrained(
+        arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True
+    )
+    if arguments.text_average:
+        encoder = load_starting_encoder(text_config, arguments.text_model_path or text_config._name_or_path)
+        average_with(tower.text_model, encoder, arguments.text_average)
+    return tower
 
 
 def load_tokenizer(arguments: TextArguments) -> Any:

@@ -13,9 +13,9 @@ from modeling_clac import ClacConfig, ClacFeatureExtractor, ClacGraphConfig, Cla
 from modeling_clac.configuration_clac import SHARED_FACTS
 from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
-from modeling_clac.modeling_clac import load_text_encoder
 from modeling_clac.tokenization_clac import read_formulas
 from train.pretraining.arguments import ModelArguments
+from train.starting_encoder import load_starting_encoder
 
 
 def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:
@@ -66,37 +66,9 @@ def starting_encoder(
     Raises:
         ClacInputError: The encoder does not exist, or is not the one of the tower, as after another `init_checkpoint`.
     """
-    name = arguments.text_model_path or arguments.text_model
-    try:
-        encoder: Any = load_text_encoder(name, arguments.text_layers)
-    except (OSError, ValueError) as error:
-        raise ClacInputError(f"text_model {name}: {first_line(error)}") from None
-    for size in ("hidden_size", "num_hidden_layers", "vocab_size"):
-        own, wanted = getattr(encoder.config, size), getattr(model.config.text_config, size)
-        if own != wanted:
-            raise ClacInputError(
-                f"text_model {name}: {size} is {own}, but {wanted} in the text tower; name the encoder that the tower "
-                "was made from"
-            )
+    source = arguments.text_model_path or arguments.text_model
+    encoder: Any = load_starting_encoder(model.config.text_config, source, arguments.text_layers)
     return encoder if device is None else encoder.to(device)
-
-
-def average_with_pretrained(model: ClacModel, arguments: ModelArguments, share: float) -> None:
-    """
-    Mix the weights of the text encoder with those it started from.
-
-    A text tower that was trained on texts about crystals forgets other language; the average of both keeps most of
-    either (Wortsman et al. 2022, arXiv 2109.01903).
-
-    Args:
-        model: The model, changed in place.
-        arguments: The recipe, which names the encoder.
-        share: Share of the weights it started from.
-    """
-    start = starting_encoder(model, arguments).state_dict()
-    with torch.no_grad():
-        for name, weight in model.text_model.named_parameters():
-            weight.lerp_(start[name].to(weight.device), share)
 
 
 def _continued_model(arguments: ModelArguments, checkpoint: str) -> tuple[ClacModel, ClacProcessor]:

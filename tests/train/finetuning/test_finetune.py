@@ -455,3 +455,15 @@ def test_layers_and_formulas_of_a_plain_encoder(bert_directory, tmp_path) -> Non
     name = "encoder.layer.{}.output.dense.weight".format
     assert torch.equal(weights[f"text_model.{name(0)}"], source[name(1)])
     assert f"text_model.{name(1)}" not in weights
+
+
+def test_a_tower_averaged_with_the_encoder_that_it_was_made_from(bert_directory, small_checkpoint, tmp_path) -> None:
+    data, source = tagged_set(tmp_path), load_file(bert_directory / "model.safetensors")
+    name = "encoder.layer.0.output.dense.weight"
+
+    def weights(**options) -> torch.Tensor:
+        task = finetune_ner.make_task(NerArguments("unused", str(data), str(small_checkpoint), **options))
+        return task.build().state_dict()[f"text_model.{name}"]
+
+    mixed = weights(text_average=0.25, text_model_path=str(bert_directory))
+    torch.testing.assert_close(mixed, 0.75 * weights() + 0.25 * source[name])

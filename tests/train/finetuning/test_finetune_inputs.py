@@ -266,6 +266,9 @@ def test_a_checkpoint_without_the_tower(refuse, one_tower, bert_directory, tmp_p
         ("ner", {"resume": "true"}, "nothing to resume from"),
         ("pac", {"text_column": "abstract"}, "no column 'abstract'"),
         ("pac", {"text_pooling": "max"}, "text_pooling='max': choose cls or mean"),
+        ("pac", {"text_average": 0.5}, "text_average=0.5: only for CLaC checkpoints"),
+        ("ner", {"text_average": 1.5}, "text_average=1.5 must lie in [0, 1]"),
+        ("ner", {"text_model_path": "minilm"}, "text_model_path=minilm has a use with text_average only"),
         ("property", {"on_error": "warn"}, "on_error='warn': choose raise or skip"),
         ("property", {"model": "nobody/nothing"}, "nobody/nothing: "),
     ],
@@ -280,6 +283,11 @@ def test_arguments_of_plain_encoders_do_not_fit_a_checkpoint(refuse, small_check
     data = tagged_set(tmp_path)
     assert "text_layers=[0]" in refuse("ner", dataset=data, model=small_checkpoint, text_layers=[0])
     assert "split_formulas" in refuse("ner", dataset=data, model=small_checkpoint, split_formulas="true")
+
+
+def test_an_average_needs_the_encoder_of_the_tower(refuse, small_checkpoint, tmp_path) -> None:
+    flags = {"dataset": tagged_set(tmp_path), "model": small_checkpoint, "text_average": 0.5}
+    assert "text_model nowhere: " in refuse("ner", **flags, text_model_path="nowhere")
 
 
 def test_recipes_with_wrong_keys(refuse, tmp_path, monkeypatch, capsys) -> None:
