@@ -41,10 +41,10 @@ from train.pretraining.initial_model import build_model, starting_encoder
 from train.pretraining.objective import ContrastiveObjective
 from train.pretraining.objective_settings import FACTS
 from train.pretraining.optimization import freeze, make_accelerator, make_optimizer
+from train.pretraining.starting_encoder import average_with
 from train.pretraining.stopping import StopRequest
 from train.pretraining.training_data import TrainingData, load_training_data
 from train.pretraining.validation import ValidationSet, load_validation, validate
-from train.starting_encoder import average_with
 
 
 @dataclass

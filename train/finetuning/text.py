@@ -15,7 +15,7 @@ from modeling_clac.inference.checkpoints import Checkpoint, resolve_checkpoint
 from modeling_clac.loss_clac import IGNORE_INDEX
 from modeling_clac.tokenization_clac import ClacTokenizer, read_formulas
 from train.finetuning.arguments import TextArguments
-from train.starting_encoder import average_with, load_starting_encoder
+from train.pretraining.starting_encoder import average_with, load_starting_encoder
 
 H = TypeVar("H", ClacForTokenClassification, ClacForSequenceClassification)
 

@@ -15,7 +15,7 @@ from modeling_clac.errors_clac import ClacInputError, first_line
 from modeling_clac.inference.embedder import ClacEmbedder
 from modeling_clac.tokenization_clac import read_formulas
 from train.pretraining.arguments import ModelArguments
-from train.starting_encoder import load_starting_encoder
+from train.pretraining.starting_encoder import load_starting_encoder
 
 
 def build_model(arguments: ModelArguments) -> tuple[ClacModel, ClacProcessor]:

@@ -161,7 +161,12 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
 
 def _words_of_counts(text: str, literals: Iterable[Literal]) -> set[str]:
     """The words of numbers of elements, such as `three` of `three metals`."""
-    counts = (literal for literal in literals if isinstance(literal.term, (CountTerm, RangeTerm)))
+    counts = [
+        literal
+        for literal in literals
+        if isinstance(literal.term, CountTerm)
+        or (isinstance(literal.term, RangeTerm) and literal.term.column == "number_of_elements")
+    ]
     return {word for literal in counts for word in text[literal.start : literal.end].split()}
 
 
