@@ -82,7 +82,12 @@ def load_text_model(head: type[H], arguments: TextArguments, labels: Sequence[st
         arguments.source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True
     )
     if arguments.text_average:
-        encoder = load_starting_encoder(text_config, arguments.text_model_path or text_config._name_or_path)
+        start = arguments.text_model_path or text_config._name_or_path
+        if not start:
+            raise ClacInputError(
+                f"model {arguments.source}: does not name the encoder that it was made from; give it as text_model_path"
+            )
+        encoder = load_starting_encoder(text_config, start)
         average_with(tower.text_model, encoder, arguments.text_average)
     return tower
 

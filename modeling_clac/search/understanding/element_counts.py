@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,17 +12,18 @@ from ...concepts.spelling import key
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .implied_elements import allowed_elements, needed_elements
 from .lists import JOINT, OR, family
+from .number_words import VALUES
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal, RangeTerm, SystemTerm
 
 if TYPE_CHECKING:
     from ...concepts.vocabulary import Vocabulary
 
-_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 # Bounds of a number, with what they add to it.
 _AT_LEAST = {"at least": 0, "more than": 1, "no fewer than": 0, "no less than": 0, "not fewer than": 0}
 _AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, "not more than": 0, "up to": 0}
+_BOUND = "|".join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))
 _COUNT_BEFORE = re.compile(
-    rf"(?:(?P<bound>exactly|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    rf"(?:(?P<bound>exactly|{_BOUND})\s+)?"
     r"(?<![\w.-])(?<!group )"
     r"(?P<number>two|three|four|five|[2-9]|(?:(?<=exactly )|(?<=at most )|(?<=more than ))(?:one|1))"
     r"\s+(?:different\s+|distinct\s+|(?P<other>(?:other|further|additional|more)\s+))?"
@@ -34,14 +34,17 @@ _COUNT_BEFORE = re.compile(
 _ONLY_ONE = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+$", re.I)
 _THE_ONLY = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+(?P<metal>metal)$", re.I)
 _OTHER_ONE = re.compile(
-    r"\b(?:another|(?:an?|one|some|the)\s+(?:second|other|additional|further|extra)|other|others)\s+$", re.I
+    r"\b(?:another|(?:an?|one|some|the)\s+(?:second|other|additional|further|extra|more)|other|others)\s+"
+    # `one more element of group 4`
+    r"(?:elements?\s+(?:of|from|in)\s+(?:the\s+)?)?$",
+    re.I,
 )
 _NO_OTHER = re.compile(r"\b(?:other|further|additional|second|extra)\s+$", re.I)
 _IS = re.compile(r"\s+(?:is|being|are)\b")
 _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 # `at least two of Fe, Co, Ni`
 _COUNT_OF_LIST = re.compile(
-    rf"(?:(?P<bound>exactly|only|just|any|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    rf"(?:(?P<bound>exactly|only|just|any|{_BOUND})\s+)?"
     rf"(?<![\w.-])(?P<number>{_LISTED})(?:\s+(?:or|to)\s+(?P<second>{_LISTED}))?(?P<more>\s+or\s+more)?"
     r"\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
     re.I,
@@ -54,7 +57,7 @@ _LIST_COUNT = re.compile(
 )
 # `one more element`, `at most two other elements`; `one other element of group 4` is not any element.
 _FURTHER = re.compile(
-    rf"(?:\b(?P<bound>exactly|only|just|{'|'.join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))})\s+)?"
+    rf"(?:\b(?P<bound>exactly|only|just|{_BOUND})\s+)?"
     r"\b(?:another(?:\s+(?P<others>two|three|[23]))?|(?P<number>an?|one|two|three|[1-3])\s+(?:other|further|additional|more|extra))"
     r"\s+elements?\b(?!\s+(?:of|from|than|such)\b)",
     re.I,
@@ -62,12 +65,11 @@ _FURTHER = re.compile(
 # `3d metals from Ti to Zn`, `lanthanides La to Lu`, and as readings write it: `any of Ti to Zn`.
 _SPAN = re.compile(
     r"\b(?:(?:elements?|metals?|lanthan(?:ide|oid)s?|actin(?:ide|oid)s?|earths?|halogens?|halides?|chalcogen(?:ide)?s?|pnictogens?)"
-    r"[\s,(:]+(?:ranging\s+)?(?:from\s+)?|(?P<any>any\s+of\s+))(?P<first>[A-Za-z]+)\s+(?:to|through)\s+(?P<last>[A-Za-z]+)\b",
+    r"[\s,(:]+(?:ranging\s+)?(?:from\s+)?|(?P<any>any\s+of\s+))(?P<first>[A-Za-z]+)\s+(?:to|through)\s+(?P<last>[A-Za-z]+)\b(?!\s+ratio)",
     re.I,
 )
 # Columns of the periodic table of which people name the first and the last member.
-_COLUMNS = ("alkali", "alkaline_earth", "triel", "tetrel", "pnictogen", "chalcogen", "halogen", "noble_gas")
-_NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
+_COLUMN_GROUPS = ("alkali", "alkaline_earth", "triel", "tetrel", "pnictogen", "chalcogen", "halogen", "noble_gas")
 _METALS = re.compile(r"metals?", re.I)
 
 
@@ -86,7 +88,7 @@ def list_counts(text: str) -> list[tuple[int, int]]:
 
 def element_spans(text: str, names: Mapping[str, str]) -> list[Literal]:
     """
-    Read `3d metals from Ti to Zn` as one of the elements between them, in a period or a column.
+    Read `3d metals from Ti to Zn` as one of the elements between them, in a column or a row.
 
     Args:
         text: The plain text.
@@ -104,15 +106,10 @@ def element_spans(text: str, names: Mapping[str, str]) -> list[Literal]:
 
 
 def _between(first: str, last: str) -> list[str]:
-    """The elements from one to another of the same column or period; none if they share neither."""
-    inner = [
-        symbol for symbol in ELEMENT_NAMES if ATOMIC_NUMBERS[first] <= ATOMIC_NUMBERS[symbol] <= ATOMIC_NUMBERS[last]
-    ]
-    column = next((GROUPS[name] for name in _COLUMNS if {first, last} <= GROUPS[name]), None)
-    if column is not None:
-        return [symbol for symbol in inner if symbol in column]
-    periods = {bisect_left(_NOBLE_GASES, ATOMIC_NUMBERS[symbol]) for symbol in (first, last)}
-    return inner if len(periods) == 1 else []
+    """The elements from one to another of the same column; if they share none, in the order of atomic numbers."""
+    low, high = sorted((ATOMIC_NUMBERS[first], ATOMIC_NUMBERS[last]))
+    column = next((GROUPS[name] for name in _COLUMN_GROUPS if {first, last} <= GROUPS[name]), ELEMENT_NAMES)
+    return [symbol for symbol in ELEMENT_NAMES if low <= ATOMIC_NUMBERS[symbol] <= high and symbol in column]
 
 
 def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
@@ -160,7 +157,7 @@ def _number_before(text: str, literal: Literal, named: int) -> tuple[int, int, i
     bound = "exactly" if count is None else (count["bound"] or "exactly").lower()
     # The `no` of `no more than two` excludes nothing.
     if count is not None and (not literal.negated or bound.startswith("no")):
-        number = _NUMBERS.get(count["number"].lower()) or int(count["number"])
+        number = VALUES.get(count["number"].lower()) or int(count["number"])
         number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0) + (named if count["other"] else 0)
         return count.start(), 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
     one = _ONLY_ONE.search(text, 0, literal.start)
@@ -241,7 +238,7 @@ def _uncounted(text: str, count: re.Match[str], literal: Literal) -> str:
 def _bounds_of(count: re.Match[str]) -> tuple[int, int | None] | None:
     """The bounds of a number before a list; `None` if one of the list or more is asked for."""
     bound = (count["bound"] or "").lower()
-    number, second = (_NUMBERS.get((each or "").lower()) or int(each or 0) for each in count.group("number", "second"))
+    number, second = (VALUES.get((each or "").lower()) or int(each or 0) for each in count.group("number", "second"))
     if second:
         return min(number, second), max(number, second)
     if count["more"] is not None or bound in _AT_LEAST:
@@ -266,7 +263,9 @@ def _list_from(text: str, literals: list[Literal], place: int) -> list[Literal]:
     return run
 
 
-def with_further_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
+def with_further_elements(
+    text: str, literals: list[Literal], vocabulary: Vocabulary
+) -> tuple[list[Literal], list[str]]:
     """
     Read `Li, O and one more element` as three elements.
 
@@ -274,10 +273,13 @@ def with_further_elements(text: str, literals: list[Literal], vocabulary: Vocabu
         text: The plain text.
         literals: Terms with their polarity, in the order of the text.
         vocabulary: The concepts that they name.
+
+    Returns:
+        The terms, and a note if no element is named to which others are added.
     """
     found = _FURTHER.search(text)
     if found is None:
-        return literals
+        return literals, []
     # `Li-Fe-O with one more element` is no system of three.
     listed = [
         replace(literal, term=ElementTerm(symbol))
@@ -295,14 +297,14 @@ def with_further_elements(text: str, literals: list[Literal], vocabulary: Vocabu
         elif isinstance(each.term, ConceptTerm) and each.term.kind_of_concept == "element-group":
             named += not symbols & allowed_elements(each.term, vocabulary)
     if not named:
-        return literals
+        return literals, [f"{found.group()!r} is not read: name the elements that the compound has besides"]
     bound = (found["bound"] or "exactly").lower()
     number = (found["others"] or found["number"] or "one").lower()
-    number = {"a": 1, "an": 1, **_NUMBERS}.get(number) or int(number)
+    number = 1 if number in ("a", "an") else VALUES.get(number) or int(number)
     number += named + _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0)
     low, high = (None if bound in bounds else float(number) for bounds in (_AT_MOST, _AT_LEAST))
     count = Literal(RangeTerm("number_of_elements", low, high), False, *found.span())
-    return sorted([*literals, count], key=lambda each: each.start)
+    return sorted([*literals, count], key=lambda each: each.start), []
 
 
 __all__ = ["counted_groups", "counted_lists", "element_spans", "list_counts", "with_further_elements"]

@@ -17,8 +17,9 @@ _HYPHEN_FOR_START = re.compile(r"\s*(?:,|/|&|,?\s+(?:and|or))\s*-")
 _JOINED = re.compile(r"non(?P<behind>\w+)|(?P<before>\w{3,})(?:free|less)")
 # Kinds of concepts whose names share a last word: `early or late transition metals`.
 _KINDS_OF_HEADS = frozenset({"element-group", "attribute", "use", "structure-type", "band"})
-LONGEST_LIST = 6
 _BETWEEN_TWO = re.compile(r"-?\s*(?:/|&|,|,?\s+(?:and|or))\s*", re.I)
+# Members of a list that are looked at before the one with the shared word.
+_LONGEST_LIST = 6
 _PREPOSITIONS = ("for", "of", "against", "from", "to")
 # What is made of verbs in names of uses.
 _NOUNS_OF_VERBS = {
@@ -68,7 +69,7 @@ def read_shared_end(state: State, lexicon: Lexicon, words: list[Token], place: i
     if word.key in FUNCTION_WORDS:
         return None
     last = place
-    for _ in range(LONGEST_LIST):
+    for _ in range(_LONGEST_LIST):
         following = words[last + 1 : last + 3]
         second = last + 1 + (bool(following) and following[0].key in ("and", "or"))
         if second >= len(words) or _BETWEEN_TWO.fullmatch(state.text, words[last].end, words[second].start) is None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ...concepts.elements import GROUPS
 from .chemistry import all_free
 from .lists import EXAMPLE, SAME
-from .query import ConceptTerm, ElementTerm, Literal
+from .query import ConceptTerm, CountTerm, ElementTerm, Literal
 
 _METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
 # Concepts before which `metal` says that a metal is present, and not that the compound is one.
@@ -48,7 +48,7 @@ def is_group(text: str, literal: Literal) -> bool:
 
 
 def _is_of_list(text: str, literal: Literal, following: Literal) -> bool:
-    is_chemistry = isinstance(following.term, ElementTerm) or is_group(text, following)
+    is_chemistry = isinstance(following.term, (ElementTerm, CountTerm)) or is_group(text, following)
     return is_chemistry and _METAL_IS.fullmatch(text, literal.end, following.start) is not None
 
 

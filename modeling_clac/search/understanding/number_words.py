@@ -8,7 +8,8 @@ _ONES = "zero one two three four five six seven eight nine ten eleven twelve thi
 _ONES += "seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _SCALES = {"hundred": 100, "thousand": 1000}
-_VALUES = {word: value for value, word in enumerate(_ONES)} | {word: 10 * ten for ten, word in enumerate(_TENS, 2)}
+# Word -> its value.
+VALUES = {word: value for value, word in enumerate(_ONES)} | {word: 10 * ten for ten, word in enumerate(_TENS, 2)}
 _SCALE = rf"[\s-]+(?:{'|'.join(_SCALES)})"
 _BELOW_TEN = "|".join(_ONES[1:10])
 _SMALL = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-]+(?:{_BELOW_TEN}))?|{'|'.join(sorted(_ONES[1:], key=len, reverse=True))})"
@@ -96,9 +97,9 @@ def _value(words: str) -> float:
         elif word[0].isdigit():
             part += float(word)
         else:
-            part += _VALUES.get(word, 0)
-    tail = "".join(str(_VALUES[word]) for word in decimals.split())
+            part += VALUES.get(word, 0)
+    tail = "".join(str(VALUES[word]) for word in decimals.split())
     return total + part + (float(f"0.{tail}") if tail else 0.0)
 
 
-__all__ = ["with_digits"]
+__all__ = ["VALUES", "with_digits"]

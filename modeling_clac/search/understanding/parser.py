@@ -139,7 +139,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
     state.notes += uncounted
-    literals = with_further_elements(plain, literals, vocabulary)
+    literals, without_others = with_further_elements(plain, literals, vocabulary)
+    state.notes += without_others
     counted = _words_of_counts(plain, literals)
     state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))

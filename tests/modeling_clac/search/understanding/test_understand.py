@@ -110,7 +110,8 @@ NAMES = [concept.name for concept in VOCABULARY]
     st.lists(
         st.tuples(st.sampled_from(NAMES), st.booleans()), min_size=1, max_size=4, unique_by=lambda entry: entry[0]
     ),
-    st.sampled_from(["; ", ". ", ", but "]),
+    # Behind a `but`, what is excluded may be spared: `without halogen, but fluoride`.
+    st.sampled_from(["; ", ". "]),
 )
 def test_lists_of_names_keep_their_polarity(parts: list[tuple[str, bool]], separator: str) -> None:
     text = separator.join(f"without {name}" if negated else name for name, negated in parts)
