@@ -66,8 +66,9 @@ QUANTITIES: dict[str, Quantity] = dict((
         "bulk moduli|modulus of compression|incompressibility|compression modulus|stiffness",
         symbols="K B K_VRH B0 B_0 K_V K0", low=0.0, decimals=0,
         more="stiffer|stiffest|less compressible|least compressible|more incompressible|most incompressible"
-        "|more rigid|most rigid",
-        less="more compressible|most compressible|less stiff|least stiff",
+        "|more rigid|most rigid|harder to compress|hardest to compress|more difficult to compress"
+        "|most difficult to compress",
+        less="more compressible|most compressible|less stiff|least stiff|easier to compress|easiest to compress",
     ),
     _of(
         "shear_modulus_vrh", "shear modulus", "shear moduli|rigidity modulus|modulus of rigidity|rigidity",
@@ -108,7 +109,7 @@ QUANTITIES: dict[str, Quantity] = dict((
     ),
     _of(
         "refractive_index", "refractive index",
-        "index of refraction|refraction index|refractive indices|optical index|refractivity|ior",
+        "index of refraction|refraction index|refractive indices|optical index|refractivity|ior|index",
         symbols="n", tolerance=0.05, low=0.0,
         more="more refractive|most refractive|more refracting|most refracting",
     ),
@@ -379,6 +380,21 @@ def _idioms() -> dict[str, tuple[str, bool]]:
     }
 
 
+@lru_cache(maxsize=1)
+def _positives() -> dict[str, tuple[str, bool]]:
+    """Adjectives of the superlatives: `hard` of `hardest`, `rigid` of `most rigid`."""
+    found = {}
+    for words, meaning in _idioms().items():
+        if words.startswith("most "):
+            found[words.removeprefix("most ")] = meaning
+        elif words.endswith("iest"):
+            found[f"{words[:-4]}y"] = meaning
+        elif words.endswith("est") and " " not in words:
+            # `hardest` and `densest`
+            found |= {words[:-3]: meaning, words[:-2]: meaning}
+    return found
+
+
 _ADJECTIVES = frozenset("|".join((_HIGHEST, _LOWEST, _HIGHER, _LOWER)).split("|"))
 
 
@@ -397,7 +413,14 @@ def _comparatives(words: frozenset[str]) -> re.Pattern[str] | None:
             rf"(?P<wished>{names})\s+(?:(?:is|should\s+be|must\s+be)\s+)?as\s+(?:(?P<up>high|large|wide)|low|small|narrow)"
             r"\s+as\s+possible"
         )
-    return _compiled(rf"(?<![\w-])(?:{'|'.join(parts)})(?!\w)") if idioms or names else None
+    plain = _any_of(_positives(), words) if "as" in words else ""
+    if plain:
+        # `as hard as possible`
+        parts.append(
+            rf"as\s+(?P<plain>{plain})\s+as\s+(?:possible|(?:it|they)\s+(?:gets?|comes?|can\s+(?:be|get))"
+            r"|(?:you|we|I)\s+can\s+(?:get|find)(?:\s+(?:it|them))?)"
+        )
+    return _compiled(rf"(?<![\w-])(?:{'|'.join(parts)})(?!\w)") if idioms or names or plain else None
 
 
 def find_comparatives(text: str) -> list[Comparative]:
@@ -409,6 +432,8 @@ def find_comparatives(text: str) -> list[Comparative]:
             words = re.sub(r"[\s-]+", " ", match["idiom"].lower())
             column, more = _idioms()[words]
             superlative = _SUPERLATIVE.search(words) is not None
+        elif match.groupdict().get("plain"):
+            (column, more), superlative = _positives()[re.sub(r"[\s-]+", " ", match["plain"].lower())], True
         elif match["name"] is None:
             column = _names()[re.sub(r"[\s-]+", " ", match["wished"].lower())]
             more, superlative = match["up"] is not None, True

@@ -14,7 +14,9 @@ _ARTICLE = r"\s+(?:the\s+|an?\s+)?$"
 # `with silicon` is a wording of silicon as well.
 _LEADING = re.compile(r"(?:with|of|on|to|for|against|in)\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEFORE = re.compile(
-    r"(?:\blike|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
+    # `I would like an oxide` is a wish.
+    r"(?:(?<!\bI )(?<!\bwe )(?<!would )(?<!'d )(?<!\bid )(?<!really )\blike"
+    r"|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
     r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to|same\s+structure\s+as"
     # `better than silicon`; `other than silicon` excludes it.
     r"|\b(?:(?!other\b|rather\b)\w+er|worse|(?:more|less)\s+\w+)\s+than)" + _ARTICLE,
@@ -30,7 +32,7 @@ _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|prod
 _WITH_BEFORE = re.compile(
     r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
     r"|match(?:ed|ing|es)?\s+(?:to|with)|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
-    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|films?|layers?)\s+on"
+    r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|sputter(?:s|ed|ing)?|deposit(?:s|ed|ing|ion)?|evaporat(?:es?|ed|ing|ion)|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
     r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\bprotect(?:s|ing|ion\s+(?:of|for))?"

@@ -266,7 +266,9 @@ _SUPPORT_BEHIND = re.compile(
 _SUPPORT_BEFORE = re.compile(
     r"(?:\b(?:contain(?:s|ing)?|without|no|with|of|only|and|or|nor|neither|either|both|element|elements|free\s+of|exclude"
     r"|excluding|except|has|have|having|but|minus|plus|not|any"
-    r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to)|[,/&]|\s\+)\s*$",
+    r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to"
+    # `four elements, one of which is F`
+    r"|one\s+of\s+(?:them|these|which)(?:\s+(?:is|being))?|one\s+(?:element\s+|of\s+the\s+elements\s+)?(?:is|being))|[,/&]|\s\+)\s*$",
     re.I,
 )
 # The first word of a part in a reading that was printed: `oxide · I or iodate`.

@@ -24,14 +24,23 @@ _AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, 
 _BOUND = "|".join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))
 _COUNT_BEFORE = re.compile(
     rf"(?:(?P<bound>exactly|{_BOUND})\s+)?"
-    r"(?<![\w.-])(?<!group )"
+    r"(?<![\w.-])(?<!group )(?<!every )(?<!each )"
     r"(?P<number>two|three|four|five|[2-9]|(?:(?<=exactly )|(?<=at most )|(?<=more than ))(?:one|1))"
     r"\s+(?:different\s+|distinct\s+|(?P<other>(?:other|further|additional|more)\s+))?"
     r"(?:of\s+)?(?:an?\s+|the\s+)?$",
     re.I,
 )
 # `the only metal`, `a second alkali metal`, `no other metals`
-_ONLY_ONE = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+$", re.I)
+_ONLY_ONE = re.compile(
+    r"\b(?:(?:the|its|their|as)\s+(?:only|single|sole)|(?:only|just)\s+(?:one|1|a\s+single)|a\s+sole"
+    r"|(?:(?:only|just)\s+)?(?:one|1|a\s+single)\s+(?:kind|type|sort|species)\s+of)\s+$",
+    re.I,
+)
+# `one metal kind only`
+_ONE, _KIND_ONLY = (
+    re.compile(r"\b(?:one|1|a\s+single)\s+$", re.I),
+    re.compile(r"\s+(?:kind|type|species)?\s*(?:only|alone)\b", re.I),
+)
 _THE_ONLY = re.compile(r"\b(?:the|its|their|as)\s+(?:only|single|sole)\s+(?P<metal>metal)$", re.I)
 _OTHER_ONE = re.compile(
     r"\b(?:another|(?:an?|one|some|the)\s+(?:second|other|additional|further|extra|more)|other|others)\s+"
@@ -41,6 +50,10 @@ _OTHER_ONE = re.compile(
 )
 _NO_OTHER = re.compile(r"\b(?:other|further|additional|second|extra)\s+$", re.I)
 _IS = re.compile(r"\s+(?:is|being|are)\b")
+# `two metals for every three oxygens`
+_OF_RATIO = re.compile(
+    r"(?:\s+(?:atoms?|ions?))?\s+(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)\b", re.I
+)
 _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 # `at least two of Fe, Co, Ni`
 _COUNT_OF_LIST = re.compile(
@@ -128,6 +141,9 @@ def counted_groups(text: str, literals: list[Literal], vocabulary: Vocabulary) -
         if is_only is not None and is_only.start("metal") > literal.start and not literal.negated:
             literal = replace(literal, start=is_only.start("metal"))
         is_metal = _METALS.fullmatch(text, literal.start, literal.end) is not None
+        if _OF_RATIO.match(text, literal.end):
+            found.append(literal)
+            continue
         if is_metal or (isinstance(literal.term, ConceptTerm) and literal.term.kind_of_concept == "element-group"):
             symbols = GROUPS["metal"] if is_metal else allowed_elements(literal.term, vocabulary)
             before = [each for each in literals if each.end <= literal.start]
@@ -161,6 +177,8 @@ def _number_before(text: str, literal: Literal, named: int) -> tuple[int, int, i
         number += _AT_LEAST.get(bound, 0) + _AT_MOST.get(bound, 0) + (named if count["other"] else 0)
         return count.start(), 0 if bound in _AT_MOST else number, None if bound in _AT_LEAST else number
     one = _ONLY_ONE.search(text, 0, literal.start)
+    if one is None and _KIND_ONLY.match(text, literal.end):
+        one = _ONE.search(text, 0, literal.start)
     if one is not None and not literal.negated:
         return one.start(), 1, 1
     other = (_NO_OTHER if literal.negated else _OTHER_ONE).search(text, 0, literal.start)

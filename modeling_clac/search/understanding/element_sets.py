@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,36 @@ _ONLY = re.compile(
     r"(?!\s+(?:the\s+|(?:for|in)\s+)?(?:ones|those|these|two|three|four|five|[2-9]|needs?|wants?|has\s+to|must|should)\b)",
     re.I,
 )
+
+
+_SUBSYSTEMS = (
+    r"(?:(?:the|its|their|all|any)\s+)*(?:binar(?:y|ies)|ternar(?:y|ies)|sub-?systems?|subsets?|end[\s-]?members?|elements)"
+    r"(?:\s+(?:compounds|phases|ones|systems|subsystems))?"
+)
+_WITH_SUBSYSTEMS = re.compile(
+    rf"\s*[,(]?\s*(?:and|with(?=\s+(?:the|its|their|all|any)\b)|including|incl\.?|plus)\s+(?:also\s+)?{_SUBSYSTEMS}(?:\s*(?:,|and|or|,\s*and)\s+{_SUBSYSTEMS})*\b\)?"
+    r"(?!\s+(?:(?:compounds|phases|ones|systems)\s+)?(?:excluded|left|omitted|ignored|not|out)\b)",
+    re.I,
+)
+
+
+def with_subsystems(text: str, literals: Iterable[Literal]) -> list[Literal]:
+    """
+    Read `the Li-P-S system, including the binaries` as crystals of any of its elements and no others.
+
+    Args:
+        text: The plain text.
+        literals: Terms, among them chemical systems.
+    """
+    found = []
+    for literal in literals:
+        behind = _WITH_SUBSYSTEMS.match(text, literal.end)
+        if behind is not None and isinstance(literal.term, SystemTerm):
+            names = (f"the {literal.term.label} and its subsystems",)
+            term = OnlyTerm(names, tuple(sorted(literal.term.symbols)))
+            literal = Literal(term, False, literal.start, behind.end())
+        found.append(literal)
+    return found
 
 
 def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) -> list[Literal]:
@@ -57,12 +88,23 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
         others = [each for each in literals if not start <= each.start < end or each.negated]
         return sorted([*others, system], key=lambda each: each.start)
     allowed = [allowed_elements(literal.term, vocabulary) for literal in chosen]
-    if not all(allowed) or any(family(literal) in ("anion", "class") for literal in literals):
+    # A class may bring elements of its own, as anions do; intermetallics and ternary compounds do not.
+    others = [each for each in literals if family(each) in ("anion", "class") and each not in chosen]
+    permitted = frozenset().union(*allowed)
+    if not all(allowed) or any(_brings_others(each, permitted, vocabulary) for each in others):
+        return literals
+    if any(_ONLY.search(literal.term.label) for literal in chosen):
         return literals
     names = tuple(dict.fromkeys(literal.term.label for literal in chosen))
-    only = Literal(OnlyTerm(names, tuple(sorted(frozenset().union(*allowed)))), False, start, end)
+    only = Literal(OnlyTerm(names, tuple(sorted(permitted))), False, start, end)
     place = literals.index(chosen[-1]) + 1
     return [*literals[:place], only, *literals[place:]]
+
+
+def _brings_others(literal: Literal, symbols: frozenset[str], vocabulary: Vocabulary) -> bool:
+    """Whether an anion or a class speaks of other elements than some; an intermetallic of metals does not."""
+    speaks_of = allowed_elements(literal.term, vocabulary)
+    return family(literal) == "anion" or (bool(speaks_of) and not symbols <= speaks_of)
 
 
 def _alternatives_alone(literals: list[Literal], vocabulary: Vocabulary, start: int, end: int) -> Literal:
@@ -129,4 +171,4 @@ def _chosen_only(text: str, literals: list[Literal]) -> list[Literal]:
     return chosen
 
 
-__all__ = ["only_elements"]
+__all__ = ["only_elements", "with_subsystems"]

@@ -15,7 +15,7 @@ _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
 _ALTERNATIVE = re.compile(
     r"[\s-]*,?\s*(?:/|\||and/or|(?:or\s+)?(?:failing\s+that|otherwise|alternatively|if\s+not)\s*,?"
-    r"|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
+    r"|vs\.?|versus|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
 )
 # `one of Sc, Y, La`
 _ANY_OF = re.compile(

@@ -90,6 +90,7 @@ _COUNTED_TOO = re.compile(
     rf"(?P<number>{_NUMBER_WORD})(?=\s*(?:[,.;:)]|$))",
     re.I,
 )
+_IS_BEHIND = re.compile(r"\s+(?:is|being|(?:should|must|has\s+to)\s+be)\b", re.I)
 # `2 of Fe, Co, Ni` counts elements of a list and is not a value.
 _OF_LIST_BEHIND = re.compile(r"(?:\s+or\s+more)?\s+of\s+(?!the\s+order\b)", re.I)
 _ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
@@ -170,6 +171,9 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         start, end = match.span("number")
         if not all(free[start:end]) or _GROUP_BEFORE.search(text, 0, start):
             found = [measure for measure in found if measure.start != start]
+            continue
+        # `one element being Te` says which one, and not how many.
+        if match["number"].lower() in ("one", "1") and _IS_BEHIND.match(text, match.end("what")):
             continue
         number = match["number"].lower()
         value = float(_WORDS.get(number, 0) or number)

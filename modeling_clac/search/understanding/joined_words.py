@@ -20,6 +20,12 @@ _KINDS_OF_HEADS = frozenset({"element-group", "attribute", "use", "structure-typ
 _BETWEEN_TWO = re.compile(r"-?\s*(?:/|&|,|,?\s+(?:and|or))\s*", re.I)
 # Members of a list that are looked at before the one with the shared word.
 _LONGEST_LIST = 6
+_STRUCTURE_OF = re.compile(
+    r"(?:(?:crystalli[sz](?:e[sd]?|ing)\s+(?:like|as)|iso(?:structural|typic|typical|morphous)\s+(?:with|to)"
+    r"|(?:the\s+)?same\s+(?:crystal\s+)?(?:structure|lattice|prototype|structure[\s-]+type|type)\s+(?:as|like|of)"
+    r"|structures?\s+(?:of|like|as\s+in))\s+(?:that\s+of\s+)?(?:the\s+|an?\s+)?)(?=\w)",
+    re.I,
+)
 _PREPOSITIONS = ("for", "of", "against", "from", "to")
 # What is made of verbs in names of uses.
 _NOUNS_OF_VERBS = {
@@ -102,7 +108,13 @@ def _with_end_of(state: State, lexicon: Lexicon, words: list[Token], word: Token
 
 
 def read_type_of(state: State, lexicon: Lexicon, words: list[Token], place: int) -> tuple[int] | None:
-    """Read `ZnS-like structure` as the structure type of ZnS, and return the place behind it."""
+    """
+    Read `ZnS-like structure` and `the same structure as ZnS` as the structure type of ZnS, and return the place behind
+    it.
+    """
+    behind_words = _STRUCTURE_OF.match(state.text, words[place].start)
+    if behind_words is not None:
+        return _read_structure_of(state, lexicon, words, place, behind_words.end())
     word, *behind = words[place : place + 3]
     if [each.key for each in behind] not in (["like", "structure"], ["like", "type"], ["like", "lattice"]):
         return None
@@ -111,6 +123,24 @@ def read_type_of(state: State, lexicon: Lexicon, words: list[Token], place: int)
         return None
     state.add([Literal(term_of(lexicon, concept), False, word.start, behind[-1].end)])
     return (place + 3,)
+
+
+def _read_structure_of(state: State, lexicon: Lexicon, words: list[Token], place: int, start: int) -> tuple[int] | None:
+    first = next((number for number in range(place, len(words)) if words[number].start == start), None)
+    whole = [part.key for part in together(state.text, lexicon, words, place)]
+    # `isotypic with SrTiO3` is a wording.
+    if first is None or any(lexicon.id_of("".join(whole[:end])) for end in range(first - place + 1, len(whole) + 1)):
+        return None
+    named = together(state.text, lexicon, words, first)[:LONGEST_NAME]
+    for count in range(len(named), 0, -1):
+        name = "".join(part.key for part in named[:count])
+        for form in ("structure", "type"):
+            concept = lexicon.id_of(name + form)
+            if concept is not None and lexicon.vocabulary[concept].kind == "structure-type":
+                literal = Literal(term_of(lexicon, concept), False, words[place].start, named[count - 1].end)
+                state.add([literal])
+                return (first + count,)
+    return None
 
 
 def read_turned(state: State, lexicon: Lexicon, words: list[Token], place: int) -> bool:

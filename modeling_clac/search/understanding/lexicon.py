@@ -34,6 +34,8 @@ _OTHER_NAMES = {
 # Words of a name that are tried behind others, as in `harder than titanium carbide`.
 LONGEST_NAME = 4
 _SHORTEST_TYPO, _SHORTEST_TWO_TYPOS = 5, 8
+# Words of laboratories that resemble others; the tokenizer has none of them as a whole.
+_OF_LABORATORIES = frozenset("sputter sputtered sputtering anneal annealed annealing".split())
 # Which reading counts if concepts share a wording: the wider ones, and the mineral last.
 _KIND_ORDER = ("structure-type", "class", "anion", "oxyanion", "group", "element-group", "attribute", "use", "name")
 
@@ -188,24 +190,34 @@ class Lexicon:
         The first letters agree; one letter differs, or two in words of eight and more. English words are no mistakes.
 
         Args:
-            word: Key of a word.
+            word: A word, or its key.
         """
-        if len(word) < _SHORTEST_TYPO or not word.isalpha() or word in FUNCTION_WORDS:
+        written, spelled = word.lower(), key(word)
+        if not spelled.isalpha() or not FUNCTION_WORDS.isdisjoint((written, spelled)):
             return None
-        if self.id_of(word) is not None or word in self._words_from(word[0]):
+        if self.id_of(spelled) is not None or spelled in self._words_from(spelled[0]):
             return None
+        # The ends of `oxdies` and `modulas` are no plurals of `oxdy` and `modula`.
+        spellings = {spelled, written, written[:-1] if written.endswith("ies") else written}
+        allowed = 1 if len(spelled) < _SHORTEST_TWO_TYPOS else 2
+        found = [
+            match for each in sorted(spellings) if len(each) >= _SHORTEST_TYPO for match in self._similar(each, allowed)
+        ]
+        if not found or not _english().isdisjoint((written, spelled, f"{spelled}s")) or spelled in _OF_LABORATORIES:
+            return None
+        # A letter is left out more often than added: `zircona` is zirconia rather than zircon.
+        return min(found, key=lambda match: (match[1], match[0] in FUNCTION_WORDS, -len(match[0])))[0]
+
+    def _similar(self, spelled: str, allowed: int) -> list[tuple[str, int]]:
+        """Known words that differ from a word by at most some letters, with the number of these."""
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
-        allowed = 1 if len(word) < _SHORTEST_TWO_TYPOS else 2
-        known = self._words_from(word[0])
+        common = {each for each in FUNCTION_WORDS if each.startswith(spelled[0])}
+        known = self._words_from(spelled[0]) | common
         candidates = sorted(each for each in known if len(each) >= _SHORTEST_TYPO and each.isalpha())
-        found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=allowed, limit=8)
-        found = [match for match in found if len(match[0]) >= len(word) - 1]
-        if not found or word in _english() or f"{word}s" in _english():
-            return None
-        # A letter is left out more often than added: `zircona` is zirconia rather than zircon.
-        return str(min(found, key=lambda match: (match[1], -len(match[0])))[0])
+        found = process.extract(spelled, candidates, scorer=OSA.distance, score_cutoff=allowed, limit=8)
+        return [(match[0], int(match[1])) for match in found if len(match[0]) >= len(spelled) - 1]
 
 
 def _kind_place(kind: str) -> int:

@@ -9,9 +9,10 @@ from .query import ConceptTerm, ElementTerm, Literal
 
 # A list goes on over these.
 JOINT = re.compile(
-    r"[\s,/&+]*(?:(?:and/or|and|or|nor|neither|plus|as\s+well\s+as)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?", re.I
+    r"[\s,/&+]*(?:(?:and/or|and|or|nor|neither|plus|as\s+well\s+as|vs\.?|versus)\s*)?(?:any\s+|an?\s+|the\s+|no\s+)?",
+    re.I,
 )
-OR = re.compile(r"(?<![\w])(?:or|nor)(?![\w])|/|\|", re.I)
+OR = re.compile(r"(?<![\w])(?:or|nor|vs\.?|versus)(?![\w])|/|\|", re.I)
 # `-arsenate` in `hexafluorophosphate or -arsenate`
 HYPHEN_FOR_START = re.compile(r"(?<=\s)-$")
 # Before examples, and before what says the same once more: `heavy metals such as Pb`, `chalcogens, i.e. S or Se`.

@@ -11,7 +11,9 @@ from .chemistry import all_free
 from .lists import EXAMPLE, SAME
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal
 
-_METAL_BEHIND = re.compile(r"[\s-]+(?:containing|rich|bearing|based|free)\b", re.I)
+_METAL_BEHIND = re.compile(
+    r"[\s-]+(?:containing|rich|bearing|based|free|atoms?|ions?|cations?|(?:for|to)\s+every)\b", re.I
+)
 # Concepts before which `metal` says that a metal is present, and not that the compound is one.
 _OF_METALS = frozenset({"anion", "oxyanion", "group", "class", "structure-type", "use"})
 _CONTAINS_METAL = re.compile(
@@ -31,6 +33,7 @@ _METAL_IS = re.compile(
     rf"|\s*[,(]?\s*(?:{EXAMPLE}|{SAME})[\s,:(]*$",
     re.I,
 )
+_OF_GROUP = re.compile(r"\s+(?:(?:out\s+)?of|from|in|belonging\s+to)\s+(?:the\s+)?", re.I)
 # `a metal other than iron, and oxygen`: a compound of both, in which the metal is an element.
 _OTHER_METAL = re.compile(
     r"\s+(?:other\s+than|except(?:\s+for)?|but\s+not|apart\s+from|besides)\s+[^,;.!?]+(?:,\s*(?:and|plus|with)|\s+(?:plus|with))\s+",
@@ -80,8 +83,10 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
         literals: What was read, in the order of the text.
     """
     found: list[Literal] = []
+    starts: dict[int, int] = {}
     for place, literal in enumerate(literals):
         following = literals[place + 1] if place + 1 < len(literals) else None
+        literal = replace(literal, start=starts.get(place, literal.start))
         found_word = _METAL.fullmatch(text, literal.start, literal.end)
         if isinstance(literal.term, ConceptTerm) and found_word is not None:
             start = found_word.start("word")
@@ -100,6 +105,14 @@ def metals_as_elements(text: str, literals: list[Literal]) -> list[Literal]:
             of_compound = of_compound or (following is not None and _is_of_list(text, literal, following))
             of_compound = of_compound or (other is not None and any(each.start == other.end() for each in literals))
             if following is not None and _names_metals(text, literal, following):
+                continue
+            if (
+                following is not None
+                and is_group(text, following)
+                and _OF_GROUP.fullmatch(text, literal.end, following.start)
+            ):
+                # `metals of the platinum group`: the group alone, whose negation and number stand before the word.
+                starts[place + 1] = start
                 continue
             if of_compound or _NO_METAL.search(text, 0, start) or _METAL_BEHIND.match(text, literal.end):
                 literal = replace(literal, term=ElementTerm("metal"))

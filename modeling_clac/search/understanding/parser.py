@@ -21,15 +21,17 @@ from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_rows, find_symmetry, find_systems
 from .comparisons import read_comparisons
 from .element_counts import counted_groups, counted_lists, element_spans, list_counts, with_further_elements
-from .element_sets import only_elements
+from .element_sets import only_elements, with_subsystems
 from .examples import with_examples
 from .grouping import grouped
 from .joined_words import read_joined, read_shared_end, read_turned, read_type_of, shared_start
 from .lexicon import Lexicon
 from .metals import contained_metals, metals_as_elements
 from .mineral_types import minerals_as_types
+from .misspelt import with_quantities_spelled
 from .numbers import read_numbers
-from .polarity import with_polarity
+from .orders import read_orders
+from .polarity import with_negated_values, with_polarity
 from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query, RangeTerm
 from .second_choices import without_second_choices
 from .spared_elements import with_spared_elements
@@ -90,12 +92,12 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     Returns:
         The constraints, orders and words that were not read. Spans are places in `text`.
     """
-    flat = flatten_markup(text[:MOST_CHARACTERS])
+    lexicon = Lexicon.of(vocabulary)
+    flat, corrections = with_quantities_spelled(flatten_markup(text[:MOST_CHARACTERS]), lexicon)
     # A reading that was printed separates its parts by dots, which stand for water in formulas.
     shown = with_plain_numbers(flat.text)
     plain = with_capital_symbols(plain_text(shown).replace(" · ", " ; "))
-    lexicon = Lexicon.of(vocabulary)
-    state = State(plain, shown, [True] * len(plain), [False] * len(plain))
+    state = State(plain, shown, [True] * len(plain), [False] * len(plain), notes=corrections)
     if len(text) > MOST_CHARACTERS:
         state.notes.append(
             f"only the first {MOST_CHARACTERS:,} of {len(text):,} characters are read; the others count by meaning only"
@@ -116,6 +118,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     for count in list_counts(plain):
         state.mark(*count)
     read_comparisons(state, lexicon)
+    read_orders(state)
     numbers = read_numbers(plain, shown, state.free)
     state.literals += numbers.literals
     state.sort += numbers.sort
@@ -125,7 +128,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     for start, end in numbers.touched:
         state.touched[start:end] = [True] * (end - start)
     systems, unknown = find_systems(plain, state.free)
-    state.add(systems)
+    state.add(with_subsystems(plain, systems))
     _read_columns(state, lexicon)
     state.add(each for each in element_spans(plain, lexicon.elements) if all_free(state.free, each.start, each.end))
     for row in find_rows(plain, state.free):
@@ -137,6 +140,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals = with_spared_elements(plain, state.literals, vocabulary)
     _leave_asides(state)
     literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
+    literals = with_negated_values(plain, literals, vocabulary)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
     state.notes += uncounted
     literals, without_others = with_further_elements(plain, literals, vocabulary)
@@ -261,9 +265,10 @@ def _corrected(state: State, lexicon: Lexicon, words: list[Token], compositions:
             found.append(whole)
             continue
         in_formula = any(each.start <= word.start < each.end for each in compositions)
-        better = None if in_formula or word.text.isupper() else lexicon.correction(word.key)
+        better = None if in_formula or word.text.isupper() else lexicon.correction(word.text)
         if better is not None and not _known_prefix(lexicon, word.key):
-            state.notes.append(f"read {word.text!r} as {better!r}")
+            if better not in FUNCTION_WORDS:
+                state.notes.append(f"read {word.text!r} as {better!r}")
             word = replace(word, key=better)
         found.append(word)
     return found

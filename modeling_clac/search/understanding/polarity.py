@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .lists import EXAMPLE, EXCEPT, JOINT, OR, SAME, WORD, family, is_phrase, is_symbol, or_follows
-from .query import CountTerm, ElementTerm, Literal, RangeTerm
+from .query import ConceptTerm, CountTerm, ElementTerm, Literal, RangeTerm
+
+if TYPE_CHECKING:
+    from ...concepts.vocabulary import Vocabulary
 
 _EXCLUDED = r"forbidden|excluded|banned|prohibited|unwanted|undesired"
 _NEGATORS = (
@@ -49,6 +54,8 @@ _FREE_BEHIND = re.compile(
     # `low symmetry no good`
     r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless|unlikely|of\s+no\s+(?:use|interest)|out\s+of\s+(?:the\s+)?question)\b"
     r"|\s+(?:left\s+|put\s+|set\s+)?aside\b"
+    # `alloys I don't want`
+    r"|\s+(?:is\s+what\s+)?(?:I|we)\s+(?:really\s+)?(?:do\s+not|don'?t|cannot|can'?t)\s+(?:want|use|like|need|accept|tolerate|have)\b(?=\s*(?:[.,;!?)]|$|\b(?:but|and|so|here|please)\b))"
     # `leave the lanthanides out`, `sulfur yes, oxygen no`
     r"|\s+out(?=\s*(?:[.,;!?)]|$|because\b|since\b|as\b|please\b))|\s+no(?=\s*(?:[.,;!?)]|$))"
     # `we own Ga and In samples, so skip everything with those`
@@ -65,6 +72,11 @@ _FREE_BEHIND = re.compile(
 _NO_RANGE = re.compile(
     r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
 )
+# Before and behind values that say what a word means.
+_OPENED = re.compile(rf"\s*(?:\w+\s+)?\(\s*(?:{EXAMPLE}|{SAME})?[\s,:]*", re.I)
+_CLOSED = re.compile(r"\s*\)")
+# Between a negation and its term: `don't show me things that would decompose`.
+_FILLERS = frozenset("show me give us list want need i we things anything stuff ones that which would could".split())
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?(?:(?:any|all)\s+)?(?:other\s+)?", re.I)
 # `without rare earths and toxic elements`: one list.
 _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
@@ -126,6 +138,32 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
     return found
 
 
+def with_negated_values(text: str, literals: Iterable[Literal], vocabulary: Vocabulary) -> list[Literal]:
+    """
+    Negate values in brackets that say what an excluded term means: `no unstable phases (ehull > 0.05 eV)`.
+
+    Args:
+        text: The plain text.
+        literals: Terms with their polarity, in the order of the text.
+        vocabulary: The concepts that they name.
+    """
+    found: list[Literal] = []
+    for literal in literals:
+        before = found[-1] if found else None
+        if (
+            before is not None
+            and before.negated
+            and isinstance(before.term, ConceptTerm)
+            and isinstance(literal.term, RangeTerm)
+            and literal.term.column in vocabulary[before.term.id].test.text
+            and _OPENED.fullmatch(text, before.end, literal.start)
+            and _CLOSED.match(text, literal.end)
+        ):
+            literal = replace(literal, negated=True)
+        found.append(literal)
+    return found
+
+
 def _is_excluded_behind(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is excluded by what stands behind it: `lead-free`, `lead is not allowed`."""
     end = literals[place].end
@@ -141,7 +179,8 @@ def _is_excluded_behind(text: str, literals: list[Literal], place: int) -> bool:
 
 def _reaches(between: str) -> bool:
     """Whether a negation reaches over the words between it and a term."""
-    return len(WORD.findall(between)) <= 4 and _BREAK.search(between) is None and "," not in between
+    words = [word for word in WORD.findall(between) if word.lower() not in _FILLERS]
+    return len(words) <= 4 and _BREAK.search(between) is None and "," not in between
 
 
 def _range_polarity(text: str, literal: Literal, previous: int) -> Literal:
@@ -232,4 +271,4 @@ def _begins_with_elements(text: str, literals: list[Literal]) -> bool:
     return is_clause and not is_wanted and all(isinstance(literal.term, ElementTerm) for literal in literals[first:])
 
 
-__all__ = ["with_polarity"]
+__all__ = ["with_negated_values", "with_polarity"]

@@ -42,7 +42,7 @@ _RADIATION = r"(?:x[\s-]?rays?|gamma|radiation|photons?|uv|ultraviolet)\b"
 _COLOR = _sense(behind=r"[\s-]+(?:colou?r(?:ed)?|standard)\b")
 _SENSES = {
     "lead": _sense(
-        r"\b(?:to|can|could|may|might|will|would|that|which|they|not)\s+",
+        r"\b(?:to|can|could|may|might|will|would|that|which|they|(?:do|does|did|can|could|may|will|would|should|must)\s+not)\s+",
         r"\s+(?:to|us|into|the|times?)\b",
         # `alternatives to lead iodide`: no verb.
         r"\s+\w+(?:ides?|ates?|ites?)\b|-(?:free|based|containing)\b",
@@ -51,7 +51,7 @@ _SENSES = {
         r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
         r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+",
         r"[\s-]+(?:emi\w+|absor\w+|harvest\w*|scatter\w*|sources?|outputs?|yields?|detect\w*|trapping|extraction|conver\w+|guid\w+"
-        r"|of\s+\d+)\b",
+        r"|(?:of|at)\s+\d+)\b",
     ),
     "white": _sense(behind=r"[\s-]+(?:leds?|light|lamps?|lasers?|lighting|emi\w+)\b"),
     "hard": _sense(
@@ -60,7 +60,7 @@ _SENSES = {
     "soft": _sense(behind=rf"[\s-]+(?:{_RADIATION}|matter\b|chemistry\b|lithography\b)"),
     # `a heavy alkaline earth` is heavy itself, whatever the compound is.
     "heavy": _sense(behind=r"[\s-]+(?:alkali\w*|halogens?|pnictogens?|chalcogens?|elements?|p-block|group"
-        r"|duty|use|loads?|industry|water|ions?)\b"),
+        r"|duty|use|loads?|industry|water|ions?|cations?|anions?)\b"),
     "water": _sense(
         r"\b(?:from|in|into|under|of|for|to|sea|hot|cold|drinking|waste|pure|clean|solar|splits?|splitting|purify(?:ing)?"
         r"|clean(?:s|ing)?|treat(?:s|ing)?|boiling|heat(?:s|ing)?|repels?)[\s-]+",

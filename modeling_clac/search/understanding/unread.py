@@ -84,6 +84,11 @@ _STATEMENTS = (
         ),
         "{}: shares of elements are not read; write a formula, or `rich in` the element",
     ),
+    # Neither is a number of different metals: `three oxygens for every two metal atoms`.
+    _Statement(
+        re.compile(r"\b(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)(?=\s+\w)", re.I),
+        "{!r} is not read: write ratios of elements as a formula, such as Fe2O3 or A2B3",
+    ),
     # n counts layers here and is not a refractive index.
     _Statement(
         re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),

@@ -11,7 +11,7 @@ from .intervals import Interval
 _NANOMETRE, _MICROMETRE = (("nm", 1),), (("um", 1),)
 _SHORTEST, _LONGEST = 50.0, 30e3
 _EV_NM = 1239.84198
-_TRANSPARENT = re.compile(r"\b(?:transparen|transmi|see-through|window\b)", re.I)
+_TRANSPARENT = re.compile(r"\b(?:transparen|transmi|see-through|windows?\b|pass(?:es|ing)?\b)", re.I)
 _ABSORBS = re.compile(r"\babsorb\w*", re.I)
 _OPTICAL = re.compile(
     r"\b(?:gaps?|band\s?gaps?|edge|absor\w+|cut-?off|onset|emi(?:t|ss)\w*|lumin\w+|fluoresc\w+|lasing)", re.I
