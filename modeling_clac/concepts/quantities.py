@@ -79,7 +79,7 @@ QUANTITIES: dict[str, Quantity] = dict((
         "|tensile modulus|elastic moduli", unit="GPa", symbols="E", low=0.0, decimals=0,
     ),
     _of(
-        "hardness", "hardness", "vickers hardness", unit="GPa", symbols="HV H_V Hv",
+        "hardness", "hardness", "vickers hardness|vickers|vickers number", unit="GPa", symbols="HV H_V Hv",
         low=0.0, more="harder|hardest|most scratch resistant", less="softer|softest|least hard", decimals=1,
     ),
     _of(
@@ -116,7 +116,8 @@ QUANTITIES: dict[str, Quantity] = dict((
     _of(
         "dielectric_total", "dielectric constant",
         "dielectric constants|relative permittivity|permittivity|total dielectric constant|static dielectric constant"
-        "|dielectric permittivity|dielectric const|static dielectric const|total dielectric const|kappa|k value",
+        "|dielectric permittivity|dielectric const|static dielectric const|total dielectric const|kappa|k value"
+        "|dielectric",
         symbols="k ε eps ε_r εr", low=0.0, decimals=1, more="more polarizable|most polarizable",
     ),
     _of(
@@ -154,10 +155,12 @@ QUANTITIES: dict[str, Quantity] = dict((
         decimals=1),
     _of(
         "nsites", "atoms in the cell",
-        "atoms in the unit cell|atoms per cell|atoms per unit cell|atoms|atoms in cell|sites|sites in the cell"
+        "atoms in primitive cell|atoms in the primitive unit cell|atoms per primitive unit cell"
+        "|atoms in the unit cell|atoms per cell|atoms per unit cell|atoms|atoms in cell|sites|sites in the cell"
         "|sites per cell|number of atoms|number of sites|atoms in the primitive cell|atoms per primitive cell"
         "|atom cell|atom unit cell|cell size|unit cell|unit cell size|atom",
         low=1.0, whole=True, decimals=0,
+        symbols="nsites N_at N_atoms natoms",
         more="largest cell|biggest cell|largest unit cell|biggest unit cell|most atoms",
         less="smallest cell|smallest unit cell|tiniest unit cell|fewest atoms",
     ),
@@ -169,8 +172,9 @@ QUANTITIES: dict[str, Quantity] = dict((
     ),
     _of(
         "price", "price of the elements", "cost of the elements|price|prices|cost|costs", unit="$/kg", low=0.0,
-        more="more expensive|most expensive|costlier|costliest|pricier|dearer",
-        less="cheaper|cheapest|less expensive|least expensive|less costly|more affordable|most affordable",
+        more="more expensive|most expensive|costlier|costliest|pricier|dearer|cost more|costs more",
+        less="cost less|costs less|cost less per kg|costs less per kg"
+        "|cheaper|cheapest|less expensive|least expensive|less costly|more affordable|most affordable",
     ),
     _of(
         "toxic_share", "share of toxic elements", "amount of toxic elements", low=0.0, high=1.0,

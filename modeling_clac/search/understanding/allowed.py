@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from .asides import Aside
 from .grouping import is_second_of_two
-from .lists import JOINT, family
+from .lists import EXCEPT, JOINT, family
+from .polarity import with_polarity
 from .query import Literal, RangeTerm
 
 _NOT = r"(?:not|n'?t)"
@@ -46,6 +47,12 @@ _ALSO = re.compile(r"\balso\s+(?:an?\s+|the\s+)?$", re.I)
 # `no oxygen is allowed` excludes it.
 _NONE_ALLOWED = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
 _PERMITTED = re.compile(r"\s+(?:\w+\s+)*?(?:allowed|acceptable|permitted|tolerable|tolerated|welcome)\b", re.I)
+# Behind what is excluded: `no fluorides except those containing Li`.
+_SPARED = re.compile(
+    rf"\s*,?\s*(?:{EXCEPT}|but|unless)\s+(?:for\s+)?(?:those|the\s+ones|ones|they|if\s+they)\s+(?:(?:with|of|containing|contain|have|that\s+(?:contain|have))\s+(?:an?\s+)?)?",
+    re.I,
+)
+_EITHER = re.compile(r"\beither\s+(?:an?\s+|the\s+)?$", re.I)
 _NOTE = "read {!r} as allowed, not as asked for"
 
 
@@ -63,9 +70,16 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
     kept: list[Literal] = []
     asides: list[Aside] = []
     last: Literal | None = None
-    for literal in literals:
+    listed = list(literals)
+    excluded = {each.start for each in with_polarity(text, listed) if each.negated}
+    for literal in listed:
         # `tantalum ones, titanium ones are fine too`: one of both.
-        if any(is_second_of_two(text, each, literal) for each in kept):
+        if any(each.start not in excluded and is_second_of_two(text, each, literal) for each in kept):
+            kept.append(literal)
+            last = None
+            continue
+        # `either A or B is fine` asks for one of them.
+        if kept and _is_or(text, kept[-1], literal) and _EITHER.search(text, 0, kept[-1].start):
             kept.append(literal)
             last = None
             continue
@@ -87,7 +101,8 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
             last = None
             continue
         goes_on = last is not None and _is_joint(text, last, literal)
-        if goes_on or _is_allowed(text, literal):
+        is_spared = bool(kept) and kept[-1].start in excluded and _SPARED.fullmatch(text, kept[-1].end, literal.start)
+        if goes_on or is_spared or _is_allowed(text, literal):
             asides.append(_aside(text, literal))
             # What stands before `is fine` is one thing; a list begins behind `need not be`.
             last = literal if _ALLOWED_BEHIND.match(text, literal.end) is None else None

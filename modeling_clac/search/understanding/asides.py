@@ -31,7 +31,7 @@ _VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|prod
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
     r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
-    r"|match(?:ed|ing|es)?\s+(?:to|with)|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
+    r"|match(?:ed|ing|es)?\s+(?:to|with)|\bto\s+match|lattice\s+(?:constants?|parameters?)\s+(?:close|near|similar|equal)\s+(?:to|of)"
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|sputter(?:s|ed|ing)?|deposit(?:s|ed|ing|ion)?|evaporat(?:es?|ed|ing|ion)|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
@@ -100,7 +100,9 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
     before: Literal | None = None
     listed = list(literals)
     for place, literal in enumerate(listed):
-        is_example = before is not None and is_group(text, before) and _LIKE.fullmatch(text, before.end, literal.start)
+        is_example = (
+            before is not None and _has_members(text, before) and _LIKE.fullmatch(text, before.end, literal.start)
+        )
         before = literal
         if is_example:
             kept.append(literal)
@@ -120,6 +122,11 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
     if group:
         asides.append(_aside(text, group, group_note))
     return kept, asides
+
+
+def _has_members(text: str, literal: Literal) -> bool:
+    """Whether elements may be examples of a term: `an alkali metal like sodium`, `anything toxic like arsenic`."""
+    return is_group(text, literal) or _kind(literal) == "attribute"
 
 
 def _goes_on(text: str, group: list[Literal], note: str, literals: list[Literal], place: int) -> bool:

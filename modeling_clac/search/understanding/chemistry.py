@@ -207,7 +207,7 @@ def find_compositions(text: str, free: Sequence[bool]) -> list[Literal]:
         free: For each character, whether it is not read yet.
     """
     found: list[Literal] = []
-    for match in re.finditer(r"(?<![\w(-])(?:(?:Ln|RE|[A-Z][a-z]?)\d*){2,}(?![\w)])", text):
+    for match in re.finditer(r"(?<![\w-])(?<!\w\()(?:(?:Ln|RE|[A-Z][a-z]?)\d*){2,}(?!\w|\)[\w(])", text):
         word = match.group()
         if is_pattern(word) and all_free(free, *match.span()):
             found.append(Literal(PatternTerm(word), False, *match.span()))
@@ -246,7 +246,8 @@ def is_pattern(word: str) -> bool:
 
 
 def _may_be_pattern(word: str) -> bool:
-    if word in _WORDS_IN_CAPITALS or len(word) < 2:
+    # `A15` is a structure type, as `B1` and `C14` are.
+    if word in _WORDS_IN_CAPITALS or len(word) < 2 or (word[0].isalpha() and word[1:].isdigit()):
         return False
     if any(map(str.isdigit, word)):
         return True
@@ -268,7 +269,7 @@ _SUPPORT_BEFORE = re.compile(
     r"|excluding|except|has|have|having|but|minus|plus|not|any"
     r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to"
     # `four elements, one of which is F`
-    r"|one\s+of\s+(?:them|these|which)(?:\s+(?:is|being))?|one\s+(?:element\s+|of\s+the\s+elements\s+)?(?:is|being))|[,/&]|\s\+)\s*$",
+    r"|one\s+of\s+(?:them|these|which)(?:\s+(?:is|being))?|one\s+(?:element\s+|of\s+the\s+elements\s+)?(?:is|being))|[,/&|¬]|\s\+|[A-Z]\s*=)\s*\(?$",
     re.I,
 )
 # The first word of a part in a reading that was printed: `oxide · I or iodate`.
@@ -291,7 +292,7 @@ _PRONOUN_BEHIND = re.compile(
 )
 # `groups III and V`
 _ROMAN_BEFORE = re.compile(r"(?<!\w)(?:I{1,3}|IV|VI{0,3})\s*(?:and|or|,|/|&|to)\s*$|\bgroups?\s*$")
-_SLASH_BEHIND = re.compile(rf"(?:/|\s+or\s+)(?:{_ELEMENT})(?![\w])")
+_SLASH_BEHIND = re.compile(rf"(?:/|\||\s+or\s+)(?:{_ELEMENT})(?![\w])")
 _LIST_BEHIND = re.compile(rf"\s*(?:,|/|&|and|or)\s*(?:(?:and|or)\s+)?(?:{_ELEMENT}|contains\s+metal)(?![\w])")
 
 
@@ -319,7 +320,8 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
         return None
     if word == "I" and _PRONOUN_BEHIND.match(text, end):
         return None
-    if _SUPPORT_BEHIND.match(text, end):
+    # `No halides` are none.
+    if word != "No" and _SUPPORT_BEHIND.match(text, end):
         return word
     before = _SUPPORT_BEFORE.search(text, 0, start)
     # `In`, `As`, `I` and `No` begin sentences; `in`, `as` and `no` are not spelled with a capital elsewhere.

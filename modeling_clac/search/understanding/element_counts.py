@@ -59,12 +59,18 @@ _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 _COUNT_OF_LIST = re.compile(
     rf"(?:(?P<bound>exactly|only|just|any|{_BOUND})\s+)?"
     rf"(?<![\w.-])(?P<number>{_LISTED})(?:\s+(?:or|to)\s+(?P<second>{_LISTED}))?(?P<more>\s+or\s+more)?"
-    r"\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
+    r"\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?\s*\(?\s*$",
+    re.I,
+)
+# `B, Gd or Hf, at least two of these`
+_COUNT_BEHIND = re.compile(
+    rf"\b(?P<bound>exactly|only|just|any|{_BOUND})\s+(?P<number>{_LISTED})(?:\s+(?:or|to)\s+(?P<second>{_LISTED}))?(?P<more>\s+or\s+more)?"
+    r"\s+of\s+(?:these|them|those)\b",
     re.I,
 )
 _LIST_COUNT = re.compile(
     rf"(?:\b(?:exactly|only|just|any|at\s+least|at\s+most|more\s+than|up\s+to|(?:no|not)\s+(?:more|less|fewer)\s+than|less\s+than|fewer\s+than)\s+)?(?<![\w.-]){_LISTED}"
-    rf"(?:\s+(?:or|to)\s+(?:more|{_LISTED}))?\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?"
+    rf"(?:\s+(?:or|to)\s+(?:more|{_LISTED}))?\s+(?:elements?\s+)?(?:out\s+)?(?:of|from|among)\s*:?\s*(?:(?:the|these|following|elements?)\s*)*:?\s*\(?"
     r"(?=\s*[A-Z][a-z]?\s*(?:[,/]|\s(?:and|or)\b))",
     re.I,
 )
@@ -225,6 +231,7 @@ def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], li
     found: list[Literal] = []
     notes = []
     place = 0
+    literals = _counted_behind(text, literals)
     while place < len(literals):
         literal = literals[place]
         count = _COUNT_OF_LIST.search(text, 0, literal.start)
@@ -246,6 +253,26 @@ def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], li
         found.append(literal)
         place += 1
     return found, notes
+
+
+def _counted_behind(text: str, literals: list[Literal]) -> list[Literal]:
+    """Read `boron, Gd or Hf, at least two of these`."""
+    for count in _COUNT_BEHIND.finditer(text):
+        bounds = _bounds_of(count)
+        before = [each for each in literals if each.end <= count.start()]
+        run: list[Literal] = []
+        for each in reversed(before):
+            gap = text[each.end : run[0].start] if run else text[each.end : count.start()]
+            is_joint = JOINT.fullmatch(gap) is not None if run else not gap.strip(" ,;:(-")
+            if not is_joint or not isinstance(each.term, ElementTerm) or each.term.symbol == "metal" or each.negated:
+                break
+            run.insert(0, each)
+        if bounds is not None and len(run) > 1:
+            names = ", ".join(dict.fromkeys(each.term.label for each in run))
+            symbols = tuple(sorted({each.term.symbol for each in run if isinstance(each.term, ElementTerm)}))
+            term = Literal(CountTerm(names, symbols, *bounds), False, run[0].start, count.end())
+            literals = sorted([*(each for each in literals if each not in run), term], key=lambda each: each.start)
+    return literals
 
 
 def _uncounted(text: str, count: re.Match[str], literal: Literal) -> str:

@@ -74,12 +74,13 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     alone = _chosen_alone(text, literals)
     chosen = alone or _chosen_only(text, literals)
     is_choice = any(OR.search(text[one.end : two.start]) for one, two in pairwise(chosen))
-    # `oxides of only iron or cobalt`: one of them.
-    if not chosen or (is_choice and not alone):
+    # `oxides of only iron or cobalt`: one of them. Of a long list, any.
+    is_long = len({each.term for each in chosen}) > _MOST_OF_SYSTEM
+    if not chosen or (is_choice and not alone and not is_long):
         return literals
     start, end = chosen[0].start, chosen[-1].end
     if all(isinstance(literal.term, ElementTerm) and literal.term.symbol != "metal" for literal in chosen):
-        if is_choice:
+        if is_choice and not is_long:
             # `nitrides of Ti or Zr, nothing else` have one of them, and no other element.
             return [*literals, _alternatives_alone(literals, vocabulary, start, end)]
         symbols = tuple(dict.fromkeys(literal.term.symbol for literal in chosen))  # type: ignore[union-attr]
@@ -156,11 +157,14 @@ def _chosen_only(text: str, literals: list[Literal]) -> list[Literal]:
         (each for each in _ONLY.finditer(text) if not any(x.start <= each.start() < x.end for x in literals)), None
     )
     listed = [literal for literal in literals if family(literal) == "chemistry" and not literal.negated]
-    if found is None or not listed or len(listed) != len([x for x in literals if family(x) == "chemistry"]):
+    excluded = [literal for literal in literals if family(literal) == "chemistry" and literal.negated]
+    # `only Si, C or O; no Ni` ends before what is excluded.
+    if found is None or not listed or not all(re.search("[;.]", text[found.end() : each.start]) for each in excluded):
         return []
     behind = [literal for literal in listed if literal.start >= found.end()]
     chosen = behind if behind and len(WORD.findall(text[found.end() : behind[0].start])) <= 3 else []
-    if not chosen and text[found.end() :].strip(" .!?") == "":
+    # `iron and oxygen only, e.g. rust`
+    if not chosen and re.match(r"\s*(?:$|[.!?;(]|,\s*(?:e\.?g|such\s+as|for\s+example|like))", text[found.end() :]):
         chosen = listed
     is_all = found.group().lower().startswith(("nothing else", "nothing more", "nothing further", "no "))
     if any(

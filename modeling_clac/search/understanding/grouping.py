@@ -11,6 +11,8 @@ from .lists import EXAMPLE, HYPHEN_FOR_START, JOINT, SAME, family, is_phrase, is
 from .metals import is_group
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
+# `formula ABO3 or formula A2BX6`, as readings write it
+_FORMULA = re.compile(r"(?<=\s)formula\s$")
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
 _ALTERNATIVE = re.compile(
@@ -181,6 +183,7 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     # `with fluorine` is a wording of fluorine.
     starts = [each.start + (5 if text.startswith("with ", each.start) else 0) for each in run]
     gaps = [text[one.end : start].strip(" -").lower() for one, start in zip(run, starts[1:], strict=False)]
+    gaps = ["and" if gap in ("+", "&") else gap for gap in gaps]
     kinds = [family(literal) for literal in run]
     # `layered oxides or polyanionic phosphates` differ in both words.
     if gaps == ["", "or", ""] and kinds[1] == kinds[3] and kinds[1] not in (kinds[0], kinds[2]):
@@ -227,7 +230,7 @@ def _listed_compounds(text: str, literals: list[Literal], place: int) -> tuple[l
 def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is another possibility of the one before."""
     before, literal = literals[place - 1], literals[place]
-    gap = HYPHEN_FOR_START.sub("", text[before.end : literal.start].lower())
+    gap = _FORMULA.sub("", HYPHEN_FOR_START.sub("", text[before.end : literal.start].lower()))
     if literal.start < before.end:
         return False
     if before.negated != literal.negated:
@@ -240,6 +243,9 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if isinstance(literal.term, RangeTerm) or isinstance(before.term, RangeTerm):
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
     if _ALTERNATIVE.fullmatch(gap):
+        return True
+    # `ThO2 UO2`: a crystal is one of them.
+    if gap.isspace() and family(before) == family(literal) and family(literal) in ("formula", "name"):
         return True
     if gap.isspace() and (_has_no_comma(text, literals, place) or _is_row_of_alternatives(text, literals, place)):
         return True
@@ -333,6 +339,7 @@ def _is_row_of_alternatives(text: str, literals: list[Literal], place: int) -> b
     end = literals[last].end
     # `Nd Pr Sm or Tb`
     is_choice = last + 1 < len(literals) and re.fullmatch(r"\s+or\s+", text[end : literals[last + 1].start]) is not None
+    is_choice = is_choice or _ASSIGNED.search(text, 0, literals[first].start) is not None
     return is_choice or _begins_alternatives(text, literals, first) or _OR_SIMILAR.match(text, end) is not None
 
 

@@ -11,7 +11,7 @@ from .query_units import with_unit_behind
 
 _ABOVE_SIGNS, _BELOW_SIGNS, _ABOUT_SIGNS = ">=|>|≥|⩾", "<=|<|≤|⩽", "~|≈|∼|≃"
 # Comparatives with `than`, misspelt as well; `greater 2.4` leaves it out.
-_THAN = r"(?:\s+th[ae]n(?:\s+or\s+equal\s+to)?)"
+_THAN = r"(?:\s+(?:th[ae]n(?:\s+or\s+equal\s+to)?|as))"
 _ABOVE = (
     rf"above|over|(?:gr(?:ea|a|e+)ter|larger|bigger|hig(?:h|)er){_THAN}?|(?:more?|wider|denser|heavier|stiffer|harder|tougher){_THAN}"
     r"|exceed(?:s|ing)?|beyond|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|upwards?\s+of|starting\s+(?:at|from)"
@@ -22,7 +22,7 @@ _BELOW = (
     r"|at\s+most|(?:a\s+)?max(?:imum)?\.?(?:\s+of)?|up\s+to|within|south\s+of|belov|bellow"
 )
 _ABOUT = (
-    r"ar+ound|arond|aprox(?:imately)?\.?|about|approximately|approx\.?|roughly|nearly|near|close\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
+    r"ar+ound|arond|aprox(?:imately)?\.?|about|approximately|approx\.?|roughly|nearly|near|close(?:st)?\s+to|circa|ca\.?|some|in\s+the\s+region\s+of"
     r"|in\s+the\s+order\s+of|of\s+the\s+order\s+of|on\s+the\s+order\s+of"
 )
 _OF = r"(?:\s*(?:\b(?:a|an|the|of|about|around|roughly|values?|mohs(?:\s+hardness)?)\b|:|-))*\s*$"
@@ -31,8 +31,13 @@ _BEFORE_ABOVE, _BEFORE_BELOW, _BEFORE_ABOUT = (
     for signs, words in ((_ABOVE_SIGNS, _ABOVE), (_BELOW_SIGNS, _BELOW), (_ABOUT_SIGNS, _ABOUT))
 )
 _STRICT = re.compile(
-    r"(?:<|>|above|over|below|beneath|under|th[ae]n|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
+    r"(?:<|>|above|over|below|beneath|under|th[ae]n|as|greater|larger|bigger|higher|smaller|lower|fewer|beyond|exceed\w*)\s*$",
     re.I,
+)
+# Behind the name of a quantity, before what its value is compared with: `gap above that of GaN`.
+BEYOND = (
+    r"(?:(?P<more>above|over|exceeding|(?:higher|greater|larger|wider|more|bigger)\s+(?:than|as))"
+    r"|below|under|(?:lower|smaller|less|narrower|cheaper)\s+(?:than|as))"
 )
 # `no more than`, `must not be below`, `shouldn't exceed`: the other side, with its end.
 _NEGATED = re.compile(
@@ -57,7 +62,7 @@ _BEHIND_BELOW = re.compile(
 # `1.1eV-1.5eV` is a range, not a unit with a power.
 _RANGE_HYPHEN = re.compile(r"(?<=[A-Za-zÅ³])-(?=\d+(?:\.\d+)?\s?(?:m?eV|[GM]Pa|K|Å[3³]?|g/cm[3³]|kg/m[3³])(?!\w))")
 # Between the ends of a range, and before it.
-_TO = re.compile(r"\s*(?:-|to|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
+_TO = re.compile(r"\s*(?:-|to|(?:un)?till?|\.\.\.?|…|through|until|up\s+to)\s*", re.I)
 _AND = re.compile(r"\s*(?:and|&|to|-)\s*", re.I)
 # `3 or 4 elements`
 _OR = re.compile(r"\s+or\s+", re.I)
@@ -93,6 +98,8 @@ _COUNTED_TOO = re.compile(
 _IS_BEHIND = re.compile(r"\s+(?:is|being|(?:should|must|has\s+to)\s+be)\b", re.I)
 # `2 of Fe, Co, Ni` counts elements of a list and is not a value.
 _OF_LIST_BEHIND = re.compile(r"(?:\s+or\s+more)?\s+of\s+(?!the\s+order\b)", re.I)
+# Wavelengths, in nm.
+_LENGTHS: dict[Unit, float] = {(("nm", 1),): 1.0, (("um", 1),): 1e3}
 _ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
 # `a ratio below .2`
 _BARE_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
@@ -241,6 +248,8 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
 def _converted(value: float, unit: Unit, target: Unit) -> float | None:
     """The second end of `500 meV to 1.5 eV` in the unit of the first; `None` for `2 eV, 5 GPa`."""
     canonical = canonical_unit(unit)
+    if unit in _LENGTHS and target in _LENGTHS:
+        return value * _LENGTHS[unit] / _LENGTHS[target]
     if unit == target or canonical is None:
         return value if unit == target else None
     return convert(value, unit, target) if canonical == canonical_unit(target) else None
@@ -278,4 +287,4 @@ def _single(text: str, measure: Measure, after_negation: bool) -> Interval:
     return Interval(None, None, value, about is None, False, measure, start, measure.stop)
 
 
-__all__ = ["Interval", "read_intervals"]
+__all__ = ["BEYOND", "Interval", "read_intervals"]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ...concepts.spelling import key
 from .implied_elements import needed_elements
 from .lexicon import Lexicon
+from .lists import JOINT
 from .query import ConceptTerm, ElementTerm, FormulaTerm, Literal
 
 # Kinds of concepts that say of what a structure type is: `rutile oxides`, `pyrite sulfides`.
@@ -41,16 +42,33 @@ def minerals_as_types(text: str, literals: Sequence[Literal], lexicon: Lexicon) 
     found = []
     for literal in literals:
         structure_type = None if literal.negated else _type_of(text, literal, lexicon)
-        is_named = structure_type is not None and any(
-            isinstance(other.term, ConceptTerm) and other.term.id == structure_type.id for other in literals
-        )
         is_mineral = isinstance(literal.term, ConceptTerm)
+        is_named = any(
+            isinstance(other.term, ConceptTerm)
+            and structure_type is not None
+            and other.term.id == structure_type.id
+            and not (_is_kind_of(text, literal, other) if is_mineral else _is_listed(text, literal, literals))
+            for other in literals
+        )
         if structure_type is not None and (
             is_named or (is_mineral and _is_of_others(text, literal, literals, lexicon))
         ):
             literal = replace(literal, term=structure_type)
         found.append(literal)
     return found
+
+
+def _is_kind_of(text: str, mineral: Literal, type_: Literal) -> bool:
+    """Whether a mineral is one of a type: `garnets: pyrope, almandine` asks for these, `pyrope garnet` for pyrope."""
+    is_listed = type_.end <= mineral.start and re.match(r"\s*[:(;]", text[type_.end : mineral.start]) is not None
+    return is_listed or (mineral.end <= type_.start and not text[mineral.end : type_.start].strip(" -"))
+
+
+def _is_listed(text: str, formula: Literal, literals: Sequence[Literal]) -> bool:
+    """Whether a formula stands in a list of others: `fluorite structure, ThO2 UO2 PuO2`."""
+    others = [each for each in literals if isinstance(each.term, FormulaTerm) and each is not formula]
+    gaps = [text[min(formula.end, each.end) : max(formula.start, each.start)] for each in others]
+    return any(JOINT.fullmatch(gap) for gap in gaps)
 
 
 def _type_of(text: str, literal: Literal, lexicon: Lexicon) -> ConceptTerm | None:

@@ -15,7 +15,7 @@ from ...concepts.quantities import (
     find_mentions,
 )
 from ...formula_grammar_clac import ATOMIC_NUMBERS
-from .intervals import Interval, read_intervals
+from .intervals import BEYOND, Interval, read_intervals
 from .query import Literal, RangeTerm, SortKey
 from .query_units import EUROS, columns_of_unit
 from .wavelengths import as_gap, wavelength_note
@@ -89,6 +89,9 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
         if found is None:
             continue
         column, mention, factor = found
+        if _says_again(text, interval, column, reading.literals):
+            reading.used.append((interval.start, interval.end))
+            continue
         if interval.wavelength:
             reading.notes.append(wavelength_note(interval))
         start, end = interval.start, interval.end
@@ -111,10 +114,22 @@ def read_numbers(text: str, with_units: str, free: Sequence[bool]) -> NumberRead
     return reading
 
 
+def _says_again(text: str, interval: Interval, column: str, literals: list[Literal]) -> bool:
+    """Whether a value in brackets is that of a substance before: `stiffer than steel (about 160 GPa)`."""
+    opened = re.search(r"\s*\(\s*$", text[: interval.start])
+    return opened is not None and any(
+        isinstance(each.term, RangeTerm) and each.term.column == column and each.end == opened.start()
+        for each in literals
+    )
+
+
 def _is_name(text: str, mention: Mention, bound: Mention) -> bool:
     """Whether a name of the quantity of a number is nothing else: K may be potassium where the modulus has its name."""
     between = text[min(mention.end, bound.end) : max(mention.start, bound.start)]
-    return text[mention.start : mention.end] not in ATOMIC_NUMBERS or re.search(r"[\w;]", between) is None
+    said = text[mention.start : mention.end]
+    # A `dielectric with eps above 20` is a material.
+    may_be_other = said in ATOMIC_NUMBERS or said.lower() == "dielectric"
+    return not may_be_other or re.search(r"[\w;]", between) is None
 
 
 def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) -> None:
@@ -162,8 +177,7 @@ _REFERENCE = re.compile(
     rf"\s+(?:than|as|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)", re.I
 )
 _REFERENCE_BEHIND_NAME = re.compile(
-    r"\s+(?:is\s+)?(?:(?P<more>above|higher\s+than|greater\s+than|larger\s+than|wider\s+than|over|exceeding)"
-    r"|below|lower\s+than|smaller\s+than|less\s+than|narrower\s+than|under)"
+    rf"\s+(?:is\s+)?(?:{BEYOND})"
     rf"\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)(?!\s+compounds?)",
     re.I,
 )
@@ -224,6 +238,9 @@ def _bind(
     if not has_unit or not columns:
         return None
     column = columns[0]
+    # `hard (> 20 GPa)`
+    if "hardness" in columns and re.search(r"hard\s*\(\s*$", text[: interval.start], re.I):
+        column = "hardness"
     largest = interval.about if interval.high is None else interval.high
     if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (largest or 0) >= 0:
         column = "energy_above_hull"

@@ -12,7 +12,7 @@ from .state import State
 
 _SORTED = re.compile(
     r"\b(?:(?P<verb>sort(?:ed|ing)?|order(?:ed)?|rank(?:ed|ing)?|arranged?)\b(?:\s+(?!by\b|on\b|according\b)\w+){0,4}?"
-    r"\s+(?P<by>(?:by|on|according\s+to|in\s+terms\s+of)\b)|(?P<in_order>in\s+(?:the\s+)?order\s+of))\s+(?:their\s+|its\s+|the\s+)?$",
+    r"\s+(?P<by>(?:by|on|after|according\s+to|in\s+terms\s+of)\b)|(?P<top>top|best)\s+\d+(?:\s+\w+){0,2}?\s+by|(?P<plain>sort(?:ed)?)|(?P<in_order>in\s+(?:the\s+)?order\s+of))\s+(?:their\s+|its\s+|the\s+)?$",
     re.I,
 )
 _HIGH = (
@@ -23,8 +23,8 @@ _LOW = "low(?:est)?|small(?:est)?|narrow(?:est)?|light(?:est)?|soft(?:est)?|chea
 _ONES = r"(?:\s+(?:ones?|values?|compounds?|materials?))?"
 _DIRECTION = re.compile(
     r"\s*[,;(]?\s*(?:from\s+|in\s+|with\s+)?(?:the\s+|an?\s+)?"
-    rf"(?:(?P<down>descending|decreasing|falling|(?:{_HIGH})\s+to\s+(?:the\s+)?(?:{_LOW})|(?:{_HIGH}){_ONES}\s+(?:first|on\s+top))"
-    rf"|ascending|increasing|rising|(?:{_LOW})\s+to\s+(?:the\s+)?(?:{_HIGH})|(?:{_LOW}){_ONES}\s+(?:first|on\s+top))"
+    rf"(?:(?P<down>desc(?:ending)?|decreasing|falling|(?:{_HIGH})\s+to\s+(?:the\s+)?(?:{_LOW})|(?:{_HIGH}){_ONES}\s+(?:first|on\s+top))"
+    rf"|asc(?:ending)?|increasing|rising|(?:{_LOW})\s+to\s+(?:the\s+)?(?:{_HIGH})|(?:{_LOW}){_ONES}\s+(?:first|on\s+top))"
     r"(?:\s+order)?\b\)?",
     re.I,
 )
@@ -47,7 +47,7 @@ def read_orders(state: State) -> None:
             continue
         direction = _DIRECTION.match(state.text, mention.end)
         if direction is None:
-            descending = mention.column not in _SMALLEST_FIRST
+            descending = sorted_by["top"] is not None or mention.column not in _SMALLEST_FIRST
             said = QUANTITIES[mention.column].label
             state.notes.append(f"ordered by {said}, {'largest' if descending else 'smallest'} first")
         else:
@@ -55,8 +55,11 @@ def read_orders(state: State) -> None:
         end = mention.end if direction is None else direction.end()
         state.sort.append((sorted_by.start(), SortKey(mention.column, descending)))
         # What is sorted stands between: `rank the carbides by hardness`.
-        state.mark(*sorted_by.span("verb" if sorted_by["verb"] else "in_order"))
-        state.mark(sorted_by.start("by" if sorted_by["by"] else "in_order"), end)
+        begin = sorted_by.start()
+        if sorted_by["verb"]:
+            state.mark(*sorted_by.span("verb"))
+            begin = sorted_by.start("by")
+        state.mark(begin, end)
     _read_ends(state, mentions)
 
 

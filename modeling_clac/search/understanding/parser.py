@@ -20,6 +20,7 @@ from .asides import without_asides
 from .checks import contradictions, unknown_elements
 from .chemistry import all_free, element_symbol, find_compositions, find_rows, find_symmetry, find_systems
 from .comparisons import read_comparisons
+from .conditionals import without_conditionals
 from .element_counts import counted_groups, counted_lists, element_spans, list_counts, with_further_elements
 from .element_sets import only_elements, with_subsystems
 from .examples import with_examples
@@ -31,8 +32,9 @@ from .mineral_types import minerals_as_types
 from .misspelt import with_quantities_spelled
 from .numbers import read_numbers
 from .orders import read_orders
+from .periodic_columns import read_columns
 from .polarity import with_negated_values, with_polarity
-from .query import ConceptTerm, Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query, RangeTerm
+from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query, RangeTerm
 from .second_choices import without_second_choices
 from .spared_elements import with_spared_elements
 from .state import State
@@ -53,25 +55,18 @@ _REASON = re.compile(
 # What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
 _INSIDE = r"(?:[^.;!?]|\.(?=\d))"
 _STORY = re.compile(
-    rf"(?P<said>\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|use|sell|teach|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b{_INSIDE}*?)"
+    rf"(?P<said>(?:(?:^|[.;!?]\s+)(?:already\s+)?tried\b(?=[^.;!?]*[.;,]\s*(?:so\s+|but\s+)?now\b)|\b(?:I|we)(?:'ve|\s+have|\s+had|\s+already|\s+also)*\s+(?:tried|tested|checked|screened|looked\s+at|use|sell|teach|used(?!\s+in)|bought|made|grew|measured|worked\s+with|(?:were|was|been)\s+using)\b){_INSIDE}*?)"
     rf"(?:\b(?:so|but|and|hence|therefore|now)\b\W*(?:\w+\W+){{0,2}}?(?:I|we)(?:'d|'m|'re|\s+would|\s+am|\s+are)?\s+(?:now\s+)?(?:want|need|like|look\w*|search\w*)\b"
-    r"|[.;!?](?=\s+\S))",
+    r"|[.;!?](?=\s+\S)|,\s*(?=(?:what|which)\s+(?:other|else)\b|(?:is|are)\s+there\b|any\s+other\b))",
     re.I,
 )
 
 # Who asks says nothing of the crystal either: `battery people here:`, `sulfide glass chemist here,`.
 _SPEAKER = re.compile(
     r"(?:^|[.!?;]\s)\s*(?:(?:as\s+an?|I(?:'m|\s+am)\s+an?|we(?:'re|\s+are)|hi|hello|hey|dear)\s+)?(?:[\w-]+\s+){0,3}?"
-    r"(?:(?:ppl|people|folks|guys|team|lab|chemist|physicist|engineer|geologist|mineralogist|student|researcher|shop\s+owner|company|start-?up)s?"
+    r"(?:(?:ppl|people|folks|guys?|team|lab|chemist|physicist|engineer|geologist|mineralogist|student|researcher|shop\s+owner|company|start-?up)s?"
     # A `zircon group` is one of minerals.
     r"(?:\s+here)?|groups?\s+here)\s*[:,.!;?-](?=\s)",
-    re.I,
-)
-# `groups 4, 5 or 6 of the periodic table`; a single group is a wording, and `space groups` are others.
-_COLUMNS = re.compile(
-    r"(?<!space )(?<!point )\bgroups?\s+"
-    r"(?P<numbers>(?:1[0-8]|[1-9])(?:\s*(?:,\s*(?:and|or)|,|/|and|or)\s*(?:1[0-8]|[1-9]))+)(?!\w)"
-    r"(?:\s+of\s+the\s+periodic\s+table|\s+(?:elements?|metals?))?",
     re.I,
 )
 # Characters behind a row of symbols that may belong to a wording.
@@ -129,7 +124,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         state.touched[start:end] = [True] * (end - start)
     systems, unknown = find_systems(plain, state.free)
     state.add(with_subsystems(plain, systems))
-    _read_columns(state, lexicon)
+    read_columns(state, lexicon)
     state.add(each for each in element_spans(plain, lexicon.elements) if all_free(state.free, each.start, each.end))
     for row in find_rows(plain, state.free):
         # `Cu Ag Au` is a wording of the coinage metals, `F Cl Br or I` of halogens.
@@ -139,7 +134,11 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.literals.sort(key=lambda literal: (literal.start, literal.end))
     state.literals = with_spared_elements(plain, state.literals, vocabulary)
     _leave_asides(state)
-    literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, state.literals)), lexicon)
+    literals, conditions, unread = without_conditionals(plain, state.literals)
+    for said in unread:
+        state.rest.append(said)
+        state.notes.append(f"{said!r}: of conditions with `if`, only those with `must not` are read")
+    literals = minerals_as_types(plain, with_polarity(plain, metals_as_elements(plain, literals)), lexicon)
     literals = with_negated_values(plain, literals, vocabulary)
     literals, uncounted = counted_lists(plain, counted_groups(plain, literals, vocabulary))
     state.notes += uncounted
@@ -149,6 +148,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
     state.rest = [word for word in state.rest if word not in counted]
     constraints = grouped(plain, only_elements(plain, literals, vocabulary))
     constraints = with_examples(plain, constraints, vocabulary, state.notes)
+    constraints = sorted([*constraints, *conditions], key=lambda each: each.start) if conditions else constraints
     constraints = [_placed(constraint, flat) for constraint in constraints]
     sort = tuple(dict.fromkeys(key for _, key in sorted(state.sort, key=lambda entry: entry[0])))
     query = Query(text, tuple(constraints), sort, tuple(dict.fromkeys(state.rest)), tuple(state.notes))
@@ -229,21 +229,6 @@ def _read_words(state: State, lexicon: Lexicon, compositions: list[Literal]) -> 
             elif not read_joined(state, lexicon, word) and not read_turned(state, lexicon, words, place):
                 _leave(state, word)
         place += 1
-
-
-def _read_columns(state: State, lexicon: Lexicon) -> None:
-    """Read `groups 4, 5 or 6 of the periodic table`."""
-    for found in _COLUMNS.finditer(state.text):
-        numbers = list(re.finditer(r"\d+", found["numbers"]))
-        ids = [lexicon.id_of(key(f"group {number.group()}")) for number in numbers]
-        if None in ids or not all_free(state.free, *found.span()):
-            continue
-        for concept_id, number in zip(ids, numbers, strict=True):
-            concept = lexicon.vocabulary[str(concept_id)]
-            start = found.start("numbers") + number.start()
-            end = found.end() if number is numbers[-1] else found.start("numbers") + number.end()
-            state.add([Literal(ConceptTerm(concept.id, concept.name, concept.kind), False, start, end)])
-        state.mark(found.start(), found.start("numbers"))
 
 
 def _begins_wording(text: str, lexicon: Lexicon, row: list[Literal]) -> bool:

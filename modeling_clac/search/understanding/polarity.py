@@ -21,11 +21,11 @@ _NEGATORS = (
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
     r"|none(?!\s+of\b)(?:\s+(?:with|containing))?|none\s+of\s+(?:them|these|those)(?:\s+(?:with|containing))?"
-    r"|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
-_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*", re.I)
+_NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*|¬\s*", re.I)
 # `too expensive`
 _TOO = re.compile(r"\btoo\s+$", re.I)
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
@@ -201,8 +201,8 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
         # `no lead halides`: one phrase, joined later.
         is_new = _WITH.match(text, literal.start) is not None
         return not isinstance(literal.term, RangeTerm) and text[before.end - 1 : before.end] != "," and not is_new
-    # `no heavy metals such as lead`
-    if _MEMBERS.fullmatch(gap):
+    # `no heavy metals such as lead`, `no toxic elements (Pb, Cd)`
+    if _MEMBERS.fullmatch(gap) or _OPENED.fullmatch(gap):
         return {family(literal), family(before)} <= _OF_COMPOSITION
     # `chalcogen other than oxygen, plus mercury` asks for mercury.
     if JOINT.fullmatch(gap) is None or _PLUS.search(gap):

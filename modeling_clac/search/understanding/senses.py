@@ -74,6 +74,7 @@ _SENSES = {
     "mematerial": _sense(r"\b(?:give|show|find|get|send|tell|suggest|for)\s+"),
     "chain": _sense(r"\b(?:supply|value|cold)[\s-]+"),
     "metal": _sense(r"\b(?:molten|liquid)\s+"),
+    "match": _sense(r"\b(?:to|must|should|that|which|would|could)\s+", r"\s+(?:the|to|with|a|an|for|it|my|our)\b"),
     "gold": _COLOR,
     "silver": _COLOR,
     "copper": _COLOR,

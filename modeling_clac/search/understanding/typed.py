@@ -47,12 +47,15 @@ _DECIMAL_COMMA = re.compile(
 # `1.5-ish eV`, `1.5 eV-ish`: a number that stands alone is approximate anyway.
 _ISH = re.compile(rf"(?<=\d)(?P<ish>[\s-]?ish)\b(?P<unit>\s?{_UNIT})?", re.I)
 _ISH_BEHIND = re.compile(rf"(?<=\d)(?P<unit>\s?{_UNIT})[\s-]?ish\b", re.I)
+# Notation of sets: `X ∈ {F, Cl}` is read as `X = (F, Cl)`. What is not equal to a value is not read: a point ends it.
+_SIGNS = str.maketrans({"∈": "=", "{": "(", "}": ")", "∧": ",", "∨": "|", "≠": "!"})
+_NOT_ZERO = re.compile(r"!=?(?=\s*0(?![.\d]))")
 _SMALL_KELVIN = re.compile(r"(?<=\d)(?P<blank>\s?)k(?![\w-])")
 
 
 def with_plain_numbers(text: str) -> str:
     """
-    Write numbers and units as usual.
+    Write numbers, units and signs as usual.
 
     Args:
         text: A query.
@@ -60,6 +63,7 @@ def with_plain_numbers(text: str) -> str:
     Returns:
         A text of the same length.
     """
+    text = _NOT_ZERO.sub(lambda found: ">".ljust(len(found.group())), text.translate(_SIGNS))
     text = with_digits(text)
     while _DECIMAL_COMMA.search(text):
         text = _DECIMAL_COMMA.sub(r"\g<whole>.", text)

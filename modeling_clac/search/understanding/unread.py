@@ -89,6 +89,10 @@ _STATEMENTS = (
         re.compile(r"\b(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)(?=\s+\w)", re.I),
         "{!r} is not read: write ratios of elements as a formula, such as Fe2O3 or A2B3",
     ),
+    _Statement(
+        re.compile(r"(?<![\w/])G\s?/\s?[BK]\b(?:\s*[<>≤≥=~≈]+\s*\d+(?:\.\d+)?)?"),
+        "{}: write the Pugh ratio, which is B/G",
+    ),
     # n counts layers here and is not a refractive index.
     _Statement(
         re.compile(r"(?<![\w])n\s*=\s*(?:\d+|∞|inf\w*)(?![\d.])"),

@@ -15,7 +15,8 @@ from .words import FUNCTION_WORDS
 
 # Between the words of a wording: never punctuation.
 _INSIDE_WORDING = re.compile(r"\s*[-/(\[)\]·]?\s*|[_:]|\+\s*")
-OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d?\+)")
+# `Fe3+`, `Fe(III)`; the sign of `Fe + Mo` joins a list.
+OXIDATION = re.compile(r"\s?(?:\((?:I{1,3}|IV|VI{0,3}|I?X)\)|\d\+)|\+(?!\w)")
 # What a metal is combined with: in `lightweight metal hydrides`, a metal is an element.
 _KINDS_OF_METALS = frozenset({"anion", "oxyanion", "group"})
 # What a use does to other compounds: `removes hydrogen sulfide`, `substitute for indium tin oxide`.
