@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .lists import JOINT, NAMELY, SUCH_AS
+from .lists import JOINT, NAMELY, SUCH_AS, family
 from .query import ConceptTerm, Constraint, ElementTerm, Literal
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _OF = re.compile(r"\bof\s+(?P<list>[^;:()]*)", re.I)
 _COMPOUNDS = re.compile(r"(?P<list>[^;:()]*?[\s-]+(?:compounds|minerals|materials|phases)\b)", re.I)
 # Uses that are named after a material of any kind: `glass for radiation shielding`, `filler for flame retardants`.
 _MATERIALS = frozenset({"glass-former", "filler"})
+# What crystals can be at once.
+_ADJECTIVES = frozenset({"lattice", "symmetry", "band", "attribute", "structure"})
 _PART = re.compile(r'"([\w-]+)"')
 # What a use is for: `phosphors for white lamps`, but not `cathodes and anodes for batteries`.
 _FOR = re.compile(r"\s*(?:[\w-]+\s+){0,2}?(?:for|in)\s+(?:[\w-]+\s+){0,2}?", re.I)
@@ -114,6 +116,10 @@ def _with_list(
         joined = dict.fromkeys(literal for each in inside[shared:] for literal in each.literals)
         merged = [*inside[:shared], Constraint(tuple(joined))]
     elif pattern in (_OF, _COMPOUNDS):
+        return constraints
+    # `substrates: cubic, insulating` are both.
+    families = {family(literal) for literal in literals}
+    if len(families) > 1 and families & _ADJECTIVES:
         return constraints
     wish = pattern is _SUCH_AS or bool(compounds)
     result: list[Constraint] = []

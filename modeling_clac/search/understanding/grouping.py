@@ -73,6 +73,8 @@ _EXCLUSIVE = frozenset({"lattice", "system", "formula", "pattern", "name", "spac
 _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"})
 # `pyrite and marcasite structures`: one crystal has one of them.
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
+# `C14 as well as C15`
+_STRUKTURBERICHT = re.compile(r"(?:\w+[\s(]+)*[A-L]\d+(?:_\w+)?\)?")
 _ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:)\s*$")
 # `oxides rather than sulfides`: a wish of the one is a wish not to have the other.
 _INSTEAD = re.compile(r"\s*,?\s*(?:rather\s+than|instead\s+of|and\s+not|not)\s+(?:an?\s+|the\s+)?", re.I)
@@ -231,6 +233,8 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     """Whether a term is another possibility of the one before."""
     before, literal = literals[place - 1], literals[place]
     gap = _FORMULA.sub("", HYPHEN_FOR_START.sub("", text[before.end : literal.start].lower()))
+    # The bracket that `(C14)` ends with.
+    gap = gap.removeprefix(")") if "(" in text[before.start : before.end] else gap
     if literal.start < before.end:
         return False
     if before.negated != literal.negated:
@@ -261,6 +265,10 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         if family(literal) == "chemistry" and _of_plural(text, literals, place):
             return True
         if family(literal) == "type" and _OF_TYPE.search(text, literal.start, literal.end):
+            return True
+        if family(literal) == "type" and all(
+            _STRUKTURBERICHT.fullmatch(text, each.start, each.end) for each in (before, literal)
+        ):
             return True
         plural = text[literal.end - 1] == "s" and text[before.end - 1] == "s"
         return plural and family(literal) in _UNION_WITH_AND

@@ -15,7 +15,7 @@ _THAN = r"(?:\s+(?:th[ae]n(?:\s+or\s+equal\s+to)?|as))"
 _ABOVE = (
     rf"above|over|(?:gr(?:ea|a|e+)ter|larger|bigger|hig(?:h|)er){_THAN}?|(?:more?|wider|denser|heavier|stiffer|harder|tougher){_THAN}"
     r"|exceed(?:s|ing)?|beyond|at\s+least|(?:a\s+)?min(?:imum)?\.?(?:\s+of)?|upwards?\s+of|starting\s+(?:at|from)"
-    r"|in\s+excess\s+of|surpass(?:es|ing)|greater\s+or\s+equal\s+to|north\s+of|abov|atleast"
+    r"|in\s+excess\s+of|surpass(?:es|ing)|longer\s+than|greater\s+or\s+equal\s+to|north\s+of|abov|atleast"
 )
 _BELOW = (
     rf"below|beneath|under|(?:smal+er|lower|fewer){_THAN}?|(?:les+|narrower|lighter|softer|cheaper|less\s+dense|shorter){_THAN}"
@@ -69,6 +69,7 @@ _OR = re.compile(r"\s+or\s+", re.I)
 # A sign in words, but not that of a tolerance.
 _MINUS = re.compile(r"(?<!or )(?<!plus )\bminus\s+$", re.I)
 _TOLERANCE = re.compile(r"\s*(?:±|\+/-|\+-|plus\s+or\s+minus|plus\s+minus|,?\s*give\s+or\s+take)\s*", re.I)
+_PERCENT = re.compile(r"\s?(?:%|percent\b|per\s+cent\b)", re.I)
 _RANGE_BEFORE = re.compile(
     r"(?:betwe+n|be+tween|from|(?:in|within|over)\s+(?:the|a)\s+range(?:\s+(?:of|from|between))?|ranging\s+(?:from|between)|range"
     r"|window(?:\s+of)?|range\s+of|lies\s+between|lying\s+between)\s*:?\s*$",
@@ -79,7 +80,8 @@ _CHAIN = re.compile(r"\s*(?P<sign><=?|≤|>=?|≥)\s*")
 _NEGATIVE = re.compile(r"(?:more\s+negative|stronger|more\s+stable)\s+than\s*$", re.I)
 _WORDS = {
     "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "dozen": 12, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
+    "ten": 10, "twelve": 12, "half a dozen": 6, "two dozen": 24, "dozen": 12,
+    "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
 }  # fmt: skip
 _NUMBER_WORD = rf"(?:{'|'.join(_WORDS)}|\d+)"
 # The noun stands behind the last number: `three or four elements`.
@@ -217,8 +219,11 @@ def _intervals(text: str, measures: list[Measure]) -> list[Interval]:
                 between, second = "-", -second
             joined = measure._replace(unit=unit, stop=following.stop)
             if tolerance:
+                share = None if following.unit else _PERCENT.match(text, following.stop)
+                if share is not None:
+                    second, joined = abs(measure.value) * second / 100, joined._replace(stop=share.end())
                 low, high = measure.value - second, measure.value + second
-                found.append(Interval(low, high, None, False, False, joined, measure.start, following.stop))
+                found.append(Interval(low, high, None, False, False, joined, measure.start, joined.stop))
                 skip = True
                 continue
             before = _RANGE_BEFORE.search(head)

@@ -24,7 +24,7 @@ _CONTAINS_METAL = re.compile(
 _METAL = re.compile(r"(?:an?\s+)?(?P<word>metals?)", re.I)
 # Before `metal` where a metal atom is meant: `no metal`, `nitrogen and a metal`.
 _NO_METAL = re.compile(
-    r"\b(?:(?:and|or|plus)\s+an?|(?:an?|one|the|some|any)\s+(?:other|single|sole|second|third|further|extra|additional|(?:mono|di|tri|tetra|penta|hexa)valent)|another|other|further|additional|extra|trivalent|divalent|the\s+only|as\s+(?:its\s+)?only|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
+    r"\b(?:(?:and|or|plus)\s+(?:an?|one)|(?:an?|one|the|some|any)\s+(?:other|single|sole|second|third|further|extra|additional|(?:mono|di|tri|tetra|penta|hexa)valent)|another|other|further|additional|extra|trivalent|divalent|the\s+only|as\s+(?:its\s+)?only|one\s+of\s+(?:them|which)\s+(?:is\s+)?an?|no|without|free\s+of|containing\s+no|contain\s+no|contains\s+no|devoid\s+of|lacking|any)\s+(?:any\s+|a\s+)?$",
     re.I,
 )
 # `the metal being from the first row`, `a metal such as iron`: the atom.

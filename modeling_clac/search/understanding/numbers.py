@@ -158,6 +158,13 @@ def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) 
             continue
         reading.used.append((found.start, found.end))
         reading.sort.append((found.start, SortKey(found.column, found.more, not found.superlative)))
+    for floats in _FLOATS.finditer(text):
+        density = REFERENCES[re.sub(r"[\s-]+", " ", floats["name"].lower())].values.get("density")
+        if density is not None and all(free[floats.start() : floats.end()]):
+            reading.used.append(floats.span())
+            reading.literals.append(
+                Literal(_beyond("density", density, floats["sinks"] is not None), False, *floats.span())
+            )
     for mention in find_mentions(text):
         if not all(free[mention.start : mention.end]):
             continue
@@ -175,6 +182,11 @@ def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) 
 _SUBSTANCES = "|".join(re.escape(name).replace(r"\ ", r"[\s-]+") for name in sorted(REFERENCES, key=len, reverse=True))
 _REFERENCE = re.compile(
     rf"\s+(?:than|as|compared\s+(?:to|with))\s+(?:that\s+of\s+)?(?:a\s+|the\s+)?(?P<name>{_SUBSTANCES})(?!\w)", re.I
+)
+# `floats on mercury`
+_FLOATS = re.compile(
+    rf"\b(?:float(?:s|ing)?|swims?|(?P<sinks>sink(?:s|ing)?))\s+(?:on|in)\s+(?:liquid\s+)?(?P<name>{_SUBSTANCES})(?!\w)",
+    re.I,
 )
 _REFERENCE_BEHIND_NAME = re.compile(
     rf"\s+(?:is\s+)?(?:{BEYOND})"

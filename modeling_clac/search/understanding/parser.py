@@ -38,6 +38,7 @@ from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Que
 from .second_choices import without_second_choices
 from .spared_elements import with_spared_elements
 from .state import State
+from .symmetry_order import find_symmetry_orders
 from .typed import with_capital_symbols, with_plain_numbers
 from .unread import unread_statements
 from .wordings import OXIDATION, read_wording
@@ -108,6 +109,7 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         name = shown[slice(*speaker.span())].strip(" :,.!;?-")
         state.notes.append(f"read {name!r} as who asks")
     _leave_unread(state, lexicon)
+    state.add(find_symmetry_orders(plain))
     state.add(find_symmetry(plain))
     state.add(contained_metals(plain, state.free))
     for count in list_counts(plain):

@@ -22,7 +22,7 @@ _NEGATORS = (
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
     r"|none(?!\s+of\b)(?:\s+(?:with|containing))?|none\s+of\s+(?:them|these|those)(?:\s+(?:with|containing))?"
     r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
-    r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|absence\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
+    r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|(?:absence|exclusion|omission)\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*|¬\s*", re.I)
@@ -80,6 +80,7 @@ _FILLERS = frozenset("show me give us list want need i we things anything stuff 
 _SHARED_HYPHEN = re.compile(r"-?\s*(?:,|/|&|and|or)\s*(?:and\s+|or\s+)?(?:(?:any|all)\s+)?(?:other\s+)?", re.I)
 # `without rare earths and toxic elements`: one list.
 _OF_COMPOSITION = frozenset({"chemistry", "anion", "attribute"})
+_OF_SYMMETRY = frozenset({"lattice", "symmetry"})
 # Negations that take something out of what stands before them.
 _EXCEPTION = re.compile(rf"{EXCEPT}|excluding")
 
@@ -194,6 +195,9 @@ def _continues(text: str, literals: list[Literal], place: int, gap: str, scope: 
     """Whether a negated list goes on: `without A, B or C`, but not `no oxygen, wide gap`."""
     literal, before = literals[place], literals[place - 1]
     if scope == "non":
+        return False
+    # `neither cubic nor hexagonal sulfides`
+    if scope in ("neither", "nor") and not gap.strip() and family(before) in _OF_SYMMETRY:
         return False
     if scope == "not both":
         return gap.strip().lower() == "and"

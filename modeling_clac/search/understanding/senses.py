@@ -51,7 +51,7 @@ _SENSES = {
         r"(?:\b(?:red|orange|yellow|green|blue|violet|white|visible|infrared|ultraviolet|UV|IR|polari[sz]ed|laser|sun|of|from|by|with"
         r"|under|to|in)|(?:emit|absorb|scatter|reflect|transmit|detect|convert|harvest|produc|bend|rotat|guid)\w*)[\s-]+",
         r"[\s-]+(?:emi\w+|absor\w+|harvest\w*|scatter\w*|sources?|outputs?|yields?|detect\w*|trapping|extraction|conver\w+|guid\w+"
-        r"|(?:of|at)\s+\d+)\b",
+        r"|(?:of|at)\s+\d+|alkali\w*|halogens?|pnictogens?|chalcogens?|elements?)\b",
     ),
     "white": _sense(behind=r"[\s-]+(?:leds?|light|lamps?|lasers?|lighting|emi\w+)\b"),
     "hard": _sense(
