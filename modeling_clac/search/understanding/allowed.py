@@ -30,7 +30,7 @@ _ALLOWED_WITHIN = re.compile(
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
-    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
+    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?|analog(?:ue)?s?|variants?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|alright|accepted|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
     # `a third metal or none`, `layered or not`
     r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
     rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
@@ -52,6 +52,7 @@ _SPARED = re.compile(
     rf"\s*,?\s*(?:{EXCEPT}|but|unless)\s+(?:for\s+)?(?:those|the\s+ones|ones|they|if\s+they)\s+(?:(?:with|of|containing|contain|have|that\s+(?:contain|have))\s+(?:an?\s+)?)?",
     re.I,
 )
+_NO_MATTER = re.compile(rf"\s+(?:do|does)\s?{_NOT}\s+matter\b", re.I)
 _EITHER = re.compile(r"\beither\s+(?:an?\s+|the\s+)?$", re.I)
 _NOTE = "read {!r} as allowed, not as asked for"
 
@@ -80,6 +81,14 @@ def without_allowed(text: str, literals: Iterable[Literal]) -> tuple[list[Litera
             continue
         # `either A or B is fine` asks for one of them.
         if kept and _is_or(text, kept[-1], literal) and _EITHER.search(text, 0, kept[-1].start):
+            kept.append(literal)
+            last = None
+            continue
+        # `osmium and rhenium ok` allows both, `iron, and nickel is ok` the last one.
+        if kept and _is_and(text, kept[-1], literal) and _is_said_of_all(text, literal):
+            asides.append(_aside(text, kept.pop()))
+        # `an oxide or a fluoride does not matter` asks for one of them.
+        elif kept and _is_or(text, kept[-1], literal) and _NO_MATTER.match(text, literal.end):
             kept.append(literal)
             last = None
             continue
@@ -119,6 +128,17 @@ def _aside(text: str, literal: Literal) -> Aside:
 
 def _is_or(text: str, before: Literal, literal: Literal) -> bool:
     return re.fullmatch(r"\s*,?\s+or\s+(?:an?\s+)?", text[before.end : literal.start]) is not None
+
+
+def _is_and(text: str, before: Literal, literal: Literal) -> bool:
+    gap = text[before.end : literal.start]
+    return re.fullmatch(r"\s+(?:and|&)\s+", gap) is not None and family(before) == family(literal)
+
+
+def _is_said_of_all(text: str, literal: Literal) -> bool:
+    """Whether what allows a term has a verb in the plural, or none."""
+    behind = _ALLOWED_BEHIND.match(text, literal.end)
+    return behind is not None and re.match(r"(?:\s+\w+s)?\s+is\b", behind.group(), re.I) is None
 
 
 def _is_with(text: str, kept: list[Literal]) -> bool:

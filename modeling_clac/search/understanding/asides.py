@@ -35,7 +35,7 @@ _WITH_BEFORE = re.compile(
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|sputter(?:s|ed|ing)?|deposit(?:s|ed|ing|ion)?|evaporat(?:es?|ed|ing|ion)|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
-    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\bprotect(?:s|ing|ion\s+(?:of|for))?"
+    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\breinforc(?:es?|ing)|\bprotect(?:s|ing|ion\s+(?:of|for))?"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
     r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
     + _ARTICLE,
@@ -47,20 +47,26 @@ _GASES = frozenset({"H", "N", "O"})
 _WITH_BEHIND = re.compile(
     r"(?:(?<=\bion)|[-\s]+ions?)[-\s]+(?:cells?|batter(?:y|ies)|capacitors?)\b"
     r"|[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
-    r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining)\b",
+    r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining|pistons?|engines?|blades?|crucibles?|welding|casting)\b",
     re.I,
 )
 # What is known or in use already: `what comes after SiC and GaN`, `tungsten is what we use now`.
 _KNOWN_BEFORE = re.compile(
     r"(?:\b(?:comes?|came|coming)\s+after|\bsuccessors?\s+(?:of|to)|\b(?:everybody|everyone|people|they|textbooks?)\s+(?:\w+ly\s+|always\s+)?"
     r"(?:shows?|uses?|knows?|takes?|teach(?:es)?)|\b(?:I|we)\s+(?:already\s+)?(?:have|own|use|know)(?=[^,;.!?]*\balready\b))"
-    + _ARTICLE,
+    + _ARTICLE
+    # `I know beta FeSi2`
+    + r"|\b(?:I|we)\s+know\s+(?:of\s+|about\s+)?(?:the\s+|an?\s+)?(?:alpha\s+|beta\s+|gamma\s+)?$",
     re.I,
 )
 _KNOWN_BEHIND = re.compile(
-    r"\s+(?:is|are)\s+what\s+(?:we|I|they|people|everybody|everyone)\s+(?:now\s+)?(?:use|have|take)\b", re.I
+    r"\s+(?:is|are)\s+what\s+(?:we|I|they|people|everybody|everyone)\s+(?:now\s+)?(?:use|have|take)\b"
+    r"|\s+(?:we|I)\s+(?:already\s+)?(?:have|own|know)\b(?=\s*(?:already\s*)?(?:[,.;!?)]|$))"
+    r"|\s+(?:is|are)\s+(?:already\s+known|known\s+already)\b",
+    re.I,
 )
 _LISTED = re.compile(r"\b(?:or|and)\b|/|&", re.I)
+_SIMILAR = "crystals similar to {} are found with --like"
 _KNOWN = "read {!r} as what is known already"
 _SUBSTANCES = frozenset({"element", "formula", "name"})
 _NAMED = _SUBSTANCES | {"anion", "class", "element-group"}
@@ -115,9 +121,9 @@ def without_asides(text: str, literals: Iterable[Literal]) -> tuple[list[Literal
         if note is None:
             kept.append(literal)
             continue
-        while not group and kept and _is_joined(text, kept[-1], literal):
+        while kept and _is_joined(text, kept[-1], group[0] if group else literal, literal):
             # `sodium or potassium ion cells`
-            group.append(kept.pop())
+            group.insert(0, kept.pop())
         group, group_note = [*group, literal], note
     if group:
         asides.append(_aside(text, group, group_note))
@@ -137,17 +143,25 @@ def _goes_on(text: str, group: list[Literal], note: str, literals: list[Literal]
         return False
     if not gap.strip():
         return True
-    if JOINT.fullmatch(gap) is None or note not in (_PARTNER, _KNOWN):
+    # `gems like chrysoberyl or phenakite`
+    if note == _SIMILAR and _kind(literal) not in ("formula", "name"):
+        return False
+    if JOINT.fullmatch(gap) is None or note not in (_PARTNER, _KNOWN, _SIMILAR):
         return False
     # `host for Eu2+, nitride or oxynitride`: another demand.
     is_same = family(literal) == family(group[-1])
     return _LISTED.search(gap) is not None or (is_same and or_follows(text, literals, place))
 
 
-def _is_joined(text: str, earlier: Literal, literal: Literal) -> bool:
-    """Whether what is said behind a term is said of the one before it too."""
+def _is_joined(text: str, earlier: Literal, literal: Literal, last: Literal) -> bool:
+    """Whether what is said behind a term, the last of a list, is said of the one before it too."""
     gap = text[earlier.end : literal.start]
-    is_said_behind = _WITH_BEHIND.match(text, literal.end) is not None
+    if _KNOWN_BEHIND.match(text, last.end):
+        # `LaAlO3 and MgO we have`, `magnesium fluoride is what we use`
+        is_phrase = family(earlier) == "chemistry" and family(literal) == "anion" and gap.isspace()
+        is_list = family(earlier) == family(literal) and JOINT.fullmatch(gap) is not None and _LISTED.search(gap)
+        return is_phrase or bool(is_list)
+    is_said_behind = _WITH_BEHIND.match(text, last.end) is not None
     same = isinstance(earlier.term, ElementTerm) and isinstance(literal.term, ElementTerm)
     return same and is_said_behind and JOINT.fullmatch(gap) is not None and _LISTED.search(gap) is not None
 
@@ -170,10 +184,11 @@ def _note(text: str, literal: Literal) -> str | None:
     """What is said of a literal that is taken out; `None` for others."""
     kind, start = _kind(literal), _start(text, literal)
     if kind in _SUBSTANCES and (_LIKE_BEFORE.search(text, 0, start) or _LIKE_BEHIND.match(text, literal.end)):
-        return "crystals similar to {} are found with --like"
+        return _SIMILAR
     if kind in ("formula", "name") and _SIMILAR_BEHIND.match(text, literal.end):
-        return "crystals similar to {} are found with --like"
-    if kind in _SUBSTANCES and (_KNOWN_BEFORE.search(text, 0, start) or _KNOWN_BEHIND.match(text, literal.end)):
+        return _SIMILAR
+    is_known = _KNOWN_BEFORE.search(text, 0, start) or _KNOWN_BEHIND.match(text, literal.end)
+    if (kind in _SUBSTANCES or kind == "anion") and is_known:
         return _KNOWN
     if kind in _NAMED and _WITH_BEFORE.search(text, 0, start):
         return _PARTNER

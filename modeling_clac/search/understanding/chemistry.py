@@ -267,7 +267,7 @@ _SUPPORT_BEHIND = re.compile(
 _SUPPORT_BEFORE = re.compile(
     r"(?:\b(?:contain(?:s|ing)?|without|no|with|of|only|and|or|nor|neither|either|both|element|elements|free\s+of|exclude"
     r"|excluding|except|has|have|having|but|minus|plus|not|any"
-    r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to"
+    r"|nor|than|besides|except\s+for|preferably|lack(?:s|ing)?|w/o?|no\s+to|like|such\s+as|e\.g\.?"
     # `four elements, one of which is F`
     r"|one\s+of\s+(?:them|these|which)(?:\s+(?:is|being))?|one\s+(?:element\s+|of\s+the\s+elements\s+)?(?:is|being))|[,/&|¬]|\s\+|[A-Z]\s*=)\s*\(?$",
     re.I,

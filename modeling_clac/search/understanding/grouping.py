@@ -27,6 +27,7 @@ _ANY_OF = re.compile(
 )
 _EXAMPLES = re.compile(rf"\s*[,;(–-]*\s*{EXAMPLE}[\s,:(]*(?:an?\s+|the\s+)?", re.I)
 # Before a list of examples, which are alternatives of each other.
+_OF_PLURAL = re.compile(r"\b\w+(?:ides|ates|ites)\s+of\s+(?:the\s+)?$", re.I)
 _OF_EXAMPLES = re.compile(rf"(?<!\w)(?<!thing )(?<!stuff )(?:{EXAMPLE}|{SAME})[\s,:(]*(?:the\s+|an?\s+)?$", re.I)
 # `a transition metal from V, Cr, Mn`: members of the group before.
 _FROM_GROUP = re.compile(
@@ -75,7 +76,7 @@ _UNION_WITH_AND = frozenset({"anion", "type", "class", "name", "formula", "use"}
 _OF_TYPE = re.compile(r"(?:structures?|types?|lattices?)$", re.I)
 # `C14 as well as C15`
 _STRUKTURBERICHT = re.compile(r"(?:\w+[\s(]+)*[A-L]\d+(?:_\w+)?\)?")
-_ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:)\s*$")
+_ASSIGNED = re.compile(r"(?<!\w)[A-Z][a-z]?'{0,2}\s*(?:=|:|\s(?:from|among)\b)\s*$")
 # `oxides rather than sulfides`: a wish of the one is a wish not to have the other.
 _INSTEAD = re.compile(r"\s*,?\s*(?:rather\s+than|instead\s+of|and\s+not|not)\s+(?:an?\s+|the\s+)?", re.I)
 
@@ -240,22 +241,26 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
     if before.negated != literal.negated:
         return False
     if literal.negated:
-        # `no lead halides`: not both.
-        if is_phrase(gap, before, literal):
+        # `no lead halides`: not both; `no toxic Cd`: neither.
+        is_named = family(before) == "attribute" and isinstance(literal.term, ElementTerm)
+        if is_phrase(gap, before, literal) and not is_named:
             return True
         return _NOT_BOTH.search(text[: before.start]) is not None and gap.strip() == "and"
     if isinstance(literal.term, RangeTerm) or isinstance(before.term, RangeTerm):
         return re.fullmatch(r"\s*,?\s*or\s*", gap) is not None
     if _ALTERNATIVE.fullmatch(gap):
         return True
-    # `ThO2 UO2`: a crystal is one of them.
-    if gap.isspace() and family(before) == family(literal) and family(literal) in ("formula", "name"):
+    # `ThO2 UO2`: a crystal is one of them; `sulfides selenides` are a list without commas.
+    is_plural = family(literal) == "anion" and text[literal.end - 1] == text[before.end - 1] == "s"
+    if gap.isspace() and family(before) == family(literal) and (is_plural or family(literal) in ("formula", "name")):
         return True
     if gap.isspace() and (_has_no_comma(text, literals, place) or _is_row_of_alternatives(text, literals, place)):
         return True
     if "," in gap and (_OR_SIMILAR.match(text, literal.end) or _OR_BOTH.match(text, literal.end)):
         return family(before) == family(literal)
-    if gap.strip() == "," and (or_follows(text, literals, place) or _is_any_of(text, literals, place)):
+    if gap.strip() == "," and (
+        or_follows(text, literals, place) or _is_any_of(text, literals, place) or _is_of_plural(text, literals, place)
+    ):
         return family(before) == family(literal)
     if re.fullmatch(r"\s*(?:,|and|&|,\s*and|as\s+well\s+as)\s*", gap) and family(before) == family(literal):
         if "," in gap and (_in_brackets(text, before, literal) or _is_assigned(text, literals, place)):
@@ -293,6 +298,20 @@ def _is_any_of(text: str, literals: list[Literal], place: int) -> bool:
     while place and JOINT.fullmatch(text[literals[place - 1].end : literals[place].start]):
         place -= 1
     return _begins_alternatives(text, literals, place)
+
+
+def _is_of_plural(text: str, literals: list[Literal], place: int) -> bool:
+    """Whether elements are those of a plural, and all joined by commas: `silicides of Co, V, Pt`."""
+    run = [place]
+    while run[0] and text[literals[run[0] - 1].end : literals[run[0]].start].strip() == ",":
+        run.insert(0, run[0] - 1)
+    while run[-1] + 1 < len(literals) and text[literals[run[-1]].end : literals[run[-1] + 1].start].strip() == ",":
+        run.append(run[-1] + 1)
+    elements = [each for each in run if isinstance(literals[each].term, ElementTerm)]
+    following = literals[elements[-1] + 1 : elements[-1] + 2] if elements else []
+    is_over = not following or JOINT.fullmatch(text[literals[elements[-1]].end : following[0].start]) is None
+    begins = bool(elements) and _OF_PLURAL.search(text, 0, literals[elements[0]].start) is not None
+    return begins and is_over and place in elements and len(elements) > 2
 
 
 def _begins_alternatives(text: str, literals: list[Literal], place: int) -> bool:
@@ -348,6 +367,8 @@ def _is_row_of_alternatives(text: str, literals: list[Literal], place: int) -> b
     # `Nd Pr Sm or Tb`
     is_choice = last + 1 < len(literals) and re.fullmatch(r"\s+or\s+", text[end : literals[last + 1].start]) is not None
     is_choice = is_choice or _ASSIGNED.search(text, 0, literals[first].start) is not None
+    # `carbides of Os Ir Pt Re`
+    is_choice = is_choice or (last - first > 1 and _OF_PLURAL.search(text, 0, literals[first].start) is not None)
     return is_choice or _begins_alternatives(text, literals, first) or _OR_SIMILAR.match(text, end) is not None
 
 

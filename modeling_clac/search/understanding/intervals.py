@@ -48,7 +48,9 @@ _NEGATED = re.compile(
 # `must not be below 2 or above 3`
 _NEGATED_TOO = re.compile(r"\s*,?\s*(?:or|nor)\s+$", re.I)
 _BEHIND_ABOVE = re.compile(
-    r"\s*(?:(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
+    r"\s*(?:(?:or\s+so\s+)?(?:or|and)\s+(?:more|higher|above|larger|greater|up|over|upwards?|wider|denser|beyond)\b|\+(?!\w)"
+    # `15 GPa up`, `12 GPa plus`
+    r"|\s(?:up|upwards?|plus)(?=\s*(?:[,.;:)!?]|$))"
     # `30 meV or better` is less.
     r"|(?<!eV)(?<!kg)(?<!atom)\s+or\s+better\b"
     r"|at\s+(?:the\s+)?(?:very\s+)?least\b|at\s+(?:the\s+)?minimum\b|minimum\b|min\b)",

@@ -203,7 +203,7 @@ class Lexicon:
         found = [
             match for each in sorted(spellings) if len(each) >= _SHORTEST_TYPO for match in self._similar(each, allowed)
         ]
-        if not found or not _english().isdisjoint((written, spelled, f"{spelled}s")) or spelled in _OF_LABORATORIES:
+        if not found or not _english().isdisjoint((written, spelled, f"{spelled}s")) or _is_derived(written):
             return None
         # A letter is left out more often than added: `zircona` is zirconia rather than zircon.
         return min(found, key=lambda match: (match[1], match[0] in FUNCTION_WORDS, -len(match[0])))[0]
@@ -218,6 +218,13 @@ class Lexicon:
         candidates = sorted(each for each in known if len(each) >= _SHORTEST_TYPO and each.isalpha())
         found = process.extract(spelled, candidates, scorer=OSA.distance, score_cutoff=allowed, limit=8)
         return [(match[0], int(match[1])) for match in found if len(match[0]) >= len(spelled) - 1]
+
+
+def _is_derived(word: str) -> bool:
+    """Whether a word is made of an English one: `growers` of `grow`."""
+    stems = [word.removesuffix(end) for end in ("ers", "er", "ing", "ings", "ed") if word.endswith(end)]
+    known = _english()
+    return word in _OF_LABORATORIES or any(len(stem) > 3 and (stem in known or f"{stem}e" in known) for stem in stems)
 
 
 def _kind_place(kind: str) -> int:

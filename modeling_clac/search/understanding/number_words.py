@@ -39,6 +39,12 @@ _BEHIND_NAME = re.compile(
     rf"(?P<first>{_WORDS})(?=\s*(?:$|[,;.!?)]|\b(?:and|but|or\s+(?:more|less|above|higher|better))\b))",
     re.I,
 )
+# `energy above the hull must be zero`
+_NOTHING = re.compile(r"(?<=\s)zero(?=\s*(?:[,.;!?)]|$|\b(?:and|but)\b))", re.I)
+_OF_HULL = re.compile(
+    r"\bhull(?:\s+(?:energy|distance))?\s+(?:(?:must|should|has\s+to)\s+be|is|of|equal\s+to|equals|=)\s+(?:exactly\s+)?$",
+    re.I,
+)
 _ANY = re.compile("|".join((*_ONES, *_TENS, *_SCALES, "half")), re.I)
 
 
@@ -54,6 +60,7 @@ def with_digits(text: str) -> str:
     """
     if _ANY.search(text) is None:
         return text
+    text = _NOTHING.sub(lambda found: "   0" if _OF_HULL.search(text, 0, found.start()) else found.group(), text)
     for pattern in (_WITH_UNIT, _COUNTED, _BEHIND_NAME):
         text = pattern.sub(_in_digits, text)
     return text

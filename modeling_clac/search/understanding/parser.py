@@ -33,7 +33,7 @@ from .misspelt import with_quantities_spelled
 from .numbers import read_numbers
 from .orders import read_orders
 from .periodic_columns import read_columns
-from .polarity import with_negated_values, with_polarity
+from .polarity import SO_LEAVE_OUT, with_negated_values, with_polarity
 from .query import Constraint, CountTerm, ElementTerm, FormulaTerm, Literal, Query, RangeTerm
 from .second_choices import without_second_choices
 from .spared_elements import with_spared_elements
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(
-    r"\b(?:because|since\s+(?:it|they|its|their|that|those))\b(?!\s+(?:must|should|ha[sv]e?\s+to|needs?)\b)[^,.;!?]*",
+    r"\b(?:because|becuase|becasue|cause|cuz|coz|since\s+(?:it|they|its|their|that|those))\b(?!\s+(?:must|should|ha[sv]e?\s+to|needs?)\b)[^,.;!?]*",
     re.I,
 )
 # What was done before says nothing of what is looked for now: `we tried LiCoO2 last year, so now I want`.
@@ -100,6 +100,8 @@ def understand(text: str, vocabulary: Vocabulary) -> Query:
         )
     for reason in _REASON.finditer(plain):
         state.mark(*reason.span())
+    for left_out in re.finditer(SO_LEAVE_OUT, plain, re.I):
+        state.mark(*left_out.span("reason"))
     for story in _STORY.finditer(plain):
         state.mark(*story.span())
         name = shown[slice(*story.span("said"))].rstrip(" ,")
@@ -245,13 +247,16 @@ def _begins_wording(text: str, lexicon: Lexicon, row: list[Literal]) -> bool:
 def _corrected(state: State, lexicon: Lexicon, words: list[Token], compositions: list[Literal]) -> list[Token]:
     """Replace the keys of misspelt words."""
     found: list[Token] = []
-    for word in words:
+    for place, word in enumerate(words):
         before = next((each for each in reversed(found) if each.key not in FUNCTION_WORDS), None)
         whole = None if before is None else shared_start(lexicon, state.text, before, word)
         if whole is not None:
             found.append(whole)
             continue
-        in_formula = any(each.start <= word.start < each.end for each in compositions)
+        following = words[place + 1] if place + 1 < len(words) else None
+        # `alumino silicates` are one word.
+        is_part = following is not None and lexicon.id_of(word.key + following.key) is not None
+        in_formula = is_part or any(each.start <= word.start < each.end for each in compositions)
         better = None if in_formula or word.text.isupper() else lexicon.correction(word.text)
         if better is not None and not _known_prefix(lexicon, word.key):
             if better not in FUNCTION_WORDS:

@@ -23,7 +23,8 @@ _NEGATORS = (
     r"|none(?!\s+of\b)(?:\s+(?:with|containing))?|none\s+of\s+(?:them|these|those)(?:\s+(?:with|containing))?"
     r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|(?:absence|exclusion|omission)\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
-    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
+    r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring"
+    r"|(?<!with )(?<!with, )besides|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*|¬\s*", re.I)
 # `too expensive`
@@ -44,6 +45,11 @@ _BREAK = re.compile(
     r"\bbut\b|\bonly\b|\byet\b|[;:.!?·](?:\s|$)|,\s*(?:with|having|and\s+with|that|which)\b|\bwith\b", re.I
 )
 _NOT = r"(?:\s+not|n'?t)"
+# Behind what is left out, with the reason.
+SO_LEAVE_OUT = (
+    r"(?:\s+(?:is|are)(?P<reason>\s+[^,.;!?]{3,40}?)\s*,?\s*(?:so|hence|therefore)\s+(?:please\s+|just\s+)?"
+    r"(?:leave|skip|avoid|drop|exclude|omit)\s+(?:it|them|that|this)(?:\s+out)?\b)"
+)
 _FREE_BEHIND = re.compile(
     r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
     # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
@@ -54,6 +60,10 @@ _FREE_BEHIND = re.compile(
     # `low symmetry no good`
     r"|\s+(?:is\s+|are\s+)?(?:no\s+good|unacceptable|useless|unlikely|of\s+no\s+(?:use|interest)|out\s+of\s+(?:the\s+)?question)\b"
     r"|\s+(?:left\s+|put\s+|set\s+)?aside\b"
+    # `diamond itself does not interest me`, `thallium also not`
+    rf"|(?:\s+(?:itself|themselves))?\s+(?:does|do){_NOT}\s+(?:interest|count|work\s+for)\b|\s+(?:also\s+not|not\s+either)(?=\s*(?:[.,;!?)]|$))"
+    # `beryllium is toxic so leave it out`
+    rf"|{SO_LEAVE_OUT}"
     # `alloys I don't want`
     r"|\s+(?:is\s+what\s+)?(?:I|we)\s+(?:really\s+)?(?:do\s+not|don'?t|cannot|can'?t)\s+(?:want|use|like|need|accept|tolerate|have)\b(?=\s*(?:[.,;!?)]|$|\b(?:but|and|so|here|please)\b))"
     # `leave the lanthanides out`, `sulfur yes, oxygen no`
@@ -275,4 +285,4 @@ def _begins_with_elements(text: str, literals: list[Literal]) -> bool:
     return is_clause and not is_wanted and all(isinstance(literal.term, ElementTerm) for literal in literals[first:])
 
 
-__all__ = ["with_negated_values", "with_polarity"]
+__all__ = ["SO_LEAVE_OUT", "with_negated_values", "with_polarity"]

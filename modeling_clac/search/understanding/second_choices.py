@@ -20,6 +20,10 @@ _SECOND_BEFORE = re.compile(
     re.I,
 )
 _LAST = re.compile(rf"\s+(?:over|to|than){_ARTICLE}", re.I)
+# `nickel second choice`
+_SECOND_BEHIND = re.compile(
+    r"\s+(?:is\s+|as\s+|being\s+)?(?:an?\s+|the\s+|my\s+|our\s+)?second\s+(?:choice|best|option)\b", re.I
+)
 _PREFERRED_BEHIND = re.compile(r"[^,;.!?]*\b(?:prefer\w*|favou?red)\s+(?:over|to|above)\b", re.I)
 
 
@@ -44,7 +48,7 @@ def without_second_choices(text: str, literals: Iterable[Literal]) -> tuple[list
         if group:
             asides.append(_aside(text, group))
             group = []
-        if kept and _is_second(text, kept[-1], literal):
+        if _SECOND_BEHIND.match(text, literal.end) or (kept and _is_second(text, kept[-1], literal)):
             group = [literal]
         else:
             kept.append(literal)

@@ -108,8 +108,9 @@ def _begins_with_nothing(lexicon: Lexicon, parts: list[Token], concept: str | No
 
 
 def _is_alternative_of_anions(state: State, lexicon: Lexicon, parts: list[Token]) -> bool:
-    """Whether words are two anions with a slash between them: `sulfides/selenides` are of either."""
-    if len(parts) != 2 or "/" not in state.text[parts[0].end : parts[1].start]:
+    """Whether words are two anions that are listed: `sulfides/selenides` and `sulfides selenides` are of either."""
+    is_plural = all(part.text.lower().endswith("ides") for part in parts)
+    if len(parts) != 2 or not (is_plural or "/" in state.text[parts[0].end : parts[1].start]):
         return False
     ids = [lexicon.id_of(part.key) for part in parts]
     return all(each is not None and lexicon.vocabulary[each].kind == "anion" for each in ids)

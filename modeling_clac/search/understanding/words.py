@@ -39,7 +39,7 @@ FUNCTION_WORDS = frozenset(
     necessarily love bonus extra perfect ideal great cool wanted needed required regardless polymorphs ballpark region
     although though however anyway kinda sorta somewhat whilst now who heard told tried last year yes failing
     stay stays remain remains mean means latter former beneath exist exists sit sits hold holds carry carries wherein
-    vs versus first kindly cannot single still
+    itself themselves vs versus first kindly cannot single still
     avoided omitted preferable favored acceptable thereabouts optionally unless
     """.split()
 )
