@@ -18,7 +18,7 @@ _MAY_BEFORE, _CONTAIN = re.compile(rf"{_MAY}\s+$", re.I), re.compile(r"(?:contai
 _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
-    rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
+    rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?mind|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
     rf"|{_MAY}\s+(?:contain|include)|\btolerat(?:es?|ing)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
     re.I,

@@ -27,7 +27,10 @@ _LIKE = re.compile(r"\s*[,(]?\s*like\s+(?:the\s+|an?\s+)?", re.I)
 _LIKE_BEHIND = re.compile(r"[-\s](?:like|analog(?:ue)?s?|related|derived)\b", re.I)
 # `silicates (Al2SiO5 and similar)`; `barium, potassium or similar` is a list.
 _SIMILAR_BEHIND = re.compile(r"\s(?:and|or)\s+(?:similar|related|the\s+like|alike)\b", re.I)
-_VERB = r"(?:detect|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow|deposit)"
+_VERB = (
+    r"(?:detect|sniff|immobili[sz]|sens|captur|adsorb|remov|filter|separat|reduc|oxidi[sz]|produc|generat|crack|grow"
+    "|deposit)"
+)
 # What a material meets, grows on, detects or converts.
 _WITH_BEFORE = re.compile(
     r"(?:\b(?:stable|inert|resistant|resistance|protection|barrier|compatible)\s+(?:against|to|towards?|with)|in\s+contact\s+with|\bagainst|\b(?:scratch|cut|polish)(?:es|s)?"
@@ -35,7 +38,7 @@ _WITH_BEFORE = re.compile(
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|sputter(?:s|ed|ing)?|deposit(?:s|ed|ing|ion)?|evaporat(?:es?|ed|ing|ion)|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
-    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\breinforc(?:es?|ing)|\bprotect(?:s|ing|ion\s+(?:of|for))?"
+    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\breinforc(?:es?|ing)|\bmelt(?:s|ing)?|\b(?:molten|liquid)|\block(?:s|ing)?\s+away|\bprotect(?:s|ing|ion\s+(?:of|for))?"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
     r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
     + _ARTICLE,
@@ -47,7 +50,7 @@ _GASES = frozenset({"H", "N", "O"})
 _WITH_BEHIND = re.compile(
     r"(?:(?<=\bion)|[-\s]+ions?)[-\s]+(?:cells?|batter(?:y|ies)|capacitors?)\b"
     r"|[-\s]+(?:epitaxy|sensing|detection|capture|adsorption|uptake|removal|oxidation|reduction|splitting"
-    r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining|pistons?|engines?|blades?|crucibles?|welding|casting)\b",
+    r"|decomposition|separation|production|atmospheres?|growth|metalli[sz]ation|smelting|refining|pistons?|engines?|blades?|crucibles?|welding|casting|out\s+of(?!\s+(?:the\s+)?question))\b",
     re.I,
 )
 # What is known or in use already: `what comes after SiC and GaN`, `tungsten is what we use now`.
@@ -56,7 +59,8 @@ _KNOWN_BEFORE = re.compile(
     r"(?:shows?|uses?|knows?|takes?|teach(?:es)?)|\b(?:I|we)\s+(?:already\s+)?(?:have|own|use|know)(?=[^,;.!?]*\balready\b))"
     + _ARTICLE
     # `I know beta FeSi2`
-    + r"|\b(?:I|we)\s+know\s+(?:of\s+|about\s+)?(?:the\s+|an?\s+)?(?:alpha\s+|beta\s+|gamma\s+)?$",
+    + r"|\b(?:ran|run|running)\s+out\s+of\s+$"
+    r"|\b(?:I|we)\s+know\s+(?:of\s+|about\s+)?(?:the\s+|an?\s+)?(?:alpha\s+|beta\s+|gamma\s+)?$",
     re.I,
 )
 _KNOWN_BEHIND = re.compile(

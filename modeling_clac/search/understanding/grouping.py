@@ -17,7 +17,7 @@ _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
 _ALTERNATIVE = re.compile(
     r"[\s-]*,?\s*(?:/|\||and/or|(?:or\s+)?(?:failing\s+that|otherwise|alternatively|if\s+not)\s*,?"
-    r"|vs\.?|versus|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
+    r"|vs\.?|versus|before|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
 )
 # `one of Sc, Y, La`
 _ANY_OF = re.compile(
@@ -53,7 +53,7 @@ _PREFERRED_BEFORE = re.compile(
 )
 _PREFERRED_BEHIND = re.compile(
     rf"(?:[-\s]+free)?(?:\s*,\s*(?:if\s+possible|preferably|ideally)(?=\s*(?:[.;!]|$))|\s+(?:too\s+|also\s+|as\s+well\s+)?if\s+(?:(?:you|one|we)\s+can(?:\s+find\s+(?:it|any))?|available|there\s+is\s+any)|\s+(?:if\s+possible|preferably|ideally|(?:(?:is|are|would\s+be)\s+)?(?:strongly\s+|much\s+)?(?:preferred|preferable|favou?red)"
-    rf"|(?:would|might)\s+be\s+{_NICE}|(?:is|are)\s+a\s+(?:plus|bonus)))\s*(?:[,;.!]|$|\b(?:but|and|over|to)\b)",
+    rf"|,?\s*(?:that'?s|this\s+is|that\s+is|is|are)\s+even\s+better|(?:would|might)\s+be\s+{_NICE}|(?:is|are)\s+a\s+(?:plus|bonus)))\s*(?:[,;.!]|$|\b(?:but|and|over|to)\b)",
     re.I,
 )
 _WOULD_BE = re.compile(r"\b(?:would|might)\s+be\b", re.I)
@@ -256,6 +256,10 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return True
     if gap.isspace() and (_has_no_comma(text, literals, place) or _is_row_of_alternatives(text, literals, place)):
         return True
+    # `at least one of magnesium aluminium or silicon`
+    is_listed = gap.isspace() and family(before) == family(literal) == "chemistry" and or_follows(text, literals, place)
+    if is_listed and _ANY_OF.search(text, 0, before.start):
+        return True
     if "," in gap and (_OR_SIMILAR.match(text, literal.end) or _OR_BOTH.match(text, literal.end)):
         return family(before) == family(literal)
     if gap.strip() == "," and (
@@ -367,6 +371,10 @@ def _is_row_of_alternatives(text: str, literals: list[Literal], place: int) -> b
     # `Nd Pr Sm or Tb`
     is_choice = last + 1 < len(literals) and re.fullmatch(r"\s+or\s+", text[end : literals[last + 1].start]) is not None
     is_choice = is_choice or _ASSIGNED.search(text, 0, literals[first].start) is not None
+    # `the early transition metals Ti Zr Hf`
+    group = literals[first - 1] if first else None
+    if group is not None and _is_of_group(group) and re.fullmatch(r"[\s(:]+", text[group.end : literals[first].start]):
+        return first < place and text[group.end - 1] == "s"
     # `carbides of Os Ir Pt Re`
     is_choice = is_choice or (last - first > 1 and _OF_PLURAL.search(text, 0, literals[first].start) is not None)
     return is_choice or _begins_alternatives(text, literals, first) or _OR_SIMILAR.match(text, end) is not None

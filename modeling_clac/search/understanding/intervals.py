@@ -41,7 +41,7 @@ BEYOND = (
 )
 # `no more than`, `must not be below`, `shouldn't exceed`: the other side, with its end.
 _NEGATED = re.compile(
-    r"(?<!\w)(?:no|(?:(?:does|do|did|should|must|can|could|would|is|are)\s+)?not|never|cannot|(?:is|are|was|were|do|does|did|has|have|should|must|need|would|could|ca|wo)n'?t)\s+"
+    r"(?<!\w)(?:no|nothing|(?:(?:does|do|did|should|must|can|could|would|is|are)\s+)?not|never|cannot|musn'?t|(?:is|are|was|were|do|does|did|has|have|should|must|need|would|could|ca|wo)n'?t)\s+"
     r"(?:(?:be|go|get|fall|drop|rise|have|contain|ever|at|any)\s+)*$",
     re.I,
 )
@@ -88,7 +88,7 @@ _WORDS = {
 _NUMBER_WORD = rf"(?:{'|'.join(_WORDS)}|\d+)"
 # The noun stands behind the last number: `three or four elements`.
 _COUNTED = re.compile(
-    rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?:\s+(?:or|to|and|(?:but|and)\s+(?:at\s+most|(?:no|not)\s+more\s+than|less\s+than|fewer\s+than))\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
+    rf"(?<![\w-])(?P<number>{_NUMBER_WORD})(?=(?P<more>\s+or\s+(?:more|fewer|less))?(?:\s+(?:or|to|and|(?:but|and)\s+(?:at\s+most|(?:no|not)\s+more\s+than|less\s+than|fewer\s+than))\s+{_NUMBER_WORD})?[\s-]+(?:(?:different|distinct|chemical|(?P<kinds>(?:different\s+)?kinds\s+of))\s+)?"
     r"(?P<what>atoms?|sites?|elements?|components?|constituents?)(?![\w-]))",
     re.I,
 )
@@ -191,8 +191,9 @@ def _measures(text: str, free: Sequence[bool]) -> list[Measure]:
         found = [measure for measure in found if measure.start != start]
         is_atom = match["what"].lower().startswith(("atom", "site")) and match.groupdict().get("kinds") is None
         unit = _ATOMS if is_atom else _ELEMENTS
-        # The noun belongs to the number if it stands behind it.
-        found.append(Measure(start, end, value, unit, max(end, match.end("what")), False))
+        # The noun belongs to the number if it stands behind it, unless it is that of `three or more elements`.
+        stop = end if match.groupdict().get("more") else max(end, match.end("what"))
+        found.append(Measure(start, end, value, unit, stop, False))
     return sorted(found)
 
 

@@ -31,6 +31,8 @@ _OF_ELEMENTS = re.compile(
     r"(?:heavi|light)e(?:r|st)\s+(?:alkali\w*|rare[\s-]+earths?|lanthanides?|halogens?|chalcogens?|pnictogens?|tetrels?|elements?|atoms)\b",
     re.I,
 )
+# What makes fire.
+_LIGHTER = re.compile(r"\b(?:gas|cigarette|cigar|fire|pocket|grill)\s+lighter$", re.I)
 # `under 4 in density`: the name belongs to the number as if it followed at once.
 _IN_NAME = re.compile(r"\s+(?:in|on)\s+(?:the\s+)?", re.I)
 
@@ -135,6 +137,8 @@ def _is_name(text: str, mention: Mention, bound: Mention) -> bool:
 def _read_comparatives(text: str, free: Sequence[bool], reading: NumberReading) -> None:
     for found in find_comparatives(text):
         if not all(free[found.start : found.end]):
+            continue
+        if _LIGHTER.search(text[: found.end]):
             continue
         if _OF_ELEMENTS.match(text, found.start):
             reading.used.append((found.start, found.end))
@@ -254,7 +258,12 @@ def _bind(
     if "hardness" in columns and re.search(r"hard\s*\(\s*$", text[: interval.start], re.I):
         column = "hardness"
     largest = interval.about if interval.high is None else interval.high
-    if interval.measure.unit == (("atom", -1), ("eV", 1)) and interval.low is None and (largest or 0) >= 0:
+    if (
+        ("atom", -1) in interval.measure.unit
+        and "energy_above_hull" in columns
+        and interval.low is None
+        and (largest or 0) >= 0
+    ):
         column = "energy_above_hull"
     if column == "debye_temperature":
         return None  # temperatures in queries are of other things

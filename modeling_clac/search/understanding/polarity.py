@@ -21,7 +21,7 @@ _NEGATORS = (
     r"|(?:except(?:\s+for)?|other\s+than|excluding|not)\s+(?:those|the\s+ones|ones|any)\s+(?:with|of|containing|that\s+(?:contain|have|are))"
     r"|unless\s+(?:it|they)(?:'s|'re|\s+(?:is|are|contains?|has|have))?|nothing(?!\s+(?:but|else|other|more|less|beyond|except|with)\b)"
     r"|none(?!\s+of\b)(?:\s+(?:with|containing))?|none\s+of\s+(?:them|these|those)(?:\s+(?:with|containing))?"
-    r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|except(?:\s+for|ing)?|other\s+than|rather\s+than"
+    r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|ex(?:c?e|ec)pt(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|(?:absence|exclusion|omission)\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring"
     r"|(?<!with )(?<!with, )besides|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
@@ -53,7 +53,7 @@ SO_LEAVE_OUT = (
 _FREE_BEHIND = re.compile(
     r"(?:-(?:resistant|proof|less)\b|[-\s]+free\b(?!\s+(?:of|from|standing|energy|carrier|electron))"
     # `lead is forbidden`, `cobalt excluded`, `nickel is a problem`
-    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|included|contained|present|welcome|an\s+option))\b(?!\s*:)"
+    rf"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)?(?:(?:strictly|absolutely|definitely|completely|totally)\s+)?(?:{_EXCLUDED}|(?<!as\s)not\s+(?:allowed|wanted|permitted|acceptable|included|contained|present|welcome|an\s+option))\b(?!\s*:)"
     r"|\s+(?:(?:is|are|(?:should|must|has\s+to|have\s+to|to)\s+be)\s+)(?:absent|missing|avoided|omitted|left\s+out|ruled\s+out|out\b(?!\s+of)|a\s+(?:problem|no-go|concern))"
     rf"|\s+(?P<is_not>(?:is|are){_NOT})(?!\s+(?:needed|required|necessary|a\s+must|only)\b)"
     r"|\s+(?:is|are|gets?|got|became|becomes?)\s+(?:way\s+|far\s+)?too\s+\w+"
@@ -80,7 +80,11 @@ _FREE_BEHIND = re.compile(
 )
 # `must not have a gap above 3 eV`
 _NO_RANGE = re.compile(
-    r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$", re.I
+    r"(?:\b(?:not?|without|never|cannot)|n't)\s*(?:\s(?:have|having|be|show|any|an?)\b)*\s*$|\bnon-?$"
+    # `leave out anything more than 0.1 eV above the hull`
+    r"|\b(?:leav(?:e|ing)\s+out|exclud(?:e|es|ing)|skip(?:ping)?|drop(?:ping)?|avoid(?:ing)?|ignor(?:e|ing)|omit(?:ting)?|hid(?:e|ing)|remov(?:e|ing))"
+    r"\s+(?:(?:anything|everything|all|those|ones|any)\s+)?(?:(?:that\s+(?:is|are|has|have)|which\s+(?:is|are|has|have)|with|having)\s+)?(?:an?\s+)?$",
+    re.I,
 )
 # Before and behind values that say what a word means.
 _OPENED = re.compile(rf"\s*(?:\w+\s+)?\(\s*(?:{EXAMPLE}|{SAME})?[\s,:]*", re.I)

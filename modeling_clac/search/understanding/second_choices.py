@@ -22,7 +22,9 @@ _SECOND_BEFORE = re.compile(
 _LAST = re.compile(rf"\s+(?:over|to|than){_ARTICLE}", re.I)
 # `nickel second choice`
 _SECOND_BEHIND = re.compile(
-    r"\s+(?:is\s+|as\s+|being\s+)?(?:an?\s+|the\s+|my\s+|our\s+)?second\s+(?:choice|best|option)\b", re.I
+    r"\s+(?:is\s+|as\s+|being\s+)?(?:an?\s+|the\s+|my\s+|our\s+)?second\s+(?:choice|best|option)\b"
+    r"|\s+as\s+(?:an?\s+|the\s+|my\s+|our\s+)?(?:fall-?back|back-?up|plan\s+B|last\s+resort)\b",
+    re.I,
 )
 _PREFERRED_BEHIND = re.compile(r"[^,;.!?]*\b(?:prefer\w*|favou?red)\s+(?:over|to|above)\b", re.I)
 

@@ -62,7 +62,7 @@ _SENSES = {
     "heavy": _sense(behind=r"[\s-]+(?:alkali\w*|halogens?|pnictogens?|chalcogens?|elements?|p-block|group"
         r"|duty|use|loads?|industry|water|ions?|cations?|anions?)\b"),
     "water": _sense(
-        r"\b(?:from|in|into|under|of|for|to|sea|hot|cold|drinking|waste|pure|clean|solar|splits?|splitting|purify(?:ing)?"
+        r"\b(?:from|in|into|under|of|for|to|sea|well|tap|river|ground|hot|cold|drinking|waste|pure|clean|solar|splits?|splitting|purify(?:ing)?"
         r"|clean(?:s|ing)?|treat(?:s|ing)?|boiling|heat(?:s|ing)?|repels?)[\s-]+",
         r"[\s-]+(?:heat(?:ers?|ing)|filters?|tanks?|pipes?|pumps?|cleaning|boilers?|vapou?r|soluble|insoluble|disinfection|purification|treatment)\b",
     ),
@@ -72,6 +72,7 @@ _SENSES = {
     "makeup": _sense(behind=r"\s+(?:at|about|around|roughly|nearly|more|less|most|over|half|\d)"),
     "canbemade": _sense(behind=r"\s+(?:out\s+)?(?:of|from|with|into)\b"),
     "mematerial": _sense(r"\b(?:give|show|find|get|send|tell|suggest|for)\s+"),
+    "oh": _sense(behind=r"\s*,?\s*(?:and|also|yes|but|no|well|wait|sorry|I|must|should)\b"),
     "chain": _sense(r"\b(?:supply|value|cold)[\s-]+"),
     "metal": _sense(r"\b(?:molten|liquid)\s+"),
     "match": _sense(r"\b(?:to|must|should|that|which|would|could)\s+", r"\s+(?:the|to|with|a|an|for|it|my|our)\b"),
@@ -91,6 +92,9 @@ def has_other_sense(text: str, spelled: str, start: int, end: int) -> bool:
         start: Index of its first character.
         end: Index after its last character.
     """
+    # `OH and F` are ions.
+    if spelled == "oh" and text[start:end] != "oh":
+        return False
     if spelled == "lead" and text[start:end].lower() == "leads":
         return True
     return spelled in _SENSES and _SENSES[spelled].holds(text, start, end)
