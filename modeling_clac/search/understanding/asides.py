@@ -38,7 +38,7 @@ _WITH_BEFORE = re.compile(
     r"|epitax(?:y|ial(?:ly)?)\s+(?:on|to|with)|(?:grow(?:n|s|th|ing)?|sputter(?:s|ed|ing)?|deposit(?:s|ed|ing|ion)?|evaporat(?:es?|ed|ing|ion)|films?|layers?)\s+on"
     r"|\b(?:sensors?|detectors?|getters?|sorbents?|adsorbents?|scavengers?|membranes?|coatings?|substrates?|templates?|buffer\s+layers?|solders?)"
     r"\s+(?:for|on)"
-    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\breinforc(?:es?|ing)|\bmelt(?:s|ing)?|\b(?:molten|liquid)|\block(?:s|ing)?\s+away|\bprotect(?:s|ing|ion\s+(?:of|for))?"
+    r"|\bhosts?\s+(?:(?:crystals?|materials?|lattices?)\s+)?for|\breinforc(?:es?|ing)|\b(?:I|we|to|that|which)\s+melts?|\b(?:molten|liquid)|\block(?:s|ing)?\s+away|\bprotect(?:s|ing|ion\s+(?:of|for))?"
     rf"|\b(?:(?:to|that|which)\s+{_VERB}e?s?|{_VERB}ing)"
     r"|\b(?:I|we)\s+dope\s+(?:it\s+|them\s+)?with|\b(?:under|running\s+on|fuel+ed\s+(?:by|with)|production\s+of|growth\s+of))"
     + _ARTICLE,
