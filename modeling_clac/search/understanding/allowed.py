@@ -19,7 +19,7 @@ _ALLOWED_BEFORE = re.compile(
     rf"(?:(?:do|does|need|is|are|must)\s?{_NOT}\s+(?:really\s+|necessarily\s+)?(?:have|need|required|obliged|want)\s+(?:it\s+|them\s+)?to\s+(?:be|have|contain)"
     rf"|\bneed\s?{_NOT}\s+(?:be|have|contain)|\bnot\s+necessarily|\bno\s+need\s+(?:for|to\s+(?:be|have|contain))"
     rf"|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?mind|\b(?:do|does)\s?{_NOT}\s+(?:really\s+)?(?:matter|care|mind)\s+(?:if|whether|about)(?:\s+(?:it|they|this|that)(?:\s+(?:is|are|'s|has|have|contains?))?)?"
-    rf"|{_MAY}\s+(?:contain|include)|\btolerat(?:es?|ing)|\boptionally(?:\s+with)?|\bwith(?:\s+or\s+|/)without"
+    rf"|{_MAY}\s+(?:contain|include)|\btolerat(?:es?|ing)|\boptional(?:ly(?:\s+with)?)?|\bwith(?:\s+or\s+|/)without"
     r"|\b(?:no\s+matter|regardless\s+of|irrespective\s+of)(?:\s+(?:if|whether))?)\s+(?:an?\s+|the\s+|any\s+)?$",
     re.I,
 )
@@ -30,7 +30,7 @@ _ALLOWED_WITHIN = re.compile(
     re.I,
 )
 _ALLOWED_BEHIND = re.compile(
-    rf"(?:\s+(?:ones?|versions?|compounds?|phases?|materials?|analog(?:ue)?s?|variants?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|alright|accepted|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
+    rf"(?:\s+(?:itself|ones?|versions?|compounds?|phases?|materials?|analog(?:ue)?s?|variants?))?\s+(?:(?:is|are|would\s+be|can\s+be)\s+(?:also\s+|totally\s+|perfectly\s+)?(?:ok|okay|fine|alright|accepted|allowed|acceptable|permitted|optional|tolerable|tolerated|welcome|all\s+right)\b"
     # `a third metal or none`, `layered or not`
     r"|or\s+(?:none|not)\b(?!\s+\w+\s+(?:at|than))"
     rf"|{_MAY}\s+be\s+(?:around|present|there|included|involved|inside|in\b)"
@@ -53,6 +53,7 @@ _SPARED = re.compile(
     re.I,
 )
 _NO_MATTER = re.compile(rf"\s+(?:do|does)\s?{_NOT}\s+matter\b", re.I)
+_ANY_OF = re.compile(r"\bany\s+of\b[^.;:!?]*$", re.I)
 _EITHER = re.compile(r"\beither\s+(?:an?\s+|the\s+)?$", re.I)
 _NOTE = "read {!r} as allowed, not as asked for"
 
@@ -164,6 +165,9 @@ def _is_allowed(text: str, literal: Literal) -> bool:
     if _CONTAIN.match(text, literal.start) and _MAY_BEFORE.search(text, 0, literal.start):
         return True
     behind = _ALLOWED_BEHIND.match(text, literal.end)
+    # `any of Fe, Cu, Zn allowed` asks for one of them.
+    if behind is not None and _ANY_OF.search(text, 0, literal.start):
+        return False
     if behind is not None and _NONE_ALLOWED.search(text, 0, literal.start) and _PERMITTED.match(behind.group()):
         return False
     return (

@@ -17,7 +17,8 @@ _LIKE_BEFORE = re.compile(
     # `I would like an oxide` is a wish.
     r"(?:(?<!\bI )(?<!\bwe )(?<!would )(?<!'d )(?<!\bid )(?<!really )\blike"
     r"|\breplac(?:e|es|ing)|\bsubstitut(?:e|es|ing)|similar\s+to|resembling|alternatives?\s+(?:to|for)|replacements?\s+(?:for|of)|substitutes?\s+(?:for|of)"
-    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to|same\s+structure\s+as"
+    r"|analog(?:ue)?s?\s+(?:of|to)|isostructural\s+(?:to|with)|isotypic\s+(?:to|with)|isoelectronic\s+(?:to|with)|related\s+to"
+    r"|same\s+(?:structure|formula|stoichiometry|composition)(?:\s+type)?\s+as"
     # `better than silicon`; `other than silicon` excludes it.
     r"|\b(?:(?!other\b|rather\b)\w+er|worse|(?:more|less)\s+\w+)\s+than)" + _ARTICLE,
     re.I,

@@ -118,7 +118,7 @@ def _may_be_element(word: str) -> bool:
 
 
 _SHORT_WORDS = frozenset(
-    "An As At Be By Do Go He Hi If In Is It Me My No Of Oh Ok On Or So To Up Us We Ab Am Ex Mr Ms Dr vs".split()
+    "An As At Be By Do Go He Hi If In Is It Me My No Of Oh Ok On Or So To Up Us We Ab Am Ex Mr Ms Dr Ln vs".split()
 )
 _NOT_ELEMENTS = frozenset(
     "medium equilibrium premium stadium aluminium millennium consortium auditorium aquarium gymnasium calcium".split()

@@ -240,6 +240,9 @@ def _plain(amounts: dict[str, float]) -> str:
 _WORDS_IN_CAPITALS = frozenset("MAX AM AX XRD EDX TEM AFM MAB LED RT LT HT AT MA".split())
 
 
+_WITH_HALOGEN = re.compile(r"[A-Z][a-z]OX")
+
+
 def is_pattern(word: str) -> bool:
     """Whether a word is a pattern of formulas, such as `ABO3`."""
     return _may_be_pattern(word) and read_pattern(word) is not None
@@ -249,7 +252,8 @@ def _may_be_pattern(word: str) -> bool:
     # `A15` is a structure type, as `B1` and `C14` are.
     if word in _WORDS_IN_CAPITALS or len(word) < 2 or (word[0].isalpha() and word[1:].isdigit()):
         return False
-    if any(map(str.isdigit, word)):
+    # `BiOX`
+    if any(map(str.isdigit, word)) or _WITH_HALOGEN.fullmatch(word):
         return True
     return word in {"AB", "MX", "AX", "XYZ", "ABC", "ABX", "MO", "ABO", "RE", "LnX", "REX", "MN"} - {"RE", "MO", "MN"}
 

@@ -24,7 +24,7 @@ _AT_MOST = {"at most": 0, "less than": -1, "fewer than": -1, "no more than": 0, 
 _BOUND = "|".join(sorted([*_AT_LEAST, *_AT_MOST], key=len, reverse=True))
 _COUNT_BEFORE = re.compile(
     rf"(?:(?P<bound>exactly|{_BOUND})\s+)?"
-    r"(?<![\w.-])(?<!group )(?<!every )(?<!each )"
+    r"(?<![\w.-])(?<!group )(?<!period )(?<!row )(?<!every )(?<!each )"
     r"(?P<number>two|three|four|five|[2-9]|(?:(?<=exactly )|(?<=at most )|(?<=more than ))(?:one|1))"
     r"\s+(?:different\s+|distinct\s+|(?P<other>(?:other|further|additional|more)\s+))?"
     r"(?:of\s+)?(?:an?\s+|the\s+)?$",
@@ -84,7 +84,7 @@ _FURTHER = re.compile(
 # `3d metals from Ti to Zn`, `lanthanides La to Lu`, and as readings write it: `any of Ti to Zn`.
 _SPAN = re.compile(
     r"\b(?:(?:elements?|metals?|lanthan(?:ide|oid)s?|actin(?:ide|oid)s?|earths?|halogens?|halides?|chalcogen(?:ide)?s?|pnictogens?)"
-    r"[\s,(:]+(?:ranging\s+)?(?:from\s+)?|(?P<any>any\s+of\s+))(?P<first>[A-Za-z]+)\s+(?:to|through)\s+(?P<last>[A-Za-z]+)\b(?!\s+ratio)",
+    r"[\s,(:]+(?:ranging\s+)?(?:from\s+)?|(?-i:[A-Z][a-z]?)\s*=\s*|(?P<any>any\s+of\s+))(?P<first>[A-Za-z]+)\s+(?:to|through)\s+(?P<last>[A-Za-z]+)\b(?!\s+ratio)",
     re.I,
 )
 # Columns of the periodic table of which people name the first and the last member.

@@ -13,6 +13,7 @@ from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
 # `formula ABO3 or formula A2BX6`, as readings write it
 _FORMULA = re.compile(r"(?<=\s)formula\s$")
+_OF_TWO = re.compile(r"\b(?:either|both)\s+$", re.I)
 _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 # Between alternatives: `cubic or at least tetragonal`, `cubic, failing that tetragonal`.
 _ALTERNATIVE = re.compile(
@@ -21,7 +22,7 @@ _ALTERNATIVE = re.compile(
 )
 # `one of Sc, Y, La`
 _ANY_OF = re.compile(
-    r"\b(?:one|any|some|either|two|three|four|five|six|[2-9])(?:\s+or\s+more)?\s+of\s*:?"
+    r"(?<!every )(?<!each )\b(?:one|any|some|either|two|three|four|five|six|[2-9])(?:\s+or\s+more)?\s+of\s*:?"
     r"\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
     re.I,
 )
@@ -203,7 +204,10 @@ def _pairs(text: str, literals: list[Literal], place: int) -> tuple[list[list[Li
     if gaps == ["and", "or", "and"] and run[1] == run[3]:
         return [[run[0], run[2]], [run[1]]], 4
     # `chlorine with fluorine or bromine with iodine`: each of the one is there, or each of the other.
-    if gaps == ["with", "or", "with"] and len(set(kinds)) == 1:
+    # `either Na and Cl or K and Br`, `both Ga and As, or both In and P`
+    words = [re.sub(r"[\s,]+|\bboth\b", " ", gap).split() for gap in gaps]
+    is_either = words == [["and"], ["or"], ["and"]] and _OF_TWO.search(text, 0, run[0].start) is not None
+    if (is_either or gaps == ["with", "or", "with"]) and len(set(kinds)) == 1:
         return [[one, two] for one in run[:2] for two in run[2:]], 4
     if gaps[:2] == ["or", ""] and kinds[0] in ("name", "formula") and kinds[1:3] == phrase:
         return [[run[0], run[1]], [run[0], run[2]]], 3

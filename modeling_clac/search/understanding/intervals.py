@@ -99,7 +99,7 @@ _COUNTED_TOO = re.compile(
     rf"(?P<number>{_NUMBER_WORD})(?=\s*(?:[,.;:)]|$))",
     re.I,
 )
-_IS_BEHIND = re.compile(r"\s+(?:is|being|(?:should|must|has\s+to)\s+be)\b", re.I)
+_IS_BEHIND = re.compile(r"\s+(?:is|being|each|from|of|(?:should|must|has\s+to)\s+be)\b", re.I)
 # `2 of Fe, Co, Ni` counts elements of a list and is not a value.
 _OF_LIST_BEHIND = re.compile(r"(?:\s+or\s+more)?\s+of\s+(?!the\s+order\b)", re.I)
 # Wavelengths, in nm.
@@ -108,7 +108,7 @@ _ATOMS, _ELEMENTS = (("atom", 1),), (("elements", 1),)
 # `a ratio below .2`
 _BARE_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
 # Elements with a number that is not a count: `group 13 elements`, `3d elements`.
-_GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )group\s*$", re.I)
+_GROUP_BEFORE = re.compile(r"(?<!space )(?<!point )groups?\s*(?:\d+\s*(?:,|/|-|to|or|and)\s*)*$", re.I)
 
 
 @dataclass(frozen=True)

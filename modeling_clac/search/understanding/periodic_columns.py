@@ -53,7 +53,8 @@ def _span(lexicon: Lexicon, found: re.Match[str]) -> Literal | None:
 
 
 def _group(lexicon: Lexicon, number: int) -> ConceptTerm | None:
-    concept_id = lexicon.id_of(key(f"group {number}"))
+    names = (f"group {number}", f"group {number} element", f"group {number} metal")
+    concept_id = next(filter(None, (lexicon.id_of(key(name)) for name in names)), None)
     if concept_id is None:
         return None
     concept = lexicon.vocabulary[concept_id]
