@@ -324,7 +324,7 @@ def element_symbol(text: str, start: int, end: int) -> str | None:
         return None
     if word == "I" and _PRONOUN_BEHIND.match(text, end):
         return None
-    # `No halides` are none.
+    # `No halides` does not name nobelium.
     if word != "No" and _SUPPORT_BEHIND.match(text, end):
         return word
     before = _SUPPORT_BEFORE.search(text, 0, start)

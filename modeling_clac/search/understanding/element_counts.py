@@ -12,7 +12,7 @@ from ...concepts.spelling import key
 from ...formula_grammar_clac import ATOMIC_NUMBERS
 from .implied_elements import allowed_elements, needed_elements
 from .lists import JOINT, OR, family
-from .number_words import VALUES
+from .number_words import RATIO, VALUES
 from .query import ConceptTerm, CountTerm, ElementTerm, Literal, RangeTerm, SystemTerm
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ _OTHER_ONE = re.compile(
 _NO_OTHER = re.compile(r"\b(?:other|further|additional|second|extra)\s+$", re.I)
 _IS = re.compile(r"\s+(?:is|being|are)\b")
 # `two metals for every three oxygens`
-_OF_RATIO = re.compile(
-    r"(?:\s+(?:atoms?|ions?))?\s+(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)\b", re.I
-)
+_OF_RATIO = re.compile(rf"(?:\s+(?:atoms?|ions?))?\s+{RATIO}", re.I)
 _LISTED = r"(?:one|two|three|four|five|six|[1-9])"
 # `at least two of Fe, Co, Ni`
 _COUNT_OF_LIST = re.compile(
@@ -244,9 +242,7 @@ def counted_lists(text: str, literals: list[Literal]) -> tuple[list[Literal], li
         is_excluded = literal.negated and not (count["bound"] or "").lower().startswith("no")
         run = [] if is_excluded else _list_from(text, literals, place)
         if len(run) > 1:
-            names = ", ".join(dict.fromkeys(each.term.label for each in run))
-            symbols = tuple(sorted({each.term.symbol for each in run if isinstance(each.term, ElementTerm)}))
-            found.append(Literal(CountTerm(names, symbols, *bounds), False, count.start(), run[-1].end))
+            found.append(Literal(_count_of(run, bounds), False, count.start(), run[-1].end))
             place += len(run)
             continue
         notes.append(_uncounted(text, count, literal))
@@ -268,11 +264,15 @@ def _counted_behind(text: str, literals: list[Literal]) -> list[Literal]:
                 break
             run.insert(0, each)
         if bounds is not None and len(run) > 1:
-            names = ", ".join(dict.fromkeys(each.term.label for each in run))
-            symbols = tuple(sorted({each.term.symbol for each in run if isinstance(each.term, ElementTerm)}))
-            term = Literal(CountTerm(names, symbols, *bounds), False, run[0].start, count.end())
-            literals = sorted([*(each for each in literals if each not in run), term], key=lambda each: each.start)
+            counted = Literal(_count_of(run, bounds), False, run[0].start, count.end())
+            literals = sorted([*(each for each in literals if each not in run), counted], key=lambda each: each.start)
     return literals
+
+
+def _count_of(run: list[Literal], bounds: tuple[int, int | None]) -> CountTerm:
+    names = ", ".join(dict.fromkeys(each.term.label for each in run))
+    symbols = tuple(sorted({each.term.symbol for each in run if isinstance(each.term, ElementTerm)}))
+    return CountTerm(names, symbols, *bounds)
 
 
 def _uncounted(text: str, count: re.Match[str], literal: Literal) -> str:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .implied_elements import allowed_elements, needed_elements
-from .lists import JOINT, OR, WORD, family
+from .lists import ANY_OF, JOINT, OR, WORD, family
 from .query import ElementTerm, Literal, OnlyTerm, SystemTerm
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _ONLY = re.compile(
 )
 
 
-_ANY_OF = re.compile(r"\bany\s+of\s+(?:the\s+)?$", re.I)
 _SUBSYSTEMS = (
     r"(?:(?:the|its|their|all|any)\s+)*(?:binar(?:y|ies)|ternar(?:y|ies)|sub-?systems?|subsets?|end[\s-]?members?|elements)"
     r"(?:\s+(?:compounds|phases|ones|systems|subsystems))?"
@@ -74,7 +73,7 @@ def only_elements(text: str, literals: list[Literal], vocabulary: Vocabulary) ->
     """
     alone = _chosen_alone(text, literals)
     chosen = alone or _chosen_only(text, literals)
-    is_choice = bool(chosen) and _ANY_OF.search(text, 0, chosen[0].start) is not None
+    is_choice = bool(chosen) and ANY_OF.search(text, 0, chosen[0].start) is not None
     is_choice = is_choice or any(OR.search(text[one.end : two.start]) for one, two in pairwise(chosen))
     # `oxides of only iron or cobalt`: one of them. Of a long list, any.
     is_long = len({each.term for each in chosen}) > _MOST_OF_SYSTEM

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ...concepts.elements import GROUPS
-from .lists import EXAMPLE, HYPHEN_FOR_START, JOINT, SAME, family, is_phrase, is_symbol, or_follows
+from .lists import ANY_OF, EXAMPLE, HYPHEN_FOR_START, JOINT, SAME, family, is_phrase, is_symbol, or_follows
 from .metals import is_group
 from .query import ConceptTerm, Constraint, ElementTerm, Literal, RangeTerm
 
@@ -19,12 +19,6 @@ _NOT_BOTH = re.compile(r"not\s+both\s*$", re.I)
 _ALTERNATIVE = re.compile(
     r"[\s-]*,?\s*(?:/|\||and/or|(?:or\s+)?(?:failing\s+that|otherwise|alternatively|if\s+not)\s*,?"
     r"|vs\.?|versus|before|or(?:\s+(?:else|maybe|even|perhaps|possibly|at\s+least|just))?)\s*(?:an?\s+|the\s+|in\s+)?"
-)
-# `one of Sc, Y, La`
-_ANY_OF = re.compile(
-    r"(?<!every )(?<!each )\b(?:one|any|some|either|two|three|four|five|six|[2-9])(?:\s+or\s+more)?\s+of\s*:?"
-    r"\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
-    re.I,
 )
 _EXAMPLES = re.compile(rf"\s*[,;(–-]*\s*{EXAMPLE}[\s,:(]*(?:an?\s+|the\s+)?", re.I)
 # Before a list of examples, which are alternatives of each other.
@@ -262,7 +256,7 @@ def _is_alternative(text: str, literals: list[Literal], place: int) -> bool:
         return True
     # `at least one of magnesium aluminium or silicon`
     is_listed = gap.isspace() and family(before) == family(literal) == "chemistry" and or_follows(text, literals, place)
-    if is_listed and _ANY_OF.search(text, 0, before.start):
+    if is_listed and ANY_OF.search(text, 0, before.start):
         return True
     if "," in gap and (_OR_SIMILAR.match(text, literal.end) or _OR_BOTH.match(text, literal.end)):
         return family(before) == family(literal)
@@ -325,7 +319,7 @@ def _is_of_plural(text: str, literals: list[Literal], place: int) -> bool:
 def _begins_alternatives(text: str, literals: list[Literal], place: int) -> bool:
     """Whether words before a list say that its members are alternatives: `one of`, `metals such as`."""
     start = literals[place].start
-    if _ANY_OF.search(text, 0, start) is not None:
+    if ANY_OF.search(text, 0, start) is not None:
         return True
     if place and _FROM_GROUP.fullmatch(text, literals[place - 1].end, start) and is_group(text, literals[place - 1]):
         return True

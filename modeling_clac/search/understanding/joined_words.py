@@ -100,7 +100,7 @@ def _with_end_of(state: State, lexicon: Lexicon, words: list[Token], word: Token
         own, shared = lexicon.id_of(behind[0].key + head), lexicon.id_of(word.key + head)
         if own is None and count == 2 and behind[1].key == "element":
             own = lexicon.id_of(behind[0].key)
-        # `B2 or L1_0` share no end.
+        # The digits of `B2 or L1_0` are not a shared word.
         if own is None or shared is None or own == shared or not head.isalpha():
             continue
         if lexicon.vocabulary[shared].kind in _KINDS_OF_HEADS:

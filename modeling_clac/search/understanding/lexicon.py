@@ -197,7 +197,7 @@ class Lexicon:
             return None
         if self.id_of(spelled) is not None or spelled in self._words_from(spelled[0]):
             return None
-        # The ends of `oxdies` and `modulas` are no plurals of `oxdy` and `modula`.
+        # `oxdies` and `modulas` may not be plurals of `oxdy` and `modula`.
         spellings = {spelled, written, written[:-1] if written.endswith("ies") else written}
         allowed = 1 if len(spelled) < _SHORTEST_TWO_TYPOS else 2
         found = [

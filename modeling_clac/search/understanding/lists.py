@@ -32,6 +32,12 @@ _FAMILIES = {
     "crystal-system": "lattice", "space-group": "symmetry", "band": "band", "attribute": "attribute", "use": "use",
     "name": "name",
 }  # fmt: skip
+# `one of Sc, Y, La`
+ANY_OF = re.compile(
+    r"(?<!every )(?<!each )\b(?:one|any|some|either|two|three|four|five|six|[2-9])(?:\s+or\s+more)?\s+of\s*:?"
+    r"\s*(?:(?:the|these|following|elements?)\s*)*:?\s*$",
+    re.I,
+)
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -67,6 +73,7 @@ def is_phrase(gap: str, before: Literal, literal: Literal) -> bool:
 
 
 __all__ = [
+    "ANY_OF",
     "EXAMPLE",
     "EXCEPT",
     "HYPHEN_FOR_START",

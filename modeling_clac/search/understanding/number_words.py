@@ -19,6 +19,8 @@ _FRACTION = rf"\s+and\s+a\s+half|\s+point(?:\s+(?:{'|'.join(_ONES[:10])}))+"
 _WORDS = rf"(?:{_LARGE}|half\s+an?\b|{_SMALL}(?:{_FRACTION})?)"
 _NUMBER = rf"(?:{_WORDS}|\d+(?:\.\d+)?)"
 _OTHER_END = rf"(?P<to>\s*(?:-|to|and|or)\s*){_NUMBER}"
+# Behind elements whose ratio is given: `three oxygens for every two metal atoms`.
+RATIO = r"(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)\b"
 # Units that stand behind numbers in words. Single letters may be elements: `one K and two Na`.
 _UNIT = (
     r"[\s-]+(?:an?\s+)?(?:m?eV|electron[\s-]?volts?|[GM]Pa|gigapascals?|megapascals?|kbar|kelvins?|grams?|kilograms?|k?g(?=\s?/)|Å|angstroms?"
@@ -109,4 +111,4 @@ def _value(words: str) -> float:
     return total + part + (float(f"0.{tail}") if tail else 0.0)
 
 
-__all__ = ["VALUES", "with_digits"]
+__all__ = ["RATIO", "VALUES", "with_digits"]

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _TYPE_BEHIND = re.compile(r"[-\s]+(?:structured?|types?|structure[-\s]+types?|lattices?|prototypes?|family)\b", re.I)
 # Why something is wanted or not says nothing of the crystal: `no indium because it is expensive`.
 _REASON = re.compile(
-    r"\b(?:because|becuase|becasue|cause|cuz|coz|since\s+(?:it|they|its|their|that|those"
+    r"\b(?:because|becuase|becasue|cause(?=\s+(?:of\s+the|its?|they|we|I|my|our|those|that|this)\b)|cuz|coz|since\s+(?:it|they|its|their|that|those"
     r"|\w+\s+(?:is|are|gets?|got|became|becomes?)\s+(?:getting\s+|becoming\s+)?(?:too|so)))\b(?!\s+(?:must|should|ha[sv]e?\s+to|needs?)\b)"
     r"[^,.;!?]*?(?=\s+(?:I|we)(?:'d|'m|'re)?\s+(?:would|want|need|like|look|search)|[,.;!?]|$)",
     re.I,

@@ -8,8 +8,9 @@ from ...concepts.spelling import key
 from .chemistry import all_free
 from .implied_elements import allowed_elements
 from .lexicon import Lexicon
-from .query import ConceptTerm, CountTerm, Literal
+from .query import CountTerm, Literal, Term
 from .state import State
+from .wordings import term_of
 
 # A single group is a wording, and `space groups` are others.
 _COLUMNS = re.compile(
@@ -52,13 +53,10 @@ def _span(lexicon: Lexicon, found: re.Match[str]) -> Literal | None:
     return Literal(CountTerm(f"groups {low} to {high}", tuple(sorted(symbols)), 1), False, *found.span())
 
 
-def _group(lexicon: Lexicon, number: int) -> ConceptTerm | None:
+def _group(lexicon: Lexicon, number: int) -> Term | None:
     names = (f"group {number}", f"group {number} element", f"group {number} metal")
     concept_id = next(filter(None, (lexicon.id_of(key(name)) for name in names)), None)
-    if concept_id is None:
-        return None
-    concept = lexicon.vocabulary[concept_id]
-    return ConceptTerm(concept.id, concept.name, concept.kind)
+    return None if concept_id is None else term_of(lexicon, concept_id)
 
 
 __all__ = ["read_columns"]

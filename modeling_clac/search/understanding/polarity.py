@@ -24,9 +24,11 @@ _NEGATORS = (
     r"|not\s+(?:with|from)(?:\s+any(?:thing)?)?|not\s+both|(?:must|should|may|can|shall|do|does)\s*(?:not|n'?t)\s+(?:have|contain|include)(?=\s*:)|no(?!\s+other\s+elements?\b)|without|none\s+of|not|non|never|nor|neither|lacking|lacks?|excluding|excludes?|ex(?:c?e|ec)pt(?:\s+for|ing)?|other\s+than|rather\s+than"
     r"|(?:instead|in\s+place)\s+of|drop(?:ping)?(?=\s)|free\s+(?:of|from)|devoid\s+of|(?:absence|exclusion|omission)\s+of|avoid(?:s|ing)?|(?:is|are|was|do|does|has|have|should|must|need|wo)n'?t|minus|sans|zero(?!\s+or\b)"
     r"|must\s+not|cannot|can'?t|hat(?:e|es|ing)|leav(?:e|ing)\s+out|rul(?:e|ing)\s+out|skip(?:ping)?|ban(?:s|ned|ning)?|nothing\s+with|apart\s+from|aside\s+from|(?:all|everything)\s+but|barring"
-    r"|(?<!with )(?<!with, )besides|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
+    r"|besides|omitting|omit|w/o(?:ut)?|wo|anything\s+but"
 )
 _NEGATOR = re.compile(rf"(?<![\w/])(?P<negator>{_NEGATORS})(?![\w])(?:\s*:)?[\s-]*|¬\s*", re.I)
+# `anything besides oxides` excludes them, `iron besides nickel` has both.
+_ANY = re.compile(r"\b(?:any\w*|others?|else|everything|all|nothing)\b[^.;:!?]*\bbesides\b", re.I)
 # `too expensive`
 _TOO = re.compile(r"\btoo\s+$", re.I)
 # A wording that begins so is a new phrase: `no alkali metals, contains iodine`.
@@ -122,7 +124,11 @@ def with_polarity(text: str, literals: list[Literal]) -> list[Literal]:
             scope = None
             continue
         gap = text[found[-1].end if found else 0 : literal.start] if not found or literal.start >= found[-1].end else ""
-        negators = list(_NEGATOR.finditer(gap))
+        negators = [
+            each
+            for each in _NEGATOR.finditer(gap)
+            if each["negator"] is None or each["negator"].lower() != "besides" or _ANY.search(text, 0, literal.start)
+        ]
         negator = negators[-1] if negators else None
         if _TOO.search(gap):
             scope, is_last = None, False

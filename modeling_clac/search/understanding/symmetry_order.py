@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ...concepts.symmetry import CRYSTAL_SYSTEMS
 from .query import Literal, RangeTerm
 
-# First and last space group of each crystal system, in the order of symmetry.
-_GROUPS = {
-    "triclinic": (1, 2), "monoclinic": (3, 15), "orthorhombic": (16, 74), "tetragonal": (75, 142),
-    "trigonal": (143, 167), "hexagonal": (168, 194), "cubic": (195, 230),
-}  # fmt: skip
-_NAMES = "|".join(_GROUPS)
+# Their space groups are numbered in the order of symmetry.
+_NAMES = "|".join(CRYSTAL_SYSTEMS)
 _COMPARED = (
     re.compile(rf"\b(?P<order>higher|lower)\s+symmetry\s+than\s+(?P<than>{_NAMES})\b", re.I),
     re.compile(rf"\b(?P<order>higher|lower)\s+than\s+(?P<than>{_NAMES})\s+symmetry\b", re.I),
@@ -29,12 +26,12 @@ def find_symmetry_orders(text: str) -> list[Literal]:
     """
     found = []
     for match in (match for pattern in _COMPARED for match in pattern.finditer(text)):
-        first, last = _GROUPS[match["than"].lower()]
-        low, high = (last + 1, None) if match["order"].lower() == "higher" else (None, first - 1)
+        groups = CRYSTAL_SYSTEMS[match["than"].lower()]
+        low, high = (max(groups) + 1, None) if match["order"].lower() == "higher" else (None, min(groups) - 1)
         found.append(_literal(match, low, high))
     for match in _OR_MORE.finditer(text):
-        first, last = _GROUPS[match["system"].lower()]
-        low, high = (first, None) if match["order"].lower() == "higher" else (None, last)
+        groups = CRYSTAL_SYSTEMS[match["system"].lower()]
+        low, high = (min(groups), None) if match["order"].lower() == "higher" else (None, max(groups))
         found.append(_literal(match, low, high))
     return found
 

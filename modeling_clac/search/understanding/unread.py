@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .number_words import RATIO
+
 
 @dataclass(frozen=True)
 class _Statement:
@@ -86,7 +88,7 @@ _STATEMENTS = (
     ),
     # Neither is a number of different metals: `three oxygens for every two metal atoms`.
     _Statement(
-        re.compile(r"\b(?:for|to)\s+(?:every|each)\s+(?:two|three|four|five|six|\d)(?=\s+\w)", re.I),
+        re.compile(rf"\b{RATIO}(?=\s+\w)", re.I),
         "{!r} is not read: write ratios of elements as a formula, such as Fe2O3 or A2B3",
     ),
     _Statement(
