@@ -1,4 +1,4 @@
-"""Misspelt names of quantities. They are corrected before numbers are read, because a number is bound to the name next to it."""
+"""Misspelt names of quantities, corrected before numbers are read: a number is bound to the name next to it."""
 
 from __future__ import annotations
 
